@@ -1,0 +1,59 @@
+"""Sphinx configuration. The build is offline: no intersphinx inventories are fetched."""
+
+import tomllib
+from pathlib import Path
+
+import skdpflow
+
+project = "skdpflow"
+author = "skdpflow developers"
+copyright = "2026, skdpflow developers"
+version = release = skdpflow.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+    "myst_parser",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "_templates"]
+default_role = "literal"
+
+# One page per public name: what a package lists in __all__ is what is documented.
+autosummary_generate = True
+autosummary_imported_members = True
+autosummary_ignore_module_all = False
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+
+pyproject = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+numpydoc_validation_checks = set(pyproject["tool"]["numpydoc_validation"]["checks"])
+numpydoc_validation_exclude = set(pyproject["tool"]["numpydoc_validation"]["exclude"])
+
+sphinx_gallery_conf = {
+    "examples_dirs": ["../examples"],
+    "gallery_dirs": ["auto_examples"],
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "doc_module": ("skdpflow",),
+    "reference_url": {"skdpflow": None},
+    "show_memory": False,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "skdpflow"
+html_theme_options = {"navigation_with_keys": False, "show_prev_next": False}
+html_show_sourcelink = False
+
+
+def skip_generated_request_setters(app, what, name, obj, skip, options):
+    """Leave out scikit-learn's generated set_<method>_request: their text links into its own manual."""
+    return True if name.startswith("set_") and name.endswith("_request") else None
+
+
+def setup(app):
+    app.connect("autodoc-skip-member", skip_generated_request_setters)

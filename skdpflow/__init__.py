@@ -1,0 +1,22 @@
+"""Differentially private synthetic data by a sliced-Wasserstein flow, compatible with scikit-learn."""
+
+from skdpflow._flow import DPSlicedWassersteinFlow
+from skdpflow.accountants import BudgetExceededError
+from skdpflow.domain import Categories, Domain, Interval
+from skdpflow.exceptions import PrivacyLeakWarning, ReleaseError
+from skdpflow.release import Measurement, Release
+
+__version__ = "0.1.0.dev0"
+
+__all__ = [
+    "BudgetExceededError",
+    "Categories",
+    "DPSlicedWassersteinFlow",
+    "Domain",
+    "Interval",
+    "Measurement",
+    "PrivacyLeakWarning",
+    "Release",
+    "ReleaseError",
+    "__version__",
+]

@@ -1,0 +1,130 @@
+"""Checks of parameters, with messages in the form that scikit-learn uses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any, Literal
+
+import numpy as np
+
+Closed = Literal["neither", "left", "right", "both"]
+
+_MAX_SEED = 2**32 - 1
+_LONGEST_REPR = 80
+
+
+class InvalidParameterError(ValueError, TypeError):
+    """A parameter has a wrong type or a wrong value."""
+
+
+def describe(value: object) -> str:
+    """Show a parameter in a message: scalars as they are, anything larger by its type only.
+
+    A table that was passed in the place of a parameter must not have its rows printed.
+    """
+    if value is None or isinstance(value, str | bytes | Real):
+        text = repr(value.item()) if isinstance(value, np.generic) else repr(value)
+        return text if len(text) <= _LONGEST_REPR else f"a long {type(value).__name__}"
+    return f"an instance of {type(value).__name__!r}"
+
+
+def invalid(owner: str, name: str, expected: str, value: object) -> InvalidParameterError:
+    """Build the error for a parameter `name` of the class `owner`; `expected` ends "must be ..."."""
+    return InvalidParameterError(
+        f"The {name!r} parameter of {owner} must be {expected}. Got {describe(value)} instead."
+    )
+
+
+def _is_real(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
+
+
+def _range(low: float, high: float, closed: Closed) -> str:
+    left = "[" if closed in ("left", "both") and math.isfinite(low) else "("
+    right = "]" if closed in ("right", "both") and math.isfinite(high) else ")"
+    return f"{left}{low}, {high}{right}"
+
+
+def _within(value: Any, low: float, high: float, closed: Closed) -> bool:
+    above = value >= low if closed in ("left", "both") else value > low
+    below = value <= high if closed in ("right", "both") else value < high
+    return bool(above and below)  # false for NaN
+
+
+def check_real(
+    owner: str,
+    name: str,
+    value: object,
+    low: float = -math.inf,
+    high: float = math.inf,
+    closed: Closed = "neither",
+) -> float:
+    """Return a parameter as a float if it is a real number in a range; booleans are not.
+
+    `closed` says which ends belong to the range.
+
+    Examples
+    --------
+    >>> from skdpflow._validation import check_real
+    >>> check_real("DPSlicedWassersteinFlow", "epsilon", 1, 0.0)
+    1.0
+    """
+    if not (_is_real(value) and _within(value, low, high, closed)):
+        raise invalid(owner, name, f"a float in the range {_range(low, high, closed)}", value)
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except OverflowError:
+        expected = "a float that double precision can hold"
+    raise invalid(owner, name, expected, value)
+
+
+def check_int(
+    owner: str,
+    name: str,
+    value: object,
+    low: float = -math.inf,
+    high: float = math.inf,
+    closed: Closed = "both",
+) -> int:
+    """Return a parameter as an int if it is an integer in a range; booleans are not.
+
+    `closed` says which ends belong to the range; an infinite end never does.
+    """
+    if not (_is_integer(value) and _within(value, low, high, closed)):
+        raise invalid(owner, name, f"an int in the range {_range(low, high, closed)}", value)
+    return int(value)  # type: ignore[call-overload]
+
+
+def check_bool(owner: str, name: str, value: object) -> bool:
+    """Return a parameter as a bool if it is one."""
+    if not isinstance(value, bool | np.bool_):
+        raise invalid(owner, name, "an instance of 'bool'", value)
+    return bool(value)
+
+
+def check_choice(owner: str, name: str, value: object, choices: Iterable[str], *, otherwise: str = "") -> str:
+    """Return a parameter if it is one of a few names.
+
+    `otherwise` says what else the caller accepts, for the message: "a projection sampler".
+    """
+    names = sorted(choices)
+    if not (isinstance(value, str) and value in names):
+        expected = "a str among {" + ", ".join(map(repr, names)) + "}"
+        raise invalid(owner, name, f"{expected} or {otherwise}" if otherwise else expected, value)
+    return value
+
+
+def check_seed(owner: str, name: str, value: object) -> int | np.random.RandomState | None:
+    """Return a parameter if it is a seed that scikit-learn's ``check_random_state`` takes."""
+    if value is None or isinstance(value, np.random.RandomState):
+        return value
+    if _is_integer(value) and _within(value, 0, _MAX_SEED, "both"):
+        return int(value)  # type: ignore[call-overload]
+    expected = f"an int in the range [0, {_MAX_SEED}], a numpy.random.RandomState or None"
+    raise invalid(owner, name, expected, value)

@@ -1,0 +1,46 @@
+"""Privacy accounting: events, the accountants that interpret them, calibration and the ledger of a fit."""
+
+from skdpflow.accountants.base import Accountant, UnsupportedEventError, resolve_accountant
+from skdpflow.accountants.calibrate import calibrate, gdp_mu, noise_multiplier, zcdp_rho
+from skdpflow.accountants.events import (
+    ComposedEvent,
+    Event,
+    GaussianEvent,
+    NonPrivateEvent,
+    SelectionEvent,
+    ThresholdEvent,
+    event_from_dict,
+    event_to_dict,
+    flatten_event,
+)
+from skdpflow.accountants.gaussian import GaussianDPAccountant
+from skdpflow.accountants.ledger import BudgetExceededError, FitLedger, LedgerEntry
+from skdpflow.accountants.pld import PLDAccountant
+from skdpflow.accountants.renyi import RenyiAccountant
+from skdpflow.accountants.zcdp import ZCDPAccountant
+
+__all__ = [
+    "Accountant",
+    "BudgetExceededError",
+    "ComposedEvent",
+    "Event",
+    "FitLedger",
+    "GaussianDPAccountant",
+    "GaussianEvent",
+    "LedgerEntry",
+    "NonPrivateEvent",
+    "PLDAccountant",
+    "RenyiAccountant",
+    "SelectionEvent",
+    "ThresholdEvent",
+    "UnsupportedEventError",
+    "ZCDPAccountant",
+    "calibrate",
+    "event_from_dict",
+    "event_to_dict",
+    "flatten_event",
+    "gdp_mu",
+    "noise_multiplier",
+    "resolve_accountant",
+    "zcdp_rho",
+]

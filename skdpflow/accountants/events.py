@@ -1,0 +1,370 @@
+"""What a mechanism did to the data, as frozen records that any accountant can interpret.
+
+An event is the border between mechanisms and accounting: a mechanism describes what it did, an accountant
+turns the description into (epsilon, delta), and neither imports the other. Each docstring below states the
+guarantee that the event stands for, completely enough to account for it without seeing the mechanism.
+
+Events do not name a neighbouring relation. Every quantity in them holds under the relation written in the
+``Release`` (or ledger) that carries them: the sensitivity inside a noise multiplier was computed for that
+relation before the event was made, and an accountant applies no further correction to it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from numbers import Real
+from typing import Any, Literal, get_args
+
+__all__ = [
+    "ComposedEvent",
+    "Event",
+    "GaussianEvent",
+    "NonPrivateEvent",
+    "SelectionEvent",
+    "ThresholdEvent",
+    "event_from_dict",
+    "event_to_dict",
+    "flatten_event",
+]
+
+SelectionKind = Literal["bounded-range", "pure"]
+
+# Deeper nesting than this in a stored event is damage or an attack, never a plan of ours.
+_MAX_DEPTH = 32
+
+
+def _set_positive(event: Event, name: str, below: float = math.inf) -> None:
+    """Store the field as a float after checking that it lies in the open interval (0, below)."""
+    value = getattr(event, name)
+    wanted = "a finite positive number" if math.isinf(below) else f"a number in (0, {below:g})"
+    message = f"The {name!r} of {type(event).__name__} must be {wanted}. Got {value!r}."
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(message)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not 0.0 < number < below:
+        raise ValueError(message)
+    object.__setattr__(event, name, number)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Base class of all privacy events.
+
+    Subclass it, as a frozen dataclass, to describe a mechanism of your own; an accountant that does not
+    know the new event refuses it.
+
+    See Also
+    --------
+    ComposedEvent : Several events in sequence.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class GaussianEvent(Event):
+    """One release of a vector with Gaussian noise.
+
+    The mechanism returned ``f(D) + N(0, s^2 I)``; the event keeps ``s / Delta``.
+
+    Parameters
+    ----------
+    noise_multiplier : float
+        Standard deviation of the noise in units of the L2 sensitivity, ``s / Delta``; finite and positive.
+
+    See Also
+    --------
+    SelectionEvent : A private choice.
+    skdpflow.accountants.noise_multiplier : The smallest multiplier for a given epsilon and delta.
+
+    Notes
+    -----
+    ``Delta = max |f(D) - f(D')|`` over the neighbours of the relation that is named beside the event. If
+    each record contributes a vector of norm at most C, ``Delta`` is C under ``"add-remove"`` and up to 2 C
+    under ``"replace-one"``. That factor belongs in here and nowhere else. Other libraries define the
+    multiplier of an event of the same name as s / C for every relation, and their accountants disagree on
+    who multiplies by two [1]_; so an event of ours may only ever be given to their add-or-remove accountants.
+
+    References
+    ----------
+    .. [1] google/differential-privacy, issue 378, "Sensitivity off by a factor of 2 with 'replace_one'
+       neighbouring relation".
+
+    Examples
+    --------
+    Two neighbours whose sums differ by at most 2 C, noise of standard deviation 10 C:
+
+    >>> from skdpflow.accountants import GaussianEvent
+    >>> GaussianEvent(noise_multiplier=10 / 2)
+    GaussianEvent(noise_multiplier=5.0)
+    """
+
+    noise_multiplier: float
+
+    def __post_init__(self) -> None:
+        _set_positive(self, "noise_multiplier")
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionEvent(Event):
+    """One private choice from a public set of candidates.
+
+    Parameters
+    ----------
+    epsilon : float
+        The parameter of the guarantee; finite and positive.
+    kind : {"bounded-range", "pure"}, default="bounded-range"
+        ``"bounded-range"``: for neighbours D, D' the log-ratio ``ln P[M(D) = r] / P[M(D') = r]`` varies by
+        at most epsilon over the candidates r, as in the exponential mechanism with weights
+        ``exp(epsilon u / (2 Delta_u))``. ``"pure"``: its absolute value is at most epsilon, as in
+        permute-and-flip. Bounded range implies pure with the same epsilon and is much stronger.
+
+    See Also
+    --------
+    GaussianEvent : A noisy vector.
+
+    References
+    ----------
+    .. [1] J. Dong, D. Durfee, R. Rogers. "Optimal Differential Privacy Composition for Exponential
+       Mechanisms". ICML 2020.
+
+    Examples
+    --------
+    >>> from skdpflow.accountants import SelectionEvent
+    >>> SelectionEvent(0.1)
+    SelectionEvent(epsilon=0.1, kind='bounded-range')
+    """
+
+    epsilon: float
+    kind: SelectionKind = "bounded-range"
+
+    def __post_init__(self) -> None:
+        _set_positive(self, "epsilon")
+        if self.kind not in get_args(SelectionKind):
+            raise ValueError(
+                f"The 'kind' of SelectionEvent must be 'bounded-range' or 'pure'. Got {self.kind!r}."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdEvent(Event):
+    """One release that shows something only where a noisy count passes a threshold.
+
+    Parameters
+    ----------
+    delta : float
+        Bound on the probability that something shows which a neighbour could not have shown; in (0, 1).
+
+    See Also
+    --------
+    GaussianEvent : The noise of the counts is an event of its own.
+
+    Notes
+    -----
+    The deltas of all threshold events add up and are taken from the total delta, whatever the accountant.
+
+    Examples
+    --------
+    >>> from skdpflow.accountants import ThresholdEvent
+    >>> ThresholdEvent(1e-8)
+    ThresholdEvent(delta=1e-08)
+    """
+
+    delta: float
+
+    def __post_init__(self) -> None:
+        _set_positive(self, "delta", below=1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ComposedEvent(Event):
+    """Several events on the same data, in sequence; nothing happened when there are none.
+
+    Parameters
+    ----------
+    events : tuple of Event
+        The events; any iterable is stored as a tuple. They may themselves be composed.
+
+    See Also
+    --------
+    flatten_event : Its parts, without the nesting.
+
+    Notes
+    -----
+    Later mechanisms may depend on what earlier ones released. Their privacy *parameters* may not, unless
+    the whole was bounded by a filter such as :class:`FitLedger`.
+
+    Examples
+    --------
+    >>> from skdpflow.accountants import ComposedEvent, GaussianEvent
+    >>> ComposedEvent([GaussianEvent(2.0), GaussianEvent(3.0)]).events
+    (GaussianEvent(noise_multiplier=2.0), GaussianEvent(noise_multiplier=3.0))
+    """
+
+    events: tuple[Event, ...]
+
+    def __post_init__(self) -> None:
+        try:
+            events = tuple(self.events)
+        except TypeError:
+            raise TypeError(
+                "The 'events' of ComposedEvent must be an iterable of events. "
+                f"Got {type(self.events).__name__}."
+            ) from None
+        for event in events:
+            if not isinstance(event, Event):
+                raise TypeError(
+                    f"Every event of a ComposedEvent must be an Event. Got {type(event).__name__}."
+                )
+        object.__setattr__(self, "events", events)
+
+
+@dataclass(frozen=True, slots=True)
+class NonPrivateEvent(Event):
+    """Something that guarantees nothing: epsilon is infinite, delta is one.
+
+    See Also
+    --------
+    ComposedEvent : Holding one of these, it guarantees nothing either.
+
+    Examples
+    --------
+    >>> from skdpflow.accountants import GaussianDPAccountant, NonPrivateEvent
+    >>> GaussianDPAccountant().epsilon(NonPrivateEvent(), delta=1e-5)
+    inf
+    """
+
+
+# The names are part of the file format of a Release: add to them, never change one.
+_NAMES: dict[str, type[Event]] = {
+    "gaussian": GaussianEvent,
+    "selection": SelectionEvent,
+    "threshold": ThresholdEvent,
+    "composed": ComposedEvent,
+    "non-private": NonPrivateEvent,
+}
+
+
+def flatten_event(event: Event) -> Iterator[Event]:
+    """Go through the parts of an event, in order, without the nesting.
+
+    Parameters
+    ----------
+    event : Event
+        Any event, known to this package or not.
+
+    Yields
+    ------
+    Event
+        Each part that is not itself a :class:`ComposedEvent`.
+
+    Examples
+    --------
+    >>> from skdpflow.accountants import ComposedEvent, GaussianEvent, ThresholdEvent, flatten_event
+    >>> list(flatten_event(ComposedEvent([ThresholdEvent(1e-9), ComposedEvent([GaussianEvent(2.0)])])))
+    [ThresholdEvent(delta=1e-09), GaussianEvent(noise_multiplier=2.0)]
+    """
+    stack = [event]
+    while stack:
+        top = stack.pop()
+        if isinstance(top, ComposedEvent):
+            stack.extend(reversed(top.events))
+        else:
+            yield top
+
+
+def event_to_dict(event: Event) -> dict[str, Any]:
+    """Describe an event by strings, floats, lists and dicts, ready for JSON.
+
+    Parameters
+    ----------
+    event : Event
+        An event of this package.
+
+    Returns
+    -------
+    dict
+        The name of the event under ``"event"``, beside its fields.
+
+    Raises
+    ------
+    TypeError
+        If the event, or a part of it, is not of a kind this package can read back.
+
+    See Also
+    --------
+    event_from_dict : The way back.
+
+    Examples
+    --------
+    >>> from skdpflow.accountants import GaussianEvent, event_to_dict
+    >>> event_to_dict(GaussianEvent(2.0))
+    {'event': 'gaussian', 'noise_multiplier': 2.0}
+    """
+    names = [name for name, kind in _NAMES.items() if type(event) is kind]
+    if not names:
+        raise TypeError(f"Only events of this package can be stored. Got {type(event).__name__}.")
+    if isinstance(event, ComposedEvent):
+        return {"event": names[0], "events": [event_to_dict(part) for part in event.events]}
+    return {"event": names[0]} | {field.name: getattr(event, field.name) for field in fields(event)}
+
+
+def event_from_dict(data: Mapping[str, Any]) -> Event:
+    """Build an event from its description, refusing whatever is not exactly one.
+
+    Parameters
+    ----------
+    data : mapping of str to object
+        What :func:`event_to_dict` returned, possibly by way of JSON.
+
+    Returns
+    -------
+    Event
+        An event equal to the one described.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, a field is missing, superfluous or out of range, or the nesting is absurd.
+
+    See Also
+    --------
+    event_to_dict : The way there.
+
+    Examples
+    --------
+    >>> from skdpflow.accountants import event_from_dict
+    >>> event_from_dict({"event": "threshold", "delta": 1e-9})
+    ThresholdEvent(delta=1e-09)
+    """
+    return _from_dict(data, depth=0)
+
+
+def _from_dict(data: object, depth: int) -> Event:
+    if depth > _MAX_DEPTH:
+        raise ValueError(f"A stored event must not be nested deeper than {_MAX_DEPTH} levels.")
+    if not isinstance(data, Mapping):
+        raise ValueError(f"A stored event must be a mapping. Got {type(data).__name__}.")
+    name = data.get("event")
+    kind = _NAMES.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise ValueError(f"The 'event' of a stored event must be one of {', '.join(_NAMES)}. Got {name!r}.")
+    expected = {field.name for field in fields(kind)}
+    given = set(data) - {"event"}
+    if given != expected:
+        raise ValueError(
+            f"A stored {name!r} event must have the fields {sorted(expected)}. "
+            f"Missing: {sorted(expected - given)}. Not known: {sorted(given - expected, key=str)}."
+        )
+    values = {field: data[field] for field in expected}
+    if kind is ComposedEvent:
+        if not isinstance(values["events"], list | tuple):
+            raise ValueError("The 'events' of a stored 'composed' event must be a list.")
+        values["events"] = tuple(_from_dict(part, depth + 1) for part in values["events"])
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise ValueError(str(error)) from None

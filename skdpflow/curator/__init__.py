@@ -1,0 +1,1 @@
+"""The only place where raw rows are touched; what leaves it carries noise."""

@@ -1,0 +1,390 @@
+"""Rows as integer codes: one code per cell, a function of that cell and of the public domain alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from itertools import repeat
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skdpflow.domain import FINE_LEVELS, Categories, Column, Domain, Interval
+from skdpflow.schema import Schema
+
+__all__ = ["UNKNOWN", "RowSource", "encode_values", "missing_type", "to_float"]
+
+UNKNOWN = -1
+"""Code of a value that is none of the declared categories."""
+
+_BLOCK_CELLS = 2**20
+_BLOCK_ROWS = 2**16
+_NUMBERS = (int, float, np.bool_, np.integer, np.floating, Decimal, Fraction)
+
+
+def missing_type(kind: type) -> bool:
+    """Say whether a type has missing values only: None, pandas' NA and NaT."""
+    return kind is type(None) or kind.__name__ in ("NAType", "NaTType")
+
+
+def _numeric(kind: type) -> bool:
+    # numpy counts its time differences as integers
+    return issubclass(kind, _NUMBERS) and not issubclass(kind, np.timedelta64)
+
+
+def _cell_to_float(value: Any) -> float:
+    if missing_type(type(value)):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def to_float(values: NDArray[Any], label: str) -> NDArray[np.float64]:
+    """Convert a column to float64; missing values become NaN and numbers beyond double precision infinity.
+
+    Parameters
+    ----------
+    values : ndarray
+        Cells of any dtype.
+    label : str
+        Which column it is, as messages should say it.
+
+    Returns
+    -------
+    ndarray of float64, of the same shape
+        The numbers.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the column does not hold numbers. The message shows no cell.
+    """
+    if values.dtype.kind in "biuf":
+        with np.errstate(over="ignore"):
+            return values.astype(np.float64)
+    kinds = set(map(type, values.tolist())) if values.dtype.kind == "O" else {values.dtype.type}
+    if any(issubclass(kind, complex | np.complexfloating) for kind in kinds):
+        raise ValueError(f"Complex data not supported: {label} holds complex numbers.")
+    if any(issubclass(kind, str | bytes) for kind in kinds):
+        raise ValueError(
+            f"{label} holds text where numbers are expected. Convert it to numbers, or give a Domain that "
+            "declares it with Categories([...])."
+        )
+    if not all(missing_type(kind) or _numeric(kind) for kind in kinds):
+        raise TypeError(
+            f"{label} cannot be read as numbers: a float() argument must be a string or a real number. "
+            "Convert dates, times and nested values to numbers first."
+        )
+    return np.array([_cell_to_float(value) for value in values.tolist()], dtype=np.float64)
+
+
+def _interval_codes(x: NDArray[np.float64], intervals: Sequence[Interval]) -> NDArray[np.int64]:
+    """Encode columns of numbers, (n, k) for k intervals; every operation is exact or correctly rounded."""
+    lower = np.array([interval.lower for interval in intervals], dtype=np.float64)
+    upper = np.array([interval.upper for interval in intervals], dtype=np.float64)
+    discrete = np.array([interval.discrete for interval in intervals])
+    x = np.clip(x, lower, upper)
+    codes = np.empty(x.shape, dtype=np.int64)
+    if discrete.any():
+        codes[:, discrete] = np.rint(x[:, discrete]) - lower[discrete]
+    fine = ~discrete
+    if fine.any():
+        share = (x[:, fine] - lower[fine]) / (upper - lower)[fine]
+        codes[:, fine] = np.minimum(np.floor(share * FINE_LEVELS), FINE_LEVELS - 1)
+    return codes
+
+
+def _category_codes(values: NDArray[Any], categories: Categories) -> NDArray[np.int64]:
+    """Encode one column of categories; whatever is not among them is unknown."""
+    index: dict[Any, int] = {}
+    for code, category in enumerate(categories.values):
+        if isinstance(category, float) and values.dtype.kind == "f":
+            category = values.dtype.type(category).item()  # 0.1 is another number in a column of float32
+        index.setdefault(category, code)
+    cells = values.tolist()
+    codes = None
+    try:
+        codes = np.fromiter(map(index.get, cells, repeat(UNKNOWN)), dtype=np.int64, count=len(cells))
+    except Exception:  # cells may be objects of any class: unhashable ones, or worse
+        pass
+    if codes is None:
+        plain = (cell if isinstance(cell, str | int | float | np.generic) else None for cell in cells)
+        codes = np.fromiter((index.get(cell, UNKNOWN) for cell in plain), dtype=np.int64, count=len(cells))
+    return codes
+
+
+def encode_values(values: NDArray[Any], column: Column, label: str) -> NDArray[np.int64]:
+    """Encode the cells of one column.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        Cells of any dtype.
+    column : Interval or Categories
+        What is public about the column.
+    label : str
+        Which column it is, as messages should say it.
+
+    Returns
+    -------
+    ndarray of int64, of shape (n,)
+        Codes in [0, n_levels), or `UNKNOWN`.
+    """
+    if isinstance(column, Categories):
+        return _category_codes(values, column)
+    return _interval_codes(to_float(values, label)[:, None], [column])[:, 0]
+
+
+class RowSource:
+    """Private rows that passed the gate, to be read in blocks as often as needed.
+
+    It refers to the user's table and never copies more of it than a block. It refuses to be pickled or
+    copied, because it must not leave the curator.
+
+    Parameters
+    ----------
+    table : ndarray, pandas.DataFrame or polars.DataFrame of shape (n_rows, n_features)
+        The rows, as admitted by :func:`skdpflow.curator.gate.admit`.
+    target : ndarray, pandas.Series or polars.Series of shape (n_rows,), or None
+        The target.
+    schema : Schema
+        Container, names and dtypes.
+    domain : Domain or None
+        What the user declared about the columns, in the order of the table.
+
+    Attributes
+    ----------
+    schema : Schema
+        Container, names and dtypes: public.
+    domain : Domain or None
+        The declared domain: public.
+    """
+
+    def __init__(self, table: Any, target: Any, schema: Schema, domain: Domain | None) -> None:
+        self._table = table
+        self._target = target
+        self.schema = schema
+        self.domain = domain
+        dtypes = [table.dtype] if schema.container == "numpy" else list(table.dtypes)
+        # Tables of plain numbers are converted block by block, which for many columns is far faster.
+        self._plain = schema.container != "polars" and all(
+            isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in dtypes
+        )
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows: private, never to be shown."""
+        return int(self._table.shape[0])
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns: public."""
+        return self.schema.n_features
+
+    def name(self, j: int) -> str | int:
+        """Return the name by which messages call a column."""
+        if self.schema.names is not None:
+            return self.schema.names[j]
+        return f"x{j}" if self.domain is None else self.domain.names[j]
+
+    def spans(self, block_rows: int | None = None) -> Iterator[tuple[int, int]]:
+        """Cut the rows into blocks.
+
+        Parameters
+        ----------
+        block_rows : int, default=None
+            Rows per block; by default about 2**20 cells, and at most 2**16 rows.
+
+        Yields
+        ------
+        start, stop : int
+            First row of the block, and the one after its last.
+        """
+        if block_rows is None:
+            block_rows = min(_BLOCK_ROWS, max(1, _BLOCK_CELLS // self.n_features))
+        for start in range(0, self.n_rows, block_rows):
+            yield start, min(start + block_rows, self.n_rows)
+
+    def cells(self, start: int, stop: int, j: int) -> NDArray[Any]:
+        """Return one column of a block as it is.
+
+        Parameters
+        ----------
+        start, stop : int
+            The rows.
+        j : int
+            Position of the column.
+
+        Returns
+        -------
+        ndarray of shape (stop - start,)
+            Its cells, of any dtype.
+        """
+        if self.schema.container == "pandas":
+            values = np.asarray(self._table.iloc[start:stop, j])
+        elif self.schema.container == "polars":
+            values = self._table.to_series(j)[start:stop].to_numpy()
+        else:
+            values = self._table[start:stop, j]
+        if values.ndim != 1:
+            raise ValueError(f"Column {self.name(j)!r} of X holds nested values, not one scalar per cell.")
+        return values
+
+    def numbers(self, start: int, stop: int, columns: Sequence[int] | None = None) -> NDArray[np.float64]:
+        """Return columns of a block as numbers.
+
+        Parameters
+        ----------
+        start, stop : int
+            The rows.
+        columns : sequence of int, default=None
+            Which columns; by default all.
+
+        Returns
+        -------
+        ndarray of float64, of shape (stop - start, n_columns)
+            The numbers; missing cells are NaN.
+        """
+        if columns is None:
+            columns = range(self.n_features)
+        if self._plain:
+            with np.errstate(over="ignore"):
+                if self.schema.container == "pandas":
+                    block = self._table.iloc[start:stop].to_numpy(dtype=np.float64)
+                else:
+                    block = np.array(self._table[start:stop], dtype=np.float64)
+            return block if len(columns) == self.n_features else block[:, columns]
+        numbers = np.empty((stop - start, len(columns)))
+        for i, j in enumerate(columns):
+            numbers[:, i] = to_float(self.cells(start, stop, j), f"Column {self.name(j)!r} of X")
+        return numbers
+
+    def target_cells(self, start: int, stop: int) -> NDArray[Any]:
+        """Return the target of a block as it is, an array of any dtype."""
+        rows = self._target.iloc if self.schema.target_container == "pandas" else self._target
+        return np.asarray(rows[start:stop])
+
+    def block(
+        self, start: int, stop: int, domain: Domain, target: Column | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Encode the rows from `start` up to `stop`.
+
+        Parameters
+        ----------
+        start, stop : int
+            The rows.
+        domain : Domain
+            The columns, in the order of the table.
+        target : Interval, Categories or None, default=None
+            What the target is; None ignores it.
+
+        Returns
+        -------
+        codes : ndarray of int64, of shape (stop - start, n_features)
+            Codes in [0, n_levels) of each column; `UNKNOWN` for unknown categories.
+        target_codes : ndarray of int64, of shape (stop - start,)
+            The same for the target; zeros without a target.
+        """
+        codes = np.empty((stop - start, self.n_features), dtype=np.int64)
+        numeric, intervals = [], []
+        for j, column in enumerate(domain.columns):
+            if isinstance(column, Interval):
+                numeric.append(j)
+                intervals.append(column)
+            else:
+                codes[:, j] = _category_codes(self.cells(start, stop, j), column)
+        if intervals:
+            codes[:, numeric] = _interval_codes(self.numbers(start, stop, numeric), intervals)
+        if target is None:
+            return codes, np.zeros(stop - start, dtype=np.int64)
+        return codes, encode_values(self.target_cells(start, stop), target, "y")
+
+    def blocks(
+        self, domain: Domain, target: Column | None = None, *, block_rows: int | None = None
+    ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
+        """Iterate over the rows as codes; the codes do not depend on how the rows are cut.
+
+        Parameters
+        ----------
+        domain : Domain
+            The columns, in the order of the table.
+        target : Interval, Categories or None, default=None
+            What the target is; None ignores it.
+        block_rows : int, default=None
+            Rows per block; by default as :meth:`spans` says.
+
+        Yields
+        ------
+        start : int
+            First row of the block.
+        codes : ndarray of int64, of shape (n_block, n_features)
+            Codes in [0, n_levels) of each column; `UNKNOWN` for unknown categories.
+        target_codes : ndarray of int64, of shape (n_block,)
+            The same for the target; zeros without a target.
+        """
+        for start, stop in self.spans(block_rows):
+            yield start, *self.block(start, stop, domain, target)
+
+    def raw_blocks(self, *, block_rows: int | None = None) -> Iterator[tuple[int, NDArray[np.float64]]]:
+        """Iterate over the rows as numbers, for finding bounds privately.
+
+        Parameters
+        ----------
+        block_rows : int, default=None
+            Rows per block; by default as :meth:`spans` says.
+
+        Yields
+        ------
+        start : int
+            First row of the block.
+        numbers : ndarray of float64, of shape (n_block, n_features)
+            The cells.
+        """
+        for start, stop in self.spans(block_rows):
+            yield start, self.numbers(start, stop)
+
+    def label_blocks(self, *, block_rows: int | None = None) -> Iterator[tuple[int, list[Any]]]:
+        """Iterate over the labels, for finding them privately.
+
+        Parameters
+        ----------
+        block_rows : int, default=None
+            Rows per block; by default as :meth:`spans` says.
+
+        Yields
+        ------
+        start : int
+            First row of the block.
+        labels : list of str, int, float, bool or None
+            One per row, made of that row alone; None for what cannot be a category. Whole numbers come as
+            int, and so do booleans in columns of objects: labels that Python holds to be equal have one
+            spelling, which then tells nothing about the row that came first.
+        """
+        for start, stop in self.spans(block_rows):
+            cells = self.target_cells(start, stop)
+            labels = cells.tolist()
+            yield start, labels if cells.dtype.kind in "biuU" else list(map(_label, labels))
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("A RowSource holds private rows and cannot be pickled or copied.")
+
+    def __repr__(self) -> str:
+        return "<RowSource of private rows>"
+
+
+def _label(cell: Any) -> Any:
+    """Return a label as a plain scalar, or None."""
+    if isinstance(cell, np.generic):
+        cell = cell.item()
+    if isinstance(cell, str):
+        return str.__str__(cell)
+    if isinstance(cell, int):
+        return int(cell)
+    if isinstance(cell, float) and math.isfinite(cell):
+        return int(cell) if cell.is_integer() else float(cell)
+    return None

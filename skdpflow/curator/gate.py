@@ -1,0 +1,217 @@
+"""The gate: raw input is checked here, before anything is spent, and no message shows a cell or a count."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import DataConversionWarning
+from sklearn.utils.validation import validate_data
+
+from skdpflow._validation import invalid
+from skdpflow.curator.encode import RowSource, missing_type, to_float
+from skdpflow.domain import Categories, Column, Interval, resolve_domain
+from skdpflow.schema import Name, container_of, schema_of
+
+__all__ = ["admit"]
+
+
+def _refuse_sparse(data: Any, what: str, owner: str) -> None:
+    if sparse.issparse(data):
+        raise TypeError(f"Sparse data was passed for {what}, but {owner} needs dense data: use '.toarray()'.")
+
+
+def _as_array(data: Any, what: str) -> NDArray[Any]:
+    """Convert an array-like as `numpy.asarray` does, without its messages."""
+    array = None
+    try:
+        array = np.asarray(data)
+        if array.dtype.kind in "US" and not isinstance(data, np.ndarray):
+            array = np.asarray(data, dtype=object)  # in lists, numbers beside text stay numbers
+    except Exception:  # numpy, and any foreign __array__ method, may show cells in its message
+        pass
+    if array is None:
+        raise ValueError(
+            f"{what} cannot be read as an array: it must be rectangular, with one scalar per cell."
+        )
+    return array
+
+
+def _as_table(X: Any, owner: str) -> Any:
+    """Return X as a two-dimensional array or frame with rows and columns."""
+    _refuse_sparse(X, "X", owner)
+    table = _as_array(X, "X") if container_of(X) == "numpy" else X
+    n_dimensions = len(table.shape)
+    if n_dimensions != 2:
+        got = {0: "scalar array", 1: "1D array"}.get(n_dimensions, f"{n_dimensions}D array")
+        raise ValueError(
+            f"Expected 2D array, got {got} instead. Reshape your data either using array.reshape(-1, 1) if "
+            "your data has a single feature or array.reshape(1, -1) if it contains a single sample."
+        )
+    n_rows, n_features = table.shape
+    needed = f"while a minimum of 1 is required by {owner}."
+    if n_rows == 0:
+        raise ValueError(f"Found array with 0 sample(s) (shape=(0, {n_features})) {needed}")
+    if n_features == 0:  # the number of rows is private, so the shape leaves it out
+        raise ValueError(f"Found array with 0 feature(s) (shape=(, 0)) {needed}")
+    return table
+
+
+def _check_names(table: Any) -> None:
+    names = list(table.columns) if container_of(table) != "numpy" else []
+    if not all(isinstance(name, str | int | np.integer) and not isinstance(name, bool) for name in names):
+        raise ValueError("The column names of X must be str or int: X.columns.map(str) makes them so.")
+    if len(set(names)) < len(names):
+        twice = sorted({str(name) for name in names if names.count(name) > 1})
+        raise ValueError(f"The column names of X must be unique. Got more than once: {', '.join(twice)}.")
+
+
+def _as_target(y: Any, owner: str) -> Any:
+    """Return y as a one-dimensional array or series."""
+    if y is None:
+        raise ValueError(
+            f"This {owner} estimator requires y to be passed, but the target y is None. Pass y, or set "
+            "target=None to leave it out."
+        )
+    _refuse_sparse(y, "y", owner)
+    container = container_of(y)
+    labels: Any = _as_array(y, "y") if container == "numpy" else y
+    if len(labels.shape) == 2 and labels.shape[1] == 1:
+        warnings.warn(
+            "A column-vector y was passed when a 1d array was expected. Please change the shape of y to "
+            "(n_samples,), for example using ravel().",
+            DataConversionWarning,
+            stacklevel=4,
+        )
+        if container == "pandas":
+            return labels.iloc[:, 0]
+        return labels.to_series(0) if container == "polars" else labels[:, 0]
+    if len(labels.shape) != 1:
+        raise ValueError("y should be a 1d array with one entry per row of X.")
+    return labels
+
+
+def _contains(what: str, column: Name | None, owner: str) -> ValueError:
+    """Build the error for a bad cell in a column of X, or in y if there is no column."""
+    where = "Input y contains" if column is None else "Input X contains"
+    which = "" if column is None else f" in column {column!r}"
+    return ValueError(f"{where} {what}{which}. {owner} needs finite values: drop such rows, or fill them.")
+
+
+def _check_numbers(numbers: NDArray[np.float64], columns: Sequence[Name | None], owner: str) -> None:
+    """Refuse NaN and infinity in columns of numbers."""
+    if np.isfinite(numbers).all():
+        return
+    nan = np.isnan(numbers).any(axis=0)
+    if nan.any():
+        raise _contains("NaN", columns[int(nan.argmax())], owner)
+    infinite = np.isinf(numbers).any(axis=0)
+    raise _contains("infinity or a value too large for float64", columns[int(infinite.argmax())], owner)
+
+
+def _check_categories(cells: NDArray[Any], column: Name | None, owner: str) -> None:
+    """Refuse missing and complex values in a column of categories; anything else may be unknown."""
+    kind = cells.dtype.kind
+    if kind == "c":
+        raise ValueError("Complex data not supported: columns must hold real numbers, text or booleans.")
+    missing = False
+    if kind == "f":
+        missing = bool(np.isnan(cells).any())
+    elif kind in "mM":
+        missing = bool(np.isnat(cells).any())
+    elif kind in "OT":
+        values = cells.tolist()
+        missing = any(map(missing_type, set(map(type, values)))) or any(
+            value != value for value in values if isinstance(value, float | np.floating | Decimal)
+        )
+    if missing:
+        raise _contains("NaN", column, owner)
+
+
+def _check_cells(source: RowSource, owner: str) -> None:
+    columns = [None] * source.n_features if source.domain is None else source.domain.columns
+    labelled = [j for j, column in enumerate(columns) if isinstance(column, Categories)]
+    numeric = [j for j, column in enumerate(columns) if not isinstance(column, Categories)]
+    names = [source.name(j) for j in numeric]
+    for start, stop in source.spans():
+        if numeric:
+            _check_numbers(source.numbers(start, stop, numeric), names, owner)
+        for j in labelled:
+            _check_categories(source.cells(start, stop, j), source.name(j), owner)
+
+
+def _check_target_cells(source: RowSource, target: Column, owner: str) -> None:
+    for start, stop in source.spans():
+        cells = source.target_cells(start, stop)
+        if isinstance(target, Categories):
+            _check_categories(cells, None, owner)
+        else:
+            _check_numbers(to_float(cells, "y")[:, None], [None], owner)
+
+
+def admit(
+    estimator: BaseEstimator,
+    X: Any,
+    y: Any = None,
+    *,
+    domain: object = None,
+    target: object = None,
+    reset: bool = True,
+) -> RowSource:
+    """Check raw input and give access to it, block by block.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Who asks: named in messages; `n_features_in_` and `feature_names_in_` are set on it, or checked.
+    X : array-like or data frame of shape (n_samples, n_features)
+        The rows.
+    y : array-like or series of shape (n_samples,), default=None
+        The target; ignored, unchecked, if `target` is None.
+    domain : Domain, dict, (lower, upper) or None, default=None
+        What is public about the columns of X. Without it every column must be numeric.
+    target : Interval, Categories or None, default=None
+        What y is.
+    reset : bool, default=True
+        True in `fit`. False compares with what `fit` saw, and then takes the domain by position.
+
+    Returns
+    -------
+    RowSource
+        The rows, with their `schema` and the resolved `domain`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the input cannot be used. Messages name columns and rules, never a cell or the number of rows.
+
+    Notes
+    -----
+    With a domain, numbers outside it and unknown categories are no errors. That a table is empty or holds
+    missing, infinite or non-numeric cells does raise, as scikit-learn demands, and is not covered by the
+    privacy guarantee.
+    """
+    owner = type(estimator).__name__
+    if not isinstance(target, Interval | Categories | None):
+        raise invalid(owner, "target", "an Interval, a Categories or None", target)
+    table = _as_table(X, owner)
+    _check_names(table)
+    validate_data(estimator, table, reset=reset, skip_check_array=True)
+    labels = None if target is None else _as_target(y, owner)
+    if labels is not None and labels.shape[0] != table.shape[0]:
+        raise ValueError(
+            "Found input variables with inconsistent numbers of samples: y needs one entry per row of X."
+        )
+    schema = schema_of(table, labels)
+    names = schema.feature_names if reset else None
+    source = RowSource(table, labels, schema, resolve_domain(domain, names, schema.n_features, owner=owner))
+    _check_cells(source, owner)
+    if target is not None:
+        _check_target_cells(source, target, owner)
+    return source

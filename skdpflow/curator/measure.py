@@ -1,0 +1,259 @@
+"""From raw rows to a Release: the ledger first, then the sketch, then the noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skdpflow.accountants import (
+    ComposedEvent,
+    Event,
+    FitLedger,
+    GaussianEvent,
+    ThresholdEvent,
+    calibrate,
+)
+from skdpflow.curator.encode import RowSource
+from skdpflow.curator.labels import find_labels
+from skdpflow.curator.noise import MAX_SCALE, NoiseSource
+from skdpflow.curator.sketch import sketch_rows
+from skdpflow.curator.statistics import STATISTICS
+from skdpflow.domain import Categories, Column, Domain
+from skdpflow.plan import (
+    BOUNDS_GRID,
+    BOUNDS_SHARE,
+    LABELS_DELTA_SHARE,
+    LABELS_SHARE,
+    Public,
+    Request,
+    bounds_from_histogram,
+)
+from skdpflow.release import Measurement, Release
+
+#: Shares of epsilon and delta held back for floating-point arithmetic.
+EPSILON_SLACK = 2.0**-14
+DELTA_SLACK = 2.0**-8
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a fit may spend, and how it is accounted for.
+
+    Parameters
+    ----------
+    epsilon, delta : float
+        The guarantee asked for.
+    neighbours : {"add-remove", "replace-one"}
+        The neighbouring relation.
+    accountant : Accountant
+        Calibrates the total noise.
+    accountant_name : str
+        Its name in the Release.
+    """
+
+    epsilon: float
+    delta: float
+    neighbours: str
+    accountant: Any
+    accountant_name: str
+
+
+class Curator:
+    r"""Answers requests about one set of rows within one budget.
+
+    Parameters
+    ----------
+    source : RowSource
+        The raw rows.
+    budget : Budget
+        What may be spent.
+    noise : NoiseSource
+        Noise and rank keys.
+    threshold_delta : float, default=0.0
+        Part of delta that threshold events may spend.
+    n_jobs : int or None, default=None
+        Number of threads.
+
+    Notes
+    -----
+    The accountant calibrates one number: the noise multiplier :math:`m` such that one Gaussian release with it, and
+    the threshold events, meet the guarantee. The ledger is a filter with the fixed cap :math:`\mu^2 = 1/m^2`: rounds
+    may be chosen adaptively and can never exceed it. Gaussian mechanisms with :math:`\sum_i \mu_i^2 \le 1/m^2`, also
+    adaptive ones, are dominated by that one release, so the guarantee holds with any accountant.
+
+    Floating-point slack: a rounded normal draw differs from the exact distribution by a relative error of at most
+    about :math:`2^{-49} s` in the probability of an integer (a few units in the last place of a draw of the order of
+    :math:`s` move the boundaries of the rounding), and by :math:`2^{-60}` in total variation. With :math:`m`
+    coordinates of scale :math:`s` that is :math:`m s 2^{-49}` in epsilon and :math:`m 2^{-60}` in delta. The fractions
+    `EPSILON_SLACK` and `DELTA_SLACK` of epsilon and delta are held back for it before the noise is calibrated, and a
+    request that would exceed them is refused.
+    """
+
+    def __init__(
+        self,
+        source: RowSource,
+        budget: Budget,
+        noise: NoiseSource,
+        *,
+        threshold_delta: float = 0.0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self._source = source
+        self._budget = budget
+        self._noise = noise
+        self._n_jobs = n_jobs
+        self._rank_key = noise.rank_key()
+        thresholds = (ThresholdEvent(threshold_delta),) if threshold_delta else ()
+
+        def total(multiplier: float) -> Event:
+            return ComposedEvent((GaussianEvent(multiplier), *thresholds))
+
+        epsilon, delta = budget.epsilon * (1 - EPSILON_SLACK), budget.delta * (1 - DELTA_SLACK)
+        self.mu = 1.0 / calibrate(total, epsilon, delta, budget.accountant)
+        self.ledger = FitLedger(self.mu**2, threshold_delta)
+        self._scale_left = budget.epsilon * EPSILON_SLACK * 2.0**49
+        self._draws_left = budget.delta * DELTA_SLACK * 2.0**60
+
+    def event(self, share: float) -> GaussianEvent:
+        """Gaussian event that costs a share of the cap."""
+        return GaussianEvent(1.0 / (self.mu * np.sqrt(share)))
+
+    def draw(self, scale: Any, shape: tuple[int, ...], *, differing: int | None = None) -> np.ndarray:
+        """Draw noise within the floating-point slack; only coordinates that may differ between neighbours count."""
+        scales = np.broadcast_to(scale, shape)
+        differing = scales.size if differing is None else differing
+        self._scale_left -= float(scales.sum()) if differing == scales.size else differing * float(np.max(scale))
+        self._draws_left -= differing
+        if self._scale_left < 0 or self._draws_left < 0 or scales.max(initial=0.0) > MAX_SCALE:
+            raise ValueError(
+                f"A measurement of {scales.size} integers with noise scale {scales.max(initial=0.0):g} exceeds the "
+                "floating-point slack of the guarantee. Use fewer columns, classes or bins, or a larger epsilon or delta."
+            )
+        return self._noise.rounded_gaussian(scales, shape)
+
+    def answer(
+        self, requests: Sequence[Request], domain: Domain | None, target: Column | None
+    ) -> list[Measurement]:
+        """Measure one round: debit, then sketch, then add noise.
+
+        Parameters
+        ----------
+        requests : sequence of Request
+            What to measure.
+        domain : Domain or None
+            How to encode the columns.
+        target : Interval, Categories or None
+            How to encode y.
+
+        Returns
+        -------
+        measurements : list of Measurement
+        """
+        statistics = [STATISTICS[r.kind](r.params) for r in requests]
+        events = [self.event(r.share) for r in requests]
+        sensitivities = [s.sensitivity(self._budget.neighbours) for s in statistics]
+        for request, event in zip(requests, events, strict=True):
+            self.ledger.debit(event, request.name)
+        sketches = sketch_rows(
+            self._source, statistics, domain, target, self._rank_key, n_jobs=self._n_jobs
+        )
+        out = []
+        for request, statistic, event, sensitivity, sketch in zip(
+            requests, statistics, events, sensitivities, sketches, strict=True
+        ):
+            scale = statistic.relative_scale * (sensitivity * event.noise_multiplier)
+            values = sketch.release(self.draw(scale, statistic.shape))
+            out.append(Measurement(request.name, request.kind, request.params, values, scale, sensitivity, event))
+        return out
+
+
+def measure(
+    source: RowSource,
+    domain: Domain | None,
+    target: Column | None,
+    mechanism: Any,
+    projections: Any,
+    budget: Budget,
+    noise: NoiseSource,
+    *,
+    seed: int,
+    transport: dict[str, Any],
+    n_jobs: int | None = None,
+) -> Release:
+    """Carry out a mechanism's plan on the rows.
+
+    Parameters
+    ----------
+    source : RowSource
+        The raw rows.
+    domain : Domain or None
+        Declared columns; None finds bounds privately.
+    target : Interval, Categories or None
+        What y is; undeclared categories are found privately.
+    mechanism : Mechanism
+        Its ``plan`` says what to measure.
+    projections : ProjectionSampler
+        Chooses directions.
+    budget : Budget
+        What may be spent.
+    noise : NoiseSource
+        Noise and rank keys.
+    seed : int
+        Public seed.
+    transport : dict
+        Public parameters of the post-processing, kept in the Release.
+    n_jobs : int or None, default=None
+        Number of threads.
+
+    Returns
+    -------
+    release : Release
+    """
+    find_classes = isinstance(target, Categories) and not target.declared
+    threshold_delta = LABELS_DELTA_SHARE * budget.delta if find_classes else 0.0
+    curator = Curator(source, budget, noise, threshold_delta=threshold_delta, n_jobs=n_jobs)
+    measured: list[Measurement] = []
+    left = 1.0
+
+    if domain is None:
+        grid = {"grid": BOUNDS_GRID, "n_columns": source.n_features}
+        found = curator.answer([Request("bounds", "bounds", BOUNDS_SHARE, grid)], None, None)
+        names = source.schema.feature_names or [f"x{j}" for j in range(source.n_features)]
+        domain = Domain(dict(zip(names, bounds_from_histogram(found[0]), strict=True)))
+        measured += found
+        left -= BOUNDS_SHARE
+    if find_classes:
+        labels, measurement = find_labels(source, curator, budget.neighbours, LABELS_SHARE, threshold_delta)
+        target = Categories(labels) if labels else None
+        measured.append(measurement)
+        left -= LABELS_SHARE
+
+    public = Public(domain, target, curator.mu * float(np.sqrt(left)), budget.neighbours, seed, projections)
+    rounds = mechanism.plan(public)
+    requests = next(rounds, None)
+    while requests is not None:
+        shares = [Request(r.name, r.kind, r.share * left, r.params) for r in requests]
+        answers = curator.answer(shares, domain, target)
+        measured += answers
+        try:
+            requests = rounds.send(answers)
+        except StopIteration:
+            requests = None
+
+    return Release(
+        domain=domain,
+        target=target,
+        schema=source.schema,
+        neighbours=budget.neighbours,
+        epsilon=budget.epsilon,
+        delta=budget.delta,
+        accountant=budget.accountant_name,
+        event=curator.ledger.event,
+        mechanism=mechanism.describe(),
+        measurements=tuple(measured),
+        transport={**transport, "seed": seed},
+        private=noise.private,
+    )

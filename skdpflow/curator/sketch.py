@@ -1,0 +1,107 @@
+"""Sums of integer contributions over blocks of rows: exact, mergeable, and never let out without noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from skdpflow.curator.encode import RowSource
+from skdpflow.curator.noise import random_ranks
+from skdpflow.curator.statistics import Block, Statistic
+from skdpflow.domain import Column, Domain, Interval
+
+
+class Sketch:
+    """The un-noised sum of a statistic's contributions. It lives in the curator only.
+
+    Parameters
+    ----------
+    values : ndarray of int64
+        The sum.
+
+    Notes
+    -----
+    Pickling and copying are refused and the repr is silent, so that no un-noised value leaves by accident.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: NDArray[np.int64]) -> None:
+        self._values = values
+
+    def __add__(self, other: Sketch) -> Sketch:
+        return Sketch(self._values + other._values)
+
+    def release(self, noise: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the sum plus noise: the only way out."""
+        return np.asarray(self._values + noise)
+
+    def __repr__(self) -> str:
+        return "Sketch(<not released>)"
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError("A Sketch holds values without noise: it cannot be pickled or copied.")
+
+    __copy__ = __deepcopy__ = __reduce_ex__
+
+
+def sketch_rows(
+    source: RowSource,
+    statistics: Sequence[Statistic],
+    domain: Domain | None,
+    target: Column | None,
+    rank_key: int,
+    *,
+    n_jobs: int | None = None,
+    block_rows: int | None = None,
+) -> list[Sketch]:
+    """Sum the contributions of all rows to several statistics in one pass.
+
+    Parameters
+    ----------
+    source : RowSource
+        The raw rows.
+    statistics : sequence of Statistic
+        What to sum.
+    domain : Domain or None
+        How to encode the columns; None only for statistics of the raw values.
+    target : Interval, Categories or None
+        How to encode y.
+    rank_key : int
+        Secret key of the random ranks of this fit.
+    n_jobs : int or None, default=None
+        Number of threads.
+    block_rows : int or None, default=None
+        Rows in a block; the result does not depend on it.
+
+    Returns
+    -------
+    sketches : list of Sketch
+        One per statistic; the same bits for every `block_rows` and `n_jobs`, since the sums are of integers.
+    """
+    numeric_target = isinstance(target, Interval)
+
+    def one(start: int, stop: int) -> list[Sketch]:
+        if domain is None:
+            codes = np.zeros((stop - start, source.n_features), dtype=np.int64)
+            classes = np.zeros(stop - start, dtype=np.int64)
+        else:
+            codes, classes = source.block(start, stop, domain, target)
+        if numeric_target:
+            codes, classes = np.column_stack([codes, classes]), np.zeros_like(classes)
+
+        def ranks() -> NDArray[np.float64]:
+            return random_ranks(rank_key, start, stop - start, codes.shape[1])
+
+        block = Block(codes, classes, ranks, lambda: source.numbers(start, stop))
+        return [Sketch(s.contributions(block)) for s in statistics]
+
+    parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
+    totals = [Sketch(np.zeros(s.shape, dtype=np.int64)) for s in statistics]
+    for parts in parallel(delayed(one)(start, stop) for start, stop in source.spans(block_rows)):
+        totals = [total + part for total, part in zip(totals, parts, strict=True)]
+    return totals

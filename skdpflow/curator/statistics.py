@@ -1,0 +1,309 @@
+"""The statistics: maps of one record to an integer vector of bounded L2 norm.
+
+Every contribution is a function of that record alone (its codes, its class, its random rank) and of public
+parameters. Sums over rows are exact integers.
+
+Two sensitivities are stated for each: under ``"add-remove"`` (one row more or less) and ``"replace-one"`` (one row
+exchanged for another, which may move it between classes and cells). Where the noise of some coordinates is scaled
+by a public `relative_scale`, the sensitivity is that of the vector divided by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skdpflow.transport.latent import LATENT_STEPS, RankTransform
+
+
+class Block:
+    """Encoded rows, with what statistics derive from them more than once.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n, d), int64
+        Integer codes; -1 is an unknown category. A numeric target is the last column.
+    classes : ndarray of shape (n,), int64
+        Class codes; -1 is a label outside the declared ones, 0 everywhere when y is no class label.
+    ranks : callable
+        Returns the (n, d) random ranks.
+    raw : callable
+        Returns the raw columns as floats.
+    """
+
+    def __init__(
+        self,
+        codes: NDArray[np.int64],
+        classes: NDArray[np.int64],
+        ranks: Callable[[], NDArray[np.float64]],
+        raw: Callable[[], NDArray[np.float64]] | None = None,
+    ) -> None:
+        self.codes = codes
+        self.classes = classes
+        self.raw = raw
+        self._ranks = ranks
+        self._latent: dict[int, NDArray[np.int64]] = {}
+
+    def leaves(self, params: Mapping[str, Any]) -> NDArray[np.int64]:
+        """Leaf of each row: its class, or the cell of its numeric target between released edges."""
+        if "leaf_edges" in params:
+            return np.searchsorted(params["leaf_edges"], self.codes[:, -1], side="right")
+        return self.classes
+
+    def latent(self, params: Mapping[str, Any]) -> NDArray[np.int64]:
+        """Latent scores on the integer lattice; elementwise, so row-local to the bit."""
+        key = id(params["latent_cdf"])
+        if key not in self._latent:
+            z = RankTransform.from_params(params).to_latent(self.codes, self._ranks())
+            self._latent[key] = np.rint(z * LATENT_STEPS).astype(np.int64)
+        return self._latent[key]
+
+
+class Statistic(Protocol):
+    """A map of records to integer vectors; `kind` names it in a `Request`."""
+
+    shape: tuple[int, ...]
+    relative_scale: NDArray[np.float64]
+
+    def __init__(self, params: Mapping[str, Any]) -> None: ...
+
+    def contributions(self, block: Block) -> NDArray[np.int64]:
+        """Sum of the contributions of the rows of a block."""
+        ...
+
+    def sensitivity(self, neighbours: str) -> float:
+        """L2 sensitivity of the vector divided by `relative_scale`."""
+        ...
+
+
+_ONE = np.ones(1)
+
+
+class Counts:
+    r"""Rows per leaf.
+
+    A record adds one to its leaf, or nothing if its label is not among the declared ones. Adding or removing a row
+    changes one count by one: sensitivity 1. Replacing a row can lower one count and raise another: :math:`\sqrt 2`.
+    """
+
+    relative_scale = _ONE
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._params = params
+        self.shape: tuple[int, ...] = (int(params["n_leaves"]),)
+
+    def contributions(self, block: Block) -> NDArray[np.int64]:
+        leaf = block.leaves(self._params)
+        return np.bincount(leaf[leaf >= 0], minlength=self.shape[0]).astype(np.int64)
+
+    def sensitivity(self, neighbours: str) -> float:
+        return 1.0 if neighbours == "add-remove" else float(np.sqrt(2.0))
+
+
+class Histograms:
+    r"""Axis histograms of some columns, per leaf.
+
+    A record adds one to at most one bin of each of the :math:`d` columns, in its own leaf: a vector of at most
+    :math:`d` ones, so adding or removing it changes the statistic by at most :math:`\sqrt d` in L2. Replacing a row
+    is one removal and one addition; the two vectors have at most :math:`2d` ones in different places and cancel in
+    common ones: :math:`\sqrt{2d}`, also when the row changes its leaf.
+    """
+
+    relative_scale = _ONE
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._params = params
+        self._columns = [int(j) for j in params["columns"]]
+        sizes = np.asarray(params["edge_sizes"])
+        self._edges = np.split(np.asarray(params["edges"], dtype=np.int64), np.cumsum(sizes)[:-1])
+        self._offsets = np.concatenate([[0], np.cumsum(sizes - 1)])
+        self.shape: tuple[int, ...] = (int(params["n_leaves"]), int(self._offsets[-1]))
+
+    def contributions(self, block: Block) -> NDArray[np.int64]:
+        leaf = block.leaves(self._params)
+        n_leaves, width = self.shape
+        out = np.zeros(n_leaves * width, dtype=np.int64)
+        for j, edges, offset in zip(self._columns, self._edges, self._offsets, strict=False):
+            code = block.codes[:, j]
+            n_bins = len(edges) - 1
+            unit = n_bins == edges[-1] - edges[0]  # one bin a code
+            cell = code - edges[0] if unit else np.searchsorted(edges, code, side="right") - 1
+            inside = (leaf >= 0) & (code >= edges[0]) & (code < edges[-1])
+            flat = np.bincount((leaf * n_bins + cell)[inside], minlength=n_leaves * n_bins)
+            out.reshape(n_leaves, width)[:, offset : offset + n_bins] += flat.reshape(n_leaves, n_bins)
+        return out.reshape(self.shape)
+
+    def sensitivity(self, neighbours: str) -> float:
+        factor = 1.0 if neighbours == "add-remove" else 2.0
+        return float(np.sqrt(factor * len(self._columns)))
+
+
+def clip_to_ball(z: NDArray[np.int64], radius: float, steps: int) -> NDArray[np.int64]:
+    r"""Clip integer vectors to a ball and round them to a coarser lattice, row by row.
+
+    Parameters
+    ----------
+    z : ndarray of shape (n, d), int64
+        Latent scores on the fine lattice of `LATENT_STEPS`.
+    radius : float
+        Radius of the ball, in latent units.
+    steps : int
+        The radius in steps of the coarse lattice.
+
+    Returns
+    -------
+    q : ndarray of shape (n, d), int64
+        Integer vectors with :math:`\|q\|_2 \le` `steps`, checked in integers.
+
+    Notes
+    -----
+    The squared norm is an exact integer and everything else is elementwise, so a row gives the same bits in every
+    block. A row that rounding to nearest would push out of the ball is rounded towards zero, which cannot raise its
+    norm above that of the clipped vector: at most `steps` times 1 + 2**-50, so its square, an integer, is at most
+    ``steps**2`` as long as that is below 2**49.
+    """
+    norm = np.sqrt((z * z).sum(axis=1).astype(np.float64))
+    scale = steps / np.maximum(norm, radius * LATENT_STEPS)
+    y = z * scale[:, None]
+    q = np.rint(y).astype(np.int64)
+    out = (q * q).sum(axis=1) > steps * steps
+    if out.any():
+        q[out] = np.trunc(y[out]).astype(np.int64)
+    return q
+
+
+class Mean:
+    r"""Sum of the ball-clipped latent vectors, per leaf.
+
+    In lattice units a record adds an integer vector of norm at most :math:`K` (`steps`) to its leaf. Adding or
+    removing it: :math:`K`. Replacing it: :math:`\|x - x'\| \le 2K` inside a leaf and
+    :math:`\sqrt{\|x\|^2 + \|x'\|^2} \le \sqrt 2 K` between two leaves, so :math:`2K`; with several leaves or one.
+    """
+
+    relative_scale = _ONE
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._params = params
+        self._d = len(params["latent_sizes"])
+        self._steps = int(params["steps"])
+        self.shape: tuple[int, ...] = (int(params["n_leaves"]), self._d)
+
+    def contributions(self, block: Block) -> NDArray[np.int64]:
+        q = clip_to_ball(block.latent(self._params), float(self._params["radius"]), self._steps)
+        leaf = block.leaves(self._params)
+        out = np.zeros(self.shape, dtype=np.int64)
+        for c in range(self.shape[0]):
+            out[c] = q[leaf == c].sum(axis=0)
+        return out
+
+    def sensitivity(self, neighbours: str) -> float:
+        return float(self._steps if neighbours == "add-remove" else 2 * self._steps)
+
+
+class SecondMoment:
+    r"""Sum of the upper triangles of :math:`x x^\top` of the ball-clipped latent vectors, per leaf.
+
+    Off-diagonal entries carry :math:`1/\sqrt 2` of the noise of the diagonal (`relative_scale`), so the weighted norm
+    of a contribution is :math:`\|x x^\top\|_F = \|x\|^2 \le K^2` in lattice units. Adding or removing a row:
+    :math:`K^2`. Replacing one: inside a leaf
+    :math:`\|x x^\top - y y^\top\|_F^2 = \|x\|^4 + \|y\|^4 - 2 (x^\top y)^2 \le 2 K^4`, and between two leaves
+    :math:`\|x\|^4 + \|y\|^4 \le 2 K^4`: :math:`\sqrt 2 K^2`.
+
+    With ``pooled`` the rows of all leaves add to one sum, centred or not: the same bounds hold.
+    """
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._params = params
+        self._d = len(params["latent_sizes"])
+        self._steps = int(params["steps"])
+        self._upper = np.triu_indices(self._d)
+        self._pooled = bool(params["pooled"])
+        self.shape: tuple[int, ...] = (1 if self._pooled else int(params["n_leaves"]), len(self._upper[0]))
+        self.relative_scale = np.where(self._upper[0] == self._upper[1], 1.0, np.sqrt(0.5))
+
+    def contributions(self, block: Block) -> NDArray[np.int64]:
+        q = clip_to_ball(block.latent(self._params), float(self._params["radius"]), self._steps)
+        leaf = block.leaves(self._params)
+        if self._pooled:
+            leaf = np.where(leaf >= 0, 0, -1)
+        x = q.astype(np.float64)  # sums of products stay below 2**53: exact in any order
+        out = np.zeros(self.shape, dtype=np.int64)
+        for c in range(self.shape[0]):
+            rows = x[leaf == c]
+            out[c] = (rows.T @ rows)[self._upper].astype(np.int64)
+        return out
+
+    def sensitivity(self, neighbours: str) -> float:
+        return float(self._steps**2 * (1.0 if neighbours == "add-remove" else np.sqrt(2.0)))
+
+
+class SlicedHistograms:
+    r"""Histograms of integer projections of the latent vectors along :math:`k` directions, per leaf.
+
+    Scores and directions are integers, so the projections are exact in float64 arithmetic and the bins compare
+    integers. A record adds one to exactly one bin of each direction in its own leaf: :math:`\sqrt k` when it is added
+    or removed, :math:`\sqrt{2k}` when it is replaced, by the argument of `Histograms`, whatever the directions are.
+    """
+
+    relative_scale = _ONE
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._params = params
+        self._directions = np.asarray(params["directions"], dtype=np.float64)  # (n_leaves or 1, d, k) integers
+        self._edges = np.asarray(params["slice_edges"])  # (n_leaves, k, bins - 1) integers
+        n_leaves, k, inner = self._edges.shape
+        self.shape: tuple[int, ...] = (n_leaves, k, inner + 1)
+
+    def contributions(self, block: Block) -> NDArray[np.int64]:
+        z = block.latent(self._params).astype(np.float64)
+        leaf = block.leaves(self._params)
+        out = np.zeros(self.shape, dtype=np.int64)
+        for c in range(self.shape[0]):
+            p = z[leaf == c] @ self._directions[min(c, len(self._directions) - 1)]
+            for i in range(self.shape[1]):
+                cell = np.searchsorted(self._edges[c, i], p[:, i], side="right")
+                out[c, i] = np.bincount(cell, minlength=self.shape[2])
+        return out
+
+    def sensitivity(self, neighbours: str) -> float:
+        factor = 1.0 if neighbours == "add-remove" else 2.0
+        return float(np.sqrt(factor * self.shape[1]))
+
+
+class Bounds:
+    r"""Counts of each raw column on a public grid of magnitudes, for finding bounds.
+
+    A record adds one to one cell of each of the :math:`d` columns: :math:`\sqrt d` when it is added or removed,
+    :math:`\sqrt{2d}` when it is replaced. The grid is public, so no threshold event is needed.
+    """
+
+    relative_scale = _ONE
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._grid = np.asarray(params["grid"])
+        self.shape: tuple[int, ...] = (int(params["n_columns"]), len(self._grid) + 1)
+
+    def contributions(self, block: Block) -> NDArray[np.int64]:
+        assert block.raw is not None
+        raw = block.raw()
+        cell = np.searchsorted(self._grid, raw, side="right")
+        d, width = self.shape
+        return np.bincount((cell + width * np.arange(d)).ravel(), minlength=d * width).reshape(d, width)
+
+    def sensitivity(self, neighbours: str) -> float:
+        factor = 1.0 if neighbours == "add-remove" else 2.0
+        return float(np.sqrt(factor * self.shape[0]))
+
+
+#: Kind of a `Request` to the class that answers it.
+STATISTICS: dict[str, type[Statistic]] = {
+    "counts": Counts,
+    "histograms": Histograms,
+    "mean": Mean,
+    "second_moment": SecondMoment,
+    "slices": SlicedHistograms,
+    "bounds": Bounds,
+}

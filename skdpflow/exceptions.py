@@ -1,0 +1,28 @@
+"""Warnings and errors of the package that callers may want to catch by name."""
+
+from __future__ import annotations
+
+__all__ = ["PrivacyLeakWarning", "ReleaseError"]
+
+
+class PrivacyLeakWarning(UserWarning):
+    """Something that the user asked for is not covered by the differential privacy guarantee.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skdpflow.exceptions import PrivacyLeakWarning
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", PrivacyLeakWarning)
+    """
+
+
+class ReleaseError(ValueError):
+    """A release, or the file that holds one, is damaged, inconsistent or of an unknown format.
+
+    Examples
+    --------
+    >>> from skdpflow.exceptions import ReleaseError
+    >>> issubclass(ReleaseError, ValueError)
+    True
+    """

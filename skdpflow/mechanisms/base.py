@@ -1,0 +1,94 @@
+"""What a mechanism is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, cast
+
+from skdpflow._validation import invalid
+from skdpflow.plan import Public, Rounds
+from skdpflow.release import Release
+from skdpflow.transport.model import Model
+
+
+class Mechanism(Protocol):
+    """Chooses what to measure, and learns a model from the measurements. It never sees a row.
+
+    See Also
+    --------
+    skdpflow.mechanisms.MarginalsMechanism : The default.
+    """
+
+    def plan(self, public: Public) -> Rounds:
+        """Ask for measurements, round by round.
+
+        Parameters
+        ----------
+        public : Public
+            What is known beforehand.
+
+        Yields
+        ------
+        requests : list of Request
+            A round; its measurements are sent back. The shares of all rounds sum to at most one.
+        """
+        ...
+
+    def learn(self, release: Release) -> Model:
+        """Learn the model: a deterministic function of the Release.
+
+        Parameters
+        ----------
+        release : Release
+            What was measured, and the parameters of the transport.
+
+        Returns
+        -------
+        model : Model
+        """
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Return name and parameters, as JSON can hold them."""
+        ...
+
+
+def resolve_mechanism(mechanism: Any, owner: str = "DPSlicedWassersteinFlow") -> Mechanism:
+    """Turn the value of a ``mechanism`` parameter into a mechanism.
+
+    Parameters
+    ----------
+    mechanism : {"marginals", "records"}, mapping or object
+        A name, what ``describe`` of a mechanism returned, or an object with ``plan``, ``learn`` and ``describe``.
+    owner : str, default="DPSlicedWassersteinFlow"
+        Who asks, for messages.
+
+    Returns
+    -------
+    mechanism : Mechanism
+
+    Raises
+    ------
+    ValueError
+        If the name is not known, or the object lacks a method.
+    """
+    from skdpflow.mechanisms.marginals import MarginalsMechanism
+
+    named: dict[str, Any] = {"marginals": MarginalsMechanism}
+    if isinstance(mechanism, Mapping):
+        params = dict(mechanism)
+        name = params.pop("name", None)
+        if name not in named:
+            raise ValueError(f"This release was made by the mechanism {name!r}; pass that object as `mechanism`.")
+        return cast(Mechanism, named[name](**params))
+    if isinstance(mechanism, str) and mechanism in named:
+        return cast(Mechanism, named[mechanism]())
+    missing = [m for m in ("plan", "learn", "describe") if not callable(getattr(mechanism, m, None))]
+    if isinstance(mechanism, str | type) or missing:
+        raise invalid(
+            owner,
+            "mechanism",
+            f"one of {sorted(named)} or an instance with the methods plan(public), learn(release) and describe()",
+            mechanism,
+        )
+    return cast(Mechanism, mechanism)

@@ -1,0 +1,406 @@
+"""The default mechanism: histograms, moments and slices, measured centrally."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+from sklearn.base import BaseEstimator
+
+from skdpflow.domain import Categories, Column
+from skdpflow.mechanisms import policy
+from skdpflow.plan import Public, Request, Rounds
+from skdpflow.projections import Moments, draw_directions
+from skdpflow.release import Measurement, Release
+from skdpflow.transport.flow import Block, CountSlices, Gaussian, Leaf, learn_leaf, normal_particles
+from skdpflow.transport.latent import DIRECTION_STEPS, LATENT_LIMIT, LATENT_STEPS, RankTransform
+from skdpflow.transport.marginals import denoise_ordered, to_simplex
+from skdpflow.transport.model import Model
+from skdpflow.transport.moments import leaf_covariances, leaf_means
+
+Array = NDArray[np.float64]
+
+
+def bin_edges(column: Column, n_bins: int) -> NDArray[np.int64]:
+    """Cut the codes of a column into equal bins.
+
+    Parameters
+    ----------
+    column : Interval or Categories
+        The column.
+    n_bins : int
+        Wanted number; categories and short integer ranges get one bin a value.
+
+    Returns
+    -------
+    edges : ndarray of int64
+        From 0 to the number of levels.
+    """
+    levels = column.n_levels
+    if isinstance(column, Categories) or levels <= n_bins:
+        return np.arange(levels + 1)
+    return np.unique(np.rint(np.linspace(0, levels, n_bins + 1)).astype(np.int64))
+
+
+def split_histograms(m: Measurement) -> list[Array]:
+    """Counts of each column, (n_leaves, n_bins)."""
+    cuts = np.cumsum(np.asarray(m.params["edge_sizes"]) - 1)[:-1]
+    return [np.asarray(h, dtype=np.float64) for h in np.split(m.values, cuts, axis=1)]
+
+
+def split_edges(m: Measurement) -> list[Array]:
+    """Bin edges of each column."""
+    cuts = np.cumsum(m.params["edge_sizes"])[:-1]
+    return [np.asarray(e, dtype=np.float64) for e in np.split(m.params["edges"], cuts)]
+
+
+def association_order(counts: Array) -> NDArray[np.int64]:
+    """Order categories by the leading direction in which their class profiles differ.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_leaves, n_categories)
+        Noisy counts.
+
+    Returns
+    -------
+    order : ndarray of shape (n_categories,), int64
+        ``order[rank] = code``; for two classes by the share of the second.
+    """
+    positive = np.maximum(counts, 0.0) + 1e-3
+    weight = positive.sum(axis=0)
+    profile = positive / weight
+    centred = profile - (profile * weight).sum(axis=1, keepdims=True) / weight.sum()
+    axis = np.linalg.svd(centred * np.sqrt(weight), full_matrices=False)[0][:, 0]
+    axis = axis * np.copysign(1.0, axis[-1])
+    return np.argsort(axis @ profile, kind="stable")
+
+
+def rank_transform(m: Measurement, columns: Sequence[Column], total: float) -> RankTransform:
+    """Build the latent transform from noisy histograms.
+
+    Parameters
+    ----------
+    m : Measurement
+        Of kind ``"histograms"``, of all columns.
+    columns : sequence of Interval or Categories
+        The columns.
+    total : float
+        Estimated number of rows.
+
+    Returns
+    -------
+    transform : RankTransform
+    """
+    edges, cdfs, orders = [], [], []
+    sd = float(np.max(m.sd)) * np.sqrt(len(m.values))
+    for column, h, e in zip(columns, split_histograms(m), split_edges(m), strict=True):
+        order = association_order(h) if isinstance(column, Categories) and len(h) > 1 else None
+        pooled = h.sum(axis=0)
+        widths = np.diff(e)
+        uniform = total * widths / widths.sum()
+        if not isinstance(column, Categories):
+            pooled = uniform + denoise_ordered(pooled - uniform, sd)
+        elif order is not None:
+            pooled = pooled[order]
+        # no bin is left without mass: F must be invertible
+        p = to_simplex(pooled, total) + 1e-3 * uniform
+        edges.append(e)
+        cdfs.append(np.concatenate([[0.0], np.cumsum(p)]) / p.sum())
+        cdfs[-1][-1] = 1.0
+        orders.append(order)
+    return RankTransform(edges, cdfs, orders)
+
+
+class MarginalsMechanism(BaseEstimator):
+    """Axis histograms, moments and sliced histograms per class, released once.
+
+    Every statistic is a sum over rows in which one row changes little, so its relative noise falls as one over the
+    number of rows. The flow that turns the release into a model is post-processing.
+
+    Parameters
+    ----------
+    n_bins : int or None, default=None
+        Bins of a numeric column; None lets the policy choose.
+    n_slices : int or None, default=None
+        Number of sliced directions; None lets the policy choose, 0 measures none.
+    n_target_cells : int or None, default=None
+        Cells into which a numeric target is cut, each with statistics of its own; None lets the policy choose.
+
+    See Also
+    --------
+    skdpflow.mechanisms.RecordsMechanism : The mechanism of the paper.
+    skdpflow.mechanisms.policy : Shares, bins and radii, with their reasons.
+
+    Notes
+    -----
+    Rounds: class counts (for a numeric target its histogram, whose quantiles cut it into cells that serve as classes);
+    axis histograms per class, which give the rank transform of each column; mean and second moment per class of
+    the transformed, ball-clipped rows; sliced histograms per class. Each is decided from what was released before.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdpflow import DPSlicedWassersteinFlow
+    >>> from skdpflow.mechanisms import MarginalsMechanism
+    >>> X = np.random.default_rng(0).uniform(size=(500, 2))
+    >>> flow = DPSlicedWassersteinFlow(domain=(0, 1), mechanism=MarginalsMechanism(n_bins=16), random_state=0)
+    >>> flow.fit(X).sample(3, random_state=0).shape
+    (3, 2)
+    """
+
+    def __init__(
+        self, n_bins: int | None = None, n_slices: int | None = None, n_target_cells: int | None = None
+    ) -> None:
+        self.n_bins = n_bins
+        self.n_slices = n_slices
+        self.n_target_cells = n_target_cells
+
+    def describe(self) -> dict[str, Any]:
+        """Return name and parameters, as JSON can hold them."""
+        return {"name": "marginals", **self.get_params(deep=False)}
+
+    # ------------------------------------------------------------------ what is measured
+
+    def plan(self, public: Public) -> Rounds:
+        """Ask for measurements, round by round.
+
+        Parameters
+        ----------
+        public : Public
+            What is known beforehand.
+
+        Yields
+        ------
+        requests : list of Request
+            A round; its measurements are sent back.
+        """
+        columns = public.columns
+        d = len(columns)
+        numeric_target = d > len(public.domain)
+        shares = policy.FIRST_SHARES
+
+        # how many rows, and in which classes
+        if numeric_target:
+            edges = bin_edges(columns[-1], policy.TARGET_BINS)
+            params: dict[str, Any] = {
+                "n_leaves": 1,
+                "columns": np.array([d - 1]),
+                "edges": edges,
+                "edge_sizes": np.array([len(edges)]),
+            }
+            (target,) = yield [Request("target", "histograms", shares["counts"], params)]
+            n = max(float(target.values.sum()), 1.0)
+            cells = self.n_target_cells or policy.n_target_cells(n, public.mu, d)
+            leaf: dict[str, Any] = target_cells(target, cells)
+        else:
+            leaf = {"n_leaves": public.n_classes}
+            (counts,) = yield [Request("counts", "counts", shares["counts"], leaf)]
+            n = max(float(counts.values.sum()), 1.0)
+        regime = policy.regime(n, public.mu, d, int(leaf["n_leaves"]), public.neighbours)
+
+        # how each column is distributed
+        n_bins = self.n_bins or regime.n_bins
+        edge_list = [bin_edges(c, n_bins) for c in columns]
+        params = {
+            **leaf,
+            "columns": np.arange(d),
+            "edges": np.concatenate(edge_list),
+            "edge_sizes": np.array([len(e) for e in edge_list]),
+        }
+        (histograms,) = yield [Request("histograms", "histograms", regime.histograms, params)]
+
+        # how the columns depend on each other
+        transform = rank_transform(histograms, columns, n)
+        ball = {
+            **leaf,
+            **transform.to_params(),
+            "radius": regime.radius,
+            "steps": regime.lattice_steps,
+        }
+        mean, second = yield [
+            Request("mean", "mean", regime.mean, ball),
+            Request("second_moment", "second_moment", regime.second_moment, {**ball, "pooled": regime.pooled}),
+        ]
+
+        n_slices = regime.n_slices if self.n_slices is None else self.n_slices
+        if n_slices and regime.slices > 0:
+            sizes = leaf_sizes(histograms if numeric_target else counts, histograms)
+            params = {**leaf, **transform.to_params()}
+            params |= slice_params(public, mean, second, sizes, n_slices, regime.slice_bins)
+            yield [Request("slices", "slices", regime.slices, params)]
+
+    # ------------------------------------------------------------------ what is made of it
+
+    def learn(self, release: Release) -> Model:
+        """Learn the model: a deterministic function of the Release.
+
+        Parameters
+        ----------
+        release : Release
+            What was measured, and the parameters of the transport.
+
+        Returns
+        -------
+        model : Model
+        """
+        histograms, mean, second = release["histograms"], release["mean"], release["second_moment"]
+        sizes = leaf_sizes(release["counts"] if "counts" in release else histograms, histograms)
+        transform = RankTransform.from_params(mean.params)
+        means, _ = leaf_means(mean, sizes)
+        covariances = leaf_covariances(second, sizes, means)
+        transport = release.transport
+        d = transform.n_columns
+        normal = normal_particles(int(transport["n_particles"]), d, int(transport["seed"]))
+        leaves = []
+        for c in range(len(sizes)):
+            blocks = [axis_block(histograms, c, float(sizes[c]), transform, release.columns)]
+            if "slices" in release:
+                blocks += [*slice_blocks(release["slices"], c, float(sizes[c])), blocks[0]]
+            leaves.append(
+                learn_leaf(
+                    Gaussian(means[c], covariances[c]),
+                    blocks,
+                    normal,
+                    n_steps=int(transport["n_steps"]),
+                    step_size=float(transport["step_size"]),
+                )
+            )
+        return Model(transform, sizes / sizes.sum(), tuple(leaves))
+
+
+def target_cells(target: Measurement, n_cells: int) -> dict[str, Any]:
+    """Cut a numeric target at the quantiles of its noisy histogram.
+
+    Parameters
+    ----------
+    target : Measurement
+        Histogram of the target.
+    n_cells : int
+        Wanted number of cells; fewer where the target has few values.
+
+    Returns
+    -------
+    params : dict
+        ``n_leaves`` and ``leaf_edges``.
+    """
+    counts, edges = target.values[0].astype(np.float64), split_edges(target)[0]
+    total = max(float(counts.sum()), 1.0)
+    uniform = np.full(len(counts), total / len(counts))
+    p = to_simplex(uniform + denoise_ordered(counts - uniform, float(np.max(target.sd))), total)
+    cdf = np.concatenate([[0.0], np.cumsum(p)]) / p.sum()
+    inner = np.interp(np.arange(1, n_cells) / n_cells, cdf, edges)
+    inner = np.unique(np.rint(inner).astype(np.int64))
+    inner = inner[(inner > edges[0]) & (inner < edges[-1])]
+    return {"n_leaves": len(inner) + 1, "leaf_edges": inner}
+
+
+def leaf_sizes(counts: Measurement, histograms: Measurement) -> Array:
+    """Estimate the number of rows of each leaf, at least one.
+
+    Parameters
+    ----------
+    counts : Measurement
+        Leaf counts, or the histograms where there are none.
+    histograms : Measurement
+        Axis histograms: the bins of each column sum to the leaf's size, with the noise of all its bins.
+
+    Returns
+    -------
+    sizes : ndarray of shape (n_leaves,)
+        Inverse-variance average of all estimates.
+    """
+    variance = float(np.max(histograms.sd)) ** 2
+    estimates = [h.sum(axis=1) for h in split_histograms(histograms)]
+    weights = [1.0 / (variance * h.shape[1]) for h in split_histograms(histograms)]
+    if counts.kind == "counts":
+        estimates.append(counts.values.astype(np.float64))
+        weights.append(1.0 / float(np.max(counts.sd)) ** 2)
+    return np.maximum(np.average(estimates, axis=0, weights=weights), 1.0)
+
+
+def axis_block(m: Measurement, leaf: int, size: float, transform: RankTransform, columns: Sequence[Column]) -> Block:
+    """Targets along the latent axes: the leaf's own histograms."""
+    edges, counts = [], []
+    for h, cdf, order in zip(split_histograms(m), transform.cdf, transform.orders, strict=True):
+        edges.append(np.clip(ndtri(cdf[1:-1]), -LATENT_LIMIT, LATENT_LIMIT))
+        counts.append(h[leaf] if order is None else h[leaf][order])
+    eye = np.eye(len(columns))
+    ordered = [not isinstance(c, Categories) for c in columns]
+    return Block(eye, eye, CountSlices(edges, counts, float(np.max(m.sd)), size, ordered))
+
+
+def slice_params(
+    public: Public, mean: Measurement, second: Measurement, sizes: Array, n_slices: int, n_bins: int
+) -> dict[str, Any]:
+    """Choose directions in the space whitened by the pooled covariance, and bins of equal predicted mass.
+
+    Parameters
+    ----------
+    public : Public
+        Sampler and seed.
+    mean, second : Measurement
+        Released moments.
+    sizes : ndarray of shape (n_leaves,)
+        Estimated leaf sizes.
+    n_slices, n_bins : int
+        How many directions, and bins of each.
+
+    Returns
+    -------
+    params : dict
+        ``directions`` (1, d, k) and ``slice_edges`` (n_leaves, k, n_bins - 1), integers on the lattice.
+    """
+    means, _ = leaf_means(mean, sizes)
+    covariances = leaf_covariances(second, sizes, means)
+    weights = sizes / sizes.sum()
+    within = np.einsum("c,cij->ij", weights, covariances)
+    values, vectors = np.linalg.eigh(within)
+    whiten = vectors / np.sqrt(values)
+    between = np.einsum("c,ci,cj->ij", weights, means - weights @ means, means - weights @ means)
+    centre = (weights @ means) @ whiten
+    moments = Moments(centre, np.eye(len(within)) + whiten.T @ between @ whiten)
+    u = draw_directions(
+        public.projections, len(within), n_projections=n_slices, seed=public.seed, moments=moments
+    )
+    directions = whiten @ u
+    directions = np.rint(directions / np.abs(directions).max(axis=0) * DIRECTION_STEPS).astype(np.int64)
+    quantiles = ndtri(np.arange(1, n_bins) / n_bins)
+    edges = []
+    for m, s in zip(means, covariances, strict=True):
+        sd = np.sqrt(np.einsum("ik,ij,jk->k", directions, s, directions))
+        edges.append((m @ directions)[:, None] + sd[:, None] * quantiles)
+    return {
+        "directions": directions[None],
+        "slice_edges": np.rint(np.array(edges) * LATENT_STEPS).astype(np.int64),
+        "metric": within,
+    }
+
+
+def slice_blocks(m: Measurement, leaf: int, size: float) -> list[Block]:
+    """Group measured directions into blocks that are orthonormal in the whitened space."""
+    directions = np.asarray(m.params["directions"][0], dtype=np.float64) / DIRECTION_STEPS
+    metric = np.asarray(m.params["metric"])
+    edges = m.params["slice_edges"][leaf] / (LATENT_STEPS * DIRECTION_STEPS)
+    dual = metric @ directions
+    norm = np.sqrt((directions * dual).sum(axis=0))
+    directions, dual, edges = directions / norm, dual / norm, edges / norm[:, None]
+    sd = float(np.max(m.sd))
+    blocks, start = [], 0
+    while start < directions.shape[1]:
+        stop = start + 1
+        while stop < directions.shape[1] and np.abs(directions[:, stop] @ dual[:, start:stop]).max() < 1e-3:
+            stop += 1
+        v = directions[:, start:stop]
+        # exact duals within the span, so that the layer is exactly invertible
+        w = dual[:, start:stop] @ np.linalg.inv(v.T @ dual[:, start:stop])
+        k = stop - start
+        slices = CountSlices(
+            list(edges[start:stop]), list(m.values[leaf, start:stop]), sd, size, [True] * k
+        )
+        blocks.append(Block(v, w, slices))
+        start = stop
+    return blocks

@@ -1,0 +1,412 @@
+"""What crosses the border between raw rows and everything else, and its file format."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from skdpflow.accountants.events import Event, event_from_dict, event_to_dict
+from skdpflow.domain import Categories, Column, Domain, Interval, column_from_dict
+from skdpflow.exceptions import ReleaseError
+from skdpflow.schema import Schema
+
+FORMAT_VERSION = 1
+_MAX_MEMBERS = 10_000
+
+
+def rounded_normal_pmf(k: NDArray[Any], scale: float) -> NDArray[np.float64]:
+    """Exact probability of the integers `k` under ``rint(N(0, scale**2))``.
+
+    Parameters
+    ----------
+    k : ndarray of int
+        Integers.
+    scale : float
+        Standard deviation before rounding, in lattice units.
+
+    Returns
+    -------
+    pmf : ndarray of the shape of `k`, float64
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdpflow.release import rounded_normal_pmf
+    >>> bool(np.isclose(rounded_normal_pmf(np.arange(-40, 41), 3.0).sum(), 1.0))
+    True
+    """
+    a = np.abs(np.asarray(k, dtype=np.float64))
+    # the lower tail keeps relative precision far from zero
+    return np.asarray(ndtr(-(a - 0.5) / scale) - ndtr(-(a + 0.5) / scale))
+
+
+def rounded_normal_sd(scale: float) -> float:
+    """Return the standard deviation of ``rint(N(0, scale**2))``, which is not `scale` for small scales.
+
+    Parameters
+    ----------
+    scale : float
+        Standard deviation before rounding, in lattice units.
+
+    Returns
+    -------
+    sd : float
+
+    Examples
+    --------
+    >>> from skdpflow.release import rounded_normal_sd
+    >>> round(rounded_normal_sd(10.0), 4), round(rounded_normal_sd(0.3), 4)
+    (10.0042, 0.3092)
+    """
+    if scale > 3.0:  # Sheppard's correction is exact to double precision here
+        return float(np.sqrt(scale * scale + 1.0 / 12.0))
+    k = np.arange(-64, 65)
+    return float(np.sqrt((rounded_normal_pmf(k, scale) * k**2).sum()))
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        value = value.copy()
+        value.setflags(write=False)
+    return value
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """A noisy integer statistic: what was measured, with which noise, and what it cost.
+
+    Parameters
+    ----------
+    name : str
+        Unique name within its Release.
+    kind : str
+        Kind of statistic, e.g. ``"histograms"``.
+    params : mapping of str to ndarray, int, float, str or bool
+        Public parameters of the statistic, e.g. its bin edges: given beforehand or computed from earlier measurements.
+    values : ndarray of int64
+        The sketch plus rounded Gaussian noise.
+    noise_scale : ndarray of float64, broadcastable to `values`
+        Standard deviation of the noise before rounding, in lattice units.
+    sensitivity : float
+        L2 sensitivity of the statistic, in lattice units, under the Release's neighbouring relation.
+    event : Event
+        The privacy event that was recorded before the noise was drawn.
+    """
+
+    name: str
+    kind: str
+    params: Mapping[str, Any]
+    values: NDArray[np.int64]
+    noise_scale: NDArray[np.float64]
+    sensitivity: float
+    event: Event
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "params", {k: _frozen(v) for k, v in self.params.items()})
+        object.__setattr__(self, "values", _frozen(self.values))
+        object.__setattr__(self, "noise_scale", _frozen(np.asarray(self.noise_scale, dtype=np.float64)))
+
+    @cached_property
+    def sd(self) -> NDArray[np.float64]:
+        """Exact standard deviation of the noise in `values`, broadcastable to them."""
+        scales, inverse = np.unique(self.noise_scale, return_inverse=True)
+        sds = np.array([rounded_normal_sd(float(s)) for s in scales])
+        return np.asarray(sds[inverse].reshape(self.noise_scale.shape))
+
+    def __repr__(self) -> str:
+        return f"Measurement({self.name!r}, kind={self.kind!r}, shape={self.values.shape})"
+
+
+@dataclass(frozen=True, eq=False)
+class Release:
+    """Everything that a fit learnt from the rows, and the conditions under which it did.
+
+    A Release holds noisy integers and public parameters only. It can be published, saved and loaded, and
+    `DPSlicedWassersteinFlow.from_release` turns it into the very model that `fit` produced.
+
+    Parameters
+    ----------
+    domain : Domain
+        The columns; declared, or with bounds found privately.
+    target : Interval, Categories or None
+        What y is; found classes are filled in.
+    schema : Schema
+        Container, names and dtypes of the rows; public by declaration.
+    neighbours : {"add-remove", "replace-one"}
+        The neighbouring relation behind `epsilon` and `delta`.
+    epsilon, delta : float
+        The guarantee of the whole Release.
+    accountant : str
+        Name of the accountant that calibrated the noise.
+    event : Event
+        Everything recorded by the ledger, in order; events measured with adaptively chosen noise are covered by the
+        fixed cap that was calibrated to (`epsilon`, `delta`).
+    mechanism : mapping
+        Name and parameters of the mechanism.
+    measurements : tuple of Measurement
+        What was measured, in order.
+    transport : mapping
+        Public parameters of the post-processing, including its seed.
+    private : bool
+        False if the noise was drawn from a seed: then nothing is guaranteed.
+
+    Attributes
+    ----------
+    format_version : int
+        Version of the file format.
+
+    Examples
+    --------
+    >>> import io, numpy as np
+    >>> from skdpflow import DPSlicedWassersteinFlow, Release
+    >>> X = np.random.default_rng(0).uniform(size=(200, 2))
+    >>> flow = DPSlicedWassersteinFlow(epsilon=1.0, domain=(0.0, 1.0), random_state=0).fit(X)
+    >>> buffer = io.BytesIO()
+    >>> flow.release_.save(buffer)
+    >>> again = Release.load(io.BytesIO(buffer.getvalue()))
+    >>> again.epsilon, again.delta, again.neighbours
+    (1.0, 1e-06, 'add-remove')
+    """
+
+    domain: Domain
+    target: Column | None
+    schema: Schema
+    neighbours: str
+    epsilon: float
+    delta: float
+    accountant: str
+    event: Event
+    mechanism: Mapping[str, Any]
+    measurements: tuple[Measurement, ...]
+    transport: Mapping[str, Any]
+    private: bool = True
+    format_version: int = field(default=FORMAT_VERSION)
+
+    def __getitem__(self, name: str) -> Measurement:
+        """Return the measurement called `name`."""
+        for m in self.measurements:
+            if m.name == name:
+                return m
+        raise KeyError(f"This Release has no measurement {name!r}; it has {[m.name for m in self.measurements]}.")
+
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a measurement called `name`."""
+        return any(m.name == name for m in self.measurements)
+
+    @property
+    def classes(self) -> tuple[Any, ...] | None:
+        """The class labels, or None where y is not categorical."""
+        return tuple(self.target.categories or ()) if isinstance(self.target, Categories) else None
+
+    @property
+    def numeric_target(self) -> bool:
+        """Whether y is an interval, measured as one more column."""
+        return isinstance(self.target, Interval)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The measured columns: those of the domain and, last, a numeric target."""
+        extra = (self.target,) if isinstance(self.target, Interval) else ()
+        return (*self.domain.columns, *extra)
+
+    def with_transport(self, transport: Mapping[str, Any]) -> Release:
+        """Return the same measurements with other parameters of the post-processing.
+
+        Parameters
+        ----------
+        transport : mapping
+            The new parameters.
+
+        Returns
+        -------
+        release : Release
+        """
+        return replace(self, transport=dict(transport))
+
+    def __repr__(self) -> str:
+        note = "" if self.private else ", NOT PRIVATE: seeded noise"
+        return (
+            f"Release(epsilon={self.epsilon:g}, delta={self.delta:g}, neighbours={self.neighbours!r}, "
+            f"{len(self.measurements)} measurements of {len(self.domain)} columns{note})"
+        )
+
+    def describe(self) -> str:
+        """Return a text that states the guarantee and lists what was measured, with its noise.
+
+        Returns
+        -------
+        text : str
+        """
+        lines = [
+            f"(epsilon, delta) = ({self.epsilon:g}, {self.delta:g}), neighbours: {self.neighbours}, "
+            f"accountant: {self.accountant}",
+        ]
+        if not self.private:
+            lines.append("NOT PRIVATE: the noise was drawn from a seed; for tests and benchmarks only.")
+        for m in self.measurements:
+            scale = np.unique(m.noise_scale)
+            scales = " to ".join(f"{s:.4g}" for s in ([scale[0], scale[-1]] if scale.size > 1 else scale))
+            lines.append(
+                f"  {m.name}: {m.kind}, {m.values.size} integers, sensitivity {m.sensitivity:.6g}, "
+                f"noise scale {scales}, {m.event}"
+            )
+        lines.append(f"public by declaration: {self.schema.container} rows with columns {list(self.domain.names)}")
+        return "\n".join(lines)
+
+    def save(self, file: str | os.PathLike[str] | io.IOBase) -> None:
+        """Write the Release to a file: a zip of plain arrays and one JSON header, no pickle.
+
+        Parameters
+        ----------
+        file : path or binary file object
+            Where to write.
+        """
+        arrays: dict[str, NDArray[Any]] = {}
+        measurements = []
+        for i, m in enumerate(self.measurements):
+            params: dict[str, Any] = {}
+            for key, value in m.params.items():
+                if isinstance(value, np.ndarray):
+                    arrays[f"{i}.{key}"] = value
+                    params[key] = {"array": f"{i}.{key}"}
+                else:
+                    params[key] = {"value": value}
+            arrays[f"{i}!values"], arrays[f"{i}!noise_scale"] = m.values, m.noise_scale
+            measurements.append(
+                {
+                    "name": m.name,
+                    "kind": m.kind,
+                    "params": params,
+                    "sensitivity": m.sensitivity,
+                    "event": event_to_dict(m.event),
+                }
+            )
+        header = {
+            "format": "skdpflow-release",
+            "format_version": self.format_version,
+            "domain": self.domain.to_dict(),
+            "target": None if self.target is None else self.target.to_dict(),
+            "schema": self.schema.to_dict(),
+            "neighbours": self.neighbours,
+            "epsilon": self.epsilon,
+            "delta": self.delta,
+            "accountant": self.accountant,
+            "event": event_to_dict(self.event),
+            "mechanism": dict(self.mechanism),
+            "transport": dict(self.transport),
+            "private": self.private,
+            "measurements": measurements,
+        }
+        text = json.dumps(header, sort_keys=True, allow_nan=False).encode()
+        arrays["header"] = np.frombuffer(text, dtype=np.uint8)
+        arrays["digest"] = np.frombuffer(_digest(arrays), dtype=np.uint8)
+        np.savez_compressed(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+
+    @classmethod
+    def load(cls, file: str | os.PathLike[str] | io.IOBase, *, max_bytes: int = 2**31) -> Release:
+        """Read a Release and check it.
+
+        Parameters
+        ----------
+        file : path or binary file object
+            What to read.
+        max_bytes : int, default=2**31
+            Refuse files that unpack to more than this.
+
+        Returns
+        -------
+        release : Release
+
+        Raises
+        ------
+        ReleaseError
+            If the file is damaged, was altered, is of another format or version, is too large, or holds anything but
+            plain arrays and JSON. Nothing is ever unpickled. The digest detects damage, not a forger who recomputes
+            it: load files from sources that you trust, or sign them.
+        """
+        try:
+            arrays = _read_arrays(file, max_bytes)
+            digest = arrays.pop("digest")
+            problem = None if bytes(digest) == _digest(arrays) else "its digest does not match its content"
+            release = None if problem else cls._from_arrays(arrays)
+        except ReleaseError:
+            raise
+        except FileNotFoundError:
+            raise
+        except Exception as e:  # a hostile file can fail in any way; the reader learns one thing
+            problem, release = f"it could not be read ({type(e).__name__})", None
+        if release is None:
+            raise ReleaseError(
+                f"Not a valid Release file: {problem}. It is damaged, was altered, or was not written by Release.save."
+            )
+        return release
+
+    @classmethod
+    def _from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Release:
+        header = json.loads(bytes(arrays["header"]))
+        if header.get("format") != "skdpflow-release" or header.get("format_version") != FORMAT_VERSION:
+            raise ReleaseError(
+                f"This is not a Release file of version {FORMAT_VERSION}; it may have been written by another version."
+            )
+        measurements = []
+        for i, m in enumerate(header["measurements"]):
+            params = {k: arrays[v["array"]] if "array" in v else v["value"] for k, v in m["params"].items()}
+            values, scale = arrays[f"{i}!values"], arrays[f"{i}!noise_scale"]
+            if values.dtype != np.int64 or scale.dtype != np.float64:
+                raise ReleaseError("A measurement has values that are not integers, or a noise scale that is not float.")
+            np.broadcast_shapes(values.shape, scale.shape)
+            event = event_from_dict(m["event"])
+            measurements.append(
+                Measurement(m["name"], m["kind"], params, values, scale, float(m["sensitivity"]), event)
+            )
+        if header["neighbours"] not in ("add-remove", "replace-one"):
+            raise ReleaseError("The neighbouring relation of the file is not known.")
+        return cls(
+            domain=Domain.from_dict(header["domain"]),
+            target=None if header["target"] is None else column_from_dict(header["target"]),
+            schema=Schema.from_dict(header["schema"]),
+            neighbours=header["neighbours"],
+            epsilon=float(header["epsilon"]),
+            delta=float(header["delta"]),
+            accountant=header["accountant"],
+            event=event_from_dict(header["event"]),
+            mechanism=header["mechanism"],
+            measurements=tuple(measurements),
+            transport=header["transport"],
+            private=bool(header["private"]),
+        )
+
+
+def _digest(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    h = hashlib.sha256()
+    for name in sorted(arrays):
+        a = np.ascontiguousarray(arrays[name])
+        h.update(f"{name}|{a.dtype.str}|{a.shape}|".encode())
+        h.update(a.tobytes())
+    return h.digest()
+
+
+def _read_arrays(file: Any, max_bytes: int) -> dict[str, NDArray[Any]]:
+    with zipfile.ZipFile(file) as z:
+        infos = z.infolist()
+        if len(infos) > _MAX_MEMBERS or sum(i.file_size for i in infos) > max_bytes:
+            raise ReleaseError(f"The file is larger than a Release may be ({max_bytes} bytes unpacked).")
+        arrays = {}
+        for info in infos:
+            with z.open(info) as member:
+                # bounded: a member whose header lies about its size cannot unpack to more than it declares
+                data = member.read(info.file_size + 1)
+            array = np.load(io.BytesIO(data), allow_pickle=False)
+            arrays[info.filename.removesuffix(".npy")] = array
+    return arrays

@@ -1,0 +1,1 @@
+"""Post-processing: synthetic rows from a release and public parameters."""

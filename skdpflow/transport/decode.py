@@ -1,0 +1,292 @@
+"""From positions on the lattice back to the container, names and dtypes that the user knows."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.schema import Name, Schema
+
+__all__ = ["decode", "decode_target", "to_container"]
+
+_POLARS_NUMBERS = {
+    **{f"{kind}{bits}": f"{kind.lower()}{bits}" for kind in ("Int", "UInt") for bits in (8, 16, 32, 64)},
+    "Int128": "int64",
+    "Float32": "float32",
+    "Float64": "float64",
+    "Boolean": "bool",
+}
+_POLARS_TEXT = ("String", "Categorical", "Enum")
+
+
+def _library(container: str) -> Any:
+    """Import the library of a container, which only its users need to have."""
+    library = None
+    try:
+        library = importlib.import_module(container)
+    except ImportError:
+        pass
+    if library is None:
+        raise ImportError(
+            f"These rows have to be given as a {container} data frame, and {container} is not installed. "
+            f"Install it: pip install {container}"
+        )
+    return library
+
+
+def _plain_dtype(container: str, dtype: str | None) -> np.dtype[Any] | None:
+    """Return numpy's equivalent of a recorded dtype if it is one of numbers or booleans, else None."""
+    plain: Any = None
+    try:
+        if container == "polars":
+            plain = np.dtype(_POLARS_NUMBERS[str(dtype)])
+        elif container == "pandas":
+            recorded = _library("pandas").api.types.pandas_dtype(dtype)
+            plain = getattr(recorded, "numpy_dtype", recorded)
+        elif dtype is not None:
+            plain = np.dtype(dtype)
+    except (TypeError, KeyError, ValueError):
+        pass  # a dtype that this version of the library does not know
+    return plain if isinstance(plain, np.dtype) and plain.kind in "biuf" else None
+
+
+def _whole(values: NDArray[np.float64], interval: Interval, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Round to integers that lie in the interval and fit the dtype."""
+    info = np.iinfo(dtype)
+    lower = max(math.ceil(interval.lower), int(info.min))
+    upper = min(math.floor(interval.upper), int(info.max))
+    top = float(upper)
+    if top > upper:  # the largest int64 rounds up to 2**63
+        top = math.nextafter(top, 0)
+    return np.clip(np.rint(values), float(lower), top).astype(dtype)
+
+
+def _real(values: NDArray[np.float64], interval: Interval, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Cast to a floating dtype; rounding must not lead out of the interval."""
+    with np.errstate(over="ignore"):
+        lower, upper = dtype.type(interval.lower), dtype.type(interval.upper)
+        if float(lower) < interval.lower:
+            lower = np.nextafter(lower, dtype.type(np.inf))
+        if float(upper) > interval.upper:
+            upper = np.nextafter(upper, dtype.type(-np.inf))
+        return np.clip(values.astype(dtype), lower, upper)
+
+
+def _interval_values(
+    positions: NDArray[np.float64], interval: Interval, dtype: np.dtype[Any] | None
+) -> NDArray[Any]:
+    if interval.discrete:
+        values = interval.lower + np.clip(np.floor(positions), 0, interval.n_levels - 1)
+    else:
+        values = interval.lower + positions / interval.n_levels * (interval.upper - interval.lower)
+        values = np.clip(values, interval.lower, interval.upper)
+        if interval.integer:
+            values = np.rint(values)
+    if dtype is None:
+        dtype = np.dtype(np.int64 if interval.integer else np.float64)
+    if dtype.kind == "b":
+        return np.rint(values) != 0
+    return _real(values, interval, dtype) if dtype.kind == "f" else _whole(values, interval, dtype)
+
+
+def _category_table(categories: Categories, dtype: np.dtype[Any] | None) -> NDArray[Any]:
+    """Return the categories as an array of the dtype, or of their own where they do not fit it."""
+    values = categories.values
+    if dtype is not None and not any(isinstance(value, str) for value in values):
+        info = np.iinfo(dtype) if dtype.kind in "iu" else None
+        fits = dtype.kind == "f"
+        if info is not None:
+            fits = all(value == int(value) and info.min <= value <= info.max for value in values)
+        elif dtype.kind == "b":
+            fits = all(value in (0, 1) for value in values)
+        if fits:
+            return np.array(values, dtype=dtype)
+    kinds = set(map(type, values))
+    return np.array(values, dtype=None if len(kinds) == 1 else object)
+
+
+def _level(positions: NDArray[np.float64], n_levels: int) -> NDArray[np.int64]:
+    return np.clip(np.floor(positions), 0, n_levels - 1).astype(np.int64)
+
+
+def _values(positions: NDArray[np.float64], column: Column, dtype: np.dtype[Any] | None) -> NDArray[Any]:
+    if isinstance(column, Interval):
+        return _interval_values(positions, column, dtype)
+    return _category_table(column, dtype)[_level(positions, column.n_levels)]
+
+
+def _pandas_series(positions: NDArray[np.float64], column: Column, dtype: str | None) -> Any:
+    pd = _library("pandas")
+    if dtype == "category" and isinstance(column, Categories):
+        codes = _level(positions, column.n_levels)
+        return pd.Series(pd.Categorical.from_codes(codes, categories=list(column.values)))
+    plain = _plain_dtype("pandas", dtype)
+    values = _values(positions, column, plain)
+    if dtype == "object":
+        return pd.Series(values.astype(object), dtype=object)
+    text = plain is None and dtype is not None and values.dtype.kind == "U"
+    if text or (plain is not None and values.dtype == plain):
+        series = None
+        try:
+            series = pd.Series(values.astype(object) if text else values).astype(dtype)
+        except (TypeError, ValueError):
+            pass  # not a dtype of text, or unknown to this version of pandas: the column's own dtype
+        if series is not None:
+            return series
+    return pd.Series(values)
+
+
+def _polars_series(positions: NDArray[np.float64], column: Column, dtype: str | None) -> Any:
+    pl = _library("polars")
+    values = _values(positions, column, _plain_dtype("polars", dtype))
+    if values.dtype.kind == "O":
+        return pl.Series(values=values.tolist(), dtype=pl.Object)
+    series = pl.Series(values=values.tolist() if values.dtype.kind == "U" else values)
+    if dtype in _POLARS_NUMBERS and values.dtype == _POLARS_NUMBERS[dtype]:
+        return series.cast(getattr(pl, dtype))
+    if dtype in _POLARS_TEXT and isinstance(column, Categories) and values.dtype.kind == "U":
+        return series.cast(pl.Enum(list(column.values)) if dtype == "Enum" else getattr(pl, dtype))
+    return series
+
+
+def _decoded(positions: NDArray[np.float64], column: Column, container: str, dtype: str | None) -> Any:
+    """Decode one column into an array or into a series of the container."""
+    if container == "pandas":
+        return _pandas_series(positions, column, dtype)
+    if container == "polars":
+        return _polars_series(positions, column, dtype)
+    values = _values(positions, column, _plain_dtype(container, dtype))
+    return values.astype(object) if dtype == "object" else values
+
+
+def to_container(columns: Sequence[Any], schema: Schema) -> Any:
+    """Put columns together into a table of the recorded container.
+
+    Parameters
+    ----------
+    columns : sequence of ndarray, pandas.Series or polars.Series
+        The columns, of the schema's container, in its order.
+    schema : Schema
+        Container and names.
+
+    Returns
+    -------
+    ndarray, pandas.DataFrame or polars.DataFrame
+        The table.
+
+    Raises
+    ------
+    ImportError
+        If the library of the container is not installed.
+    """
+    if schema.container == "pandas":
+        names: Sequence[Name] = schema.names or ()
+        return _library("pandas").DataFrame(dict(zip(names, columns, strict=True)))
+    if schema.container == "polars":
+        names = schema.names or ()
+        return _library("polars").DataFrame(
+            [column.alias(str(name)) for name, column in zip(names, columns, strict=True)]
+        )
+    kinds = {column.dtype.kind for column in columns}
+    if "O" in kinds or ("U" in kinds and len(kinds) > 1):
+        table = np.empty((len(columns[0]), len(columns)), dtype=object)
+    else:
+        table = np.empty((len(columns[0]), len(columns)), dtype=np.result_type(*columns))
+    for j, column in enumerate(columns):
+        table[:, j] = column
+    return table
+
+
+def decode(positions: ArrayLike, domain: Domain, schema: Schema) -> Any:
+    """Turn positions on the lattice into rows like those that were given.
+
+    Parameters
+    ----------
+    positions : array-like of float, of shape (n_samples, n_features)
+        Positions in [0, n_levels) of each column, in levels.
+    domain : Domain
+        The columns.
+    schema : Schema
+        Container, names and dtypes of the rows.
+
+    Returns
+    -------
+    ndarray, pandas.DataFrame or polars.DataFrame of shape (n_samples, n_features)
+        Rows inside the domain. A column keeps its own natural dtype where the recorded one cannot hold its
+        declared values, as with text categories declared for a column of numbers.
+
+    Raises
+    ------
+    ValueError
+        If positions, domain and schema differ in their number of columns.
+    ImportError
+        If the library of the container is not installed.
+
+    Notes
+    -----
+    A position p of a continuous interval means ``lower + p / n_levels * (upper - lower)``; of a discrete one,
+    and of categories, the level ``floor(p)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdpflow.domain import Domain, Interval
+    >>> from skdpflow.schema import Schema
+    >>> from skdpflow.transport.decode import decode
+    >>> domain = Domain({"x0": Interval(0, 1), "x1": Interval(1, 6, integer=True)})
+    >>> decode([[2**19, 0.5], [2**18, 5.9]], domain, Schema("numpy", None, ("float64", "float64")))
+    array([[0.5 , 1.  ],
+           [0.25, 6.  ]])
+    """
+    positions = np.asarray(positions, dtype=np.float64)
+    if positions.ndim != 2 or not positions.shape[1] == len(domain) == schema.n_features:
+        raise ValueError("Positions, domain and schema must have the same number of columns.")
+    columns = [
+        _decoded(positions[:, j], column, schema.container, schema.dtypes[j])
+        for j, column in enumerate(domain.columns)
+    ]
+    return to_container(columns, schema)
+
+
+def decode_target(positions: ArrayLike, target: Column, schema: Schema) -> Any:
+    """Turn codes or positions of a target into labels or values like those that were given.
+
+    Parameters
+    ----------
+    positions : array-like of shape (n_samples,)
+        Codes, or positions in [0, n_levels).
+    target : Interval or Categories
+        What the target is; categories must be known by now.
+    schema : Schema
+        Container, name and dtype of the target.
+
+    Returns
+    -------
+    ndarray, pandas.Series or polars.Series of shape (n_samples,)
+        The target.
+
+    Raises
+    ------
+    ImportError
+        If the library of the container is not installed.
+
+    Examples
+    --------
+    >>> from skdpflow.domain import Categories
+    >>> from skdpflow.schema import Schema
+    >>> from skdpflow.transport.decode import decode_target
+    >>> schema = Schema("numpy", None, ("float64",), "numpy", None, "str")
+    >>> decode_target([1, 0], Categories(["no", "yes"]), schema).tolist()
+    ['yes', 'no']
+    """
+    container = schema.target_container or "numpy"
+    values = _decoded(np.asarray(positions, dtype=np.float64), target, container, schema.target_dtype)
+    if container == "numpy" or schema.target_name is None:
+        return values
+    return values.rename(schema.target_name if container == "pandas" else str(schema.target_name))

@@ -1,0 +1,300 @@
+"""The sliced-Wasserstein flow: from a latent Gaussian, step by step, to what the released slices say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+from scipy.stats import qmc
+
+from skdpflow.transport.layers import Layer, monotone_knots
+from skdpflow.transport.marginals import denoise_ordered, shrink, to_simplex
+
+Array = NDArray[np.float64]
+
+#: Levels of the distribution functions that maps are built on, dense in the tails.
+_LEVELS = ndtr(np.linspace(-3.5, 3.5, 65))
+
+
+@dataclass(frozen=True, eq=False)
+class Gaussian:
+    """Where the flow of a leaf starts.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (d,)
+        Mean.
+    covariance : ndarray of shape (d, d)
+        Positive definite covariance.
+    """
+
+    mean: Array
+    covariance: Array
+
+
+class CountSlices:
+    """Targets of a block of directions, given as noisy histograms.
+
+    Parameters
+    ----------
+    edges : sequence of ndarray
+        Inner bin edges along each direction.
+    counts : sequence of ndarray
+        Noisy counts, one more than edges.
+    sd : float
+        Standard deviation of the noise of a count.
+    total : float
+        Estimated number of rows of the leaf.
+    ordered : sequence of bool
+        Whether neighbouring bins are alike, as for numbers, or not, as for categories.
+
+    Notes
+    -----
+    What a histogram says beyond the current model is its deviation from the predicted counts. That is denoised at its
+    known noise, so a slice that is mostly noise moves nothing.
+    """
+
+    def __init__(
+        self,
+        edges: Sequence[Array],
+        counts: Sequence[Array],
+        sd: float,
+        total: float,
+        ordered: Sequence[bool],
+    ) -> None:
+        self.edges = [np.asarray(e, dtype=np.float64) for e in edges]
+        self.counts = [np.asarray(c, dtype=np.float64) for c in counts]
+        self.sd = sd
+        self.total = total
+        self.ordered = list(ordered)
+
+    def targets(self, predicted: Sequence[Array]) -> list[Array | None]:
+        """Denoised target probabilities of the bins, or None where the slice adds nothing.
+
+        Parameters
+        ----------
+        predicted : sequence of ndarray
+            Probabilities of the bins under the current model.
+
+        Returns
+        -------
+        targets : list of (ndarray or None)
+        """
+        deviations = [c - self.total * p for c, p in zip(self.counts, predicted, strict=True)]
+        moved: list[Array] = [np.zeros_like(d) for d in deviations]
+        # groups that share a threshold: histograms of one length for each scale, and all categories together
+        for size in {len(d) for d, o in zip(deviations, self.ordered, strict=True) if o}:
+            members = [i for i, d in enumerate(deviations) if self.ordered[i] and len(d) == size]
+            denoised = denoise_ordered(np.array([deviations[i] for i in members]), self.sd)
+            for i, d in zip(members, denoised, strict=True):
+                moved[i] = d
+        members = [i for i in range(len(deviations)) if not self.ordered[i]]
+        if members:
+            flat = shrink(np.concatenate([deviations[i] for i in members]), self.sd)
+            cuts = np.cumsum([len(deviations[i]) for i in members])[:-1]
+            for i, d in zip(members, np.split(flat, cuts), strict=True):
+                moved[i] = d
+        out: list[Array | None] = []
+        for p, d in zip(predicted, moved, strict=True):
+            if not d.any():
+                out.append(None)
+                continue
+            q = to_simplex(self.total * p + d, self.total) + 1e-9 * self.total
+            out.append(q / q.sum())
+        return out
+
+
+def normal_particles(n: int, d: int, seed: int) -> Array:
+    """Draw standard normal points of low discrepancy.
+
+    Parameters
+    ----------
+    n : int
+        Number of points; rounded up to a power of two for the draw.
+    d : int
+        Dimension.
+    seed : int
+        Public seed.
+
+    Returns
+    -------
+    points : ndarray of shape (n, d)
+    """
+    u = qmc.Sobol(d, scramble=True, rng=np.random.default_rng(seed)).random_base2(max(n - 1, 1).bit_length())[:n]
+    return np.asarray(ndtri(np.clip(u, 2.0**-33, 1 - 2.0**-33)))
+
+
+def quantile_map(current: Array, target_levels: Array) -> Array:
+    """Values of the current quantile function at the levels that the target puts them at.
+
+    Parameters
+    ----------
+    current : ndarray of shape (n,)
+        Sorted positions of the particles.
+    target_levels : ndarray of shape (m,)
+        Levels in [0, 1].
+
+    Returns
+    -------
+    values : ndarray of shape (m,)
+    """
+    n = len(current)
+    return np.interp(target_levels, (np.arange(n) + 0.5) / n, current)
+
+
+def block_layer(
+    particles: Array, analysis: Array, synthesis: Array, slices: CountSlices, step_size: float
+) -> Layer | None:
+    """Fit one layer of the flow to a block of slices.
+
+    Parameters
+    ----------
+    particles : ndarray of shape (n, d)
+        The current model.
+    analysis, synthesis : ndarray of shape (d, k)
+        Directions and their duals.
+    slices : CountSlices
+        What was measured along the directions.
+    step_size : float
+        Fraction of the way that particles move along each direction.
+
+    Returns
+    -------
+    layer : Layer or None
+        None if no slice adds anything.
+    """
+    n = len(particles)
+    p = np.sort(particles @ analysis, axis=0)
+    levels = [
+        np.interp(e, p[:, i], (np.arange(n) + 0.5) / n, left=0.0, right=1.0) for i, e in enumerate(slices.edges)
+    ]
+    predicted = [np.diff(np.concatenate([[0.0], at, [1.0]])) for at in levels]
+    targets = slices.targets(predicted)
+    moving = [i for i, t in enumerate(targets) if t is not None]
+    if not moving:
+        return None
+    xs, ys = [], []
+    for i in moving:
+        target = targets[i]
+        assert target is not None
+        now = np.concatenate([[0.0], levels[i], [1.0]])
+        then = np.concatenate([[0.0], np.cumsum(target)])
+        then /= then[-1]
+        at = np.unique(np.concatenate([_LEVELS, then[1:-1]]))
+        x = quantile_map(p[:, i], at)
+        y = quantile_map(p[:, i], np.interp(at, then, now))
+        x, y = monotone_knots(x, (1.0 - step_size) * x + step_size * y)
+        xs.append(x)
+        ys.append(y)
+    return Layer(analysis[:, moving], synthesis[:, moving], tuple(xs), tuple(ys))
+
+
+@dataclass(frozen=True, eq=False)
+class Leaf:
+    """The learned model of one leaf: a Gaussian, pushed through layers.
+
+    Parameters
+    ----------
+    start : Gaussian
+        Where points come from.
+    layers : tuple of Layer
+        What moves them, in order.
+    """
+
+    start: Gaussian
+    layers: tuple[Layer, ...] = ()
+
+    def push(self, normal: Array) -> Array:
+        """Map standard normal points to points of the leaf.
+
+        Parameters
+        ----------
+        normal : ndarray of shape (n, d)
+            Standard normal points.
+
+        Returns
+        -------
+        z : ndarray of shape (n, d)
+        """
+        z = self.start.mean + normal @ np.linalg.cholesky(self.start.covariance).T
+        for layer in self.layers:
+            z = layer.forward(z)
+        return z
+
+    def log_density(self, z: Array) -> Array:
+        """Log-density of points.
+
+        Parameters
+        ----------
+        z : ndarray of shape (n, d)
+            Points.
+
+        Returns
+        -------
+        log_density : ndarray of shape (n,)
+        """
+        log_det = np.zeros(len(z))
+        for layer in reversed(self.layers):
+            z, part = layer.inverse(z)
+            log_det += part
+        root = np.linalg.cholesky(self.start.covariance)
+        white = np.linalg.solve(root, (z - self.start.mean).T)
+        gaussian = -0.5 * (white**2).sum(axis=0) - np.log(np.diag(root)).sum() - 0.5 * len(root) * np.log(2 * np.pi)
+        return np.asarray(gaussian - log_det)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Directions that are followed together, with their duals and targets.
+
+    Parameters
+    ----------
+    analysis, synthesis : ndarray of shape (d, k)
+        Directions and duals, ``analysis.T @ synthesis`` = identity.
+    slices : CountSlices
+        Targets.
+    """
+
+    analysis: Array
+    synthesis: Array
+    slices: CountSlices
+
+
+def learn_leaf(
+    start: Gaussian, blocks: Sequence[Block], normal: Array, *, n_steps: int, step_size: float
+) -> Leaf:
+    """Follow the flow of one leaf.
+
+    Parameters
+    ----------
+    start : Gaussian
+        Where it starts.
+    blocks : sequence of Block
+        Slices, in the order in which a step follows them.
+    normal : ndarray of shape (n_particles, d)
+        Standard normal points to start from.
+    n_steps : int
+        Number of passes over the blocks.
+    step_size : float
+        Fraction of the way that particles move along each direction.
+
+    Returns
+    -------
+    leaf : Leaf
+    """
+    layers: list[Layer] = []
+    particles = Leaf(start).push(normal)
+    for _ in range(n_steps):
+        moved = False
+        for block in blocks:
+            layer = block_layer(particles, block.analysis, block.synthesis, block.slices, step_size)
+            if layer is not None:
+                particles = layer.forward(particles)
+                layers.append(layer)
+                moved = True
+        if not moved:
+            break
+    return Leaf(start, tuple(layers))

@@ -1,0 +1,123 @@
+"""Invertible monotone layers: what a learned flow is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+#: Bounds on the slope of a monotone map.
+MIN_SLOPE, MAX_SLOPE = 1e-3, 1e3
+
+
+def monotone_knots(x: Array, y: Array) -> tuple[Array, Array]:
+    """Make the knots of an invertible map out of those of a monotone one.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n,)
+        Non-decreasing places.
+    y : ndarray of shape (n,)
+        Non-decreasing values.
+
+    Returns
+    -------
+    x, y : ndarray of shape (m,), m <= n
+        Increasing places without near-ties, and values with slopes in [`MIN_SLOPE`, `MAX_SLOPE`], kept at the middle
+        knot.
+    """
+    keep = np.concatenate([[True], np.diff(x) > 1e-9 * (1.0 + np.abs(x[1:]))])
+    x, y = x[keep], y[keep]
+    dx = np.diff(x)
+    rises = np.clip(np.diff(y), MIN_SLOPE * dx, MAX_SLOPE * dx)
+    middle = len(x) // 2
+    z = np.concatenate([[0.0], np.cumsum(rises)])
+    return x, z - z[middle] + y[middle]
+
+
+def interpolate(p: Array, x: Array, y: Array) -> Array:
+    """Evaluate the piecewise linear map through the knots, with slope one outside them.
+
+    Parameters
+    ----------
+    p : ndarray of shape (n,)
+        Where.
+    x, y : ndarray of shape (m,)
+        Knots.
+
+    Returns
+    -------
+    values : ndarray of shape (n,)
+    """
+    out = np.interp(p, x, y)
+    out += np.minimum(p - x[0], 0.0)
+    out += np.maximum(p - x[-1], 0.0)
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    r"""Moves points along a few directions by monotone maps.
+
+    :math:`z \mapsto z + W (S(V^\top z) - V^\top z)` with :math:`V^\top W = I` and :math:`S` acting on each
+    coordinate by an increasing piecewise linear map, so the layer is invertible with
+    log-determinant :math:`\sum_i \log S_i'`.
+
+    Parameters
+    ----------
+    analysis : ndarray of shape (d, k)
+        V: projects points on the directions.
+    synthesis : ndarray of shape (d, k)
+        W: the dual directions along which points move.
+    x, y : tuple of ndarray
+        Knots of each map.
+    """
+
+    analysis: Array
+    synthesis: Array
+    x: tuple[Array, ...]
+    y: tuple[Array, ...]
+
+    def forward(self, z: Array) -> Array:
+        """Move points.
+
+        Parameters
+        ----------
+        z : ndarray of shape (n, d)
+            Points.
+
+        Returns
+        -------
+        moved : ndarray of shape (n, d)
+        """
+        return self._move(z, self.x, self.y)[0]
+
+    def inverse(self, z: Array) -> tuple[Array, Array]:
+        """Move points back, and tell by how much the layer stretches there.
+
+        Parameters
+        ----------
+        z : ndarray of shape (n, d)
+            Points.
+
+        Returns
+        -------
+        origin : ndarray of shape (n, d)
+            Points that `forward` maps to `z`.
+        log_det : ndarray of shape (n,)
+            Log-determinant of the layer at the origin.
+        """
+        origin, p = self._move(z, self.y, self.x)
+        log_det = np.zeros(len(z))
+        for i, (x, y) in enumerate(zip(self.x, self.y, strict=True)):
+            slopes = np.concatenate([[1.0], np.diff(y) / np.diff(x), [1.0]])
+            log_det += np.log(slopes[np.searchsorted(y, p[:, i], side="right")])
+        return origin, log_det
+
+    def _move(self, z: Array, x: tuple[Array, ...], y: tuple[Array, ...]) -> tuple[Array, Array]:
+        p = z @ self.analysis
+        shift = np.column_stack([interpolate(p[:, i], x[i], y[i]) for i in range(p.shape[1])]) - p
+        return z + shift @ self.synthesis.T, p

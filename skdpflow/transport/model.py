@@ -1,0 +1,90 @@
+"""The learned model: leaves in the latent space, and the way back to positions on the lattice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from skdpflow.transport.flow import Leaf
+from skdpflow.transport.latent import RankTransform
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A mixture of leaves in the latent space.
+
+    Parameters
+    ----------
+    latent : RankTransform
+        From latent points to positions.
+    weights : ndarray of shape (n_leaves,)
+        Probabilities of the leaves.
+    leaves : tuple of Leaf
+        Their models.
+    """
+
+    latent: RankTransform
+    weights: Array
+    leaves: tuple[Leaf, ...]
+
+    def sample(self, leaf: NDArray[np.int64], rng: np.random.Generator) -> Array:
+        """Draw one point for each wanted leaf.
+
+        Parameters
+        ----------
+        leaf : ndarray of shape (n,), int64
+            Wanted leaves.
+        rng : numpy.random.Generator
+            Public randomness.
+
+        Returns
+        -------
+        positions : ndarray of shape (n, d)
+        """
+        z = rng.standard_normal((len(leaf), self.latent.n_columns))
+        for c, model in enumerate(self.leaves):
+            rows = np.flatnonzero(leaf == c)
+            if rows.size:
+                z[rows] = model.push(z[rows])
+        return self.latent.from_latent(z)
+
+    def draw_leaves(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Draw leaves by their weights.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        rng : numpy.random.Generator
+            Public randomness.
+
+        Returns
+        -------
+        leaf : ndarray of shape (n,), int64
+        """
+        return rng.choice(len(self.weights), size=n, p=self.weights).astype(np.int64)
+
+    def log_density(self, codes: NDArray[np.int64], ranks: Array | float) -> Array:
+        """Log-density of positions, in the unit of the lattice.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), int64
+            Codes.
+        ranks : ndarray of shape (n, d) or float
+            Places inside the codes' cells.
+
+        Returns
+        -------
+        log_density : ndarray of shape (n,)
+        """
+        z = self.latent.to_latent(codes, ranks)
+        with np.errstate(divide="ignore"):
+            log_weights = np.log(self.weights)
+        parts = [w + leaf.log_density(z) for w, leaf in zip(log_weights, self.leaves, strict=True)]
+        return np.asarray(logsumexp(parts, axis=0) + self.latent.log_slope(z, codes, ranks))

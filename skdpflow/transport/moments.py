@@ -1,0 +1,116 @@
+"""Noisy sums to means and covariances, shrunk by their known noise."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skdpflow.release import Measurement
+
+Array = NDArray[np.float64]
+
+#: Smallest eigenvalue of a covariance in the latent space, where every column has variance about one.
+MIN_EIGENVALUE = 0.01
+
+
+def leaf_means(m: Measurement, counts: Array) -> tuple[Array, Array]:
+    """Estimate the mean of each leaf.
+
+    Parameters
+    ----------
+    m : Measurement
+        Of kind ``"mean"``.
+    counts : ndarray of shape (n_leaves,)
+        Positive estimates of the leaf sizes.
+
+    Returns
+    -------
+    means : ndarray of shape (n_leaves, d)
+        Shrunk towards the overall mean, column by column, by the ratio of noise to spread.
+    variance : ndarray of shape (n_leaves, 1)
+        Variance of the noise before shrinking.
+    """
+    step = float(m.params["radius"]) / float(m.params["steps"])
+    raw = m.values * step / counts[:, None]
+    variance = (m.sd * step / counts[:, None]) ** 2
+    weights = 1.0 / variance
+    overall = (m.values.sum(axis=0) * step) / counts.sum()
+    spread = ((raw - overall) ** 2 - variance).mean(axis=0)
+    keep = np.maximum(spread, 0.0) / np.maximum(spread + 1.0 / weights, 1e-12)
+    return overall + np.clip(keep, 0.0, 1.0) * (raw - overall), np.broadcast_to(variance, (len(raw), 1))
+
+
+def symmetric(upper: Array, d: int) -> Array:
+    """Unfold upper triangles to symmetric matrices.
+
+    Parameters
+    ----------
+    upper : ndarray of shape (..., d * (d + 1) / 2)
+        Upper triangles, row by row.
+    d : int
+        Size.
+
+    Returns
+    -------
+    matrices : ndarray of shape (..., d, d)
+    """
+    rows, columns = np.triu_indices(d)
+    out = np.empty((*upper.shape[:-1], d, d))
+    out[..., rows, columns] = upper
+    out[..., columns, rows] = upper
+    return out
+
+
+def positive(matrix: Array, floor: float = MIN_EIGENVALUE) -> Array:
+    """Raise the eigenvalues of a symmetric matrix to a floor.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (d, d)
+        Symmetric matrix.
+    floor : float, default=MIN_EIGENVALUE
+        Smallest eigenvalue of the result.
+
+    Returns
+    -------
+    matrix : ndarray of shape (d, d)
+    """
+    values, vectors = np.linalg.eigh(matrix)
+    return np.asarray((vectors * np.maximum(values, floor)) @ vectors.T)
+
+
+def leaf_covariances(m: Measurement, counts: Array, means: Array) -> Array:
+    """Estimate the covariance of each leaf.
+
+    Parameters
+    ----------
+    m : Measurement
+        Of kind ``"second_moment"``.
+    counts : ndarray of shape (n_leaves,)
+        Positive estimates of the leaf sizes.
+    means : ndarray of shape (n_leaves, d)
+        Means of the leaves.
+
+    Returns
+    -------
+    covariances : ndarray of shape (n_leaves, d, d)
+        Positive definite. A leaf's own matrix is shrunk to the pooled one by the ratio of its noise to their
+        mean squared difference; with ``pooled`` measurements all leaves share one.
+    """
+    d = means.shape[1]
+    step = float(m.params["radius"]) / float(m.params["steps"])
+    # rounding to the lattice adds step**2 / 12 to every variance
+    lattice = np.eye(d) * step**2 / 12.0
+    between = np.einsum("c,ci,cj->ij", counts, means, means)
+    pooled = (symmetric(m.values.sum(axis=0) * step**2, d) - between) / counts.sum() - lattice
+    if len(m.values) == 1:
+        return np.broadcast_to(positive(pooled), (len(counts), d, d)).copy()
+    out = []
+    noise = (m.sd * step**2) ** 2
+    for values, count, mean in zip(m.values, counts, means, strict=True):
+        own = symmetric(values * step**2, d) / count - np.outer(mean, mean) - lattice
+        difference = (own - pooled)[np.triu_indices(d)]
+        noise_variance = float(np.mean(noise)) / count**2
+        signal = max(float(np.mean(difference**2)) - noise_variance, 0.0)
+        out.append(positive(pooled + signal / (signal + noise_variance) * (own - pooled)))
+    return np.array(out)

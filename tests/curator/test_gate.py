@@ -1,0 +1,211 @@
+"""What the gate lets through, what it refuses, and that its messages show nothing of the rows."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy import sparse
+from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.exceptions import DataConversionWarning
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.validation import check_is_fitted
+
+from skdpflow.curator.encode import UNKNOWN
+from skdpflow.curator.gate import admit
+from skdpflow.domain import Categories, Domain, Interval
+
+
+class Flow(DensityMixin, BaseEstimator):
+    """The least estimator that passes its rows through the gate."""
+
+    def __init__(self, domain=None, target=None):
+        self.domain = domain
+        self.target = target
+
+    def fit(self, X, y=None):
+        source = admit(self, X, y, domain=self.domain, target=self.target)
+        self.domain_ = source.domain
+        self.sum_ = sum(numbers.sum() for _, numbers in source.raw_blocks())
+        return self
+
+    def score_samples(self, X):
+        check_is_fitted(self)
+        source = admit(self, X, domain=self.domain_, reset=False)
+        return np.concatenate([numbers.sum(axis=1) for _, numbers in source.raw_blocks()])
+
+    def score(self, X, y=None):
+        return self.score_samples(X).mean()
+
+
+@parametrize_with_checks(
+    [Flow(), Flow(domain=(-1, 4)), Flow(target=Categories([0, 1, 2])), Flow(target=Interval(0, 3))]
+)
+def test_common_checks(estimator, check):
+    check(estimator)
+
+
+AGE, WARD = Interval(17, 90, integer=True), Categories(["A", "B"])
+DOMAIN = Domain({"age": AGE, "ward": WARD})
+
+
+def frame(**columns):
+    return pd.DataFrame({"age": [20, 30], "ward": ["A", "B"], **columns})
+
+
+def codes(source, domain):
+    return np.concatenate([codes for _, codes, _ in source.blocks(domain)]).tolist()
+
+
+def test_what_the_gate_gives():
+    flow = Flow()
+    source = admit(flow, frame(), domain=DOMAIN)
+    assert source.domain == DOMAIN
+    assert source.schema.names == ("age", "ward")
+    assert flow.n_features_in_ == 2
+    assert flow.feature_names_in_.tolist() == ["age", "ward"]
+    assert codes(source, DOMAIN) == [[3, 0], [13, 1]]
+
+
+def test_the_domain_follows_the_order_of_the_frame():
+    swapped = Domain({"ward": WARD, "age": AGE})
+    assert admit(Flow(), frame(), domain=swapped).domain == DOMAIN
+    assert admit(Flow(), pl.DataFrame({"age": [20], "ward": ["A"]}), domain=swapped).domain == DOMAIN
+
+
+def test_lists_may_mix_numbers_and_text():
+    assert codes(admit(Flow(), [[20, "A"], [30, "B"]], domain=DOMAIN), DOMAIN) == [[3, 0], [13, 1]]
+
+
+def test_what_is_outside_the_domain_is_no_error():
+    table = frame(age=[-1e300, 1e300], ward=["Z", 31337])
+    assert codes(admit(Flow(), table, domain=DOMAIN), DOMAIN) == [[0, UNKNOWN], [73, UNKNOWN]]
+
+
+def test_labels_outside_the_target_are_no_error():
+    source = admit(Flow(), np.zeros((3, 1)), ["x", "y", 3], domain=(0, 1), target=Categories(["x"]))
+    (_, _, labels), *_ = source.blocks(source.domain, Categories(["x"]))
+    assert labels.tolist() == [0, UNKNOWN, UNKNOWN]
+
+
+def test_names_that_are_no_strings_are_taken_by_position():
+    flow = Flow()
+    source = admit(flow, frame().set_axis([0, 1], axis=1), domain=DOMAIN)
+    assert source.domain == DOMAIN
+    assert source.schema.names == (0, 1)
+    assert not hasattr(flow, "feature_names_in_")
+
+
+def test_a_fitted_domain_is_taken_by_position():
+    flow = Flow(domain=(0, 1)).fit([[0.5]])
+    with pytest.warns(UserWarning, match="fitted without feature names"):
+        assert flow.score_samples(pd.DataFrame({"age": [0.25]})).tolist() == [0.25]
+
+
+POISON = 31337.25
+TEXT = "POISON"
+
+
+@pytest.mark.parametrize(
+    ("X", "domain", "kind", "match"),
+    [
+        (sparse.csr_array(np.full((2, 2), POISON)), None, TypeError, "Sparse data .*toarray"),
+        ([POISON, POISON], None, ValueError, "Expected 2D array, got 1D array instead. Reshape your data"),
+        (POISON, None, ValueError, "got scalar array"),
+        (TEXT, None, ValueError, "got scalar array"),
+        (pd.Series([POISON]), None, ValueError, "got 1D array"),
+        (pl.Series([POISON]), None, ValueError, "got 1D array"),
+        (np.full((2, 2, 2), POISON), None, ValueError, "got 3D array"),
+        ([[POISON], [POISON, 1]], None, ValueError, "must be rectangular"),
+        (np.full((2, 2), POISON + 1j), None, ValueError, "Complex data not supported"),
+        (np.full((2, 1), POISON + 1j), {"a": WARD}, ValueError, "Complex data not supported"),
+        (np.empty((0, 3)), None, ValueError, r"0 sample\(s\) \(shape=\(0, 3\)\) while a minimum of 1"),
+        (np.empty((12, 0)), None, ValueError, r"0 feature\(s\)"),
+        (pl.DataFrame(), None, ValueError, r"0 sample\(s\)"),
+        ([[POISON, np.nan]], None, ValueError, "Input X contains NaN in column 'x1'. Flow needs finite"),
+        ([[POISON, np.inf]], None, ValueError, "Input X contains infinity .* in column 'x1'"),
+        ([[POISON, 10**400]], None, ValueError, "Input X contains infinity or a value too large"),
+        ([[POISON, None]], None, ValueError, "contains NaN in column 'x1'"),
+        (frame(age=[POISON, None]), DOMAIN, ValueError, "contains NaN in column 'age'"),
+        (frame(age=pd.array([31337, None], dtype="Int64")), DOMAIN, ValueError, "NaN in column 'age'"),
+        (frame(ward=[TEXT, None]), DOMAIN, ValueError, "contains NaN in column 'ward'"),
+        (frame(ward=[TEXT, np.nan]), DOMAIN, ValueError, "contains NaN in column 'ward'"),
+        (frame(ward=[POISON, np.nan]), DOMAIN, ValueError, "contains NaN in column 'ward'"),
+        (frame(ward=pd.array([TEXT, None], dtype="string")), DOMAIN, ValueError, "NaN in column 'ward'"),
+        (frame(ward=pd.Categorical([TEXT, None])), DOMAIN, ValueError, "NaN in column 'ward'"),
+        (frame(ward=pd.to_datetime(["2031-03-07", None])), DOMAIN, ValueError, "NaN in column 'ward'"),
+        (pl.DataFrame({"age": [31337, None], "ward": "A"}), DOMAIN, ValueError, "NaN in column 'age'"),
+        (pl.DataFrame({"age": 20, "ward": [TEXT, None]}), DOMAIN, ValueError, "NaN in column 'ward'"),
+        (pl.DataFrame({"{a}": [POISON, None]}), None, ValueError, "NaN in column '{a}'"),
+        (frame(age=[TEXT, "20"]), DOMAIN, ValueError, "Column 'age' of X holds text"),
+        (frame(age=pd.Categorical([TEXT, "20"])), DOMAIN, ValueError, "Column 'age' of X holds text"),
+        (frame(age=[TEXT, 20]), None, ValueError, r"Column 'age' of X .* give a Domain"),
+        (np.array([[TEXT], ["A"]]), None, ValueError, r"Column 'x0' of X .* give a Domain"),
+        (pl.DataFrame({"a": [TEXT]}), None, ValueError, r"Column 'a' of X .* give a Domain"),
+        (pl.DataFrame({"a": [[POISON]]}), None, TypeError, "Column 'a' of X cannot be read as numbers"),
+        (frame(age=[{TEXT: POISON}, 20]), DOMAIN, TypeError, "argument must be a string or a real number"),
+        (pd.DataFrame([[POISON, 1.0]], columns=["a", "a"]), None, ValueError, "unique. .*: a"),
+        (pd.DataFrame([[POISON, 1.0]], columns=["a", 1]), None, TypeError, "string names"),
+        (pd.DataFrame([[POISON]], columns=[("a", 1)]), None, ValueError, "must be str or int"),
+        (frame(), {"age": AGE}, ValueError, r"missing: 'ward'"),
+        ([[POISON]], DOMAIN, ValueError, "describe the 1 columns of X"),
+    ],
+)
+def test_bad_rows_are_refused_without_being_shown(X, domain, kind, match):
+    with pytest.raises(kind, match=match) as caught:
+        admit(Flow(), X, domain=domain)
+    assert not any(part in str(caught.value) for part in ("31337", TEXT, "2031"))
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("y", "target", "kind", "match"),
+    [
+        (None, WARD, ValueError, "requires y to be passed, but the target y is None"),
+        ([TEXT], WARD, ValueError, "inconsistent numbers of samples"),
+        ([[TEXT, "A"], ["A", "A"]], WARD, ValueError, "y should be a 1d array"),
+        ([["A"], [TEXT, "A"]], WARD, ValueError, "y cannot be read as an array"),
+        (POISON, AGE, ValueError, "y should be a 1d array"),
+        (sparse.csr_array([[POISON], [1.0]]), AGE, TypeError, "Sparse data was passed for y"),
+        ([TEXT, None], WARD, ValueError, "Input y contains NaN"),
+        ([POISON, np.nan], WARD, ValueError, "Input y contains NaN"),
+        ([POISON, np.nan], AGE, ValueError, "Input y contains NaN"),
+        ([POISON, np.inf], AGE, ValueError, "Input y contains infinity"),
+        (pd.Series([TEXT, None]), WARD, ValueError, "Input y contains NaN"),
+        (pl.Series([31337, None]), AGE, ValueError, "Input y contains NaN"),
+        ([TEXT, "20"], AGE, ValueError, "y holds text where numbers are expected"),
+        ([POISON, 1j], WARD, ValueError, "Complex data not supported"),
+        ([0, 1], [0, 1], ValueError, "'target' parameter of Flow must be an Interval, a Categories or None"),
+    ],
+)
+def test_bad_targets_are_refused_without_being_shown(y, target, kind, match):
+    with pytest.raises(kind, match=match) as caught:
+        admit(Flow(), np.zeros((2, 1)), y, domain=(0, 1), target=target)
+    assert not any(part in str(caught.value) for part in ("31337", TEXT))
+    assert caught.value.__context__ is None
+
+
+def test_a_foreign_array_method_cannot_speak():
+    class Chatty:
+        def __array__(self, dtype=None, copy=None):
+            raise RuntimeError(TEXT)
+
+    with pytest.raises(ValueError, match="cannot be read as an array") as caught:
+        admit(Flow(), Chatty())
+    assert caught.value.__context__ is None
+
+
+def test_without_a_target_y_is_not_looked_at():
+    assert admit(Flow(), [[0.5]], object()).schema.target_dtype is None
+
+
+@pytest.mark.parametrize("make", [np.array, pd.DataFrame, lambda y: pl.DataFrame(y, schema=["y"], orient="row")])
+def test_a_column_of_targets_is_flattened_with_a_warning(make):
+    with pytest.warns(DataConversionWarning, match=r"ravel\(\)"):
+        source = admit(Flow(), np.zeros((2, 1)), make([[0], [1]]), target=Categories([0, 1]))
+    assert source.target_cells(0, 2).tolist() == [0, 1]
+
+
+def test_the_width_is_checked_against_fit():
+    flow = Flow(domain=(0, 1)).fit(np.zeros((2, 3)))
+    with pytest.raises(ValueError, match="X has 2 features, but Flow is expecting 3 features as input"):
+        flow.score_samples(np.zeros((2, 2)))
