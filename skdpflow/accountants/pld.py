@@ -15,6 +15,10 @@ __all__ = ["PLDAccountant"]
 _LARGE_EPSILON = 100.0
 # Beyond this epsilon is in the thousands: calling it infinite is valid, and spares huge arrays.
 _LARGE_MU = 100.0
+# Below this a Gaussian is charged as if it had this mu: the library squares its inverse.
+_SMALL_MU = 1e-9
+# Sums and transforms of probabilities in double precision are off by a tenth of this.
+_FLOAT_ERROR = 1e-14
 
 
 class PLDAccountant(TallyAccountant):
@@ -38,7 +42,8 @@ class PLDAccountant(TallyAccountant):
     (see :func:`skdpflow.accountants.gaussian.selection_mu`); a pure selection becomes randomised response,
     which dominates it tightly [1]_. Where the total privacy loss spreads over more than one unit, the
     step of the grid grows in proportion, which bounds time and memory; a total mu above 100, where epsilon
-    is in the thousands, counts as infinite.
+    is in the thousands, counts as infinite. Every delta is raised by 1e-14 for rounding, so that no smaller
+    one can be certified.
 
     The events' multipliers are sensitivity-based under whatever neighbouring relation they were made for.
     They are therefore always handed over as for adding or removing a record, where that library takes
@@ -61,11 +66,15 @@ class PLDAccountant(TallyAccountant):
 
     def _epsilon(self, parts: Tally, delta: float) -> float:
         distribution = self._distribution(parts)
-        return math.inf if distribution is None else float(distribution.get_epsilon_for_delta(delta))
+        if distribution is None or delta <= _FLOAT_ERROR:
+            return math.inf
+        return float(distribution.get_epsilon_for_delta(delta - _FLOAT_ERROR))
 
     def _delta(self, parts: Tally, epsilon: float) -> float:
         distribution = self._distribution(parts)
-        return 1.0 if distribution is None else float(distribution.get_delta_for_epsilon(epsilon))
+        return (
+            1.0 if distribution is None else float(distribution.get_delta_for_epsilon(epsilon)) + _FLOAT_ERROR
+        )
 
     def _distribution(self, parts: Tally) -> Any:
         """Return the composed distribution, or None if the loss is beyond all bounds."""
@@ -93,7 +102,8 @@ class PLDAccountant(TallyAccountant):
             for epsilon, count in sorted(pure.items())
         ]
         if mu > 0.0:
-            plds.append(library.from_gaussian_mechanism(1.0 / mu, value_discretization_interval=interval))
+            deviation = 1.0 / max(mu, _SMALL_MU)
+            plds.append(library.from_gaussian_mechanism(deviation, value_discretization_interval=interval))
         total = plds[0]
         for pld in plds[1:]:
             total = total.compose(pld)

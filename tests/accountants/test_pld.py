@@ -87,6 +87,17 @@ def test_little_noise_stays_affordable():
 
 
 @pytest.mark.usefixtures("oracle")
+@pytest.mark.parametrize("m", [1e3, 1e6, 1e8, 1e100, 1e308])
+def test_much_noise_is_never_below_exact(m):
+    pld, exact = PLDAccountant(), GaussianDPAccountant()
+    event = GaussianEvent(m)
+    for delta in (1e-3, 1e-9, 1e-12):
+        assert exact.epsilon(event, delta) * (1 - 1e-8) <= pld.epsilon(event, delta) < 0.01
+    assert exact.delta(event, 0.0) <= pld.delta(event, 0.0) * (1 + 1e-9)
+    assert pld.epsilon(event, 1e-15) == math.inf
+
+
+@pytest.mark.usefixtures("oracle")
 @pytest.mark.parametrize("interval", [0.0, -1e-4, 2.0, math.nan])
 def test_the_interval_is_checked(interval):
     with pytest.raises(ValueError, match="'value_discretization_interval' parameter of PLDAccountant"):
