@@ -22,7 +22,6 @@ __all__ = [
     "Domain",
     "Interval",
     "column_from_dict",
-    "column_to_dict",
     "resolve_domain",
 ]
 
@@ -104,6 +103,10 @@ class Interval:
         """Number of cells of the integer lattice on which the column is measured."""
         return int(self.upper - self.lower) + 1 if self.discrete else FINE_LEVELS
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the column as a dict that JSON can hold."""
+        return {"kind": "interval", "lower": self.lower, "upper": self.upper, "integer": self.integer}
+
     def __repr__(self) -> str:
         return f"Interval({self.lower!r}, {self.upper!r}{', integer=True' if self.integer else ''})"
 
@@ -137,6 +140,8 @@ class Categories:
     ----------
     declared : bool
         Whether the values are public.
+    values : tuple of str, int, float or bool
+        The values.
     n_levels : int
         Number of values.
     discrete : bool
@@ -198,6 +203,10 @@ class Categories:
         """Number of values."""
         return len(self.values)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the column as a dict that JSON can hold."""
+        return {"kind": "categories", "categories": list(self.categories) if self.categories else None}
+
     def __repr__(self) -> str:
         return f"Categories({'' if self.categories is None else list(self.categories)!r})"
 
@@ -212,26 +221,8 @@ def _take(data: object, what: str, keys: set[str]) -> dict[str, Any]:
     return dict(data)
 
 
-def column_to_dict(column: Column) -> dict[str, Any]:
-    """Describe a column as a dict that JSON can hold.
-
-    Parameters
-    ----------
-    column : Interval or Categories
-        The column.
-
-    Returns
-    -------
-    dict
-        Its "kind" and the fields of that kind.
-    """
-    if isinstance(column, Interval):
-        return {"kind": "interval", "lower": column.lower, "upper": column.upper, "integer": column.integer}
-    return {"kind": "categories", "categories": list(column.categories) if column.categories else None}
-
-
 def column_from_dict(data: Mapping[str, Any]) -> Column:
-    """Build a column from what `column_to_dict` gave.
+    """Build a column from what its ``to_dict`` gave.
 
     Parameters
     ----------
@@ -245,8 +236,8 @@ def column_from_dict(data: Mapping[str, Any]) -> Column:
 
     Examples
     --------
-    >>> from skdpflow.domain import Interval, column_from_dict, column_to_dict
-    >>> column_from_dict(column_to_dict(Interval(0, 3, integer=True)))
+    >>> from skdpflow.domain import Interval, column_from_dict
+    >>> column_from_dict(Interval(0, 3, integer=True).to_dict())
     Interval(0, 3, integer=True)
     """
     kind = data.get("kind") if isinstance(data, Mapping) else None
@@ -328,7 +319,7 @@ class Domain(Mapping[str, Column]):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the domain as a dict that JSON can hold."""
-        columns = [{"name": name, **column_to_dict(column)} for name, column in self._columns.items()]
+        columns = [{"name": name, **column.to_dict()} for name, column in self._columns.items()]
         return {"kind": "domain", "columns": columns}
 
     @classmethod

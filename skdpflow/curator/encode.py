@@ -89,14 +89,12 @@ def _interval_codes(x: NDArray[np.float64], intervals: Sequence[Interval]) -> ND
     upper = np.array([interval.upper for interval in intervals], dtype=np.float64)
     discrete = np.array([interval.discrete for interval in intervals])
     x = np.clip(x, lower, upper)
-    codes = np.empty(x.shape, dtype=np.int64)
+    if discrete.all():
+        return (np.rint(x) - lower).astype(np.int64)
+    cells = np.minimum(np.floor((x - lower) / (upper - lower) * FINE_LEVELS), FINE_LEVELS - 1)
     if discrete.any():
-        codes[:, discrete] = np.rint(x[:, discrete]) - lower[discrete]
-    fine = ~discrete
-    if fine.any():
-        share = (x[:, fine] - lower[fine]) / (upper - lower)[fine]
-        codes[:, fine] = np.minimum(np.floor(share * FINE_LEVELS), FINE_LEVELS - 1)
-    return codes
+        cells[:, discrete] = np.rint(x[:, discrete]) - lower[discrete]
+    return cells.astype(np.int64)
 
 
 def _category_codes(values: NDArray[Any], categories: Categories) -> NDArray[np.int64]:

@@ -127,8 +127,10 @@ def _check_categories(cells: NDArray[Any], column: Name | None, owner: str) -> N
         missing = bool(np.isnat(cells).any())
     elif kind in "OT":
         values = cells.tolist()
-        missing = any(map(missing_type, set(map(type, values)))) or any(
-            value != value for value in values if isinstance(value, float | np.floating | Decimal)
+        kinds = set(map(type, values))
+        floats = {kind for kind in kinds if issubclass(kind, float | np.floating | Decimal)}
+        missing = any(map(missing_type, kinds)) or (
+            bool(floats) and any(value != value for value in values if type(value) in floats)
         )
     if missing:
         raise _contains("NaN", column, owner)

@@ -15,6 +15,8 @@ LATENT_STEPS = 2**10
 DIRECTION_STEPS = 2**15
 #: Latent values are clipped to plus or minus this many standard deviations.
 LATENT_LIMIT = 4.0
+#: Bins with more mass than this are treated as atoms.
+SPREAD_MASS = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +38,10 @@ class RankTransform:
 
     Notes
     -----
+    A bin that holds more than `SPREAD_MASS` of a column may hold an atom, a value that many rows share. There the rank
+    places a record anywhere inside the bin, which makes the atom exactly Gaussian; elsewhere the record keeps its
+    own place.
+
     Unknown categories (code -1) sit at the centre, z = 0.
     """
 
@@ -47,6 +53,10 @@ class RankTransform:
     def n_columns(self) -> int:
         """Number of columns."""
         return len(self.edges)
+
+    def spread(self, j: int) -> NDArray[np.bool_]:
+        """Which bins of a column are wider than a code and hold so much mass that they may hold an atom."""
+        return (np.diff(self.cdf[j]) > SPREAD_MASS) & (np.diff(self.edges[j]) > 1)
 
     def to_latent(self, codes: NDArray[np.int64], ranks: NDArray[np.float64] | float) -> NDArray[np.float64]:
         """Map integer codes and ranks to scores.
@@ -69,7 +79,11 @@ class RankTransform:
             known = code >= 0
             if order is not None:
                 code = np.argsort(order)[np.maximum(code, 0)]
-            u = np.interp(code + ranks[:, j], edges, cdf)
+            position = code + ranks[:, j]
+            for b in np.flatnonzero(self.spread(j)):
+                inside = (code >= edges[b]) & (code < edges[b + 1])
+                position = np.where(inside, edges[b] + ranks[:, j] * (edges[b + 1] - edges[b]), position)
+            u = np.interp(position, edges, cdf)
             z[:, j] = np.where(known, np.clip(ndtri(u), -LATENT_LIMIT, LATENT_LIMIT), 0.0)
         return z
 
