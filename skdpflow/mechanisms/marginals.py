@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import betainc, ndtri
 from sklearn.base import BaseEstimator
 
 from skdpflow.domain import Categories, Column
@@ -19,9 +19,16 @@ from skdpflow.transport.flow import Block, CountSlices, Gaussian, Leaf, learn_le
 from skdpflow.transport.latent import DIRECTION_STEPS, LATENT_LIMIT, LATENT_STEPS, RankTransform
 from skdpflow.transport.marginals import denoise_ordered, to_simplex
 from skdpflow.transport.model import Model
-from skdpflow.transport.moments import leaf_covariances, leaf_means
+from skdpflow.transport.moments import column_distributions, leaf_covariances, leaf_means
 
 Array = NDArray[np.float64]
+
+#: Bins of the latent transform of a numeric column, between which a coarser histogram is filled in by the prior.
+FINE_BINS = 128
+#: Bins with more mass than this are treated as atoms.
+SPREAD_MASS = 0.25
+#: Smallest share of mass of a bin, times its share of the domain.
+PRIOR_FLOOR = 1e-3
 
 
 def bin_edges(column: Column, n_bins: int) -> NDArray[np.int64]:
@@ -79,13 +86,17 @@ def association_order(counts: Array) -> NDArray[np.int64]:
     return np.argsort(axis @ profile, kind="stable")
 
 
-def rank_transform(m: Measurement, columns: Sequence[Column], total: float) -> RankTransform:
-    """Build the latent transform from noisy histograms.
+def rank_transform(
+    m: Measurement, moments: Measurement | None, columns: Sequence[Column], total: float
+) -> RankTransform:
+    """Build the latent transform from noisy histograms and moments.
 
     Parameters
     ----------
     m : Measurement
         Of kind ``"histograms"``, of all columns.
+    moments : Measurement or None
+        Of kind ``"column_moments"``; None if no column is numeric.
     columns : sequence of Interval or Categories
         The columns.
     total : float
@@ -95,24 +106,37 @@ def rank_transform(m: Measurement, columns: Sequence[Column], total: float) -> R
     -------
     transform : RankTransform
     """
-    edges, cdfs, orders = [], [], []
+    edges, cdfs, orders, spreads = [], [], [], []
     sd = float(np.max(m.sd)) * np.sqrt(len(m.values))
-    for column, h, e in zip(columns, split_histograms(m), split_edges(m), strict=True):
-        order = association_order(h) if isinstance(column, Categories) and len(h) > 1 else None
+    prior = {}
+    if moments is not None:
+        a, b = column_distributions(moments, total)
+        prior = {int(j): (a[i], b[i]) for i, j in enumerate(moments.params["columns"])}
+    for j, (column, h, e) in enumerate(zip(columns, split_histograms(m), split_edges(m), strict=True)):
+        order = None
         pooled = h.sum(axis=0)
-        widths = np.diff(e)
-        uniform = total * widths / widths.sum()
-        if not isinstance(column, Categories):
-            pooled = uniform + denoise_ordered(pooled - uniform, sd)
-        elif order is not None:
+        fine = e
+        if j in prior:
+            # the histogram corrects the mass of its bins; inside them the shape is that of the prior
+            fine = np.union1d(e, bin_edges(column, FINE_BINS))
+            shape = np.diff(betainc(*prior[j], fine / e[-1])) + PRIOR_FLOOR * np.diff(fine) / e[-1]
+            expected = total * np.add.reduceat(shape, np.searchsorted(fine, e[:-1])) / shape.sum()
+            pooled = denoise_ordered(pooled[None], expected[None], sd)[0]
+        elif isinstance(column, Categories) and len(h) > 1:
+            order = association_order(h)
             pooled = pooled[order]
         # no bin is left without mass: F must be invertible
-        p = to_simplex(pooled, total) + 1e-3 * uniform
-        edges.append(e)
+        p = to_simplex(pooled, total) / total + PRIOR_FLOOR * np.diff(e) / e[-1]
+        p /= p.sum()
+        spreads.append(np.column_stack([e[:-1], e[1:]])[(p > SPREAD_MASS) & (np.diff(e) > 1)])
+        if len(fine) > len(e):
+            ratio = p / (expected / total)
+            p = shape / shape.sum() * ratio[np.searchsorted(e, fine[:-1], side="right") - 1]
+        edges.append(fine)
         cdfs.append(np.concatenate([[0.0], np.cumsum(p)]) / p.sum())
         cdfs[-1][-1] = 1.0
         orders.append(order)
-    return RankTransform(edges, cdfs, orders)
+    return RankTransform(edges, cdfs, orders, spreads)
 
 
 class MarginalsMechanism(BaseEstimator):
@@ -192,13 +216,14 @@ class MarginalsMechanism(BaseEstimator):
                 "edges": edges,
                 "edge_sizes": np.array([len(edges)]),
             }
-            (target,) = yield [Request("target", "histograms", shares["counts"], params)]
+            first = Request("target", "histograms", shares["counts"], params)
+            target, *rest = yield [first, *column_moments(columns)]
             n = max(float(target.values.sum()), 1.0)
             cells = self.n_target_cells or policy.n_target_cells(n, public.mu, d)
             leaf: dict[str, Any] = target_cells(target, cells)
         else:
             leaf = {"n_leaves": public.n_classes}
-            (counts,) = yield [Request("counts", "counts", shares["counts"], leaf)]
+            counts, *rest = yield [Request("counts", "counts", shares["counts"], leaf), *column_moments(columns)]
             n = max(float(counts.values.sum()), 1.0)
         regime = policy.regime(n, public.mu, d, int(leaf["n_leaves"]), public.neighbours)
 
@@ -214,7 +239,7 @@ class MarginalsMechanism(BaseEstimator):
         (histograms,) = yield [Request("histograms", "histograms", regime.histograms, params)]
 
         # how the columns depend on each other
-        transform = rank_transform(histograms, columns, n)
+        transform = rank_transform(histograms, rest[0] if rest else None, columns, n)
         ball = {
             **leaf,
             **transform.to_params(),
@@ -272,6 +297,20 @@ class MarginalsMechanism(BaseEstimator):
         return Model(transform, sizes / sizes.sum(), tuple(leaves))
 
 
+def column_moments(columns: Sequence[Column]) -> list[Request]:
+    """Ask for the first two moments of the numeric columns, if there are any."""
+    numeric = np.array([j for j, c in enumerate(columns) if not isinstance(c, Categories)], dtype=np.int64)
+    if not numeric.size:
+        return []
+    params = {
+        "columns": numeric,
+        "levels": np.array([columns[j].n_levels for j in numeric]),
+        "radius": policy.COLUMN_RADIUS * float(np.sqrt(len(numeric))),
+        "steps": policy.LATTICE_STEPS,
+    }
+    return [Request("column_moments", "column_moments", policy.FIRST_SHARES["column_moments"], params)]
+
+
 def target_cells(target: Measurement, n_cells: int) -> dict[str, Any]:
     """Cut a numeric target at the quantiles of its noisy histogram.
 
@@ -290,7 +329,7 @@ def target_cells(target: Measurement, n_cells: int) -> dict[str, Any]:
     counts, edges = target.values[0].astype(np.float64), split_edges(target)[0]
     total = max(float(counts.sum()), 1.0)
     uniform = np.full(len(counts), total / len(counts))
-    p = to_simplex(uniform + denoise_ordered(counts - uniform, float(np.max(target.sd))), total)
+    p = denoise_ordered(counts[None], uniform[None], float(np.max(target.sd)))[0]
     cdf = np.concatenate([[0.0], np.cumsum(p)]) / p.sum()
     inner = np.interp(np.arange(1, n_cells) / n_cells, cdf, edges)
     inner = np.unique(np.rint(inner).astype(np.int64))
@@ -325,8 +364,9 @@ def leaf_sizes(counts: Measurement, histograms: Measurement) -> Array:
 def axis_block(m: Measurement, leaf: int, size: float, transform: RankTransform, columns: Sequence[Column]) -> Block:
     """Targets along the latent axes: the leaf's own histograms."""
     edges, counts = [], []
-    for h, cdf, order in zip(split_histograms(m), transform.cdf, transform.orders, strict=True):
-        edges.append(np.clip(ndtri(cdf[1:-1]), -LATENT_LIMIT, LATENT_LIMIT))
+    for j, (h, e, order) in enumerate(zip(split_histograms(m), split_edges(m), transform.orders, strict=True)):
+        levels = np.interp(e[1:-1], transform.edges[j], transform.cdf[j])
+        edges.append(np.clip(ndtri(levels), -LATENT_LIMIT, LATENT_LIMIT))
         counts.append(h[leaf] if order is None else h[leaf][order])
     eye = np.eye(len(columns))
     ordered = [not isinstance(c, Categories) for c in columns]

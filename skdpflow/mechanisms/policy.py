@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 #: Share of the first round, which tells how many rows there are.
-FIRST_SHARES = {"counts": 0.03}
+FIRST_SHARES = {"counts": 0.02, "column_moments": 0.05}
+#: Radius of the ball of column moments, times the root of the number of columns, and lattice steps of every radius.
+COLUMN_RADIUS = 0.9
+LATTICE_STEPS = 64
 #: Bins of a numeric target's own histogram.
 TARGET_BINS = 64
 
@@ -53,13 +56,13 @@ def regime(n: float, mu: float, d: int, n_leaves: int, neighbours: str) -> Regim
     """Choose the regime."""
     return Regime(
         n_bins=64,
-        histograms=0.4,
+        histograms=0.38,
         mean=0.2,
-        second_moment=0.37,
+        second_moment=0.35,
         slices=0.0,
         pooled=False,
         radius=1.1 * float(np.sqrt(d)),
-        lattice_steps=64,
+        lattice_steps=LATTICE_STEPS,
         n_slices=0,
         slice_bins=16,
     )

@@ -43,7 +43,7 @@ def log_density(model: Model, codes: NDArray[np.int64], domain: Domain) -> Array
         With respect to Lebesgue x counting measure; a lower bound where there are discrete columns.
     """
     d = len(domain)
-    discrete = np.array([c.discrete or model.latent.spread(j).any() for j, c in enumerate(domain.columns)])
+    discrete = np.array([c.discrete or len(model.latent.spreads[j]) > 0 for j, c in enumerate(domain.columns)])
     cells = np.full((1, d), 0.5)
     if discrete.any():
         points = qmc.Halton(int(discrete.sum()), scramble=False).random(CELL_POINTS + 1)[1:]

@@ -83,27 +83,25 @@ class CountSlices:
         -------
         targets : list of (ndarray or None)
         """
-        deviations = [c - self.total * p for c, p in zip(self.counts, predicted, strict=True)]
-        moved: list[Array] = [np.zeros_like(d) for d in deviations]
-        # groups that share a threshold: histograms of one length for each scale, and all categories together
-        for size in {len(d) for d, o in zip(deviations, self.ordered, strict=True) if o}:
-            members = [i for i, d in enumerate(deviations) if self.ordered[i] and len(d) == size]
-            denoised = denoise_ordered(np.array([deviations[i] for i in members]), self.sd)
-            for i, d in zip(members, denoised, strict=True):
-                moved[i] = d
-        members = [i for i in range(len(deviations)) if not self.ordered[i]]
+        expected = [self.total * p for p in predicted]
+        found = [e.copy() for e in expected]
+        # histograms of one length share thresholds, and so do all categories together
+        for size in {len(e) for e, o in zip(expected, self.ordered, strict=True) if o}:
+            members = [i for i, e in enumerate(expected) if self.ordered[i] and len(e) == size]
+            stacked = np.array([self.counts[i] for i in members]), np.array([expected[i] for i in members])
+            for i, f in zip(members, denoise_ordered(*stacked, self.sd), strict=True):
+                found[i] = f
+        members = [i for i, ordered in enumerate(self.ordered) if not ordered]
         if members:
-            flat = shrink(np.concatenate([deviations[i] for i in members]), self.sd)
-            cuts = np.cumsum([len(deviations[i]) for i in members])[:-1]
+            flat = shrink(np.concatenate([self.counts[i] - expected[i] for i in members]), self.sd)
+            cuts = np.cumsum([len(expected[i]) for i in members])[:-1]
             for i, d in zip(members, np.split(flat, cuts), strict=True):
-                moved[i] = d
+                found[i] = to_simplex(expected[i] + d, self.total) if d.any() else expected[i]
         out: list[Array | None] = []
-        for p, d in zip(predicted, moved, strict=True):
-            if not d.any():
-                out.append(None)
-                continue
-            q = to_simplex(self.total * p + d, self.total) + 1e-9 * self.total
-            out.append(q / q.sum())
+        for e, f in zip(expected, found, strict=True):
+            moved = np.abs(f - e).max() > 1e-9 * self.total
+            q = f + 1e-9 * self.total
+            out.append(q / q.sum() if moved else None)
         return out
 
 
@@ -123,7 +121,7 @@ def normal_particles(n: int, d: int, seed: int) -> Array:
     -------
     points : ndarray of shape (n, d)
     """
-    u = qmc.Sobol(d, scramble=True, rng=np.random.default_rng(seed)).random_base2(max(n - 1, 1).bit_length())[:n]
+    u = qmc.Sobol(d, scramble=True, seed=np.random.default_rng(seed)).random_base2(max(n - 1, 1).bit_length())[:n]
     return np.asarray(ndtri(np.clip(u, 2.0**-33, 1 - 2.0**-33)))
 
 

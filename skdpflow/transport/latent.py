@@ -15,8 +15,6 @@ LATENT_STEPS = 2**10
 DIRECTION_STEPS = 2**15
 #: Latent values are clipped to plus or minus this many standard deviations.
 LATENT_LIMIT = 4.0
-#: Bins with more mass than this are treated as atoms.
-SPREAD_MASS = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,27 +34,24 @@ class RankTransform:
     orders : sequence of (ndarray or None)
         Per column, for categories the released order: ``order[rank] = code``; None keeps the natural order.
 
-    Notes
-    -----
-    A bin that holds more than `SPREAD_MASS` of a column may hold an atom, a value that many rows share. There the rank
-    places a record anywhere inside the bin, which makes the atom exactly Gaussian; elsewhere the record keeps its
-    own place.
+    spreads : sequence of ndarray of shape (n_spread, 2)
+        Per column, ranges of positions that may hold an atom, a value that many rows share. There the rank places a
+        record at any level of F inside the range, which makes the atom exactly Gaussian; elsewhere the record
+        keeps its own place.
 
-    Unknown categories (code -1) sit at the centre, z = 0.
+    Notes
+    -----    Unknown categories (code -1) sit at the centre, z = 0.
     """
 
     edges: Sequence[NDArray[np.float64]]
     cdf: Sequence[NDArray[np.float64]]
     orders: Sequence[NDArray[np.int64] | None]
+    spreads: Sequence[NDArray[np.float64]]
 
     @property
     def n_columns(self) -> int:
         """Number of columns."""
         return len(self.edges)
-
-    def spread(self, j: int) -> NDArray[np.bool_]:
-        """Which bins of a column are wider than a code and hold so much mass that they may hold an atom."""
-        return (np.diff(self.cdf[j]) > SPREAD_MASS) & (np.diff(self.edges[j]) > 1)
 
     def to_latent(self, codes: NDArray[np.int64], ranks: NDArray[np.float64] | float) -> NDArray[np.float64]:
         """Map integer codes and ranks to scores.
@@ -79,11 +74,11 @@ class RankTransform:
             known = code >= 0
             if order is not None:
                 code = np.argsort(order)[np.maximum(code, 0)]
-            position = code + ranks[:, j]
-            for b in np.flatnonzero(self.spread(j)):
-                inside = (code >= edges[b]) & (code < edges[b + 1])
-                position = np.where(inside, edges[b] + ranks[:, j] * (edges[b + 1] - edges[b]), position)
-            u = np.interp(position, edges, cdf)
+            u = np.interp(code + ranks[:, j], edges, cdf)
+            for low, high in self.spreads[j]:
+                level = np.interp([low, high], edges, cdf)
+                inside = (code >= low) & (code < high)
+                u = np.where(inside, level[0] + ranks[:, j] * (level[1] - level[0]), u)
             z[:, j] = np.where(known, np.clip(ndtri(u), -LATENT_LIMIT, LATENT_LIMIT), 0.0)
         return z
 
@@ -145,6 +140,8 @@ class RankTransform:
             "latent_sizes": np.array([len(e) for e in self.edges], dtype=np.int64),
             "latent_orders": np.concatenate(orders).astype(np.int64),
             "latent_order_sizes": np.array([len(o) for o in orders], dtype=np.int64),
+            "latent_spreads": np.concatenate(self.spreads),
+            "latent_spread_sizes": np.array([len(s) for s in self.spreads], dtype=np.int64),
         }
 
     @classmethod
@@ -157,4 +154,5 @@ class RankTransform:
             np.split(params["latent_edges"], cuts),
             np.split(params["latent_cdf"], cuts),
             [o if size else None for o, size in zip(orders, order_sizes, strict=True)],
+            np.split(params["latent_spreads"], np.cumsum(params["latent_spread_sizes"])[:-1]),
         )

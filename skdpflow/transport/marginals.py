@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+MIN_THRESHOLD = 0.1
 
 
 def to_simplex(v: Array, total: float) -> Array:
@@ -34,52 +35,6 @@ def to_simplex(v: Array, total: float) -> Array:
     u = np.sort(v)[::-1]
     excess = (np.cumsum(u) - total) / np.arange(1, len(v) + 1)
     return np.maximum(v - excess[np.flatnonzero(u > excess)[-1]], 0.0)
-
-
-def haar(x: Array) -> tuple[Array, list[Array]]:
-    """Orthonormal Haar transform along the last axis, whose length is a power of two.
-
-    Parameters
-    ----------
-    x : ndarray of shape (..., 2**levels)
-        Signal.
-
-    Returns
-    -------
-    scaling : ndarray of shape (..., 1)
-        Scaling coefficient.
-    details : list of ndarray
-        Wavelet coefficients, coarse to fine.
-    """
-    details = []
-    while x.shape[-1] > 1:
-        even, odd = x[..., 0::2], x[..., 1::2]
-        details.append((even - odd) * np.sqrt(0.5))
-        x = (even + odd) * np.sqrt(0.5)
-    return x, details[::-1]
-
-
-def inverse_haar(scaling: Array, details: Sequence[Array]) -> Array:
-    """Inverse of `haar`.
-
-    Parameters
-    ----------
-    scaling : ndarray of shape (..., 1)
-        Scaling coefficient.
-    details : sequence of ndarray
-        Wavelet coefficients, coarse to fine.
-
-    Returns
-    -------
-    x : ndarray of shape (..., 2**levels)
-    """
-    x = scaling
-    for d in details:
-        out = np.empty((*x.shape[:-1], 2 * x.shape[-1]))
-        out[..., 0::2] = (x + d) * np.sqrt(0.5)
-        out[..., 1::2] = (x - d) * np.sqrt(0.5)
-        x = out
-    return x
 
 
 def shrink(coefficients: Array, sd: Array | float) -> Array:
@@ -113,7 +68,7 @@ def shrink(coefficients: Array, sd: Array | float) -> Array:
     if n == 0:
         return coefficients
     universal = np.sqrt(2.0 * np.log(max(n, 2)))
-    grid = np.linspace(0.0, universal, 33)[1:]
+    grid = np.linspace(min(MIN_THRESHOLD, universal), universal, 33)
     if (x**2).mean() - 1.0 <= np.log2(max(n, 2)) ** 1.5 / np.sqrt(n):
         threshold = universal
     else:
@@ -131,24 +86,56 @@ def shrink(coefficients: Array, sd: Array | float) -> Array:
     return out
 
 
-def denoise_ordered(deviation: Array, sd: float) -> Array:
-    """Denoise deviations of ordered histograms from a prediction, level by level of their Haar transform.
+def denoise_ordered(counts: Array, expected: Array, sd: float) -> Array:
+    r"""Denoise ordered histograms: correct a prediction by what stands out of the noise.
 
     Parameters
     ----------
-    deviation : ndarray of shape (..., n_bins)
-        Noisy counts minus predicted counts.
+    counts : ndarray of shape (n, n_bins)
+        Noisy counts.
+    expected : ndarray of shape (n, n_bins)
+        Predicted counts, not negative.
     sd : float
         Standard deviation of the noise of a count.
 
     Returns
     -------
-    denoised : ndarray of the shape of `deviation`
-        Zero where nothing stands out of the noise; the sum of a histogram is left as predicted.
+    denoised : ndarray of shape (n, n_bins)
+        Not negative, with the sums of `expected`, and equal to it where nothing stands out.
+
+    Notes
+    -----
+    The bins are split in halves from the top. The difference of two halves is a Haar coefficient, whose noise is the
+    same at every node. Its deviation from the predicted difference, for the mass that the node was found to have, is
+    shrunk (one threshold a level, see `shrink`), and the difference is clipped to that mass. So counts stay
+    non-negative, and noise cannot bring mass into a region that was found empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdpflow.transport.marginals import denoise_ordered
+    >>> expected = np.full((1, 4), 25.0)
+    >>> denoise_ordered(expected + [[1.0, -1.0, 1.0, -1.0]], expected, sd=2.0)
+    array([[25., 25., 25., 25.]])
     """
-    n = deviation.shape[-1]
-    size = 1 << max(n - 1, 0).bit_length()
-    padded = np.zeros((*deviation.shape[:-1], size))
-    padded[..., :n] = deviation - deviation.mean(axis=-1, keepdims=True)
-    scaling, details = haar(padded)
-    return inverse_haar(scaling, [shrink(d, sd) for d in details])[..., :n]
+    n, n_bins = counts.shape
+    depth = max(n_bins - 1, 0).bit_length()
+    pad = ((0, 0), (0, 2**depth - n_bins))
+    observed, predicted = [np.pad(counts, pad)], [np.pad(expected, pad)]
+    for tree in (observed, predicted):
+        for _ in range(depth):
+            tree.append(tree[-1][:, 0::2] + tree[-1][:, 1::2])
+    mass = predicted[-1]
+    for level in range(depth - 1, -1, -1):
+        width = 2.0**level  # bins in a half
+        left, right = predicted[level][:, 0::2], predicted[level][:, 1::2]
+        both = left + right
+        share = np.divide(left - right, both, out=np.zeros_like(both), where=both > 0)
+        predicted_difference = mass * share
+        difference = observed[level][:, 0::2] - observed[level][:, 1::2]
+        real = np.arange(both.shape[1]) * 2 * width + width < n_bins  # both halves hold bins
+        deviation = np.zeros_like(both)
+        deviation[:, real] = shrink((difference - predicted_difference)[:, real] / np.sqrt(2 * width), sd)
+        found = np.clip(predicted_difference + deviation * np.sqrt(2 * width), -mass, mass)
+        mass = np.stack([(mass + found) / 2, (mass - found) / 2], axis=2).reshape(n, -1)
+    return mass[:, :n_bins]

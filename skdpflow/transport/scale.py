@@ -1,31 +1,129 @@
-"""Codes to a common numeric scale, for distances between tables."""
+"""Real and synthetic rows on a common numeric scale, and which rows a domain contains."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.domain import Categories, Domain
+from skdpflow.domain import Categories, Domain, Interval
+from skdpflow.schema import Schema
+from skdpflow.transport.decode import decode
+
+Array = NDArray[np.float64]
 
 
-def unit_scaled(codes: NDArray[np.int64], domain: Domain) -> NDArray[np.float64]:
-    """Scale numeric columns to the unit interval and encode categories one-hot.
+def numeric_indices(domain: Domain) -> list[int]:
+    """Positions of the numeric columns.
 
     Parameters
     ----------
-    codes : ndarray of shape (n, d), int64
-        Codes of the columns; an unknown category, -1, becomes a row of zeros.
     domain : Domain
         The columns.
 
     Returns
     -------
-    scaled : ndarray of shape (n, n_numeric + sum of numbers of categories), float64
+    indices : list of int
     """
-    parts = []
+    return [j for j, c in enumerate(domain.columns) if isinstance(c, Interval)]
+
+
+def numeric_values(positions: Array, domain: Domain) -> Array:
+    """Values of the numeric columns.
+
+    Parameters
+    ----------
+    positions : ndarray of shape (n, >= d)
+        Positions on the lattice.
+    domain : Domain
+        The columns.
+
+    Returns
+    -------
+    values : ndarray of shape (n, n_numeric), float64
+    """
+    indices = numeric_indices(domain)
+    if not indices:
+        return np.empty((len(positions), 0))
+    numeric = Domain({domain.names[j]: domain.columns[j] for j in indices})
+    schema = Schema("numpy", None, ("float64",) * len(indices))
+    return np.asarray(decode(positions[:, indices], numeric, schema))
+
+
+def one_hot(codes: NDArray[np.int64], domain: Domain) -> Array:
+    """Encode the categories one-hot.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n, >= d), int64
+        Codes of all columns; an unknown category, -1, becomes zeros.
+    domain : Domain
+        The columns.
+
+    Returns
+    -------
+    encoded : ndarray of shape (n, sum of numbers of categories), float64
+    """
+    parts = [np.empty((len(codes), 0))]
     for j, column in enumerate(domain.columns):
         if isinstance(column, Categories):
             parts.append((codes[:, j, None] == np.arange(column.n_levels)).astype(np.float64))
-        else:
-            parts.append((codes[:, j, None] + 0.5) / column.n_levels)
     return np.hstack(parts)
+
+
+def on_common_scale(
+    numbers: Array, codes: NDArray[np.int64], positions: Array, domain: Domain, *, clip: bool
+) -> tuple[Array, Array]:
+    """Put real and synthetic rows on the scale of the real ones.
+
+    Parameters
+    ----------
+    numbers : ndarray of shape (n, n_numeric)
+        Numeric columns of the real rows; any finite values.
+    codes : ndarray of shape (n, d), int64
+        Codes of the real rows.
+    positions : ndarray of shape (m, >= d)
+        Positions of the synthetic rows.
+    domain : Domain
+        The columns.
+    clip : bool
+        Whether real values outside the domain are clipped to it.
+
+    Returns
+    -------
+    real, synthetic : ndarray of shape (n or m, n_numeric + sum of numbers of categories)
+        Numeric columns divided by the standard deviation of the real ones, or by the width of the domain where those are
+        constant, and categories one-hot.
+    """
+    bounds = np.array([(c.lower, c.upper) for c in domain.columns if isinstance(c, Interval)], dtype=np.float64)
+    lower, upper = bounds.reshape(-1, 2).T
+    if clip:
+        numbers = np.clip(numbers, lower, upper)
+    peak = np.maximum(np.abs(numbers).max(axis=0), np.finfo(np.float64).tiny)
+    scale = (numbers / peak).std(axis=0) * peak  # the detour avoids overflow
+    scale = np.where(scale > 1e-12 * peak, scale, upper - lower)
+    real = np.hstack([numbers / scale, one_hot(codes, domain)])
+    levels = np.floor(positions).astype(np.int64)
+    return real, np.hstack([numeric_values(positions, domain) / scale, one_hot(levels, domain)])
+
+
+def inside(values: Array, domain: Domain) -> NDArray[np.bool_]:
+    """Which rows have possible values in all numeric columns.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, n_numeric)
+        Numeric columns.
+    domain : Domain
+        The columns.
+
+    Returns
+    -------
+    inside : ndarray of shape (n,), bool
+    """
+    out = np.ones(len(values), dtype=np.bool_)
+    for i, j in enumerate(numeric_indices(domain)):
+        x, column = values[:, i], domain.columns[j]
+        out &= (x >= column.lower) & (x <= column.upper)
+        if column.integer:
+            out &= x == np.rint(x)
+    return out
