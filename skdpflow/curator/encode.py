@@ -110,10 +110,16 @@ def _category_codes(values: NDArray[Any], categories: Categories) -> NDArray[np.
         codes = np.fromiter(map(index.get, cells, repeat(UNKNOWN)), dtype=np.int64, count=len(cells))
     except Exception:  # cells may be objects of any class: unhashable ones, or worse
         pass
-    if codes is None:
-        plain = (cell if isinstance(cell, str | int | float | np.generic) else None for cell in cells)
-        codes = np.fromiter((index.get(cell, UNKNOWN) for cell in plain), dtype=np.int64, count=len(cells))
+    if codes is None:  # cell by cell, so that one bad cell changes the code of no other
+        codes = np.array([_category_code(index, cell) for cell in cells], dtype=np.int64)
     return codes
+
+
+def _category_code(index: dict[Any, int], cell: Any) -> int:
+    try:
+        return index.get(cell, UNKNOWN)
+    except Exception:
+        return UNKNOWN
 
 
 def encode_values(values: NDArray[Any], column: Column, label: str) -> NDArray[np.int64]:

@@ -34,7 +34,7 @@ from skdpflow.plan import (
 from skdpflow.release import Measurement, Release
 
 #: Shares of epsilon and delta held back for floating-point arithmetic.
-EPSILON_SLACK = 2.0**-14
+EPSILON_SLACK = 2.0**-12
 DELTA_SLACK = 2.0**-8
 
 
@@ -84,12 +84,14 @@ class Curator:
     may be chosen adaptively and can never exceed it. Gaussian mechanisms with :math:`\sum_i \mu_i^2 \le 1/m^2`, also
     adaptive ones, are dominated by that one release, so the guarantee holds with any accountant.
 
-    Floating-point slack: a rounded normal draw differs from the exact distribution by a relative error of at most
-    about :math:`2^{-49} s` in the probability of an integer (a few units in the last place of a draw of the order of
-    :math:`s` move the boundaries of the rounding), and by :math:`2^{-60}` in total variation. With :math:`m`
-    coordinates of scale :math:`s` that is :math:`m s 2^{-49}` in epsilon and :math:`m 2^{-60}` in delta. The fractions
-    `EPSILON_SLACK` and `DELTA_SLACK` of epsilon and delta are held back for it before the noise is calibrated, and a
-    request that would exceed them is refused.
+    Floating-point slack: a draw :math:`s z` is off by at most four units in its last place (the uniform, the inverse
+    normal and the product), :math:`2^{-50} s |z|`, which moves both boundaries of an integer's cell and changes its
+    probability by a relative :math:`2^{-49} s |z|` at most, in each of the two neighbours. A sum of :math:`|z|` over
+    :math:`m` coordinates stays below :math:`2 m` except in the tails, which are charged :math:`2^{-60}` each. With
+    :math:`m` coordinates of scale :math:`s` that is :math:`m s 2^{-47}` in epsilon and :math:`m 2^{-60}` in delta. Only
+    coordinates that differ between the neighbours count: the others have the same distribution, exact or not. The
+    fractions `EPSILON_SLACK` and `DELTA_SLACK` of epsilon and delta are held back for it before the noise is
+    calibrated, and a request that would exceed them is refused.
     """
 
     def __init__(
@@ -114,25 +116,34 @@ class Curator:
         epsilon, delta = budget.epsilon * (1 - EPSILON_SLACK), budget.delta * (1 - DELTA_SLACK)
         self.mu = 1.0 / calibrate(total, epsilon, delta, budget.accountant)
         self.ledger = FitLedger(self.mu**2, threshold_delta)
-        self._scale_left = budget.epsilon * EPSILON_SLACK * 2.0**49
+        self._scale_left = budget.epsilon * EPSILON_SLACK * 2.0**47
         self._draws_left = budget.delta * DELTA_SLACK * 2.0**60
 
     def event(self, share: float) -> GaussianEvent:
         """Gaussian event that costs a share of the cap."""
         return GaussianEvent(1.0 / (self.mu * np.sqrt(share)))
 
-    def draw(self, scale: Any, shape: tuple[int, ...], *, differing: int | None = None) -> np.ndarray:
-        """Draw noise within the floating-point slack; only coordinates that may differ between neighbours count."""
-        scales = np.broadcast_to(scale, shape)
-        differing = scales.size if differing is None else differing
-        self._scale_left -= float(scales.sum()) if differing == scales.size else differing * float(np.max(scale))
+    def draw(self, scale: Any, shape: tuple[int, ...], *, differing: int) -> np.ndarray:
+        """Draw noise within the floating-point slack.
+
+        Parameters
+        ----------
+        scale : float or array-like broadcastable to `shape`
+            Standard deviation in lattice units.
+        shape : tuple of int
+            Shape of the noise; it may be private.
+        differing : int
+            Number of coordinates that may differ between neighbours; public.
+        """
+        largest = float(np.max(scale))
+        self._scale_left -= differing * largest
         self._draws_left -= differing
-        if self._scale_left < 0 or self._draws_left < 0 or scales.max(initial=0.0) > MAX_SCALE:
+        if self._scale_left < 0 or self._draws_left < 0 or largest > MAX_SCALE:
             raise ValueError(
-                f"A measurement of {scales.size} integers with noise scale {scales.max(initial=0.0):g} exceeds the "
-                "floating-point slack of the guarantee. Use fewer columns, classes or bins, or a larger epsilon or delta."
+                f"A measurement in which a row changes {differing} integers with noise scale {largest:g} exceeds "
+                "the floating-point slack of the guarantee. Use fewer columns or a larger epsilon or delta."
             )
-        return self._noise.rounded_gaussian(scales, shape)
+        return self._noise.rounded_gaussian(scale, shape)
 
     def answer(
         self, requests: Sequence[Request], domain: Domain | None, target: Column | None
@@ -152,6 +163,9 @@ class Curator:
         -------
         measurements : list of Measurement
         """
+        for request in requests:
+            if request.kind not in STATISTICS:
+                raise ValueError(f"There is no statistic {request.kind!r}; there are {sorted(STATISTICS)}.")
         statistics = [STATISTICS[r.kind](r.params) for r in requests]
         events = [self.event(r.share) for r in requests]
         sensitivities = [s.sensitivity(self._budget.neighbours) for s in statistics]
@@ -165,7 +179,9 @@ class Curator:
             requests, statistics, events, sensitivities, sketches, strict=True
         ):
             scale = statistic.relative_scale * (sensitivity * event.noise_multiplier)
-            values = sketch.release(self.draw(scale, statistic.shape))
+            # a replaced row leaves some coordinates and enters others
+            differing = statistic.touched * (1 if self._budget.neighbours == "add-remove" else 2)
+            values = sketch.release(self.draw(scale, statistic.shape, differing=differing))
             out.append(Measurement(request.name, request.kind, request.params, values, scale, sensitivity, event))
         return out
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import Any, NoReturn
 
@@ -11,6 +12,9 @@ from scipy.special import ndtri
 
 #: Largest standard deviation, in lattice units, that `NoiseSource.rounded_gaussian` draws.
 MAX_SCALE = 2.0**24
+
+#: Rows whose ranks are drawn together.
+_RANK_GROUP = 256
 
 _MANTISSA = np.uint64(2**52 - 1)
 _SIGN = np.uint64(1) << np.uint64(63)
@@ -126,15 +130,23 @@ def random_ranks(key: int, start: int, n_rows: int, n_columns: int) -> NDArray[n
     Returns
     -------
     ranks : ndarray of shape (n_rows, n_columns), float64
+        Multiples of 2**-32.
 
     Notes
     -----
-    A counter-based generator is advanced to the row. The key never leaves the fit: with a public key, removing a row
-    would re-rank every later row and the sensitivity of everything computed from ranks would be void. With a secret
-    one, the ranks of the rows that two neighbours share can be coupled to be equal, since they are independent and
-    identically distributed, and the sensitivity is that of the one row.
+    The ranks are the output of SHAKE-128 on the key and the number of a group of rows, so that they can be computed
+    again in every round and for any block. The key never leaves the fit: with a public key, removing a row would
+    re-rank every later row and the sensitivity of everything computed from ranks would be void. With a secret one, the
+    ranks of the rows that two neighbours share can be coupled to be equal, since they are independent and identically
+    distributed, and the sensitivity is that of the one row. This takes the hash for a random function: a generator
+    made for simulations would not do, because the guarantee rests on it.
     """
-    per_row = -(-n_columns // 4) * 4  # the generator advances in steps of four words
-    bits = np.random.Philox(key=key).advance(start * (per_row // 4))
-    words = np.asarray(bits.random_raw(n_rows * per_row), dtype=np.uint64).reshape(n_rows, per_row)
-    return (words[:, :n_columns] >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    first, last = start // _RANK_GROUP, (start + n_rows - 1) // _RANK_GROUP
+    secret = key.to_bytes(16, "little")
+    groups = (
+        hashlib.shake_128(secret + group.to_bytes(8, "little")).digest(4 * _RANK_GROUP * n_columns)
+        for group in range(first, last + 1)
+    )
+    words = np.frombuffer(b"".join(groups), dtype="<u4").reshape(-1, n_columns)
+    skip = start - first * _RANK_GROUP
+    return words[skip : skip + n_rows] * 2.0**-32

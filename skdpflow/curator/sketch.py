@@ -37,7 +37,9 @@ class Sketch:
         return Sketch(self._values + other._values)
 
     def release(self, noise: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the sum plus noise: the only way out."""
+        """Return the sum plus noise, one draw for each entry: the only way out."""
+        if noise.shape != self._values.shape:  # broadcasting would give several entries the same noise
+            raise ValueError("The noise must have the shape of the sketch.")
         return np.asarray(self._values + noise)
 
     def __repr__(self) -> str:
@@ -46,7 +48,20 @@ class Sketch:
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise TypeError("A Sketch holds values without noise: it cannot be pickled or copied.")
 
-    __copy__ = __deepcopy__ = __reduce_ex__
+
+def _contribution(statistic: Statistic, block: Block) -> Sketch:
+    values = None
+    try:
+        values = statistic.contributions(block)
+    except MemoryError:
+        raise
+    except Exception:  # its message may show a code
+        pass
+    if values is None or values.shape != statistic.shape:
+        raise ValueError(
+            f"{type(statistic).__name__} could not be computed: its parameters do not fit the columns or the classes."
+        )
+    return Sketch(values)
 
 
 def sketch_rows(
@@ -98,9 +113,10 @@ def sketch_rows(
             return random_ranks(rank_key, start, stop - start, codes.shape[1])
 
         block = Block(codes, classes, ranks, lambda: source.numbers(start, stop))
-        return [Sketch(s.contributions(block)) for s in statistics]
+        return [_contribution(s, block) for s in statistics]
 
-    parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
+    # shared memory is required, not preferred: rows never go to another process, whatever backend is configured
+    parallel = Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator")
     totals = [Sketch(np.zeros(s.shape, dtype=np.int64)) for s in statistics]
     for parts in parallel(delayed(one)(start, stop) for start, stop in source.spans(block_rows)):
         totals = [total + part for total, part in zip(totals, parts, strict=True)]

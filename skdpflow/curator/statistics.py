@@ -1,7 +1,8 @@
 """The statistics: maps of one record to an integer vector of bounded L2 norm.
 
 Every contribution is a function of that record alone (its codes, its class, its random rank) and of public
-parameters. Sums over rows are exact integers.
+parameters. Sums over rows are exact integers. The sensitivity holds for whatever parameters a mechanism sends:
+those on which it rests are checked when the statistic is made, before anything is spent.
 
 Two sensitivities are stated for each: under ``"add-remove"`` (one row more or less) and ``"replace-one"`` (one row
 exchanged for another, which may move it between classes and cells). Where the noise of some coordinates is scaled
@@ -16,7 +17,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.transport.latent import LATENT_STEPS, RankTransform
+from skdpflow.curator import _params as check
+from skdpflow.transport.latent import LATENT_LIMIT, LATENT_STEPS, RankTransform
 
 
 class Block:
@@ -48,24 +50,29 @@ class Block:
         self._latent: dict[int, NDArray[np.int64]] = {}
 
     def leaves(self, params: Mapping[str, Any]) -> NDArray[np.int64]:
-        """Leaf of each row: its class, or the cell of its numeric target between released edges."""
+        """Leaf of each row: its class, or the cell of its numeric target between released edges; -1 for none."""
+        leaf = self.classes
         if "leaf_edges" in params:
-            return np.searchsorted(params["leaf_edges"], self.codes[:, -1], side="right")
-        return self.classes
+            leaf = np.searchsorted(params["leaf_edges"], self.codes[:, -1], side="right")
+        return np.where(leaf < params["n_leaves"], leaf, -1)
 
     def latent(self, params: Mapping[str, Any]) -> NDArray[np.int64]:
         """Latent scores on the integer lattice; elementwise, so row-local to the bit."""
         key = id(params["latent_cdf"])
         if key not in self._latent:
-            z = RankTransform.from_params(params).to_latent(self.codes, self._ranks())
-            self._latent[key] = np.rint(z * LATENT_STEPS).astype(np.int64)
+            z = np.nan_to_num(RankTransform.from_params(params).to_latent(self.codes, self._ranks()))
+            self._latent[key] = np.rint(np.clip(z, -LATENT_LIMIT, LATENT_LIMIT) * LATENT_STEPS).astype(np.int64)
         return self._latent[key]
 
 
 class Statistic(Protocol):
-    """A map of records to integer vectors; `kind` names it in a `Request`."""
+    """A map of records to integer vectors; `kind` names it in a `Request`.
+
+    `shape` is that of the sum, `touched` the number of its coordinates to which one row contributes.
+    """
 
     shape: tuple[int, ...]
+    touched: int
     relative_scale: NDArray[np.float64]
 
     def __init__(self, params: Mapping[str, Any]) -> None: ...
@@ -80,6 +87,8 @@ class Statistic(Protocol):
 
 
 _ONE = np.ones(1)
+#: Scores beyond this are cut off, so that the squared norm of a row stays an exact integer.
+_LARGEST = 2**20
 
 
 class Counts:
@@ -90,10 +99,11 @@ class Counts:
     """
 
     relative_scale = _ONE
+    touched = 1
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
-        self.shape: tuple[int, ...] = (int(params["n_leaves"]),)
+        self.shape: tuple[int, ...] = (check.leaf_count(params),)
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         leaf = block.leaves(self._params)
@@ -117,16 +127,18 @@ class Histograms:
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
         self._columns = [int(j) for j in params["columns"]]
-        sizes = np.asarray(params["edge_sizes"])
-        self._edges = np.split(np.asarray(params["edges"], dtype=np.int64), np.cumsum(sizes)[:-1])
-        self._offsets = np.concatenate([[0], np.cumsum(sizes - 1)])
-        self.shape: tuple[int, ...] = (int(params["n_leaves"]), int(self._offsets[-1]))
+        self._edges = check.split(check.integers(params["edges"], "edges", 2**53), params["edge_sizes"])
+        for edges in self._edges:
+            check.increasing(edges, "edges")
+        self._offsets = np.cumsum([0, *(len(edges) - 1 for edges in self._edges)])
+        self.touched = len(self._columns)
+        self.shape: tuple[int, ...] = (check.leaf_count(params), int(self._offsets[-1]))
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         leaf = block.leaves(self._params)
         n_leaves, width = self.shape
         out = np.zeros(n_leaves * width, dtype=np.int64)
-        for j, edges, offset in zip(self._columns, self._edges, self._offsets, strict=False):
+        for j, edges, offset in zip(self._columns, self._edges, self._offsets[:-1], strict=True):
             code = block.codes[:, j]
             n_bins = len(edges) - 1
             unit = n_bins == edges[-1] - edges[0]  # one bin a code
@@ -151,7 +163,7 @@ def clip_to_ball(z: NDArray[np.int64], radius: float, steps: int) -> NDArray[np.
     radius : float
         Radius of the ball, in latent units.
     steps : int
-        The radius in steps of the coarse lattice.
+        The radius in steps of the coarse lattice, at most 2**24.
 
     Returns
     -------
@@ -165,6 +177,7 @@ def clip_to_ball(z: NDArray[np.int64], radius: float, steps: int) -> NDArray[np.
     norm above that of the clipped vector: at most `steps` times 1 + 2**-50, so its square, an integer, is at most
     ``steps**2`` as long as that is below 2**49.
     """
+    z = np.clip(z, -_LARGEST, _LARGEST)
     norm = np.sqrt((z * z).sum(axis=1).astype(np.float64))
     scale = steps / np.maximum(norm, radius * LATENT_STEPS)
     y = z * scale[:, None]
@@ -173,6 +186,33 @@ def clip_to_ball(z: NDArray[np.int64], radius: float, steps: int) -> NDArray[np.
     if out.any():
         q[out] = np.trunc(y[out]).astype(np.int64)
     return q
+
+
+class ColumnMoments:
+    r"""Sum over all rows of the first two powers of each numeric column, scaled by its domain.
+
+    With :math:`v \in (-1, 1)` the place of a code in its domain, a record adds the vector of all :math:`v` and
+    :math:`v^2 - 1/3`, clipped to a ball of :math:`K` lattice units (`steps`) and rounded inside it. Adding or removing
+    it changes the sum by at most :math:`K`, replacing it by at most :math:`2K`.
+    """
+
+    relative_scale = _ONE
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._columns = np.asarray(params["columns"], dtype=np.int64)
+        self._levels = np.asarray(params["levels"], dtype=np.int64)
+        self._radius, self._steps = check.ball(params)
+        self.shape: tuple[int, ...] = (2, len(self._columns))
+        self.touched = 2 * len(self._columns)
+
+    def contributions(self, block: Block) -> NDArray[np.int64]:
+        v = (2 * block.codes[:, self._columns] + 1) / self._levels - 1.0
+        powers = np.rint(np.hstack([v, v * v - 1.0 / 3.0]) * LATENT_STEPS).astype(np.int64)
+        total: NDArray[np.int64] = clip_to_ball(powers, self._radius, self._steps).sum(axis=0)
+        return total.reshape(self.shape)
+
+    def sensitivity(self, neighbours: str) -> float:
+        return float(self._steps if neighbours == "add-remove" else 2 * self._steps)
 
 
 class Mean:
@@ -187,12 +227,12 @@ class Mean:
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
-        self._d = len(params["latent_sizes"])
-        self._steps = int(params["steps"])
-        self.shape: tuple[int, ...] = (int(params["n_leaves"]), self._d)
+        self.touched = check.latent_columns(params)
+        self._radius, self._steps = check.ball(params)
+        self.shape: tuple[int, ...] = (check.leaf_count(params), self.touched)
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
-        q = clip_to_ball(block.latent(self._params), float(self._params["radius"]), self._steps)
+        q = clip_to_ball(block.latent(self._params), self._radius, self._steps)
         leaf = block.leaves(self._params)
         out = np.zeros(self.shape, dtype=np.int64)
         for c in range(self.shape[0]):
@@ -217,15 +257,16 @@ class SecondMoment:
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
-        self._d = len(params["latent_sizes"])
-        self._steps = int(params["steps"])
-        self._upper = np.triu_indices(self._d)
+        self._upper = np.triu_indices(check.latent_columns(params))
+        self._radius, self._steps = check.ball(params)
         self._pooled = bool(params["pooled"])
-        self.shape: tuple[int, ...] = (1 if self._pooled else int(params["n_leaves"]), len(self._upper[0]))
+        self.touched = len(self._upper[0])
+        n_leaves = check.leaf_count(params)
+        self.shape: tuple[int, ...] = (1 if self._pooled else n_leaves, self.touched)
         self.relative_scale = np.where(self._upper[0] == self._upper[1], 1.0, np.sqrt(0.5))
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
-        q = clip_to_ball(block.latent(self._params), float(self._params["radius"]), self._steps)
+        q = clip_to_ball(block.latent(self._params), self._radius, self._steps)
         leaf = block.leaves(self._params)
         if self._pooled:
             leaf = np.where(leaf >= 0, 0, -1)
@@ -252,10 +293,15 @@ class SlicedHistograms:
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
-        self._directions = np.asarray(params["directions"], dtype=np.float64)  # (n_leaves or 1, d, k) integers
-        self._edges = np.asarray(params["slice_edges"])  # (n_leaves, k, bins - 1) integers
-        n_leaves, k, inner = self._edges.shape
-        self.shape: tuple[int, ...] = (n_leaves, k, inner + 1)
+        limit = 2.0**53 / (LATENT_LIMIT * LATENT_STEPS * check.latent_columns(params))
+        directions = check.integers(params["directions"], "directions", limit)  # (n_leaves or 1, d, k)
+        self._directions = directions.astype(np.float64)
+        edges = check.integers(params["slice_edges"], "slice_edges", 2**53)  # (n_leaves, k, bins - 1)
+        self._edges = check.increasing(edges, "slice_edges", ties=True)
+        n_leaves, self.touched, inner = self._edges.shape
+        if n_leaves != check.leaf_count(params):
+            raise ValueError("The parameter 'slice_edges' of a statistic must have edges for each leaf.")
+        self.shape: tuple[int, ...] = (n_leaves, self.touched, inner + 1)
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         z = block.latent(self._params).astype(np.float64)
@@ -283,14 +329,17 @@ class Bounds:
     relative_scale = _ONE
 
     def __init__(self, params: Mapping[str, Any]) -> None:
-        self._grid = np.asarray(params["grid"])
-        self.shape: tuple[int, ...] = (int(params["n_columns"]), len(self._grid) + 1)
+        self._grid = check.increasing(np.asarray(params["grid"]), "grid")
+        self.touched = check.whole(params, "n_columns", 2**20)
+        self.shape: tuple[int, ...] = (self.touched, len(self._grid) + 1)
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         assert block.raw is not None
         raw = block.raw()
         cell = np.searchsorted(self._grid, raw, side="right")
         d, width = self.shape
+        if raw.shape[1] != d:
+            raise ValueError("The parameter 'n_columns' of this statistic must be the number of columns of X.")
         return np.bincount((cell + width * np.arange(d)).ravel(), minlength=d * width).reshape(d, width)
 
     def sensitivity(self, neighbours: str) -> float:
@@ -302,6 +351,7 @@ class Bounds:
 STATISTICS: dict[str, type[Statistic]] = {
     "counts": Counts,
     "histograms": Histograms,
+    "column_moments": ColumnMoments,
     "mean": Mean,
     "second_moment": SecondMoment,
     "slices": SlicedHistograms,

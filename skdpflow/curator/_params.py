@@ -1,0 +1,71 @@
+"""Checks of the public parameters on which a sensitivity rests: a mechanism may send anything."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from skdpflow.transport.latent import LATENT_STEPS
+
+#: Largest radius in lattice steps: the sums of squares of 2**21 rows stay below 2**53.
+MAX_STEPS = 2**16
+
+
+def whole(params: Mapping[str, Any], name: str, most: int) -> int:
+    """Return a whole number from 1 to `most`."""
+    value = params[name]
+    if not (isinstance(value, int | np.integer) and 1 <= value <= most):
+        raise ValueError(f"The parameter {name!r} of a statistic must be a whole number from 1 to {most}.")
+    return int(value)
+
+
+def integers(values: ArrayLike, name: str, largest: float) -> NDArray[np.int64]:
+    """Return an array of integers of at most `largest` in magnitude."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "iu" or (array.size and max(int(array.max()), -int(array.min())) > largest):
+        raise ValueError(f"The parameter {name!r} of a statistic must hold integers within {largest:g}.")
+    return array.astype(np.int64)
+
+
+def increasing(edges: NDArray[Any], name: str, *, ties: bool = False) -> NDArray[Any]:
+    """Return edges if they increase along the last axis; a search among others is not row-local."""
+    steps = np.diff(edges)
+    if not np.isfinite(edges).all() or not (steps >= 0 if ties else steps > 0).all():
+        raise ValueError(f"The parameter {name!r} of a statistic must hold finite, increasing numbers.")
+    return edges
+
+
+def split(values: NDArray[Any], sizes: ArrayLike) -> list[NDArray[Any]]:
+    """Cut a flat array into parts of the given sizes."""
+    cuts = np.cumsum([0, *integers(sizes, "sizes", 2**31).tolist()]).tolist()
+    if cuts[-1] != len(values) or min(np.diff(cuts), default=1) < 1:
+        raise ValueError("The sizes of a statistic's arrays must be positive and sum to their length.")
+    return [values[start:stop] for start, stop in pairwise(cuts)]
+
+
+def leaf_count(params: Mapping[str, Any]) -> int:
+    """Return the number of leaves; checks the edges that cut them, if there are any."""
+    if "leaf_edges" in params:
+        increasing(integers(params["leaf_edges"], "leaf_edges", 2**53), "leaf_edges", ties=True)
+    return whole(params, "n_leaves", 2**20)
+
+
+def ball(params: Mapping[str, Any]) -> tuple[float, int]:
+    """Return the radius of the ball and its number of lattice steps."""
+    radius = float(params["radius"])
+    if not 1.0 / LATENT_STEPS <= radius < math.inf:
+        raise ValueError(f"The parameter 'radius' of a statistic must be at least 1 / {LATENT_STEPS} and finite.")
+    return radius, whole(params, "steps", MAX_STEPS)
+
+
+def latent_columns(params: Mapping[str, Any]) -> int:
+    """Return the number of latent columns; checks that their edges increase."""
+    columns = split(np.asarray(params["latent_edges"]), params["latent_sizes"])
+    for edges in columns:
+        increasing(edges, "latent_edges")
+    return len(columns)
