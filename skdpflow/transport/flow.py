@@ -94,6 +94,7 @@ class CountSlices:
         members = [i for i, ordered in enumerate(self.ordered) if not ordered]
         if members:
             flat = shrink(np.concatenate([self.counts[i] - expected[i] for i in members]), self.sd)
+            flat *= self.total**2 / (self.total**2 + 3.0 * self.sd**2)
             cuts = np.cumsum([len(expected[i]) for i in members])[:-1]
             for i, d in zip(members, np.split(flat, cuts), strict=True):
                 found[i] = to_simplex(expected[i] + d, self.total) if d.any() else expected[i]

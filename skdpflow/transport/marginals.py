@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-MIN_THRESHOLD = 0.1
+
+#: Lowest threshold in units of the noise: below, the estimated risk of a small group is itself mostly noise.
+MIN_THRESHOLD = 1.5
 
 
 def to_simplex(v: Array, total: float) -> Array:
@@ -107,7 +109,8 @@ def denoise_ordered(counts: Array, expected: Array, sd: float) -> Array:
     -----
     The bins are split in halves from the top. The difference of two halves is a Haar coefficient, whose noise is the
     same at every node. Its deviation from the predicted difference, for the mass that the node was found to have, is
-    shrunk (one threshold a level, see `shrink`), and the difference is clipped to that mass. So counts stay
+    shrunk (one threshold a level, see `shrink`; further where the noise exceeds what the mass allows), and the difference
+    is clipped to that mass. So counts stay
     non-negative, and noise cannot bring mass into a region that was found empty.
 
     Examples
@@ -136,6 +139,9 @@ def denoise_ordered(counts: Array, expected: Array, sd: float) -> Array:
         real = np.arange(both.shape[1]) * 2 * width + width < n_bins  # both halves hold bins
         deviation = np.zeros_like(both)
         deviation[:, real] = shrink((difference - predicted_difference)[:, real] / np.sqrt(2 * width), sd)
-        found = np.clip(predicted_difference + deviation * np.sqrt(2 * width), -mass, mass)
+        # a difference lies between plus and minus the mass; best linear estimate if it is uniform there
+        spread = mass**2 / 3.0
+        deviation *= np.sqrt(2 * width) * spread / (spread + 2 * width * sd**2)
+        found = np.clip(predicted_difference + deviation, -mass, mass)
         mass = np.stack([(mass + found) / 2, (mass - found) / 2], axis=2).reshape(n, -1)
     return mass[:, :n_bins]

@@ -2,16 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from skdpflow.transport.flow import Leaf
-from skdpflow.transport.latent import RankTransform
 
 Array = NDArray[np.float64]
+
+
+class Latent(Protocol):
+    """A map of positions to the space of the leaves, such as `RankTransform` and `AffineTransform`."""
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns."""
+        ...
+
+    @property
+    def edges(self) -> Sequence[Array]:
+        """Per column, positions from 0 to the number of levels."""
+        ...
+
+    @property
+    def cdf(self) -> Sequence[Array]:
+        """Per column, a distribution function at the edges."""
+        ...
+
+    @property
+    def spreads(self) -> Sequence[Array]:
+        """Per column, ranges of positions inside which only the rank counts."""
+        ...
+
+    def to_latent(self, codes: NDArray[np.int64], ranks: Array | float) -> Array:
+        """Map codes and ranks to latent points."""
+        ...
+
+    def from_latent(self, z: Array) -> Array:
+        """Map latent points to positions."""
+        ...
+
+    def log_slope(self, z: Array, codes: NDArray[np.int64], ranks: Array | float) -> Array:
+        """Log-derivative of latent points with respect to positions."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +57,7 @@ class Model:
 
     Parameters
     ----------
-    latent : RankTransform
+    latent : Latent
         From latent points to positions.
     weights : ndarray of shape (n_leaves,)
         Probabilities of the leaves.
@@ -28,7 +65,7 @@ class Model:
         Their models.
     """
 
-    latent: RankTransform
+    latent: Latent
     weights: Array
     leaves: tuple[Leaf, ...]
 

@@ -91,16 +91,17 @@ def on_common_scale(
     Returns
     -------
     real, synthetic : ndarray of shape (n or m, n_numeric + sum of numbers of categories)
-        Numeric columns divided by the standard deviation of the real ones, or by the width of the domain where those are
-        constant, and categories one-hot.
+        Numeric columns divided by the standard deviation of the real ones, or by the width of the domain where
+        those are constant, and categories one-hot.
     """
-    bounds = np.array([(c.lower, c.upper) for c in domain.columns if isinstance(c, Interval)], dtype=np.float64)
-    lower, upper = bounds.reshape(-1, 2).T
+    intervals = [c for c in domain.columns if isinstance(c, Interval)]
+    lower = np.array([c.lower for c in intervals], dtype=np.float64)
+    upper = np.array([c.upper for c in intervals], dtype=np.float64)
     if clip:
         numbers = np.clip(numbers, lower, upper)
     peak = np.maximum(np.abs(numbers).max(axis=0), np.finfo(np.float64).tiny)
     scale = (numbers / peak).std(axis=0) * peak  # the detour avoids overflow
-    scale = np.where(scale > 1e-12 * peak, scale, upper - lower)
+    scale = np.where(scale > 1e-9 * (upper - lower), scale, upper - lower)
     real = np.hstack([numbers / scale, one_hot(codes, domain)])
     levels = np.floor(positions).astype(np.int64)
     return real, np.hstack([numeric_values(positions, domain) / scale, one_hot(levels, domain)])
@@ -121,8 +122,8 @@ def inside(values: Array, domain: Domain) -> NDArray[np.bool_]:
     inside : ndarray of shape (n,), bool
     """
     out = np.ones(len(values), dtype=np.bool_)
-    for i, j in enumerate(numeric_indices(domain)):
-        x, column = values[:, i], domain.columns[j]
+    intervals = [c for c in domain.columns if isinstance(c, Interval)]
+    for x, column in zip(values.T, intervals, strict=True):
         out &= (x >= column.lower) & (x <= column.upper)
         if column.integer:
             out &= x == np.rint(x)

@@ -1,0 +1,268 @@
+"""The paper's flow: particles follow the quantile functions of noisy projected records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from skdpflow.transport.layers import Layer, interpolate, monotone_knots
+from skdpflow.transport.model import Model
+
+Array = NDArray[np.float64]
+Knots = tuple[tuple[Array, ...], tuple[Array, ...]]
+
+#: Levels of the quantile functions that maps are built on, dense in the tails.
+KNOT_LEVELS = ndtr(np.linspace(-3.5, 3.5, 65))
+#: Largest scalar product of directions of one block: those of an orthonormal block are off by rounding only.
+_ORTHOGONAL = 0.05
+
+
+def knot_ranks(n: int) -> NDArray[np.int64]:
+    """Ranks of those of `n` sorted particles that serve as knots.
+
+    Parameters
+    ----------
+    n : int
+        Number of particles.
+
+    Returns
+    -------
+    ranks : ndarray of int64
+        Increasing, in [0, n).
+    """
+    return np.unique(np.clip(np.rint(KNOT_LEVELS * n - 0.5), 0, n - 1).astype(np.int64))
+
+
+def quantiles_at(ranks: NDArray[np.int64], n: int, values: Array) -> Array:
+    """Quantile functions of samples, where `n` sorted particles have the given ranks.
+
+    Parameters
+    ----------
+    ranks : ndarray of shape (m,), int64
+        Ranks.
+    n : int
+        Number of particles.
+    values : ndarray of shape (k, size)
+        One sample a row.
+
+    Returns
+    -------
+    targets : ndarray of shape (k, m)
+    """
+    size = values.shape[1]
+    levels = (np.arange(size) + 0.5) / size
+    return np.array([np.interp((ranks + 0.5) / n, levels, row) for row in np.sort(values, axis=1)])
+
+
+def quantile_step(
+    particles: Array,
+    analysis: Array,
+    synthesis: Array,
+    targets: Array,
+    ranks: NDArray[np.int64],
+    step_size: float,
+    *,
+    invertible: bool = True,
+) -> tuple[Array, Knots]:
+    r"""Move particles along directions towards quantile functions.
+
+    Parameters
+    ----------
+    particles : ndarray of shape (d, n)
+        Particles, one a column.
+    analysis : ndarray of shape (d, k)
+        Directions.
+    synthesis : ndarray of shape (d, k)
+        Along what a displacement along each direction moves the particles.
+    targets : ndarray of shape (k, m)
+        Wanted values, along each direction, of the particles with the given ranks.
+    ranks : ndarray of shape (m,), int64
+        Increasing ranks in [0, n).
+    step_size : float
+        Fraction of the way to go.
+    invertible : bool, default=True
+        Whether the slopes of the maps are bounded, as an invertible layer needs.
+
+    Returns
+    -------
+    moved : ndarray of shape (d, n)
+        ``particles + synthesis @ (S(p) - p)`` with ``p = analysis.T @ particles``.
+    knots : pair of tuple of ndarray
+        Places and values of the knots of S for each direction.
+
+    Notes
+    -----
+    The step of the paper [1]_ is this one with ``synthesis = directions / k`` and unbounded slopes. Each direction is
+    sorted once: the ranks give the knots by indexing, and a piecewise linear map of sorted values needs no search.
+
+    References
+    ----------
+    .. [1] Sebag, I., et al. (2023). Differentially private gradient flow based on the sliced Wasserstein distance.
+       arXiv:2312.08227.
+    """
+    p = analysis.T @ particles
+    xs, ys = [], []
+    for row, target in zip(p, targets, strict=True):
+        order = np.argsort(row)
+        ordered = row[order]
+        x = ordered[ranks]
+        y = (1.0 - step_size) * x + step_size * target
+        if invertible:
+            x, y = monotone_knots(x, y)
+        row[order] = interpolate(ordered, x, y) - ordered
+        xs.append(x)
+        ys.append(y)
+    return particles + synthesis @ p, (tuple(xs), tuple(ys))
+
+
+def direction_blocks(directions: Array) -> list[tuple[slice, Array]]:
+    """Cut directions into runs that are orthonormal up to rounding, each with its exact duals.
+
+    Parameters
+    ----------
+    directions : ndarray of shape (d, k)
+        Unit columns.
+
+    Returns
+    -------
+    blocks : list of (slice, ndarray of shape (d, width))
+        Which directions, and their duals: ``directions[:, s].T @ duals`` is the identity, so the layer of a block is
+        exactly invertible. A direction that is orthogonal to none of its neighbours is a block of its own.
+    """
+    d, k = directions.shape
+    blocks, start = [], 0
+    while start < k:
+        stop = start + 1
+        while (
+            stop < min(k, start + d)
+            and np.abs(directions[:, stop] @ directions[:, start:stop]).max() < _ORTHOGONAL
+        ):
+            stop += 1
+        v = directions[:, start:stop]
+        blocks.append((slice(start, stop), v @ np.linalg.inv(v.T @ v)))
+        start = stop
+    return blocks
+
+
+def learn_layers(
+    start: Array,
+    directions: Array,
+    targets: Array,
+    *,
+    n_passes: int,
+    step_size: float,
+    diffusion: float,
+    rng: np.random.Generator,
+) -> tuple[tuple[Layer, ...], tuple[float, ...]]:
+    r"""Follow the flow block by block.
+
+    Parameters
+    ----------
+    start : ndarray of shape (n, d)
+        Particles to start from.
+    directions : ndarray of shape (d, k)
+        Unit columns.
+    targets : ndarray of shape (k, m)
+        Wanted values of the particles with ranks ``knot_ranks(n)``.
+    n_passes : int
+        How often to go through the blocks.
+    step_size : float
+        Fraction of the way that particles go along each direction of a block.
+    diffusion : float
+        Weight of the entropy, lambda of the paper.
+    rng : numpy.random.Generator
+        Public randomness of the diffusion.
+
+    Returns
+    -------
+    layers : tuple of Layer
+        Blocks in the order in which they were followed.
+    scales : tuple of float
+        Standard deviation of the noise after each layer.
+
+    Notes
+    -----
+    A block of :math:`b` orthonormal directions followed with `step_size` :math:`h` is a step of the paper along
+    these directions, whose mean it takes, with its step :math:`b h`: for full blocks, :math:`d h`. Its Wiener term is
+    therefore :math:`\sqrt{2 b h \lambda} Z`.
+    """
+    blocks = direction_blocks(directions)
+    particles = np.ascontiguousarray(start.T)
+    ranks = knot_ranks(len(start))
+    layers, scales = [], []
+    for _ in range(n_passes):
+        for block, duals in blocks:
+            v = directions[:, block]
+            particles, (x, y) = quantile_step(particles, v, duals, targets[block], ranks, step_size)
+            layers.append(Layer(v, duals, x, y))
+            scales.append(float(np.sqrt(2.0 * v.shape[1] * step_size * diffusion)))
+            if diffusion > 0:
+                particles += scales[-1] * rng.standard_normal(particles.shape)
+    return tuple(layers), tuple(scales)
+
+
+@dataclass(frozen=True, eq=False)
+class DiffusedModel(Model):
+    """A model whose points follow the layers with noise after each.
+
+    Parameters
+    ----------
+    latent : Latent
+        From latent points to positions.
+    weights : ndarray of shape (n_leaves,)
+        Probabilities of the leaves.
+    leaves : tuple of Leaf
+        Their layers.
+    scales : tuple of float
+        Standard deviation of the noise after each layer.
+    """
+
+    scales: Sequence[float]
+
+    def sample(self, leaf: NDArray[np.int64], rng: np.random.Generator) -> Array:
+        """Draw one point for each wanted leaf.
+
+        Parameters
+        ----------
+        leaf : ndarray of shape (n,), int64
+            Wanted leaves.
+        rng : numpy.random.Generator
+            Public randomness.
+
+        Returns
+        -------
+        positions : ndarray of shape (n, d)
+        """
+        z = rng.standard_normal((len(leaf), self.latent.n_columns))
+        for c, model in enumerate(self.leaves):
+            rows = np.flatnonzero(leaf == c)
+            points = model.start.mean + z[rows] @ np.linalg.cholesky(model.start.covariance).T
+            for layer, scale in zip(model.layers, self.scales, strict=False):  # an empty class has no layers
+                points = layer.forward(points) + scale * rng.standard_normal(points.shape)
+            z[rows] = points
+        return self.latent.from_latent(z)
+
+    def log_density(self, codes: NDArray[np.int64], ranks: Array | float) -> NoReturn:
+        """Refuse: the density of a diffused point is an integral over all its paths.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), int64
+            Codes.
+        ranks : ndarray of shape (n, d) or float
+            Places inside the codes' cells.
+
+        Raises
+        ------
+        ValueError
+            Always.
+        """
+        raise ValueError(
+            "A flow with a Wiener term has no density that can be evaluated: score_samples needs diffusion=0. Set it in "
+            "RecordsMechanism(diffusion=0) and fit again."
+        )
