@@ -1,9 +1,12 @@
 """Sphinx configuration. The build is offline: no intersphinx inventories are fetched."""
 
+import sys
 import tomllib
 from pathlib import Path
 
 import skdpflow
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "skdpflow"
 author = "skdpflow developers"
@@ -19,7 +22,7 @@ extensions = [
     "myst_parser",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "_templates"]
+exclude_patterns = ["_build", "_templates", "tables"]
 default_role = "literal"
 
 # One page per public name: what a package lists in __all__ is what is documented.
@@ -36,7 +39,7 @@ numpydoc_validation_exclude = set(pyproject["tool"]["numpydoc_validation"]["excl
 sphinx_gallery_conf = {
     "examples_dirs": ["../examples"],
     "gallery_dirs": ["auto_examples"],
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "gallery_order.ReadingOrder",
     "abort_on_example_error": True,
     "download_all_examples": False,
     "doc_module": ("skdpflow",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, Literal
 
@@ -120,6 +120,19 @@ def check_choice(owner: str, name: str, value: object, choices: Iterable[str], *
     return value
 
 
+def check_shares(owner: str, name: str, value: object, classes: Sequence[Any]) -> np.ndarray:
+    """Return the shares of all classes, from a mapping that may name only some of them."""
+    expected = f"a mapping of classes, among {list(classes)}, to non-negative shares that sum to one"
+    if not isinstance(value, Mapping) or not set(value) <= set(classes):
+        raise invalid(owner, name, expected, value)
+    shares = [value.get(c, 0.0) for c in classes]
+    if not all(_is_real(p) and _within(p, 0.0, 1.0, "both") for p in shares) or not math.isclose(
+        math.fsum(shares), 1.0, abs_tol=1e-8
+    ):
+        raise invalid(owner, name, expected, value)
+    return np.asarray(shares, dtype=np.float64) / math.fsum(shares)
+
+
 def check_seed(owner: str, name: str, value: object) -> int | np.random.RandomState | None:
     """Return a parameter if it is a seed that scikit-learn's ``check_random_state`` takes."""
     if value is None or isinstance(value, np.random.RandomState):
@@ -128,3 +141,16 @@ def check_seed(owner: str, name: str, value: object) -> int | np.random.RandomSt
         return int(value)  # type: ignore[call-overload]
     expected = f"an int in the range [0, {_MAX_SEED}], a numpy.random.RandomState or None"
     raise invalid(owner, name, expected, value)
+
+
+def check_generator(owner: str, name: str, value: object) -> np.random.Generator:
+    """Return a generator of public randomness from a seed of scikit-learn, or a Generator as it is.
+
+    None takes fresh entropy: numpy's global generator is neither read nor advanced.
+    """
+    if isinstance(value, np.random.Generator):
+        return value
+    seed: Any = check_seed(owner, name, value)
+    if isinstance(seed, np.random.RandomState):
+        seed = seed.randint(2**31, size=4)
+    return np.random.default_rng(seed)

@@ -208,7 +208,7 @@ class Categories:
         return {"kind": "categories", "categories": list(self.categories) if self.categories else None}
 
     def __repr__(self) -> str:
-        return f"Categories({'' if self.categories is None else list(self.categories)!r})"
+        return f"Categories({'' if self.categories is None else list(self.categories)})"
 
 
 Column = Interval | Categories
@@ -302,9 +302,7 @@ class Domain(Mapping[str, Column]):
             if not isinstance(column, Interval | Categories):
                 raise invalid("Domain", "columns", f"an Interval or Categories for column {name!r}", column)
             if isinstance(column, Categories) and not column.declared:
-                raise ValueError(
-                    f"Categories of column {name!r} must be listed: only a target may omit them."
-                )
+                raise ValueError(f"Categories of column {name!r} must be listed: only a target may omit them.")
         object.__setattr__(self, "_columns", {str.__str__(name): column for name, column in columns.items()})
 
     @property

@@ -72,7 +72,8 @@ def rounded_normal_sd(scale: float) -> float:
     if scale > 3.0:  # Sheppard's correction is exact to double precision here
         return float(np.sqrt(scale * scale + 1.0 / 12.0))
     k = np.arange(-64, 65)
-    return float(np.sqrt((rounded_normal_pmf(k, scale) * k**2).sum()))
+    # hardly any noise: not zero, so that weights 1 / sd**2 stay finite
+    return max(float(np.sqrt((rounded_normal_pmf(k, scale) * k**2).sum())), 1e-60)
 
 
 def _frozen(value: Any) -> Any:
@@ -220,19 +221,25 @@ class Release:
         extra = (self.target,) if isinstance(self.target, Interval) else ()
         return (*self.domain.columns, *extra)
 
-    def with_transport(self, transport: Mapping[str, Any]) -> Release:
+    def with_transport(self, transport: Mapping[str, Any], mechanism: Mapping[str, Any]) -> Release:
         """Return the same measurements with other parameters of the post-processing.
 
         Parameters
         ----------
         transport : mapping
-            The new parameters.
+            The new parameters of the flow; others stay.
+        mechanism : mapping
+            The new parameters of the mechanism's post-processing; others stay.
 
         Returns
         -------
         release : Release
         """
-        return replace(self, transport=dict(transport))
+        return replace(
+            self,
+            transport={**self.transport, **transport},
+            mechanism={**self.mechanism, **mechanism},
+        )
 
     def __repr__(self) -> str:
         note = "" if self.private else ", NOT PRIVATE: seeded noise"
@@ -270,8 +277,12 @@ class Release:
         Parameters
         ----------
         file : path or binary file object
-            Where to write.
+            Where to write; a path is taken as it is, without a suffix of its own.
         """
+        if isinstance(file, str | os.PathLike):
+            with open(file, "wb") as opened:
+                self.save(opened)
+            return
         arrays: dict[str, NDArray[Any]] = {}
         measurements = []
         for i, m in enumerate(self.measurements):
@@ -308,10 +319,12 @@ class Release:
             "private": self.private,
             "measurements": measurements,
         }
-        text = json.dumps(header, sort_keys=True, allow_nan=False).encode()
+        if any(array.dtype.hasobject for array in arrays.values()):
+            raise TypeError("A Release can hold arrays of plain numbers and text only, not of objects.")
+        text = json.dumps(header, allow_nan=False, default=_plain).encode()
         arrays["header"] = np.frombuffer(text, dtype=np.uint8)
         arrays["digest"] = np.frombuffer(_digest(arrays), dtype=np.uint8)
-        np.savez_compressed(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, file: str | os.PathLike[str] | io.IOBase, *, max_bytes: int = 2**31) -> Release:
@@ -330,19 +343,22 @@ class Release:
 
         Raises
         ------
+        OSError
+            If there is no such file, or it cannot be opened.
         ReleaseError
             If the file is damaged, was altered, is of another format or version, is too large, or holds anything but
             plain arrays and JSON. Nothing is ever unpickled. The digest detects damage, not a forger who recomputes
             it: load files from sources that you trust, or sign them.
         """
+        if isinstance(file, str | os.PathLike):
+            with open(file, "rb") as opened:
+                return cls.load(opened, max_bytes=max_bytes)
         try:
             arrays = _read_arrays(file, max_bytes)
             digest = arrays.pop("digest")
             problem = None if bytes(digest) == _digest(arrays) else "its digest does not match its content"
             release = None if problem else cls._from_arrays(arrays)
         except ReleaseError:
-            raise
-        except FileNotFoundError:
             raise
         except Exception as e:  # a hostile file can fail in any way; the reader learns one thing
             problem, release = f"it could not be read ({type(e).__name__})", None
@@ -363,15 +379,22 @@ class Release:
         for i, m in enumerate(header["measurements"]):
             params = {k: arrays[v["array"]] if "array" in v else v["value"] for k, v in m["params"].items()}
             values, scale = arrays[f"{i}!values"], arrays[f"{i}!noise_scale"]
-            if values.dtype != np.int64 or scale.dtype != np.float64:
-                raise ReleaseError("A measurement has values that are not integers, or a noise scale that is not float.")
-            np.broadcast_shapes(values.shape, scale.shape)
+            if values.dtype != np.int64 or scale.dtype != np.float64 or not _positive(scale, m["sensitivity"]):
+                raise ReleaseError("A measurement must have integer values, a positive noise scale and sensitivity.")
+            if np.broadcast_shapes(values.shape, scale.shape) != values.shape:
+                raise ReleaseError("A measurement has a noise scale of another shape than its values.")
             event = event_from_dict(m["event"])
             measurements.append(
                 Measurement(m["name"], m["kind"], params, values, scale, float(m["sensitivity"]), event)
             )
         if header["neighbours"] not in ("add-remove", "replace-one"):
             raise ReleaseError("The neighbouring relation of the file is not known.")
+        if not (_positive(header["epsilon"], header["delta"]) and header["delta"] < 1.0):
+            raise ReleaseError("The file states an epsilon that is not positive, or a delta outside (0, 1).")
+        if not isinstance(header["private"], bool):
+            raise ReleaseError("The file does not say whether its noise is private.")
+        if len({m.name for m in measurements}) < len(measurements):
+            raise ReleaseError("Two measurements of the file have the same name.")
         return cls(
             domain=Domain.from_dict(header["domain"]),
             target=None if header["target"] is None else column_from_dict(header["target"]),
@@ -384,8 +407,18 @@ class Release:
             mechanism=header["mechanism"],
             measurements=tuple(measurements),
             transport=header["transport"],
-            private=bool(header["private"]),
+            private=header["private"],
         )
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"A Release can hold numbers, text and arrays only. Got an instance of {type(value).__name__!r}.")
+
+
+def _positive(*values: Any) -> bool:
+    return all(bool(np.all(np.isfinite(v) & (np.asarray(v) > 0))) for v in values)
 
 
 def _digest(arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -408,5 +441,7 @@ def _read_arrays(file: Any, max_bytes: int) -> dict[str, NDArray[Any]]:
                 # bounded: a member whose header lies about its size cannot unpack to more than it declares
                 data = member.read(info.file_size + 1)
             array = np.load(io.BytesIO(data), allow_pickle=False)
+            if not isinstance(array, np.ndarray):
+                raise ReleaseError("Not a valid Release file: it holds something other than plain arrays.")
             arrays[info.filename.removesuffix(".npy")] = array
     return arrays

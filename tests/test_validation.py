@@ -21,8 +21,7 @@ def test_the_message_has_the_form_of_scikit_learn():
     with pytest.raises(InvalidParameterError) as caught:
         check_real(FLOW, "epsilon", -1, 0)
     assert str(caught.value) == (
-        "The 'epsilon' parameter of DPSlicedWassersteinFlow must be a float in the range (0, inf). "
-        "Got -1 instead."
+        "The 'epsilon' parameter of DPSlicedWassersteinFlow must be a float in the range (0, inf). Got -1 instead."
     )
 
 

@@ -11,6 +11,7 @@ from typing import Protocol, cast, runtime_checkable
 
 from sklearn.base import BaseEstimator
 
+from skdpflow._validation import invalid
 from skdpflow.accountants.events import (
     Event,
     GaussianEvent,
@@ -20,7 +21,15 @@ from skdpflow.accountants.events import (
     flatten_event,
 )
 
-__all__ = ["Accountant", "Tally", "TallyAccountant", "UnsupportedEventError", "resolve_accountant", "tally"]
+__all__ = [
+    "Accountant",
+    "Tally",
+    "TallyAccountant",
+    "UnsupportedEventError",
+    "accountant_name",
+    "resolve_accountant",
+    "tally",
+]
 
 
 class UnsupportedEventError(TypeError):
@@ -229,9 +238,7 @@ class TallyAccountant(BaseEstimator):
             If epsilon is negative or not finite.
         """
         if not 0.0 <= epsilon < math.inf:
-            raise ValueError(
-                f"The 'epsilon' parameter must be a finite number that is not negative. Got {epsilon!r}."
-            )
+            raise ValueError(f"The 'epsilon' parameter must be a finite number that is not negative. Got {epsilon!r}.")
         parts = tally(event)
         if parts.non_private:
             return 1.0
@@ -259,13 +266,15 @@ _CLASSES = {
 }
 
 
-def resolve_accountant(accountant: str | Accountant = "gdp") -> Accountant:
+def resolve_accountant(accountant: str | Accountant = "gdp", *, owner: str = "resolve_accountant") -> Accountant:
     """Turn the value of an ``accountant`` parameter into an accountant.
 
     Parameters
     ----------
     accountant : {"gdp", "zcdp", "rdp", "pld"} or object, default="gdp"
         A name, or an object with the methods ``epsilon(event, delta)`` and ``delta(event, epsilon)``.
+    owner : str, default="resolve_accountant"
+        Whose parameter it is, for messages.
 
     Returns
     -------
@@ -291,17 +300,20 @@ def resolve_accountant(accountant: str | Accountant = "gdp") -> Accountant:
     """
     if isinstance(accountant, str):
         if accountant not in _CLASSES:
-            raise ValueError(
-                f"The 'accountant' parameter must be one of {', '.join(map(repr, _CLASSES))}, or an object "
-                f"with the methods epsilon(event, delta) and delta(event, epsilon). Got {accountant!r}."
+            raise invalid(
+                owner,
+                "accountant",
+                f"one of {', '.join(map(repr, _CLASSES))}, or an object with the methods "
+                "epsilon(event, delta) and delta(event, epsilon)",
+                accountant,
             )
         # Imported on demand, because those modules build on this one.
         module, name = _CLASSES[accountant]
         return cast(Accountant, getattr(import_module(f"skdpflow.accountants.{module}"), name)())
     if isinstance(accountant, type):
         raise TypeError(
-            f"The 'accountant' parameter must be an instance. Got the class {accountant.__name__}: "
-            f"write {accountant.__name__}()."
+            f"The 'accountant' parameter of {owner} must be an instance. "
+            f"Got the class {accountant.__name__}: write {accountant.__name__}()."
         )
     needs = {"epsilon": "epsilon(event, delta)", "delta": "delta(event, epsilon)"}
     missing = [call for method, call in needs.items() if not _takes_two(getattr(accountant, method, None))]
@@ -311,6 +323,32 @@ def resolve_accountant(accountant: str | Accountant = "gdp") -> Accountant:
             f"{' and '.join(needs.values())}. Missing: {' and '.join(missing)}."
         )
     return accountant
+
+
+def accountant_name(accountant: str | Accountant) -> str:
+    """Return what a Release calls an accountant; never the address of an object.
+
+    Parameters
+    ----------
+    accountant : str or Accountant
+        A name or an object.
+
+    Returns
+    -------
+    str
+        The name, or the object's repr if it defines one, or else its class.
+
+    Examples
+    --------
+    >>> from skdpflow.accountants.base import accountant_name
+    >>> from skdpflow.accountants import ZCDPAccountant
+    >>> accountant_name("gdp"), accountant_name(ZCDPAccountant())
+    ('gdp', 'ZCDPAccountant()')
+    """
+    kind = type(accountant)
+    if isinstance(accountant, str):
+        return accountant
+    return kind.__name__ if kind.__repr__ is object.__repr__ else repr(accountant)
 
 
 def _takes_two(method: object) -> bool:

@@ -144,9 +144,7 @@ class SelectionEvent(Event):
     def __post_init__(self) -> None:
         _set_positive(self, "epsilon")
         if self.kind not in get_args(SelectionKind):
-            raise ValueError(
-                f"The 'kind' of SelectionEvent must be 'bounded-range' or 'pure'. Got {self.kind!r}."
-            )
+            raise ValueError(f"The 'kind' of SelectionEvent must be 'bounded-range' or 'pure'. Got {self.kind!r}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,14 +209,11 @@ class ComposedEvent(Event):
             events = tuple(self.events)
         except TypeError:
             raise TypeError(
-                "The 'events' of ComposedEvent must be an iterable of events. "
-                f"Got {type(self.events).__name__}."
+                f"The 'events' of ComposedEvent must be an iterable of events. Got {type(self.events).__name__}."
             ) from None
         for event in events:
             if not isinstance(event, Event):
-                raise TypeError(
-                    f"Every event of a ComposedEvent must be an Event. Got {type(event).__name__}."
-                )
+                raise TypeError(f"Every event of a ComposedEvent must be an Event. Got {type(event).__name__}.")
         object.__setattr__(self, "events", events)
 
 

@@ -72,9 +72,7 @@ class PLDAccountant(TallyAccountant):
 
     def _delta(self, parts: Tally, epsilon: float) -> float:
         distribution = self._distribution(parts)
-        return (
-            1.0 if distribution is None else float(distribution.get_delta_for_epsilon(epsilon)) + _FLOAT_ERROR
-        )
+        return 1.0 if distribution is None else float(distribution.get_delta_for_epsilon(epsilon)) + _FLOAT_ERROR
 
     def _distribution(self, parts: Tally) -> Any:
         """Return the composed distribution, or None if the loss is beyond all bounds."""

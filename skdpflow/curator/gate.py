@@ -37,9 +37,7 @@ def _as_array(data: Any, what: str) -> NDArray[Any]:
     except Exception:  # numpy, and any foreign __array__ method, may show cells in its message
         pass
     if array is None:
-        raise ValueError(
-            f"{what} cannot be read as an array: it must be rectangular, with one scalar per cell."
-        )
+        raise ValueError(f"{what} cannot be read as an array: it must be rectangular, with one scalar per cell.")
     return array
 
 
@@ -207,9 +205,7 @@ def admit(
     validate_data(estimator, table, reset=reset, skip_check_array=True)
     labels = None if target is None else _as_target(y, owner)
     if labels is not None and labels.shape[0] != table.shape[0]:
-        raise ValueError(
-            "Found input variables with inconsistent numbers of samples: y needs one entry per row of X."
-        )
+        raise ValueError("Found input variables with inconsistent numbers of samples: y needs one entry per row of X.")
     schema = schema_of(table, labels)
     names = schema.feature_names if reset else None
     source = RowSource(table, labels, schema, resolve_domain(domain, names, schema.n_features, owner=owner))

@@ -19,6 +19,9 @@ from skdpflow.accountants import (
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.labels import find_labels
 from skdpflow.curator.noise import MAX_SCALE, NoiseSource
+from skdpflow.curator.pairs import Pairs, PairScores
+from skdpflow.curator.records import Records, check_size, release_records
+from skdpflow.curator.selection import select_top, selection_epsilon, selection_event
 from skdpflow.curator.sketch import sketch_rows
 from skdpflow.curator.statistics import STATISTICS
 from skdpflow.domain import Categories, Column, Domain
@@ -33,6 +36,8 @@ from skdpflow.plan import (
 )
 from skdpflow.release import Measurement, Release
 
+#: What can be asked for: sums over rows, and one line per row.
+KINDS: dict[str, Any] = {**STATISTICS, "records": Records, "pairs": Pairs}
 #: Shares of epsilon and delta held back for floating-point arithmetic.
 EPSILON_SLACK = 2.0**-12
 DELTA_SLACK = 2.0**-8
@@ -145,9 +150,39 @@ class Curator:
             )
         return self._noise.rounded_gaussian(scale, shape)
 
-    def answer(
-        self, requests: Sequence[Request], domain: Domain | None, target: Column | None
-    ) -> list[Measurement]:
+    def select(self, request: Request, domain: Domain, target: Column | None) -> Measurement:
+        """Choose the pairs of columns whose two-way tables are predicted worst.
+
+        Parameters
+        ----------
+        request : Request
+            Of kind ``"select_pairs"``: binned columns, ``predicted`` tables, ``baseline`` to subtract and ``k``.
+        domain : Domain
+            How to encode the columns.
+        target : Interval, Categories or None
+            How to encode y.
+
+        Returns
+        -------
+        measurement : Measurement
+            `values` (k, 2): positions in ``pair_columns``.
+        """
+        statistic = PairScores(request.params)
+        k = int(request.params["k"])
+        epsilon = selection_epsilon(self.mu * float(np.sqrt(request.share / k)))
+        event = selection_event(epsilon, k)
+        self.ledger.debit(event, request.name)
+        (sketch,) = sketch_rows(self._source, [statistic], domain, target, self._rank_key, n_jobs=self._n_jobs)
+        scores = sketch.apply(lambda table: statistic.scores(table, request.params["predicted"]))
+        upper = np.triu_indices(len(scores), 1)
+        sensitivity = statistic.sensitivity(self._budget.neighbours)
+        chosen = select_top((scores - request.params["baseline"])[upper], k, epsilon, sensitivity, self._noise)
+        values = np.column_stack([upper[0][chosen], upper[1][chosen]])
+        params = {"k": k, "epsilon_each": epsilon}
+        scale = np.array([2.0 * sensitivity / epsilon])
+        return Measurement(request.name, request.kind, params, values, scale, sensitivity, event)
+
+    def answer(self, requests: Sequence[Request], domain: Domain | None, target: Column | None) -> list[Measurement]:
         """Measure one round: debit, then sketch, then add noise.
 
         Parameters
@@ -163,25 +198,35 @@ class Curator:
         -------
         measurements : list of Measurement
         """
+        if [r.kind for r in requests] == ["select_pairs"]:
+            assert domain is not None
+            return [self.select(requests[0], domain, target)]
         for request in requests:
-            if request.kind not in STATISTICS:
-                raise ValueError(f"There is no statistic {request.kind!r}; there are {sorted(STATISTICS)}.")
-        statistics = [STATISTICS[r.kind](r.params) for r in requests]
+            if request.kind not in KINDS:
+                raise ValueError(f"There is no statistic {request.kind!r}; there are {sorted(KINDS)}.")
+        statistics = [KINDS[r.kind](r.params) for r in requests]
+        check_size(self._source, [s for s in statistics if isinstance(s, Records)])
         events = [self.event(r.share) for r in requests]
         sensitivities = [s.sensitivity(self._budget.neighbours) for s in statistics]
         for request, event in zip(requests, events, strict=True):
             self.ledger.debit(event, request.name)
-        sketches = sketch_rows(
-            self._source, statistics, domain, target, self._rank_key, n_jobs=self._n_jobs
+        sums = [s for s in statistics if not isinstance(s, Records)]
+        sketches = iter(
+            sketch_rows(self._source, sums, domain, target, self._rank_key, n_jobs=self._n_jobs) if sums else ()
         )
         out = []
-        for request, statistic, event, sensitivity, sketch in zip(
-            requests, statistics, events, sensitivities, sketches, strict=True
-        ):
+        for request, statistic, event, sensitivity in zip(requests, statistics, events, sensitivities, strict=True):
             scale = statistic.relative_scale * (sensitivity * event.noise_multiplier)
+            if isinstance(statistic, Records):
+                assert domain is not None
+                key = self._noise.rank_key()
+                values, sizes = release_records(self._source, statistic, scale, self.draw, key, domain, target)
+                params = {**request.params, "sizes": sizes}
+                out.append(Measurement(request.name, request.kind, params, values, scale, sensitivity, event))
+                continue
             # a replaced row leaves some coordinates and enters others
             differing = statistic.touched * (1 if self._budget.neighbours == "add-remove" else 2)
-            values = sketch.release(self.draw(scale, statistic.shape, differing=differing))
+            values = next(sketches).release(self.draw(scale, statistic.shape, differing=differing))
             out.append(Measurement(request.name, request.kind, request.params, values, scale, sensitivity, event))
         return out
 

@@ -98,13 +98,29 @@ class NoiseSource:
             raise ValueError(f"The noise scale must be in (0, {MAX_SCALE:g}] lattice units.")
         n = int(np.prod(shape))
         words = self._words(n)
-        mantissa = 1.0 + (words & _MANTISSA).astype(np.float64) * 2.0**-52
-        half = np.ldexp(mantissa, -2 - self._geometric(n))
-        z = -ndtri(half)
+        z = -ndtri(self._uniform(words) / 2.0)
         z = np.where(words & _SIGN, z, -z).reshape(shape) * s
         if not np.isfinite(z).all():
             raise FloatingPointError("A noise draw was not finite; nothing was released.")
         return np.rint(z).astype(np.int64)
+
+    def uniform(self, n: int) -> NDArray[np.float64]:
+        """Draw full-exponent uniforms in the open interval (0, 1).
+
+        Parameters
+        ----------
+        n : int
+            How many.
+
+        Returns
+        -------
+        u : ndarray of shape (n,), float64
+        """
+        return self._uniform(self._words(n))
+
+    def _uniform(self, words: NDArray[np.uint64]) -> NDArray[np.float64]:
+        mantissa = 1.0 + (words & _MANTISSA).astype(np.float64) * 2.0**-52
+        return np.asarray(np.ldexp(mantissa, -1 - self._geometric(len(words))))
 
     def rank_key(self) -> int:
         """Draw a fresh 128-bit key for random ranks; it is used for one fit and then discarded."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -41,6 +41,10 @@ class Sketch:
         if noise.shape != self._values.shape:  # broadcasting would give several entries the same noise
             raise ValueError("The noise must have the shape of the sketch.")
         return np.asarray(self._values + noise)
+
+    def apply(self, function: Callable[[NDArray[np.int64]], NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Return private scores of the sum, for a selection that adds noise to them."""
+        return function(self._values)
 
     def __repr__(self) -> str:
         return "Sketch(<not released>)"

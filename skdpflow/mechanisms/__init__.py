@@ -1,6 +1,7 @@
 """Mechanisms: what is measured of the rows, and how the model is learnt from it."""
 
-from skdpflow.mechanisms.base import Mechanism, resolve_mechanism
+from skdpflow.mechanisms.base import Mechanism, check_setting, resolve_mechanism
 from skdpflow.mechanisms.marginals import MarginalsMechanism
+from skdpflow.mechanisms.records import RecordsMechanism
 
-__all__ = ["MarginalsMechanism", "Mechanism", "resolve_mechanism"]
+__all__ = ["MarginalsMechanism", "Mechanism", "RecordsMechanism", "check_setting", "resolve_mechanism"]

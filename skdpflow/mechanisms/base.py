@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
 from skdpflow._validation import invalid
+from skdpflow.domain import Column
 from skdpflow.plan import Public, Rounds
 from skdpflow.release import Release
 from skdpflow.transport.model import Model
@@ -17,6 +18,15 @@ class Mechanism(Protocol):
     See Also
     --------
     skdpflow.mechanisms.MarginalsMechanism : The default.
+    skdpflow.mechanisms.RecordsMechanism : The mechanism of the paper.
+
+    Notes
+    -----
+    Three more members are optional. ``check(target, neighbours)`` raises a ValueError for what the mechanism cannot
+    do, before any row is read; ``offers``, a tuple of str, names what projection samplers may be computed from
+    besides the dimension, ``("moments",)`` if it is missing: see `check_setting`. ``refit_params``, a tuple of str,
+    names the parameters that ``learn`` alone uses, which `refit` may change. The model is a function of the Release,
+    so ``learn`` should read parameters from ``release.mechanism``, what ``describe`` gave, and not from itself.
     """
 
     def plan(self, public: Public) -> Rounds:
@@ -53,6 +63,34 @@ class Mechanism(Protocol):
         ...
 
 
+def check_setting(mechanism: Mechanism, target: Column | None, neighbours: str) -> tuple[str, ...]:
+    """Let a mechanism refuse a setting, before any row is read and anything is spent.
+
+    Parameters
+    ----------
+    mechanism : Mechanism
+        The mechanism; it may have a method ``check(target, neighbours)`` that raises.
+    target : Interval, Categories or None
+        What y is.
+    neighbours : {"add-remove", "replace-one"}
+        The neighbouring relation.
+
+    Returns
+    -------
+    offers : tuple of str
+        What the mechanism can offer to a projection sampler.
+
+    Raises
+    ------
+    ValueError
+        If the mechanism cannot work like that.
+    """
+    check = getattr(mechanism, "check", None)
+    if check is not None:
+        check(target, neighbours)
+    return tuple(getattr(mechanism, "offers", ("moments",)))
+
+
 def resolve_mechanism(mechanism: Any, owner: str = "DPSlicedWassersteinFlow") -> Mechanism:
     """Turn the value of a ``mechanism`` parameter into a mechanism.
 
@@ -73,8 +111,9 @@ def resolve_mechanism(mechanism: Any, owner: str = "DPSlicedWassersteinFlow") ->
         If the name is not known, or the object lacks a method.
     """
     from skdpflow.mechanisms.marginals import MarginalsMechanism
+    from skdpflow.mechanisms.records import RecordsMechanism
 
-    named: dict[str, Any] = {"marginals": MarginalsMechanism}
+    named: dict[str, Any] = {"marginals": MarginalsMechanism, "records": RecordsMechanism}
     if isinstance(mechanism, Mapping):
         params = dict(mechanism)
         name = params.pop("name", None)

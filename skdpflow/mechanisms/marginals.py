@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,20 +16,27 @@ from skdpflow.mechanisms import policy
 from skdpflow.plan import Public, Request, Rounds
 from skdpflow.projections import Moments, draw_directions
 from skdpflow.release import Measurement, Release
-from skdpflow.transport.flow import Block, CountSlices, Gaussian, Leaf, learn_leaf, normal_particles
+from skdpflow.transport.flow import Block, CountSlices, Gaussian, Leaf, learn_leaves, normal_particles
 from skdpflow.transport.latent import DIRECTION_STEPS, LATENT_LIMIT, LATENT_STEPS, RankTransform
 from skdpflow.transport.marginals import denoise_ordered, to_simplex
 from skdpflow.transport.model import Model
 from skdpflow.transport.moments import column_distributions, leaf_covariances, leaf_means
+from skdpflow.transport.pairs import PairTarget, coarse_edges, latent_edges, predicted_tables
 
 Array = NDArray[np.float64]
 
+#: Integer columns with at most this many values get one bin a value.
+DISCRETE_BINS = 128
 #: Bins of the latent transform of a numeric column, between which a coarser histogram is filled in by the prior.
 FINE_BINS = 128
 #: Bins with more mass than this are treated as atoms.
 SPREAD_MASS = 0.25
 #: Smallest share of mass of a bin, times its share of the domain.
 PRIOR_FLOOR = 1e-3
+#: Bins of a slice, of equal predicted mass.
+SLICE_BINS = 16
+#: Particles of a leaf that predict the two-way tables for the selection.
+SELECTION_PARTICLES = 2048
 
 
 def bin_edges(column: Column, n_bins: int) -> NDArray[np.int64]:
@@ -47,7 +55,7 @@ def bin_edges(column: Column, n_bins: int) -> NDArray[np.int64]:
         From 0 to the number of levels.
     """
     levels = column.n_levels
-    if isinstance(column, Categories) or levels <= n_bins:
+    if isinstance(column, Categories) or (column.discrete and levels <= DISCRETE_BINS):
         return np.arange(levels + 1)
     return np.unique(np.rint(np.linspace(0, levels, n_bins + 1)).astype(np.int64))
 
@@ -150,7 +158,9 @@ class MarginalsMechanism(BaseEstimator):
     n_bins : int or None, default=None
         Bins of a numeric column; None lets the policy choose.
     n_slices : int or None, default=None
-        Number of sliced directions; None lets the policy choose, 0 measures none.
+        Number of sliced directions; None measures none.
+    n_pairs : int or None, default=None
+        Number of two-way tables; None lets the policy choose, 0 measures none.
     n_target_cells : int or None, default=None
         Cells into which a numeric target is cut, each with statistics of its own; None lets the policy choose.
 
@@ -163,7 +173,9 @@ class MarginalsMechanism(BaseEstimator):
     -----
     Rounds: class counts (for a numeric target its histogram, whose quantiles cut it into cells that serve as classes);
     axis histograms per class, which give the rank transform of each column; mean and second moment per class of
-    the transformed, ball-clipped rows; sliced histograms per class. Each is decided from what was released before.
+    the transformed, ball-clipped rows; sliced histograms per class, if wanted; two-way tables per class of the pairs of
+    columns that the model so far predicts worst, which are selected privately. Each is decided from what was
+    released before.
 
     Examples
     --------
@@ -177,10 +189,15 @@ class MarginalsMechanism(BaseEstimator):
     """
 
     def __init__(
-        self, n_bins: int | None = None, n_slices: int | None = None, n_target_cells: int | None = None
+        self,
+        n_bins: int | None = None,
+        n_slices: int | None = None,
+        n_pairs: int | None = None,
+        n_target_cells: int | None = None,
     ) -> None:
         self.n_bins = n_bins
         self.n_slices = n_slices
+        self.n_pairs = n_pairs
         self.n_target_cells = n_target_cells
 
     def describe(self) -> dict[str, Any]:
@@ -203,8 +220,8 @@ class MarginalsMechanism(BaseEstimator):
             A round; its measurements are sent back.
         """
         columns = public.columns
-        d = len(columns)
-        numeric_target = d > len(public.domain)
+        d, d_x = len(columns), len(public.domain)
+        numeric_target = d > d_x
         shares = policy.FIRST_SHARES
 
         # how many rows, and in which classes
@@ -225,7 +242,10 @@ class MarginalsMechanism(BaseEstimator):
             leaf = {"n_leaves": public.n_classes}
             counts, *rest = yield [Request("counts", "counts", shares["counts"], leaf), *column_moments(columns)]
             n = max(float(counts.values.sum()), 1.0)
-        regime = policy.regime(n, public.mu, d, int(leaf["n_leaves"]), public.neighbours)
+        n_slices = self.n_slices or 0
+        regime = policy.regime(
+            n, public.mu, d, int(leaf["n_leaves"]), n_slices=n_slices, n_pairs=0 if d_x < 2 else self.n_pairs
+        )
 
         # how each column is distributed
         n_bins = self.n_bins or regime.n_bins
@@ -243,20 +263,33 @@ class MarginalsMechanism(BaseEstimator):
         ball = {
             **leaf,
             **transform.to_params(),
-            "radius": regime.radius,
-            "steps": regime.lattice_steps,
+            "radius": policy.LATENT_RADIUS * float(np.sqrt(d)),
+            "steps": policy.LATTICE_STEPS,
         }
         mean, second = yield [
             Request("mean", "mean", regime.mean, ball),
             Request("second_moment", "second_moment", regime.second_moment, {**ball, "pooled": regime.pooled}),
         ]
 
-        n_slices = regime.n_slices if self.n_slices is None else self.n_slices
-        if n_slices and regime.slices > 0:
-            sizes = leaf_sizes(histograms if numeric_target else counts, histograms)
+        sizes = leaf_sizes(histograms if numeric_target else counts, histograms)
+        if n_slices:
             params = {**leaf, **transform.to_params()}
-            params |= slice_params(public, mean, second, sizes, n_slices, regime.slice_bins)
+            params |= slice_params(public, mean, second, sizes, n_slices)
             yield [Request("slices", "slices", regime.slices, params)]
+
+        # which pairs of columns the model gets wrong
+        n_pairs = min(regime.n_pairs, d_x * (d_x - 1) // 2)
+        if n_pairs:
+            so_far = Learned(histograms, mean, second, None, None, transform, sizes, columns)
+            _, particles = so_far.learn(public.seed, SELECTION_PARTICLES, 1, 1.0)
+            bins = pair_bins(transform, split_edges(histograms)[:d_x], policy.PAIR_BINS)
+            factor = 1.0 if public.neighbours == "add-remove" else 2.0
+            noise = float(np.sqrt(factor * n_pairs / regime.pairs)) / public.mu
+            params = {**leaf, **transform.to_params(), **bins}
+            choice = {"k": n_pairs, **predictions(particles, sizes, transform, bins, noise)}
+            (selected,) = yield [Request("selected", "select_pairs", regime.selection, {**params, **choice})]
+            params |= {"pairs": orient(selected.values, bins)}
+            yield [Request("pairs", "pairs", regime.pairs, params)]
 
     # ------------------------------------------------------------------ what is made of it
 
@@ -272,29 +305,149 @@ class MarginalsMechanism(BaseEstimator):
         -------
         model : Model
         """
-        histograms, mean, second = release["histograms"], release["mean"], release["second_moment"]
+        histograms, mean = release["histograms"], release["mean"]
         sizes = leaf_sizes(release["counts"] if "counts" in release else histograms, histograms)
-        transform = RankTransform.from_params(mean.params)
-        means, _ = leaf_means(mean, sizes)
-        covariances = leaf_covariances(second, sizes, means)
+        learned = Learned(
+            histograms,
+            mean,
+            release["second_moment"],
+            release["slices"] if "slices" in release else None,
+            release["pairs"] if "pairs" in release else None,
+            RankTransform.from_params(mean.params),
+            sizes,
+            release.columns,
+        )
         transport = release.transport
-        d = transform.n_columns
-        normal = normal_particles(int(transport["n_particles"]), d, int(transport["seed"]))
-        leaves = []
-        for c in range(len(sizes)):
-            blocks = [axis_block(histograms, c, float(sizes[c]), transform, release.columns)]
-            if "slices" in release:
-                blocks += [*slice_blocks(release["slices"], c, float(sizes[c])), blocks[0]]
-            leaves.append(
-                learn_leaf(
-                    Gaussian(means[c], covariances[c]),
-                    blocks,
-                    normal,
-                    n_steps=int(transport["n_steps"]),
-                    step_size=float(transport["step_size"]),
-                )
-            )
-        return Model(transform, sizes / sizes.sum(), tuple(leaves))
+        leaves, _ = learned.learn(
+            int(transport["seed"]),
+            int(transport["n_particles"]),
+            int(transport["n_steps"]),
+            float(transport["step_size"]),
+        )
+        return Model(learned.transform, sizes / sizes.sum(), tuple(leaves))
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What was measured so far, and the model that follows from it.
+
+    Parameters
+    ----------
+    histograms, mean, second : Measurement
+        Of all columns, per leaf.
+    slices, pairs : Measurement or None
+        Measured in later rounds.
+    transform : RankTransform
+        From the histograms.
+    sizes : ndarray of shape (n_leaves,)
+        Estimated leaf sizes.
+    columns : sequence of Interval or Categories
+        The columns.
+    """
+
+    histograms: Measurement
+    mean: Measurement
+    second: Measurement
+    slices: Measurement | None
+    pairs: Measurement | None
+    transform: RankTransform
+    sizes: Array
+    columns: Sequence[Column]
+
+    def learn(self, seed: int, n_particles: int, n_steps: int, step_size: float) -> tuple[list[Leaf], list[Array]]:
+        """Follow the flow; returns the leaves, and where the particles of each ended."""
+        means, _ = leaf_means(self.mean, self.sizes)
+        covariances = leaf_covariances(self.second, self.sizes, means)
+        blocks = []
+        for c, size in enumerate(self.sizes):
+            own = [axis_block(self.histograms, c, float(size), self.transform, self.columns)]
+            if self.slices is not None:
+                own += slice_blocks(self.slices, c, float(size))
+            blocks.append(own)
+        return learn_leaves(
+            [Gaussian(m, s) for m, s in zip(means, covariances, strict=True)],
+            blocks,
+            [] if self.pairs is None else pair_targets(self.pairs, self.transform, self.columns),
+            self.sizes,
+            normal_particles(n_particles, self.transform.n_columns, seed),
+            n_steps=n_steps,
+            step_size=step_size,
+        )
+
+
+def predictions(
+    particles: Sequence[Array], sizes: Array, transform: RankTransform, bins: Mapping[str, Any], noise: float
+) -> dict[str, Any]:
+    """Two-way tables that the model predicts, and the distances to be expected if it were right.
+
+    Parameters
+    ----------
+    particles : sequence of ndarray of shape (n, d)
+        Particles of each leaf.
+    sizes : ndarray of shape (n_leaves,)
+        Estimated leaf sizes.
+    transform : RankTransform
+        Released distribution functions.
+    bins : mapping
+        From `pair_bins`.
+    noise : float
+        Standard deviation of the noise that a table would be measured with: what it hides is no loss.
+
+    Returns
+    -------
+    params : dict
+        ``predicted`` (n_bins, n_bins) and ``baseline`` (n_columns, n_columns).
+    """
+    edges = [latent_edges(transform, j, e) for j, e in enumerate(split(bins, "pair_edges"))]
+    predicted = predicted_tables(particles, sizes / len(particles[0]), edges)
+    spread = np.sqrt(2.0 / np.pi * (predicted + noise**2))
+    starts = np.cumsum([0, *(len(e) + 1 for e in edges)])[:-1]
+    baseline = np.add.reduceat(np.add.reduceat(spread, starts, axis=0), starts, axis=1)
+    return {"predicted": predicted, "baseline": baseline}
+
+
+def pair_bins(transform: RankTransform, edges: Sequence[Array], max_bins: int) -> dict[str, Any]:
+    """Bins of each column for two-way tables."""
+    inner = [coarse_edges(transform, j, e, max_bins) for j, e in enumerate(edges)]
+    return {
+        "pair_columns": np.arange(len(edges)),
+        "pair_edges": np.concatenate(inner),
+        "pair_edge_sizes": np.array([len(e) for e in inner]),
+    }
+
+
+def split(params: Mapping[str, Any], name: str) -> list[Array]:
+    """Undo the concatenation of arrays in parameters."""
+    return np.split(params[name], np.cumsum(params[name.removesuffix("s") + "_sizes"])[:-1])
+
+
+def orient(pairs: NDArray[np.int64], bins: Mapping[str, Any]) -> NDArray[np.int64]:
+    """Put the column with fewer bins first: it is the one that is conditioned on."""
+    sizes = np.asarray(bins["pair_edge_sizes"])
+    swap = sizes[pairs[:, 0]] > sizes[pairs[:, 1]]
+    return np.where(swap[:, None], pairs[:, ::-1], pairs)
+
+
+def pair_targets(m: Measurement, transform: RankTransform, columns: Sequence[Column]) -> list[PairTarget]:
+    """Two-way tables of each leaf as targets of its flow."""
+    edges = [latent_edges(transform, j, e) for j, e in enumerate(split(m.params, "pair_edges"))]
+    shapes = [(len(edges[a]) + 1, len(edges[b]) + 1) for a, b in m.params["pairs"]]
+    cuts = np.cumsum([r * c for r, c in shapes])[:-1]
+    sd = float(np.max(m.sd))
+    return [
+        PairTarget(
+            leaf,
+            int(a),
+            int(b),
+            edges[a],
+            edges[b],
+            table.reshape(shape).astype(np.float64),
+            sd,
+            not isinstance(columns[b], Categories),
+        )
+        for leaf, values in enumerate(m.values)
+        for (a, b), table, shape in zip(m.params["pairs"], np.split(values, cuts), shapes, strict=True)
+    ]
 
 
 def column_moments(columns: Sequence[Column]) -> list[Request]:
@@ -373,9 +526,7 @@ def axis_block(m: Measurement, leaf: int, size: float, transform: RankTransform,
     return Block(eye, eye, CountSlices(edges, counts, float(np.max(m.sd)), size, ordered))
 
 
-def slice_params(
-    public: Public, mean: Measurement, second: Measurement, sizes: Array, n_slices: int, n_bins: int
-) -> dict[str, Any]:
+def slice_params(public: Public, mean: Measurement, second: Measurement, sizes: Array, n_slices: int) -> dict[str, Any]:
     """Choose directions in the space whitened by the pooled covariance, and bins of equal predicted mass.
 
     Parameters
@@ -386,8 +537,8 @@ def slice_params(
         Released moments.
     sizes : ndarray of shape (n_leaves,)
         Estimated leaf sizes.
-    n_slices, n_bins : int
-        How many directions, and bins of each.
+    n_slices : int
+        How many directions.
 
     Returns
     -------
@@ -403,12 +554,10 @@ def slice_params(
     between = np.einsum("c,ci,cj->ij", weights, means - weights @ means, means - weights @ means)
     centre = (weights @ means) @ whiten
     moments = Moments(centre, np.eye(len(within)) + whiten.T @ between @ whiten)
-    u = draw_directions(
-        public.projections, len(within), n_projections=n_slices, seed=public.seed, moments=moments
-    )
+    u = draw_directions(public.projections, len(within), n_projections=n_slices, seed=public.seed, moments=moments)
     directions = whiten @ u
     directions = np.rint(directions / np.abs(directions).max(axis=0) * DIRECTION_STEPS).astype(np.int64)
-    quantiles = ndtri(np.arange(1, n_bins) / n_bins)
+    quantiles = ndtri(np.arange(1, SLICE_BINS) / SLICE_BINS)
     edges = []
     for m, s in zip(means, covariances, strict=True):
         sd = np.sqrt(np.einsum("ik,ij,jk->k", directions, s, directions))
@@ -438,9 +587,7 @@ def slice_blocks(m: Measurement, leaf: int, size: float) -> list[Block]:
         # exact duals within the span, so that the layer is exactly invertible
         w = dual[:, start:stop] @ np.linalg.inv(v.T @ dual[:, start:stop])
         k = stop - start
-        slices = CountSlices(
-            list(edges[start:stop]), list(m.values[leaf, start:stop]), sd, size, [True] * k
-        )
+        slices = CountSlices(list(edges[start:stop]), list(m.values[leaf, start:stop]), sd, size, [True] * k)
         blocks.append(Block(v, w, slices))
         start = stop
     return blocks

@@ -1,4 +1,11 @@
-"""How the budget is spent: shares, bins, radii, as functions of what is public or already released."""
+"""How the default mechanism spends its budget, as a function of what is public or already released.
+
+One number decides most: `rows_per_noise`, the rows of a leaf in units of the noise that a bin of its histograms would
+carry with the whole budget, t = n mu / (C sqrt(d)). Where it is small, a few moments are worth more than many bins,
+and one second moment for all leaves more than one for each; where it is large, two-way tables pay.
+The shares were chosen by ablation on eight real tables (see the benchmarks in the documentation), the switches
+follow from the noise.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +13,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: Share of the first round, which tells how many rows there are.
+#: Shares of the first round, which tells how many rows there are and where the columns lie.
 FIRST_SHARES = {"counts": 0.02, "column_moments": 0.05}
-#: Radius of the ball of column moments, times the root of the number of columns, and lattice steps of every radius.
-COLUMN_RADIUS = 0.9
-LATTICE_STEPS = 64
 #: Bins of a numeric target's own histogram.
 TARGET_BINS = 64
+#: Radius of the ball of column moments, times the root of the number of columns.
+COLUMN_RADIUS = 0.9
+#: Radius of the ball of latent rows, times the root of the number of columns: a latent row has norm about sqrt(d).
+LATENT_RADIUS = 1.1
+#: Steps of every radius: rounding adds step**2 / 12 to a variance, far below the noise.
+LATTICE_STEPS = 64
+#: Bins of a column in a two-way table.
+PAIR_BINS = 16
+#: A leaf gets its own second moment if the noise of its entries is below this, beside variances of one.
+LEAF_NOISE = 0.5
+#: Two-way tables are measured from this many rows per noise on.
+PAIRS_FROM = 30.0
 
 
 @dataclass(frozen=True)
@@ -23,16 +39,12 @@ class Regime:
     ----------
     n_bins : int
         Bins of a numeric column.
-    histograms, mean, second_moment, slices : float
-        Shares.
+    histograms, mean, second_moment, slices, selection, pairs : float
+        Shares; with those of the first round they sum to at most one.
     pooled : bool
         Whether all leaves share one second moment.
-    radius : float
-        Radius of the ball in latent units.
-    lattice_steps : int
-        The radius in steps of the lattice.
-    n_slices, slice_bins : int
-        Directions, and bins of each.
+    n_pairs : int
+        Two-way tables to select and measure.
     """
 
     n_bins: int
@@ -40,29 +52,102 @@ class Regime:
     mean: float
     second_moment: float
     slices: float
+    selection: float
+    pairs: float
     pooled: bool
-    radius: float
-    lattice_steps: int
-    n_slices: int
-    slice_bins: int
+    n_pairs: int
+
+
+def rows_per_noise(n: float, mu: float, d: int, n_leaves: int) -> float:
+    """Rows of a leaf, in units of the noise of a histogram bin that would cost the whole budget.
+
+    Parameters
+    ----------
+    n : float
+        Estimated number of rows.
+    mu : float
+        Budget.
+    d : int
+        Number of columns.
+    n_leaves : int
+        Number of leaves.
+
+    Returns
+    -------
+    t : float
+    """
+    return n * mu / (n_leaves * float(np.sqrt(d)))
 
 
 def n_target_cells(n: float, mu: float, d: int) -> int:
-    """Number of cells of a numeric target."""
-    return int(np.clip(n * mu / (24.0 * d), 2, 16))
+    """Cells into which a numeric target is cut: each must keep some rows per noise.
+
+    Parameters
+    ----------
+    n : float
+        Estimated number of rows.
+    mu : float
+        Budget.
+    d : int
+        Number of columns.
+
+    Returns
+    -------
+    n_cells : int
+        From 2 to 8.
+    """
+    return int(np.clip(n * mu / (24.0 * d), 2, 8))
 
 
-def regime(n: float, mu: float, d: int, n_leaves: int, neighbours: str) -> Regime:
-    """Choose the regime."""
+def regime(n: float, mu: float, d: int, n_leaves: int, *, n_slices: int = 0, n_pairs: int | None = None) -> Regime:
+    """Choose what to measure.
+
+    Parameters
+    ----------
+    n : float
+        Estimated number of rows.
+    mu : float
+        Budget.
+    d : int
+        Number of columns.
+    n_leaves : int
+        Number of leaves.
+    n_slices : int, default=0
+        Wanted sliced directions.
+    n_pairs : int or None, default=None
+        Wanted two-way tables; None chooses.
+
+    Returns
+    -------
+    regime : Regime
+
+    Examples
+    --------
+    >>> from skdpflow.mechanisms.policy import regime
+    >>> regime(n=300, mu=0.25, d=30, n_leaves=2).pooled
+    True
+    >>> regime(n=30_000, mu=0.25, d=13, n_leaves=2).n_pairs > 0
+    True
+    """
+    t = rows_per_noise(n, mu, d, n_leaves)
+    # noise of an off-diagonal entry of a leaf's second moment over its rows, with a third of the budget
+    leaf_noise = LATENT_RADIUS**2 * np.sqrt(d) * np.sqrt(3.0 / 2.0) / t
+    pooled = bool(leaf_noise > LEAF_NOISE)
+    if n_pairs is None:
+        n_pairs = 0 if pooled or t < PAIRS_FROM else int(np.clip(t / 40.0, 10, 30))
+    shares = np.array([0.15, 0.40, 0.38]) if pooled else np.array([0.40, 0.20, 0.33])
+    pairs = 0.14 * float(np.clip(t / 400.0, 1.0, 2.0)) if n_pairs else 0.0
+    slices = 0.2 if n_slices else 0.0
+    shares *= (shares.sum() - pairs - slices) / shares.sum()
+    histograms, mean, second = (float(s) for s in shares)
     return Regime(
-        n_bins=64,
-        histograms=0.38,
-        mean=0.2,
-        second_moment=0.35,
-        slices=0.0,
-        pooled=False,
-        radius=1.1 * float(np.sqrt(d)),
-        lattice_steps=LATTICE_STEPS,
-        n_slices=0,
-        slice_bins=16,
+        n_bins=16 if pooled else (32 if t < 1500.0 else 64),
+        histograms=histograms,
+        mean=mean,
+        second_moment=second,
+        slices=slices,
+        selection=pairs / 7.0,
+        pairs=pairs * 6.0 / 7.0,
+        pooled=pooled,
+        n_pairs=n_pairs,
     )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skdpflow.projections import OrthogonalProjections, as_sampler, draw_directions
+from skdpflow.projections import as_sampler, draw_directions
 
 #: Projected values held at once.
 _BLOCK_CELLS = 2**23
@@ -61,7 +61,8 @@ def sliced_wasserstein_distance(
     if isinstance(projections, np.ndarray):
         directions = projections
     else:
-        sampler = OrthogonalProjections() if projections is None else as_sampler(projections, available=())
+        spec = "auto" if projections is None else projections
+        sampler = as_sampler(spec, available=(), owner="sliced_wasserstein_distance")
         directions = draw_directions(sampler, a.shape[1], n_projections=n_projections, seed=seed)
     # both quantile functions are constant between the union of their jumps
     n, m = len(a), len(b)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from skdpflow._validation import check_choice
+
 from .base import Moments, ProjectionSampler, _check_sampler, draw_directions, spectral_norm
 from .orthogonal import OrthogonalProjections
 from .principal import PrincipalProjections
@@ -22,7 +24,10 @@ __all__ = [
 
 
 def as_sampler(
-    spec: str | ProjectionSampler, *, available: tuple[str, ...] = ("moments",)
+    spec: str | ProjectionSampler,
+    *,
+    available: tuple[str, ...] = ("moments",),
+    owner: str = "as_sampler",
 ) -> ProjectionSampler:
     """Resolve the name of a projection sampler, or check an object once.
 
@@ -33,6 +38,8 @@ def as_sampler(
         available, and orthogonal blocks alone elsewhere.
     available : tuple of str, default=("moments",)
         What the caller can offer besides the dimension; ``()`` where no moments are released.
+    owner : str, default="as_sampler"
+        Whose parameter it is, for messages.
 
     Returns
     -------
@@ -66,8 +73,5 @@ def as_sampler(
         "sobol": QuasiMonteCarloProjections,
         "uniform": UniformProjections,
     }
-    if spec not in named:
-        raise ValueError(
-            f"The projections must be one of {sorted(named)} or a sampler object. Got {spec!r} instead."
-        )
-    return _check_sampler(named[spec](), available=available)
+    name = check_choice(owner, "projections", spec, named, otherwise="a projection sampler")
+    return _check_sampler(named[name](), available=available)

@@ -139,9 +139,7 @@ class ProjectionSampler(Protocol):
         """The number of directions the sampler insists on, if any."""
         ...
 
-    def sample(
-        self, n_features: int, *, n_projections: int, seed: Seed, moments: Moments | None = None
-    ) -> FloatArray:
+    def sample(self, n_features: int, *, n_projections: int, seed: Seed, moments: Moments | None = None) -> FloatArray:
         """Draw unit directions, one per column, the same ones for the same seed.
 
         Parameters
@@ -170,9 +168,7 @@ def _check_sampler(sampler: object, *, available: tuple[str, ...] = ("moments",)
             f"A sampler must be an instance. Got the class {sampler.__name__}: write {sampler.__name__}()."
         )
     name = type(sampler).__name__
-    missing = [
-        attribute for attribute in ("needs", "n_projections", "sample") if not hasattr(sampler, attribute)
-    ]
+    missing = [attribute for attribute in ("needs", "n_projections", "sample") if not hasattr(sampler, attribute)]
     if missing:
         raise ValueError(
             f"{name} is not a projection sampler. It must have 'needs', 'n_projections' and "
@@ -182,14 +178,11 @@ def _check_sampler(sampler: object, *, available: tuple[str, ...] = ("moments",)
     found = cast(ProjectionSampler, sampler)
     if not isinstance(found.needs, tuple) or not all(isinstance(need, str) for need in found.needs):
         raise ValueError(
-            f"The 'needs' of {name} must be a tuple of str, such as () or ('moments',). "
-            f"Got {found.needs!r} instead."
+            f"The 'needs' of {name} must be a tuple of str, such as () or ('moments',). Got {found.needs!r} instead."
         )
     for need in found.needs:
         if need not in _KNOWN_NEEDS:
-            raise ValueError(
-                f"{name} needs {need!r}, which is not known. A sampler may need: {sorted(_KNOWN_NEEDS)}."
-            )
+            raise ValueError(f"{name} needs {need!r}, which is not known. A sampler may need: {sorted(_KNOWN_NEEDS)}.")
         if need not in available:
             raise ValueError(
                 f"{name} needs {need!r} ({_KNOWN_NEEDS[need]}), which is missing: it is not released here. "
@@ -259,9 +252,7 @@ def draw_directions(
         moments = _check_moments(sampler, moments, n_features)
     else:
         moments = None
-    directions = sampler.sample(
-        n_features, n_projections=n_projections, seed=_check_seed(seed), moments=moments
-    )
+    directions = sampler.sample(n_features, n_projections=n_projections, seed=_check_seed(seed), moments=moments)
     expected = (n_features, n_projections)
     got = type(directions).__name__
     if isinstance(directions, np.ndarray):
@@ -270,9 +261,7 @@ def draw_directions(
         raise ValueError(f"{name}.sample must return a float64 array of shape {expected}. Got {got} instead.")
     # Written so that NaN fails too.
     if not np.all(np.abs(np.linalg.norm(directions, axis=0) - 1.0) <= _UNIT_TOLERANCE):
-        raise ValueError(
-            f"{name}.sample must return finite columns of Euclidean norm 1 (to {_UNIT_TOLERANCE})."
-        )
+        raise ValueError(f"{name}.sample must return finite columns of Euclidean norm 1 (to {_UNIT_TOLERANCE}).")
     return directions
 
 
@@ -288,9 +277,7 @@ def _check_request(sampler: ProjectionSampler, n_features: int, n_projections: i
     n_features = _check_positive_int(n_features, "'n_features' must be")
     if sampler.n_projections is not None:
         name = type(sampler).__name__
-        wanted = _check_positive_int(
-            sampler.n_projections, f"The 'n_projections' parameter of {name} must be None or"
-        )
+        wanted = _check_positive_int(sampler.n_projections, f"The 'n_projections' parameter of {name} must be None or")
     elif n_projections is not None:
         wanted = _check_positive_int(n_projections, "'n_projections' must be")
     else:
@@ -314,9 +301,7 @@ def _check_moments(sampler: ProjectionSampler, moments: Moments | None, n_featur
         got = "none were given" if moments is None else f"got {type(moments).__name__} instead of Moments"
         raise ValueError(f"{name} needs 'moments' ({_KNOWN_NEEDS['moments']}): {got}.")
     if moments.n_features != n_features:
-        raise ValueError(
-            f"{name} was given moments of {moments.n_features} feature(s), but n_features={n_features}."
-        )
+        raise ValueError(f"{name} was given moments of {moments.n_features} feature(s), but n_features={n_features}.")
     return moments
 
 
@@ -362,9 +347,7 @@ def spectral_norm(directions: npt.ArrayLike) -> float:
     """
     matrix = np.asarray(directions, dtype=np.float64)
     if matrix.ndim != 2 or matrix.size == 0:
-        raise ValueError(
-            f"'directions' must be a non-empty array of two dimensions. Got shape {matrix.shape} instead."
-        )
+        raise ValueError(f"'directions' must be a non-empty array of two dimensions. Got shape {matrix.shape} instead.")
     if not np.isfinite(matrix).all():
         raise ValueError("'directions' must be finite. Got NaN or infinity.")
     largest = float(np.abs(matrix).max())

@@ -161,9 +161,7 @@ def _check_selection_is_valid(accountant: Accountant, event: SelectionEvent) -> 
 
 def _check_threshold_is_valid(accountant: Accountant) -> None:
     event = ComposedEvent((ThresholdEvent(1e-6), ThresholdEvent(2e-6)))
-    assert accountant.epsilon(event, 2e-6) == math.inf, (
-        "Below the deltas of thresholds epsilon must be infinite."
-    )
+    assert accountant.epsilon(event, 2e-6) == math.inf, "Below the deltas of thresholds epsilon must be infinite."
     # Their union, up to terms of second order.
     _assert_delta(accountant, event, 1.0, least=3e-6)
 

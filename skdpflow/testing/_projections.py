@@ -40,7 +40,7 @@ def check_projection_sampler(sampler: ProjectionSampler) -> None:
     Examples
     --------
     >>> from skdpflow.projections import OrthogonalProjections
-    >>> from skdpflow.testing._projections import check_projection_sampler
+    >>> from skdpflow.testing import check_projection_sampler
     >>> check_projection_sampler(OrthogonalProjections())
     """
     sampler = as_sampler(sampler)
@@ -69,9 +69,7 @@ def check_projection_sampler(sampler: ProjectionSampler) -> None:
     assert pickle.dumps(sampler) == before, f"{name}.sample must not change the sampler."
 
 
-def _draw(
-    sampler: ProjectionSampler, shape: tuple[int, int], *, seed: int | np.random.Generator
-) -> np.ndarray:
+def _draw(sampler: ProjectionSampler, shape: tuple[int, int], *, seed: int | np.random.Generator) -> np.ndarray:
     n_features, n_projections = shape
     basis = np.random.default_rng(n_features).standard_normal((n_features, n_features))
     moments = Moments(mean=np.zeros(n_features), covariance=basis @ basis.T)

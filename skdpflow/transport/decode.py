@@ -78,9 +78,7 @@ def _real(values: NDArray[np.float64], interval: Interval, dtype: np.dtype[Any])
         return np.clip(values.astype(dtype), lower, upper)
 
 
-def _interval_values(
-    positions: NDArray[np.float64], interval: Interval, dtype: np.dtype[Any] | None
-) -> NDArray[Any]:
+def _interval_values(positions: NDArray[np.float64], interval: Interval, dtype: np.dtype[Any] | None) -> NDArray[Any]:
     if interval.discrete:
         values = interval.lower + np.clip(np.floor(positions), 0, interval.n_levels - 1)
     else:
@@ -248,8 +246,7 @@ def decode(positions: ArrayLike, domain: Domain, schema: Schema) -> Any:
     if positions.ndim != 2 or not positions.shape[1] == len(domain) == schema.n_features:
         raise ValueError("Positions, domain and schema must have the same number of columns.")
     columns = [
-        _decoded(positions[:, j], column, schema.container, schema.dtypes[j])
-        for j, column in enumerate(domain.columns)
+        _decoded(positions[:, j], column, schema.container, schema.dtypes[j]) for j, column in enumerate(domain.columns)
     ]
     return to_container(columns, schema)
 

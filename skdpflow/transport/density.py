@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
+from scipy.special import logsumexp, ndtr
 from scipy.stats import qmc
 
 from skdpflow.domain import Column, Domain, Interval
+from skdpflow.transport.latent import LATENT_LIMIT
 from skdpflow.transport.model import Model
 
 Array = NDArray[np.float64]
 
-#: Points over which cells of discrete columns are averaged, and over which a numeric target is integrated.
+#: Points over which cells of discrete columns are averaged, nodes at which a numeric target is integrated.
 CELL_POINTS, TARGET_POINTS = 8, 64
 _BLOCK_POINTS = 2**16
 
@@ -23,6 +24,23 @@ def _log_unit(column: Column) -> float:
         return 0.0
     width = column.upper - column.lower + (1.0 if column.integer else 0.0)
     return float(np.log(column.n_levels / width))
+
+
+def _target_nodes(model: Model) -> tuple[Array, Array, Array]:
+    """Nodes of the trapezoidal rule for the target, equally spaced in its normal score, with log-weights."""
+    edges, cdf = model.latent.edges[-1], model.latent.cdf[-1]
+    score = np.linspace(-LATENT_LIMIT, LATENT_LIMIT, TARGET_POINTS)
+    level = ndtr(score)
+    position = np.minimum(np.interp(level, cdf, edges), np.nextafter(edges[-1], 0.0))
+    code = np.floor(position)
+    rank = position - code
+    for low, high in model.latent.spreads[-1]:  # only the rank counts here
+        first, last = np.interp([low, high], edges, cdf)
+        inside = (code >= low) & (code < high)
+        rank = np.where(inside, (level - first) / (last - first), rank)
+    slope = (np.diff(cdf) / np.diff(edges))[np.searchsorted(edges, code, side="right") - 1]
+    log_weight = -0.5 * score**2 - np.log(np.sqrt(2.0 * np.pi) * slope) + np.log(score[1] - score[0])
+    return code[:, None], np.clip(rank, 0.0, 1.0)[:, None], log_weight
 
 
 def log_density(model: Model, codes: NDArray[np.int64], domain: Domain) -> Array:
@@ -49,24 +67,22 @@ def log_density(model: Model, codes: NDArray[np.int64], domain: Domain) -> Array
         points = qmc.Halton(int(discrete.sum()), scramble=False).random(CELL_POINTS + 1)[1:]
         cells = np.full((CELL_POINTS, d), 0.5)
         cells[:, discrete] = points
-    extra, log_extra = np.zeros((1, 0)), np.zeros(1)
-    if model.latent.n_columns > d:  # midpoints of equal mass under the pooled distribution of the target
-        edges, cdf = model.latent.edges[-1], model.latent.cdf[-1]
-        extra = np.interp((np.arange(TARGET_POINTS) + 0.5) / TARGET_POINTS, cdf, edges)[:, None]
-        density = (np.diff(cdf) / np.diff(edges))[np.searchsorted(edges, extra[:, 0], side="right") - 1]
-        log_extra = -np.log(density) - np.log(TARGET_POINTS)
+    target_code, target_rank, log_weight = np.zeros((1, 0)), np.zeros((1, 0)), np.zeros(1)
+    if model.latent.n_columns > d:
+        target_code, target_rank, log_weight = _target_nodes(model)
     unit = sum(_log_unit(c) for c in domain.columns)
-    rows = max(1, _BLOCK_POINTS // len(extra))
+    t = len(log_weight)
+    rows = max(1, _BLOCK_POINTS // t)
     out = np.empty(len(codes))
     for start in range(0, len(codes), rows):
         block = np.maximum(codes[start : start + rows], 0)
-        n, t = len(block), len(extra)
-        wide = np.hstack([np.repeat(block, t, axis=0), np.tile(np.floor(extra), (n, 1))]).astype(np.int64)
+        n = len(block)
+        wide = np.hstack([np.repeat(block, t, axis=0), np.tile(target_code, (n, 1))]).astype(np.int64)
         logs = []
         for cell in cells:
-            ranks = np.hstack([np.tile(cell, (n * t, 1)), np.tile(extra - np.floor(extra), (n, 1))])
+            ranks = np.hstack([np.tile(cell, (n * t, 1)), np.tile(target_rank, (n, 1))])
             joint = model.log_density(wide, ranks).reshape(n, t)
-            logs.append(logsumexp(joint + log_extra, axis=1))
+            logs.append(logsumexp(joint + log_weight, axis=1))
         out[start : start + rows] = np.mean(logs, axis=0)
     out[(codes < 0).any(axis=1)] = -np.inf
     return out + unit

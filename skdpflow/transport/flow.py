@@ -12,8 +12,11 @@ from scipy.stats import qmc
 
 from skdpflow.transport.layers import Layer, monotone_knots
 from skdpflow.transport.marginals import denoise_ordered, shrink, to_simplex
+from skdpflow.transport.pairs import PairLayer, PairTarget, pair_layer
 
 Array = NDArray[np.float64]
+
+AnyLayer = Layer | PairLayer
 
 #: Levels of the distribution functions that maps are built on, dense in the tails.
 _LEVELS = ndtr(np.linspace(-3.5, 3.5, 65))
@@ -167,9 +170,7 @@ def block_layer(
     """
     n = len(particles)
     p = np.sort(particles @ analysis, axis=0)
-    levels = [
-        np.interp(e, p[:, i], (np.arange(n) + 0.5) / n, left=0.0, right=1.0) for i, e in enumerate(slices.edges)
-    ]
+    levels = [np.interp(e, p[:, i], (np.arange(n) + 0.5) / n, left=0.0, right=1.0) for i, e in enumerate(slices.edges)]
     predicted = [np.diff(np.concatenate([[0.0], at, [1.0]])) for at in levels]
     targets = slices.targets(predicted)
     moving = [i for i, t in enumerate(targets) if t is not None]
@@ -204,7 +205,7 @@ class Leaf:
     """
 
     start: Gaussian
-    layers: tuple[Layer, ...] = ()
+    layers: tuple[AnyLayer, ...] = ()
 
     def push(self, normal: Array) -> Array:
         """Map standard normal points to points of the leaf.
@@ -262,38 +263,62 @@ class Block:
     slices: CountSlices
 
 
-def learn_leaf(
-    start: Gaussian, blocks: Sequence[Block], normal: Array, *, n_steps: int, step_size: float
-) -> Leaf:
-    """Follow the flow of one leaf.
+def learn_leaves(
+    starts: Sequence[Gaussian],
+    blocks: Sequence[Sequence[Block]],
+    pairs: Sequence[PairTarget],
+    sizes: Array,
+    normal: Array,
+    *,
+    n_steps: int,
+    step_size: float,
+) -> tuple[list[Leaf], list[Array]]:
+    """Follow the flow of all leaves.
 
     Parameters
     ----------
-    start : Gaussian
-        Where it starts.
-    blocks : sequence of Block
-        Slices, in the order in which a step follows them.
+    starts : sequence of Gaussian
+        Where each leaf starts.
+    blocks : sequence of sequences of Block
+        For each leaf, its slices; first those along the axes.
+    pairs : sequence of PairTarget
+        Two-way tables of the leaves.
+    sizes : ndarray of shape (n_leaves,)
+        Estimated rows of each leaf.
     normal : ndarray of shape (n_particles, d)
         Standard normal points to start from.
     n_steps : int
-        Number of passes over the blocks.
+        Number of passes.
     step_size : float
         Fraction of the way that particles move along each direction.
 
     Returns
     -------
-    leaf : Leaf
+    leaves : list of Leaf
+        The learned models.
+    particles : list of ndarray of shape (n_particles, d)
+        Where the particles ended.
     """
-    layers: list[Layer] = []
-    particles = Leaf(start).push(normal)
+    layers: list[list[AnyLayer]] = [[] for _ in starts]
+    particles = [Leaf(start).push(normal) for start in starts]
+
+    def advance(c: int, layer: AnyLayer | None) -> bool:
+        if layer is not None:
+            particles[c] = layer.forward(particles[c])
+            layers[c].append(layer)
+        return layer is not None
+
+    def follow(c: int, block: Block) -> bool:
+        return advance(c, block_layer(particles[c], block.analysis, block.synthesis, block.slices, step_size))
+
     for _ in range(n_steps):
-        moved = False
-        for block in blocks:
-            layer = block_layer(particles, block.analysis, block.synthesis, block.slices, step_size)
-            if layer is not None:
-                particles = layer.forward(particles)
-                layers.append(layer)
-                moved = True
-        if not moved:
+        moved = [follow(c, block) for c in range(len(starts)) for block in blocks[c]]
+        for target in pairs:
+            c = target.leaf
+            moved.append(advance(c, pair_layer(particles[c], float(sizes[c]), target)))
+        if not any(moved):
             break
-    return Leaf(start, tuple(layers))
+    if pairs or any(len(b) > 1 for b in blocks):  # marginals have the last word
+        for c in range(len(starts)):
+            follow(c, blocks[c][0])
+    return [Leaf(start, tuple(own)) for start, own in zip(starts, layers, strict=True)], particles

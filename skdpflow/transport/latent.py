@@ -40,6 +40,7 @@ class RankTransform:
         keeps its own place.
 
     Notes
+    -----
     -----    Unknown categories (code -1) sit at the centre, z = 0.
     """
 
@@ -105,7 +106,9 @@ class RankTransform:
             out[:, j] = position
         return out
 
-    def log_slope(self, z: NDArray[np.float64], codes: NDArray[np.int64], ranks: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    def log_slope(
+        self, z: NDArray[np.float64], codes: NDArray[np.int64], ranks: NDArray[np.float64] | float
+    ) -> NDArray[np.float64]:
         """Log-derivative of the scores with respect to the positions, summed over columns.
 
         Parameters

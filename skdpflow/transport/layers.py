@@ -52,10 +52,7 @@ def interpolate(p: Array, x: Array, y: Array) -> Array:
     -------
     values : ndarray of shape (n,)
     """
-    out = np.interp(p, x, y)
-    out += np.minimum(p - x[0], 0.0)
-    out += np.maximum(p - x[-1], 0.0)
-    return out
+    return np.asarray(np.interp(p, x, y) + (p - np.clip(p, x[0], x[-1])))
 
 
 @dataclass(frozen=True, eq=False)

@@ -91,7 +91,7 @@ class Model:
         return self.latent.from_latent(z)
 
     def draw_leaves(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Draw leaves by their weights.
+        """Draw leaves by their weights, each as often as expected up to one.
 
         Parameters
         ----------
@@ -104,7 +104,10 @@ class Model:
         -------
         leaf : ndarray of shape (n,), int64
         """
-        return rng.choice(len(self.weights), size=n, p=self.weights).astype(np.int64)
+        # systematic sampling: every row has the right probabilities, and their sum varies least
+        places = (np.arange(n) + rng.random()) / max(n, 1)
+        leaf = np.searchsorted(np.cumsum(self.weights)[:-1], places, side="right")
+        return rng.permutation(leaf).astype(np.int64)
 
     def log_density(self, codes: NDArray[np.int64], ranks: Array | float) -> Array:
         """Log-density of positions, in the unit of the lattice.

@@ -138,10 +138,7 @@ def direction_blocks(directions: Array) -> list[tuple[slice, Array]]:
     blocks, start = [], 0
     while start < k:
         stop = start + 1
-        while (
-            stop < min(k, start + d)
-            and np.abs(directions[:, stop] @ directions[:, start:stop]).max() < _ORTHOGONAL
-        ):
+        while stop < min(k, start + d) and np.abs(directions[:, stop] @ directions[:, start:stop]).max() < _ORTHOGONAL:
             stop += 1
         v = directions[:, start:stop]
         blocks.append((slice(start, stop), v @ np.linalg.inv(v.T @ v)))

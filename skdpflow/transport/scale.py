@@ -91,14 +91,13 @@ def on_common_scale(
     Returns
     -------
     real, synthetic : ndarray of shape (n or m, n_numeric + sum of numbers of categories)
-        Numeric columns divided by the standard deviation of the real ones, or by the width of the domain where
-        those are constant, and categories one-hot.
+        Numeric columns divided by the standard deviation of the real ones, or by the domain's width where
+        these are constant, and categories one-hot.
     """
     intervals = [c for c in domain.columns if isinstance(c, Interval)]
     lower = np.array([c.lower for c in intervals], dtype=np.float64)
     upper = np.array([c.upper for c in intervals], dtype=np.float64)
-    if clip:
-        numbers = np.clip(numbers, lower, upper)
+    numbers = np.ascontiguousarray(np.clip(numbers, lower, upper) if clip else numbers)
     peak = np.maximum(np.abs(numbers).max(axis=0), np.finfo(np.float64).tiny)
     scale = (numbers / peak).std(axis=0) * peak  # the detour avoids overflow
     scale = np.where(scale > 1e-9 * (upper - lower), scale, upper - lower)

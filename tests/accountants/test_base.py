@@ -193,9 +193,7 @@ def test_what_is_missing_is_named():
         def delta(self):
             return 0.0
 
-    with pytest.raises(
-        TypeError, match=r"Half cannot be used as an accountant.* Missing: delta\(event, epsi"
-    ):
+    with pytest.raises(TypeError, match=r"Half cannot be used as an accountant.* Missing: delta\(event, epsi"):
         resolve_accountant(Half())
     with pytest.raises(TypeError, match=r"Missing: epsilon\(event, delta\) and delta\(event, epsilon\)"):
         resolve_accountant(None)

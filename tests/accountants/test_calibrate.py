@@ -87,9 +87,7 @@ def test_whole_plans_are_never_above_the_target(epsilon, delta, accountant, weig
             ]
         )
 
-    assume(
-        resolve_accountant(accountant).epsilon(plan(1e11), delta) <= epsilon
-    )  # few orders reach few targets
+    assume(resolve_accountant(accountant).epsilon(plan(1e11), delta) <= epsilon)  # few orders reach few targets
     x = calibrate(plan, epsilon, delta, accountant)
     assert resolve_accountant(accountant).epsilon(plan(x), delta) <= epsilon
 

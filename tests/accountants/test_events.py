@@ -27,9 +27,7 @@ leaves = st.one_of(
     st.builds(ThresholdEvent, st.floats(1e-300, 0.999)),
     st.builds(NonPrivateEvent),
 )
-events = st.recursive(
-    leaves, lambda parts: st.builds(ComposedEvent, st.lists(parts, max_size=4)), max_leaves=12
-)
+events = st.recursive(leaves, lambda parts: st.builds(ComposedEvent, st.lists(parts, max_size=4)), max_leaves=12)
 
 
 @dataclass(frozen=True)
@@ -59,9 +57,7 @@ def test_values_out_of_range_are_refused(make, value):
 
 @pytest.mark.parametrize("value", ["1", None, True, 1j, [1.0]])
 def test_values_that_are_not_numbers_are_refused(value):
-    with pytest.raises(
-        TypeError, match="'noise_multiplier' of GaussianEvent must be a finite positive number"
-    ):
+    with pytest.raises(TypeError, match="'noise_multiplier' of GaussianEvent must be a finite positive number"):
         GaussianEvent(value)
 
 

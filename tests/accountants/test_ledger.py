@@ -132,9 +132,7 @@ def test_a_refusal_records_nothing_and_says_what_is_left():
     ledger = FitLedger(cap=0.5)
     ledger.debit(GaussianEvent(2.0), "counts")
     plan = ComposedEvent([GaussianEvent(10.0), GaussianEvent(1.0)])
-    with pytest.raises(
-        BudgetExceededError, match=r"'slices' needs mu\^2 = 1.01, but only 0.25 is left of 0.5"
-    ):
+    with pytest.raises(BudgetExceededError, match=r"'slices' needs mu\^2 = 1.01, but only 0.25 is left of 0.5"):
         ledger.debit(plan, "slices")
     assert len(ledger.entries) == 1
     assert ledger.remaining == 0.25

@@ -21,9 +21,7 @@ def test_epsilon_is_the_minimum_over_alpha(rho, delta):
 @pytest.mark.parametrize("epsilon", [0.0, 0.1, 1.0, 10.0, 200.0])
 def test_delta_is_the_minimum_over_alpha(rho, epsilon):
     alpha = 1 + np.geomspace(1e-12, 1e8, 400_001)
-    log_delta = (
-        (alpha - 1) * (alpha * rho - epsilon) + alpha * np.log1p(-1 / alpha) - np.log(alpha - 1)
-    ).min()
+    log_delta = ((alpha - 1) * (alpha * rho - epsilon) + alpha * np.log1p(-1 / alpha) - np.log(alpha - 1)).min()
     delta = ZCDPAccountant().delta(GaussianEvent(1 / math.sqrt(2 * rho)), epsilon)
     if log_delta > -700:
         assert math.log(delta) == pytest.approx(min(0.0, log_delta), rel=1e-6, abs=1e-6)
@@ -53,9 +51,7 @@ def test_agrees_with_dp_accounting(m, delta):
 )
 def test_rho_of_events(event, rho):
     same = GaussianEvent(1 / math.sqrt(2 * rho))
-    assert ZCDPAccountant().epsilon(event, 1e-6) == pytest.approx(
-        ZCDPAccountant().epsilon(same, 1e-6), rel=1e-9
-    )
+    assert ZCDPAccountant().epsilon(event, 1e-6) == pytest.approx(ZCDPAccountant().epsilon(same, 1e-6), rel=1e-9)
 
 
 @pytest.mark.parametrize("epsilon", [0.01, 0.5, 2.0, 8.0, 30.0])

@@ -12,7 +12,7 @@ from skdpflow.projections import (
     QuasiMonteCarloProjections,
     UniformProjections,
 )
-from skdpflow.testing._projections import check_projection_sampler
+from skdpflow.testing import check_projection_sampler
 
 OURS = [UniformProjections, OrthogonalProjections, QuasiMonteCarloProjections, PrincipalProjections]
 

@@ -197,7 +197,11 @@ def test_dtypes_and_memory_orders_of_arrays(dtype, order):
 def test_targets():
     X = np.zeros((3, 1))
     domain = Domain({"x0": Interval(0, 1)})
-    for y in (np.array(["b", "a", "?"]), pd.Series(["b", "a", "?"], index=[5, 5, 5]), pl.Series(["b", "a", "?"])):
+    for y in (
+        np.array(["b", "a", "?"]),
+        pd.Series(["b", "a", "?"], index=[5, 5, 5]),
+        pl.Series(["b", "a", "?"]),
+    ):
         blocks = source_of(X, y).blocks(domain, Categories(["a", "b"]), block_rows=2)
         assert [(start, codes.tolist()) for start, _, codes in blocks] == [(0, [1, 0]), (2, [UNKNOWN])]
     (_, _, codes), *_ = source_of(X, np.array([0, 1, 9])).blocks(domain, Interval(0, 3, integer=True))

@@ -4,6 +4,7 @@ import numpy as np
 import ot
 import pytest
 from scipy import stats
+from scipy.stats import qmc
 
 from skdpflow.projections import QuasiMonteCarloProjections, UniformProjections, spectral_norm
 
@@ -13,10 +14,7 @@ SECOND = np.array([[1.0, 0.5, 0.2], [0.5, 2.0, -0.3], [0.2, -0.3, 0.5]])
 
 def _slices(directions, first, second):
     """Squared W2 between two centred Gaussians along each direction."""
-    sd = [
-        np.sqrt(np.einsum("ik,ij,jk->k", directions, covariance, directions))
-        for covariance in (first, second)
-    ]
+    sd = [np.sqrt(np.einsum("ik,ij,jk->k", directions, covariance, directions)) for covariance in (first, second)]
     return (sd[0] - sd[1]) ** 2
 
 
@@ -38,8 +36,9 @@ def _rms_error(sampler, n_projections, exact):
 
 
 def test_sliced_distance_in_three_dimensions():
+    # The gains are 3.9, 10.9 and 24 with these seeds; heights off the middle of their bands lose a quarter.
     exact = _exact_sliced_distance()
-    for n_projections, gain in [(10, 2), (50, 5), (200, 10)]:
+    for n_projections, gain in [(10, 3.5), (50, 9.5), (200, 21)]:
         ours = _rms_error(QuasiMonteCarloProjections(), n_projections, exact)
         assert gain * ours < _rms_error(UniformProjections(), n_projections, exact)
 
@@ -54,8 +53,7 @@ def _discrepancy(directions):
 def test_discrepancy_in_three_dimensions(n_projections):
     ours = _discrepancy(QuasiMonteCarloProjections().sample(3, n_projections=n_projections, seed=0))
     random = [
-        _discrepancy(UniformProjections().sample(3, n_projections=n_projections, seed=seed))
-        for seed in range(100)
+        _discrepancy(UniformProjections().sample(3, n_projections=n_projections, seed=seed)) for seed in range(100)
     ]
     assert ours < min(random)
 
@@ -97,9 +95,7 @@ def test_plane_is_a_tight_frame_of_distinct_slices(n_projections):
 
 
 def test_space_is_nearly_a_tight_frame():
-    norms = [
-        spectral_norm(QuasiMonteCarloProjections().sample(3, n_projections=k, seed=0)) for k in (9, 60, 400)
-    ]
+    norms = [spectral_norm(QuasiMonteCarloProjections().sample(3, n_projections=k, seed=0)) for k in (9, 60, 400)]
     excess = np.array(norms) / np.sqrt(np.array([9, 60, 400]) / 3) - 1
     assert (excess < [0.08, 0.02, 0.005]).all()
 
@@ -122,6 +118,14 @@ def test_any_number_of_sobol_points_without_warnings(n_projections):
         10,
         n_projections,
     )
+
+
+def test_corners_and_centre_of_the_cube_have_directions(monkeypatch):
+    # Points a scrambled sequence reaches about once in 10^9 coordinates.
+    points = np.array([0.0, 0.5, 1 - 2.0**-30])[:, None] * np.ones(4)
+    monkeypatch.setattr(qmc.Sobol, "random_base2", lambda self, m: np.vstack([points, points[:1]]))
+    directions = QuasiMonteCarloProjections().sample(4, n_projections=3, seed=0)
+    np.testing.assert_allclose(np.abs(directions), 0.5, rtol=1e-12)
 
 
 def test_too_many_dimensions_for_sobol():

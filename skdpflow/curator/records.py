@@ -1,0 +1,176 @@
+"""Records: one noisy projected line per row, the release of the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skdpflow.curator.encode import RowSource, encode_values
+from skdpflow.curator.statistics import clip_to_ball
+from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.projections import spectral_norm
+from skdpflow.transport.affine import centred
+from skdpflow.transport.latent import LATENT_STEPS
+
+#: Most integers that one round of records may release: a gibibyte.
+MAX_INTEGERS = 2**27
+_BLOCK_INTEGERS = 2**20
+
+
+class Records:
+    r"""Projections of each row along :math:`k` integer directions :math:`\Theta`, a line of :math:`k` integers a row.
+
+    The scaled row is rounded to integers inside a ball of :math:`K` (`steps`), as `clip_to_ball` does, and multiplied by
+    the integer matrix :math:`\Theta`: sums of products below :math:`2^{53}`, exact in float64 in any order. Replacing a
+    row changes its own line only, by :math:`\Theta^\top (x - x')` with :math:`\|x - x'\| \le 2K`:
+    L2 sensitivity :math:`2 K \sigma_{\max}(\Theta)`, for any fixed directions. It is a property of the matrix that is
+    used; bounds for random directions would not hold, since the seed of the directions is public.
+
+    Adding or removing a row adds or removes a line. No noise in the lines hides their number, so there is no bound under
+    ``"add-remove"``.
+
+    Parameters
+    ----------
+    params : mapping
+        ``n_leaves``, ``levels`` of the columns, ``radius`` of the ball in half-ranges of a column, ``steps`` and
+        ``directions`` of shape (d, k), int64.
+    """
+
+    relative_scale = np.ones(1)
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._levels = np.asarray(params["levels"], dtype=np.int64)
+        self._radius, self._steps = float(params["radius"]), int(params["steps"])
+        self._directions = np.asarray(params["directions"], dtype=np.int64)
+        self.n_leaves = int(params["n_leaves"])
+        if self._steps * float(np.sqrt((self._directions**2).sum(axis=0)).max()) >= 2.0**52:
+            raise ValueError("The lattice of records is too fine for exact projections: use fewer steps.")
+
+    @property
+    def n_directions(self) -> int:
+        """Integers in a line."""
+        return int(self._directions.shape[1])
+
+    def lines(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Project rows, without noise: to be seen by the curator only.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), int64
+            Codes; an unknown category, -1, sits at the centre.
+
+        Returns
+        -------
+        lines : ndarray of shape (n, k), int64
+            Each a function of its own row alone.
+        """
+        scores = np.where(codes < 0, 0.0, centred(codes + 0.5, self._levels))
+        q = clip_to_ball(np.rint(scores * LATENT_STEPS).astype(np.int64), self._radius, self._steps)
+        return (q.astype(np.float64) @ self._directions.astype(np.float64)).astype(np.int64)
+
+    def sensitivity(self, neighbours: str) -> float:
+        """L2 sensitivity of a line when its row is replaced.
+
+        Parameters
+        ----------
+        neighbours : {"replace-one"}
+            The neighbouring relation.
+
+        Returns
+        -------
+        sensitivity : float
+
+        Raises
+        ------
+        ValueError
+            Under any other relation.
+        """
+        if neighbours != "replace-one":
+            raise ValueError("Records print one line per row: they are private under neighbours='replace-one' only.")
+        return 2.0 * self._steps * spectral_norm(self._directions.astype(np.float64))
+
+
+def check_size(source: RowSource, records: Sequence[Records]) -> None:
+    """Refuse a release that would not fit in memory; the number of rows is public under ``"replace-one"``.
+
+    Parameters
+    ----------
+    source : RowSource
+        The rows.
+    records : sequence of Records
+        What is to be released together.
+    """
+    k = sum(r.n_directions for r in records)
+    if source.n_rows * k > MAX_INTEGERS:
+        raise ValueError(
+            f"Records of {k} directions in all are {k} integers per row, more than {MAX_INTEGERS} for these rows. Use "
+            "fewer directions (n_projections, and n_steps of the fresh variant), fewer rows, or the marginals mechanism."
+        )
+
+
+def release_records(
+    source: RowSource,
+    records: Records,
+    scale: NDArray[np.float64],
+    draw: Callable[..., NDArray[np.int64]],
+    key: int,
+    domain: Domain,
+    target: Column | None,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Project all rows and add noise, block by block; lines are shuffled.
+
+    Parameters
+    ----------
+    source : RowSource
+        The rows.
+    records : Records
+        The projections.
+    scale : ndarray of shape (1,)
+        Noise scale.
+    draw : callable
+        ``draw(scale, shape, differing=...)`` draws the noise within the guarantee's floating-point slack.
+    key : int
+        Secret key of the shuffle.
+    domain : Domain
+        How to encode the columns.
+    target : Interval, Categories or None
+        How to encode y: a number is one more column of the record, a label is public and tells where the line goes.
+
+    Returns
+    -------
+    values : ndarray of shape (n, k), int64
+        Noisy lines, grouped by class.
+    sizes : ndarray of shape (n_leaves,), int64
+        Lines of each class. Rows whose label is not declared have none.
+
+    Notes
+    -----
+    Lines of a class come in a secret random order. So the guarantee holds for tables as sets of rows too: where a
+    table is kept sorted, replacing one row moves others, and lines in the order of the table would tell.
+    """
+    n = source.n_rows
+    labelled = isinstance(target, Categories)
+    classes = np.zeros(n, dtype=np.int64)
+    if labelled:
+        for start, stop in source.spans():
+            classes[start:stop] = encode_values(source.target_cells(start, stop), target, "y")
+    order = np.random.Generator(np.random.Philox(key=key)).permutation(n)
+    order = order[np.argsort(classes[order], kind="stable")]
+    order = order[np.searchsorted(classes[order], 0) :]
+    place = np.full(n, -1)
+    place[order] = np.arange(len(order))
+    values = np.empty((len(order), records.n_directions), dtype=np.int64)
+    width = max(records.n_directions, source.n_features)
+    for start, stop in source.spans(max(1, _BLOCK_INTEGERS // width)):
+        codes, extra = source.block(start, stop, domain, target)
+        if isinstance(target, Interval):
+            codes = np.column_stack([codes, extra])
+        rows = place[start:stop]
+        lines = records.lines(codes[rows >= 0])
+        # neighbours differ in one line of the whole table
+        differing = records.n_directions if start == 0 else 0
+        values[rows[rows >= 0]] = lines + draw(scale, lines.shape, differing=differing)
+    return values, np.bincount(classes[order], minlength=records.n_leaves).astype(np.int64)

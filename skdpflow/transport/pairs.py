@@ -1,0 +1,227 @@
+"""Pairs of columns: conditional monotone layers from noisy two-way tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from skdpflow.transport.latent import LATENT_LIMIT, RankTransform
+from skdpflow.transport.layers import interpolate, monotone_knots
+from skdpflow.transport.marginals import denoise_ordered, shrink, to_simplex
+
+Array = NDArray[np.float64]
+_LEVELS = ndtr(np.linspace(-3.0, 3.0, 33))
+
+
+def coarse_edges(transform: RankTransform, j: int, edges: Array, max_bins: int) -> Array:
+    """Inner edges of at most `max_bins` bins of nearly equal mass, among those of the column's histogram.
+
+    Parameters
+    ----------
+    transform : RankTransform
+        Released distribution functions.
+    j : int
+        Column.
+    edges : ndarray
+        Bin edges of its histogram, between which the model is known to be right.
+    max_bins : int
+        Largest number of bins.
+
+    Returns
+    -------
+    edges : ndarray
+        Inner edges, as positions (for ordered categories, as ranks).
+    """
+    cdf = np.interp(edges, transform.edges[j], transform.cdf[j])
+    if len(edges) - 1 <= max_bins:
+        return edges[1:-1]
+    at = np.searchsorted(cdf, np.arange(1, max_bins) / max_bins)
+    at = np.unique(at[(at > 0) & (at < len(edges) - 1)])
+    return edges[at]
+
+
+def latent_edges(transform: RankTransform, j: int, edges: Array) -> Array:
+    """Latent scores of bin edges.
+
+    Parameters
+    ----------
+    transform : RankTransform
+        Released distribution functions.
+    j : int
+        Column.
+    edges : ndarray
+        Positions.
+
+    Returns
+    -------
+    z : ndarray of the shape of `edges`
+    """
+    return np.clip(ndtri(np.interp(edges, transform.edges[j], transform.cdf[j])), -LATENT_LIMIT, LATENT_LIMIT)
+
+
+@dataclass(frozen=True, eq=False)
+class PairLayer:
+    """Moves one latent column by a monotone map that depends on the bin of another.
+
+    Parameters
+    ----------
+    given, moved : int
+        Columns.
+    edges : ndarray
+        Inner edges of the bins of the given column.
+    x, y : tuple of ndarray
+        Knots of the map of each bin.
+    """
+
+    given: int
+    moved: int
+    edges: Array
+    x: tuple[Array, ...]
+    y: tuple[Array, ...]
+
+    def forward(self, z: Array) -> Array:
+        """Move points, (n, d)."""
+        return self._move(z, self.x, self.y)[0]
+
+    def inverse(self, z: Array) -> tuple[Array, Array]:
+        """Move points back; also the log-determinant at the origin."""
+        origin, rows = self._move(z, self.y, self.x)
+        log_det = np.zeros(len(z))
+        for b, (x, y) in enumerate(zip(self.x, self.y, strict=True)):
+            inside = rows == b
+            slopes = np.concatenate([[1.0], np.diff(y) / np.diff(x), [1.0]])
+            log_det[inside] = np.log(slopes[np.searchsorted(y, z[inside, self.moved], side="right")])
+        return origin, log_det
+
+    def _move(self, z: Array, x: tuple[Array, ...], y: tuple[Array, ...]) -> tuple[Array, NDArray[np.int64]]:
+        rows = np.searchsorted(self.edges, z[:, self.given], side="right")
+        out = z.copy()
+        for b in range(len(x)):
+            inside = np.flatnonzero(rows == b)
+            if inside.size:
+                out[inside, self.moved] = interpolate(z[inside, self.moved], x[b], y[b])
+        return out, rows
+
+
+@dataclass(frozen=True, eq=False)
+class PairTarget:
+    """A noisy two-way table of one leaf.
+
+    Parameters
+    ----------
+    leaf : int
+        The leaf.
+    given, moved : int
+        Columns of its rows and columns.
+    given_edges, moved_edges : ndarray
+        Inner bin edges in the latent space.
+    counts : ndarray of shape (n_rows, n_columns)
+        Noisy counts.
+    sd : float
+        Standard deviation of the noise of a count.
+    ordered : bool
+        Whether neighbouring bins of the moved column are alike.
+    """
+
+    leaf: int
+    given: int
+    moved: int
+    given_edges: Array
+    moved_edges: Array
+    counts: Array
+    sd: float
+    ordered: bool
+
+
+def predicted_tables(particles: Sequence[Array], weights: Array, edges: Sequence[Array]) -> Array:
+    """All two-way tables of binned latent columns under the current model.
+
+    Parameters
+    ----------
+    particles : sequence of ndarray of shape (n, d)
+        Particles of each leaf.
+    weights : ndarray of shape (n_leaves,)
+        Rows that a particle of each leaf stands for.
+    edges : sequence of ndarray
+        Inner bin edges of each column.
+
+    Returns
+    -------
+    table : ndarray of shape (sum of bins, sum of bins)
+    """
+    sizes = [len(e) + 1 for e in edges]
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    total = np.zeros((offsets[-1], offsets[-1]))
+    for z, w in zip(particles, weights, strict=True):
+        hot = np.zeros((len(z), offsets[-1]), dtype=np.float32)
+        for j, e in enumerate(edges):
+            hot[np.arange(len(z)), offsets[j] + np.searchsorted(e, z[:, j], side="right")] = 1.0
+        total += w * (hot.T @ hot)
+    return total
+
+
+def pair_layer(particles: Array, size: float, target: PairTarget) -> PairLayer | None:
+    """Fit a layer to a two-way table.
+
+    Parameters
+    ----------
+    particles : ndarray of shape (n, d)
+        Particles of the leaf.
+    size : float
+        Estimated number of rows of the leaf.
+    target : PairTarget
+        What was measured.
+
+    Returns
+    -------
+    layer : PairLayer or None
+        None if the table adds nothing to the model.
+    """
+    n_rows, n_columns = target.counts.shape
+    moved = particles[:, target.moved]
+    rows = np.searchsorted(target.given_edges, particles[:, target.given], side="right")
+    columns = np.searchsorted(target.moved_edges, moved, side="right")
+    expected = np.bincount(rows * n_columns + columns, minlength=n_rows * n_columns) * (size / len(particles))
+    expected = expected.reshape(n_rows, n_columns)
+    mass = expected.sum(axis=1, keepdims=True)
+    if target.ordered:
+        found = denoise_ordered(target.counts, expected, target.sd)
+    else:
+        deviation = shrink(target.counts - expected, target.sd)
+        deviation *= mass**2 / (mass**2 + 3.0 * target.sd**2)
+        found = expected + deviation
+        found = np.array([to_simplex(f, m) if m > 0 else f for f, m in zip(found, mass[:, 0], strict=True)])
+    if np.abs(found - expected).max() <= 1e-9 * size:
+        return None
+    bounds = np.concatenate([[-LATENT_LIMIT - 1], target.moved_edges, [LATENT_LIMIT + 1]])
+    identity = np.array([-1.0, 1.0])
+    xs, ys = [], []
+    for b in range(n_rows):
+        inside = np.flatnonzero(rows == b)
+        if inside.size < 8 or np.abs(found[b] - expected[b]).max() <= 1e-9 * mass[b, 0]:
+            xs.append(identity)
+            ys.append(identity)
+            continue
+        inside = inside[np.argsort(moved[inside])]
+        values = moved[inside]
+        level = (np.arange(inside.size) + 0.5) / inside.size
+        now = np.concatenate([[0.0], np.cumsum(expected[b] / mass[b, 0])])
+        then = np.concatenate([[0.0], np.cumsum(found[b] + 1e-6 * mass[b, 0])])
+        then /= then[-1]
+        at = np.unique(np.concatenate([_LEVELS, then[1:-1]]))
+        x = np.interp(at, level, values)
+        cell = np.clip(np.searchsorted(then, at, side="right") - 1, 0, n_columns - 1)
+        inner = (at - then[cell]) / np.maximum(then[cell + 1] - then[cell], 1e-300)
+        y = np.interp(now[cell] + inner * (now[cell + 1] - now[cell]), level, values)
+        # a bin without particles is filled evenly
+        low, high = bounds[cell], bounds[cell + 1]
+        empty = (now[cell + 1] - now[cell]) * len(values) < 1.0
+        y = np.where(empty, low + inner * (high - low), np.clip(y, low, high))
+        x, y = monotone_knots(x, np.maximum.accumulate(y))
+        xs.append(x)
+        ys.append(y)
+    return PairLayer(target.given, target.moved, target.given_edges, tuple(xs), tuple(ys))

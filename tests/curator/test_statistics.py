@@ -1,0 +1,407 @@
+"""No neighbours move a statistic by more than its stated sensitivity, whatever its parameters are."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from skdpflow.accountants import FitLedger, GaussianEvent
+from skdpflow.curator.encode import RowSource
+from skdpflow.curator.labels import find_labels
+from skdpflow.curator.statistics import STATISTICS, Block, clip_to_ball
+from skdpflow.plan import BOUNDS_GRID
+from skdpflow.release import rounded_normal_pmf
+from skdpflow.schema import schema_of
+from skdpflow.transport.latent import LATENT_STEPS, RankTransform
+
+RELATIONS = ["add-remove", "replace-one"]
+# a column of whole numbers, one of categories and a fine one, which is also the numeric target
+LEVELS = (8, 4, 1000)
+N_CLASSES = 3
+ROUNDING = 1 + 1e-12
+
+# ---------------------------------------------------------------- tables, row by row
+
+
+def levels(j):
+    """Codes of a column, its ends and likely bin edges more often than not."""
+    inner = st.integers(0, LEVELS[j] - 1)
+    corners = st.sampled_from([0, 1, LEVELS[j] // 4, LEVELS[j] // 2, LEVELS[j] - 1])
+    return inner | corners | (st.just(-1) if j == 1 else st.nothing())
+
+
+rank = st.sampled_from([0.0, 0.5, 1 - 2.0**-32]) | st.integers(0, 2**32 - 1).map(lambda i: i * 2.0**-32)
+number = st.floats(-1e30, 1e30) | st.sampled_from([0.0, -0.0, 1.0, 1.25, -2.0, *BOUNDS_GRID[[0, 5, -1]].tolist()])
+row = st.tuples(
+    st.tuples(*map(levels, range(3))),
+    st.integers(-1, N_CLASSES - 1),
+    st.tuples(rank, rank, rank),
+    st.tuples(number, number, number),
+)
+tables = st.lists(row, min_size=1, max_size=6)
+
+
+def block_of(rows):
+    codes, classes, ranks, raw = (np.array(part) for part in zip(*rows, strict=True))
+    return Block(codes.astype(np.int64), classes.astype(np.int64), lambda: ranks, lambda: raw)
+
+
+def total(statistic, rows):
+    if not rows:
+        return np.zeros(statistic.shape, dtype=np.int64)
+    values = statistic.contributions(block_of(rows))
+    assert values.dtype == np.int64
+    assert values.shape == statistic.shape
+    return values
+
+
+def distance(statistic, rows, others):
+    change = total(statistic, rows) - total(statistic, others)
+    return float(np.linalg.norm(change / statistic.relative_scale))
+
+
+# ---------------------------------------------------------------- parameters
+
+
+def leaf_params(draw):
+    if draw(st.booleans()):
+        return {"n_leaves": N_CLASSES}
+    edges = sorted(draw(st.lists(levels(2), max_size=4)))
+    return {"n_leaves": len(edges) + 1, "leaf_edges": np.array(edges, dtype=np.int64)}
+
+
+def cuts(draw, size):
+    inner = draw(st.lists(st.integers(1, size - 1), max_size=6, unique=True)) if size > 1 else []
+    return np.array([0, *sorted(inner), size])
+
+
+def latent_params(draw):
+    edges = [cuts(draw, size) if j != 1 else np.arange(size + 1) for j, size in enumerate(LEVELS)]
+    cdf = []
+    for e in edges:
+        mass = np.array([draw(st.sampled_from([1e-9, 0.1, 1.0, 5.0])) for _ in e[1:]])
+        cdf.append(np.concatenate([[0.0], np.cumsum(mass)]) / mass.sum())
+        cdf[-1][-1] = 1.0
+    order = draw(st.none() | st.permutations(range(LEVELS[1])).map(np.array))
+    wide = [np.column_stack([e[:-1], e[1:]])[np.diff(e) > 1] for e in edges]
+    spreads = [w[: draw(st.integers(0, 1))] for w in wide]
+    return RankTransform(edges, cdf, [None, order, None], spreads).to_params()
+
+
+def ball_params(draw):
+    radius = draw(st.sampled_from([1 / LATENT_STEPS, 0.3, 1.0, 3.0, 7.0, 1e3]) | st.floats(0.001, 10.0))
+    return {"radius": radius, "steps": draw(st.sampled_from([1, 2, 7, 64, 255, 2**16]))}
+
+
+def histogram_params(draw):
+    columns = draw(st.lists(st.sampled_from([0, 1, 2]), min_size=1, max_size=3, unique=True))
+    edges = [np.arange(5) if j == 1 else cuts(draw, LEVELS[j]) for j in columns]
+    return {
+        "columns": np.array(columns),
+        "edges": np.concatenate(edges),
+        "edge_sizes": np.array([len(e) for e in edges]),
+    }
+
+
+@st.composite
+def params_of(draw, kind):
+    if kind == "bounds":
+        return {"grid": BOUNDS_GRID, "n_columns": 3}
+    if kind == "column_moments":
+        return {"columns": np.array([0, 2]), "levels": np.array(LEVELS)[[0, 2]], **ball_params(draw)}
+    params = leaf_params(draw)
+    if kind == "histograms":
+        params |= histogram_params(draw)
+    if kind in ("mean", "second_moment", "slices"):
+        params |= latent_params(draw)
+    if kind in ("mean", "second_moment"):
+        params |= ball_params(draw)
+    if kind == "second_moment":
+        params["pooled"] = draw(st.booleans())
+    if kind == "slices":
+        k = draw(st.integers(1, 4))
+        weight = st.integers(-(2**15), 2**15) | st.sampled_from([0, 1])
+        columns = 1 if draw(st.booleans()) else params["n_leaves"]
+        params["directions"] = np.array(
+            draw(st.lists(weight, min_size=columns * 3 * k, max_size=columns * 3 * k)), dtype=np.int64
+        ).reshape(columns, 3, k)
+        # half of the rows of small tables lie at the centre, on an edge
+        edge = st.integers(-(2**27), 2**27) | st.just(0)
+        count = params["n_leaves"] * k * 3
+        flat = np.array(draw(st.lists(edge, min_size=count, max_size=count)), dtype=np.int64)
+        params["slice_edges"] = np.sort(flat.reshape(params["n_leaves"], k, 3), axis=-1)
+    return params
+
+
+def test_every_statistic_is_tested_here():
+    assert set(STATISTICS) == {
+        "counts", "histograms", "column_moments", "mean", "second_moment", "slices", "bounds",
+    }  # fmt: skip
+
+
+# ---------------------------------------------------------------- the bound
+
+
+@pytest.mark.parametrize("kind", STATISTICS)
+@given(st.data())
+@settings(max_examples=80, deadline=None)
+def test_neighbours_never_differ_by_more_than_the_sensitivity(kind, data):
+    statistic = STATISTICS[kind](data.draw(params_of(kind)))
+    rows = data.draw(tables)
+    i = data.draw(st.integers(0, len(rows) - 1))
+    without = rows[:i] + rows[i + 1 :]
+    assert distance(statistic, rows, without) <= statistic.sensitivity("add-remove") * ROUNDING
+    replaced = [*rows]
+    replaced[i] = data.draw(row)
+    assert distance(statistic, rows, replaced) <= statistic.sensitivity("replace-one") * ROUNDING
+    # the row moved to another class, or to another cell of the numeric target, all else equal
+    codes, label, ranks, raw = rows[i]
+    for moved in [
+        (codes, data.draw(st.integers(-1, N_CLASSES - 1)), ranks, raw),
+        ((*codes[:2], data.draw(levels(2))), label, ranks, raw),
+    ]:
+        replaced[i] = moved
+        assert distance(statistic, rows, replaced) <= statistic.sensitivity("replace-one") * ROUNDING
+
+
+@pytest.mark.parametrize("kind", STATISTICS)
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_rows_contribute_alone(kind, data):
+    """A sum is the sum over its rows, bit for bit and in any order, and a row touches as much as it says."""
+    statistic = STATISTICS[kind](data.draw(params_of(kind)))
+    rows = data.draw(tables)
+    alone = [total(statistic, [r]) for r in rows]
+    assert (total(statistic, rows) == sum(alone)).all()
+    assert (total(statistic, rows[::-1]) == sum(alone)).all()
+    assert max(np.count_nonzero(values) for values in alone) <= statistic.touched
+
+
+def test_values_on_a_slice_edge_fall_into_one_bin():
+    transform = symmetric_transform()
+    params = {
+        "n_leaves": 1,
+        **transform.to_params(),
+        "directions": np.array([[[1], [0], [0]]]),
+        "slice_edges": np.array([[[-1024, 0, 1024]]]),
+    }
+    statistic = STATISTICS["slices"](params)
+    on_edge = ((4, -1, 500), 0, (0.0, 0.5, 0.0), (0.0, 0.0, 0.0))
+    assert total(statistic, [on_edge]).ravel().tolist() == [0, 0, 1, 0]
+
+
+# ---------------------------------------------------------------- and it is not wasteful
+
+
+def symmetric_transform():
+    """Half of the mass below the middle, and the ends far out: scores of -4, 0 and 4 are easy to reach."""
+    edges = [np.array([0, 1, 4, 7, 8]), np.arange(5), np.array([0, 1, 500, 999, 1000])]
+    tail = 1e-9
+    cdf = [
+        np.array([0.0, tail, 0.5, 1 - tail, 1.0]),
+        np.linspace(0, 1, 5),
+        np.array([0, tail, 0.5, 1 - tail, 1.0]),
+    ]
+    return RankTransform(edges, cdf, [None, None, None], [np.zeros((0, 2))] * 3)
+
+
+def at(first, second, label=0, raw=0.0):
+    """Row with scores first, 0, second, each -1, 0 or 1 times the limit."""
+    code = {-1: 0, 0: 1, 1: 2}
+    codes = ((0, 4, 7)[code[first]], -1, (0, 500, 999)[code[second]])
+    return codes, label, (0.0 if first == 0 else 0.5, 0.5, 0.0 if second == 0 else 0.5), (raw, raw, raw)
+
+
+LEAVES = {"n_leaves": N_CLASSES}
+BALL = {**LEAVES, **symmetric_transform().to_params(), "radius": 2.0, "steps": 64}
+SLICES = {
+    **BALL,
+    "directions": np.array([[[1, 0, 1], [0, 0, 0], [0, 1, 1]]]),
+    "slice_edges": np.zeros((N_CLASSES, 3, 1), dtype=np.int64),
+}
+HISTOGRAMS = {
+    **LEAVES,
+    "columns": np.array([0, 2]),
+    "edges": np.array([0, 4, 8, 0, 500, 1000]),
+    "edge_sizes": np.array([3, 3]),
+}
+WORST = [
+    ("counts", LEAVES, at(0, 0), at(0, 0, label=1)),
+    ("histograms", HISTOGRAMS, at(1, 1), at(1, 1, label=2)),
+    ("histograms", HISTOGRAMS, at(1, 1), at(-1, -1)),
+    ("mean", BALL, at(1, 0), at(-1, 0)),
+    ("second_moment", {**BALL, "pooled": False}, at(1, 0), at(0, 1)),
+    ("second_moment", {**BALL, "pooled": True}, at(1, 0), at(0, -1, label=2)),
+    ("second_moment", {**BALL, "pooled": False}, at(1, 0), at(1, 0, label=1)),
+    ("slices", SLICES, at(1, 1), at(-1, -1)),
+    ("slices", SLICES, at(1, 1), at(1, 1, label=1)),
+    ("bounds", {"grid": BOUNDS_GRID, "n_columns": 3}, at(0, 0, raw=1.0), at(0, 0, raw=-3.0)),
+]
+
+
+@pytest.mark.parametrize(("kind", "params", "one", "other"), WORST)
+def test_some_pair_comes_within_a_hundredth_of_the_sensitivity(kind, params, one, other):
+    statistic, rest = STATISTICS[kind](params), [at(0, 1), at(1, 1, label=1)]
+    added = distance(statistic, [rest[0], one, rest[1]], rest)
+    assert 0.99 * statistic.sensitivity("add-remove") <= added <= statistic.sensitivity("add-remove") * ROUNDING
+    replaced = distance(statistic, [rest[0], one, rest[1]], [rest[0], other, rest[1]])
+    bound = statistic.sensitivity("replace-one")
+    assert 0.99 * bound <= replaced <= bound * ROUNDING
+
+
+def test_column_moments_come_close_to_their_sensitivity():
+    params = {"columns": np.array([0, 2]), "levels": np.array([8, 1000]), "radius": 1.2, "steps": 1000}
+    statistic = STATISTICS["column_moments"](params)
+    assert distance(statistic, [at(1, 1)], []) >= 0.99 * statistic.sensitivity("add-remove")
+    # squares cannot be opposite, so twice the radius is never reached
+    assert distance(statistic, [at(1, 1)], [at(-1, -1)]) >= 0.75 * statistic.sensitivity("replace-one")
+
+
+# ---------------------------------------------------------------- the ball
+
+coordinate = st.integers(-5000, 5000) | st.sampled_from([0, 4096, -4096, 2**40, -(2**63), 2**63 - 1])
+vectors = st.integers(1, 8).flatmap(lambda d: st.lists(st.lists(coordinate, min_size=d, max_size=d), min_size=1))
+
+
+@given(vectors, st.floats(1 / LATENT_STEPS, 1e6), st.integers(1, 2**16))
+@example([[3072, 4096]], 5.0, 2**16)
+@example([[4096] * 7], 4.0, 1)
+@settings(max_examples=100, deadline=None)
+def test_no_vector_leaves_the_ball_by_a_single_bit(rows, radius, steps):
+    z = np.array(rows, dtype=np.int64)
+    q = clip_to_ball(z, radius, steps)
+    norms = [sum(int(v) ** 2 for v in r) for r in q]
+    assert max(norms) <= steps**2
+    assert all((clip_to_ball(z[i : i + 1], radius, steps) == q[i]).all() for i in range(len(z)))
+    inside = ((z >= -5000) & (z <= 5000)).all(axis=1)
+    exact = z[inside].astype(float)
+    exact *= steps / np.maximum(np.linalg.norm(exact, axis=1), radius * LATENT_STEPS)[:, None]
+    assert (np.abs(q[inside] - exact) < 1 + 1e-6).all()
+
+
+def test_opposite_vectors_stay_opposite():
+    z = np.random.default_rng(0).integers(-4096, 4097, size=(500, 5))
+    assert (clip_to_ball(z, 2.0, 64) == -clip_to_ball(-z, 2.0, 64)).all()
+
+
+# ---------------------------------------------------------------- parameters that would break the bound
+
+BROKEN = [
+    ("counts", {"n_leaves": 0}),
+    ("counts", {"n_leaves": 2.5}),
+    ("counts", {"n_leaves": 3, "leaf_edges": np.array([5, 2])}),
+    ("counts", {"n_leaves": 3, "leaf_edges": np.array([0.5, 2.5])}),
+    ("histograms", {**HISTOGRAMS, "edges": np.array([0, 8, 4, 0, 500, 1000])}),
+    ("histograms", {**HISTOGRAMS, "edges": np.array([0, 4, 8, 0, np.nan, 1000])}),
+    ("histograms", {**HISTOGRAMS, "edge_sizes": np.array([3, 2])}),
+    ("histograms", {**HISTOGRAMS, "edge_sizes": np.array([7, -1])}),
+    ("mean", {**BALL, "radius": 0.0}),
+    ("mean", {**BALL, "radius": np.nan}),
+    ("mean", {**BALL, "radius": np.inf}),
+    ("mean", {**BALL, "radius": -1.0}),
+    ("mean", {**BALL, "steps": 0}),
+    ("mean", {**BALL, "steps": 2**20}),
+    ("mean", {**BALL, "steps": 64.5}),
+    ("mean", {**BALL, "latent_edges": BALL["latent_edges"][::-1]}),
+    ("second_moment", {**BALL, "pooled": True, "radius": 0.0}),
+    ("second_moment", {**BALL, "pooled": True, "n_leaves": 0}),
+    ("column_moments", {"columns": np.array([0]), "levels": np.array([8]), "radius": 1e-9, "steps": 8}),
+    ("slices", {**SLICES, "directions": np.array([[[0.1, 0, 1], [0, 0, 0], [0, 1, 1]]])}),
+    ("slices", {**SLICES, "directions": SLICES["directions"] * 2**40}),
+    ("slices", {**SLICES, "slice_edges": np.tile([5, 2], (N_CLASSES, 3, 1))}),
+    ("slices", {**SLICES, "n_leaves": 2}),
+    ("bounds", {"grid": BOUNDS_GRID[::-1], "n_columns": 3}),
+    ("bounds", {"grid": np.array([0.0, np.nan]), "n_columns": 3}),
+]
+
+
+@pytest.mark.parametrize(("kind", "params"), BROKEN)
+def test_parameters_that_would_void_the_bound_are_refused(kind, params):
+    with pytest.raises(ValueError, match="statistic"):
+        STATISTICS[kind](params)
+
+
+@pytest.mark.parametrize("kind", ["counts", "histograms", "mean", "second_moment"])
+@pytest.mark.parametrize("n_leaves", [1, 2])
+def test_rows_beyond_the_stated_leaves_are_left_out(kind, n_leaves):
+    params = {**HISTOGRAMS, **BALL, "pooled": False, "n_leaves": n_leaves}
+    statistic, kept = STATISTICS[kind](params), [at(1, 1), at(-1, 0)]
+    assert (total(statistic, [*kept, at(1, 1, label=2)]) == total(statistic, kept)).all()
+
+
+def test_a_latent_transform_without_values_cannot_move_a_row_out_of_the_ball():
+    with np.errstate(invalid="ignore"):
+        statistic = STATISTICS["mean"]({**BALL, "latent_cdf": np.full(len(BALL["latent_cdf"]), np.nan)})
+        assert (total(statistic, [at(1, 1), at(-1, 0)]) == 0).all()
+
+
+# ---------------------------------------------------------------- labels found privately
+
+
+SHIFT = 10**6
+
+
+class SilentCurator:
+    """Draws a constant for noise, which lets every label pass: shows the counts that noise is added to."""
+
+    def __init__(self, multiplier=100.0):
+        self.ledger = FitLedger(1e6, 0.99)
+        self.multiplier = multiplier
+
+    def event(self, share):
+        return GaussianEvent(self.multiplier)
+
+    def draw(self, scale, shape, *, differing):
+        self.scale, self.differing = scale, differing
+        return np.full(shape, SHIFT)
+
+
+def label_counts(labels, neighbours):
+    y = np.array(labels, dtype=object)
+    X = np.zeros((len(y), 1))
+    found, measurement = find_labels(
+        RowSource(X, y, schema_of(X, y), None), SilentCurator(), neighbours, 0.5, delta=1e-3
+    )
+    return dict(zip(found, (measurement.values - SHIFT).tolist(), strict=True)), measurement.sensitivity
+
+
+@pytest.mark.parametrize("neighbours", RELATIONS)
+@given(st.lists(st.sampled_from(["a", "b", 1, 2.5, True, None, 3.0]), min_size=2, max_size=8), st.data())
+@settings(max_examples=30, deadline=None)
+def test_label_counts_of_neighbours(neighbours, labels, data):
+    i = data.draw(st.integers(0, len(labels) - 1))
+    other = labels[:i] + labels[i + 1 :]
+    if neighbours == "replace-one":
+        other.insert(i, data.draw(st.sampled_from(["a", "c", 1, None])))
+    (one, sensitivity), (two, _) = label_counts(labels, neighbours), label_counts(other, neighbours)
+    change = [one.get(label, 0) - two.get(label, 0) for label in set(one) | set(two)]
+    assert np.linalg.norm(change) <= sensitivity * ROUNDING
+    assert np.count_nonzero(change) <= (1 if neighbours == "add-remove" else 2)
+    assert label_counts(["a", "a", "b"], neighbours)[0] == {"a": 2, "b": 1}
+
+
+@pytest.mark.parametrize("neighbours", RELATIONS)
+@pytest.mark.parametrize("multiplier", [0.1, 1.0, 30.0])
+@pytest.mark.parametrize("delta", [1e-9, 1e-3])
+def test_a_label_of_one_row_passes_with_probability_delta(neighbours, multiplier, delta):
+    X, y = np.zeros((3, 1)), np.array(["lonely", "b", "b"], dtype=object)
+    curator = SilentCurator(multiplier)
+    _, measurement = find_labels(RowSource(X, y, schema_of(X, y), None), curator, neighbours, 0.5, delta)
+    # exact probability that one plus the rounded noise reaches the threshold
+    reach = np.arange(
+        measurement.params["threshold"] - 1, measurement.params["threshold"] + int(50 * curator.scale) + 50
+    )
+    passes = rounded_normal_pmf(reach, curator.scale).sum()
+    allowed = delta if neighbours == "add-remove" else delta / 2
+    assert passes <= allowed
+    if curator.scale > 20:
+        assert passes >= 0.6 * allowed
+    assert curator.differing == 2
+    (entry,) = curator.ledger.entries
+    assert entry.delta == delta
+
+
+def test_edges_used_here_are_sorted():
+    assert all(a < b for a, b in pairwise(BOUNDS_GRID))
