@@ -106,10 +106,12 @@ class Counts:
         self.shape: tuple[int, ...] = (check.leaf_count(params),)
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
+        """Sum the contributions of the rows of a block."""
         leaf = block.leaves(self._params)
         return np.bincount(leaf[leaf >= 0], minlength=self.shape[0]).astype(np.int64)
 
     def sensitivity(self, neighbours: str) -> float:
+        """Return the L2 sensitivity under a neighbouring relation."""
         return 1.0 if neighbours == "add-remove" else float(np.sqrt(2.0))
 
 
@@ -135,6 +137,7 @@ class Histograms:
         self.shape: tuple[int, ...] = (check.leaf_count(params), int(self._offsets[-1]))
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
+        """Sum the contributions of the rows of a block."""
         leaf = block.leaves(self._params)
         n_leaves, width = self.shape
         out = np.zeros(n_leaves * width, dtype=np.int64)
@@ -149,6 +152,7 @@ class Histograms:
         return out.reshape(self.shape)
 
     def sensitivity(self, neighbours: str) -> float:
+        """Return the L2 sensitivity under a neighbouring relation."""
         factor = 1.0 if neighbours == "add-remove" else 2.0
         return float(np.sqrt(factor * len(self._columns)))
 
@@ -206,12 +210,14 @@ class ColumnMoments:
         self.touched = 2 * len(self._columns)
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
+        """Sum the contributions of the rows of a block."""
         v = (2 * block.codes[:, self._columns] + 1) / self._levels - 1.0
         powers = np.rint(np.hstack([v, v * v - 1.0 / 3.0]) * LATENT_STEPS).astype(np.int64)
         total: NDArray[np.int64] = clip_to_ball(powers, self._radius, self._steps).sum(axis=0)
         return total.reshape(self.shape)
 
     def sensitivity(self, neighbours: str) -> float:
+        """Return the L2 sensitivity under a neighbouring relation."""
         return float(self._steps if neighbours == "add-remove" else 2 * self._steps)
 
 
@@ -232,6 +238,7 @@ class Mean:
         self.shape: tuple[int, ...] = (check.leaf_count(params), self.touched)
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
+        """Sum the contributions of the rows of a block."""
         q = clip_to_ball(block.latent(self._params), self._radius, self._steps)
         leaf = block.leaves(self._params)
         out = np.zeros(self.shape, dtype=np.int64)
@@ -240,6 +247,7 @@ class Mean:
         return out
 
     def sensitivity(self, neighbours: str) -> float:
+        """Return the L2 sensitivity under a neighbouring relation."""
         return float(self._steps if neighbours == "add-remove" else 2 * self._steps)
 
 
@@ -266,6 +274,7 @@ class SecondMoment:
         self.relative_scale = np.where(self._upper[0] == self._upper[1], 1.0, np.sqrt(0.5))
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
+        """Sum the contributions of the rows of a block."""
         q = clip_to_ball(block.latent(self._params), self._radius, self._steps)
         leaf = block.leaves(self._params)
         if self._pooled:
@@ -278,6 +287,7 @@ class SecondMoment:
         return out
 
     def sensitivity(self, neighbours: str) -> float:
+        """Return the L2 sensitivity under a neighbouring relation."""
         return float(self._steps**2 * (1.0 if neighbours == "add-remove" else np.sqrt(2.0)))
 
 
@@ -304,6 +314,7 @@ class SlicedHistograms:
         self.shape: tuple[int, ...] = (n_leaves, self.touched, inner + 1)
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
+        """Sum the contributions of the rows of a block."""
         z = block.latent(self._params).astype(np.float64)
         leaf = block.leaves(self._params)
         out = np.zeros(self.shape, dtype=np.int64)
@@ -315,6 +326,7 @@ class SlicedHistograms:
         return out
 
     def sensitivity(self, neighbours: str) -> float:
+        """Return the L2 sensitivity under a neighbouring relation."""
         factor = 1.0 if neighbours == "add-remove" else 2.0
         return float(np.sqrt(factor * self.shape[1]))
 
@@ -334,6 +346,7 @@ class Bounds:
         self.shape: tuple[int, ...] = (self.touched, len(self._grid) + 1)
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
+        """Sum the contributions of the rows of a block."""
         assert block.raw is not None
         raw = block.raw()
         cell = np.searchsorted(self._grid, raw, side="right")
@@ -343,6 +356,7 @@ class Bounds:
         return np.bincount((cell + width * np.arange(d)).ravel(), minlength=d * width).reshape(d, width)
 
     def sensitivity(self, neighbours: str) -> float:
+        """Return the L2 sensitivity under a neighbouring relation."""
         factor = 1.0 if neighbours == "add-remove" else 2.0
         return float(np.sqrt(factor * self.shape[0]))
 

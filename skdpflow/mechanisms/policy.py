@@ -134,9 +134,9 @@ def regime(n: float, mu: float, d: int, n_leaves: int, *, n_slices: int = 0, n_p
     leaf_noise = LATENT_RADIUS**2 * np.sqrt(d) * np.sqrt(3.0 / 2.0) / t
     pooled = bool(leaf_noise > LEAF_NOISE)
     if n_pairs is None:
-        n_pairs = 0 if pooled or t < PAIRS_FROM else int(np.clip(t / 40.0, 10, 30))
+        n_pairs = 0 if pooled or t < PAIRS_FROM else int(np.clip(t / 20.0, 5, 30))
     shares = np.array([0.15, 0.40, 0.38]) if pooled else np.array([0.40, 0.20, 0.33])
-    pairs = 0.14 * float(np.clip(t / 400.0, 1.0, 2.0)) if n_pairs else 0.0
+    pairs = 0.08 * float(np.clip(t / 200.0, 1.0, 3.0)) if n_pairs else 0.0
     slices = 0.2 if n_slices else 0.0
     shares *= (shares.sum() - pairs - slices) / shares.sum()
     histograms, mean, second = (float(s) for s in shares)

@@ -14,7 +14,7 @@ from skdpflow.transport.model import Model
 Array = NDArray[np.float64]
 
 #: Points over which cells of discrete columns are averaged, nodes at which a numeric target is integrated.
-CELL_POINTS, TARGET_POINTS = 8, 64
+CELL_POINTS, TARGET_POINTS = 16, 64
 _BLOCK_POINTS = 2**16
 
 
@@ -61,10 +61,12 @@ def log_density(model: Model, codes: NDArray[np.int64], domain: Domain) -> Array
         With respect to Lebesgue x counting measure; a lower bound where there are discrete columns.
     """
     d = len(domain)
-    discrete = np.array([c.discrete or len(model.latent.spreads[j]) > 0 for j, c in enumerate(domain.columns)])
+    atoms = [len(spread) > 0 for spread in model.latent.spreads[:d]]
+    discrete = np.array([c.discrete or atom for c, atom in zip(domain.columns, atoms, strict=True)])
     cells = np.full((1, d), 0.5)
     if discrete.any():
-        points = qmc.Halton(int(discrete.sum()), scramble=False).random(CELL_POINTS + 1)[1:]
+        # each coordinate takes the midpoints of equal parts of the cell
+        points = qmc.Sobol(int(discrete.sum()), scramble=False).random(CELL_POINTS) + 0.5 / CELL_POINTS
         cells = np.full((CELL_POINTS, d), 0.5)
         cells[:, discrete] = points
     target_code, target_rank, log_weight = np.zeros((1, 0)), np.zeros((1, 0)), np.zeros(1)

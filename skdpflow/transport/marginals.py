@@ -56,8 +56,8 @@ def shrink(coefficients: Array, sd: Array | float) -> Array:
     With :math:`x` in units of the noise, the garrote :math:`(x - \lambda^2 / x) 1_{|x| > \lambda}` has Stein's
     unbiased risk estimate :math:`\sum_{|x| \le \lambda} (x^2 - 1) + \sum_{|x| > \lambda} (1 + 2\lambda^2/x^2 +
     \lambda^4/x^2)` up to a constant, from Gao (1998). It is minimised over a grid up to the universal
-    threshold :math:`\sqrt{2 \log n}`. Where the energy of the group does not stand out of the noise, the estimate is not
-    to be trusted and the universal threshold is taken, as in the hybrid rule of Donoho and Johnstone [1]_.
+    threshold :math:`\sqrt{2 \log n}`. Where the energy of the group does not stand out of the noise, the estimate is
+    not to be trusted and the universal threshold is taken, as in the hybrid rule of Donoho and Johnstone [1]_.
 
     References
     ----------
@@ -107,9 +107,9 @@ def denoise_ordered(counts: Array, expected: Array, sd: float) -> Array:
     -----
     The bins are split in halves from the top. The difference of two halves is a Haar coefficient, whose noise is the
     same at every node. Its deviation from the predicted difference, for the mass that the node was found to have, is
-    shrunk (one threshold a level, see `shrink`; further where the noise exceeds what the mass allows), and the difference
-    is clipped to that mass. So counts stay
-    non-negative, and noise cannot bring mass into a region that was found empty.
+    shrunk (one threshold a level, see `shrink`; further where the noise exceeds what the mass allows), and the
+    difference is clipped to that mass. So counts stay non-negative, and noise cannot bring mass into a region that
+    was found empty.
 
     Examples
     --------
