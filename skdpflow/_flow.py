@@ -88,7 +88,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         Class labels; only with a categorical target.
     n_features_in_ : int
         Number of columns seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns, where X has names that are all strings.
 
     See Also
@@ -386,6 +386,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         Returns
         -------
         score : float
+            At most 0.
         """
         check_is_fitted(self)
         source = admit(self, X, domain=self.domain_, reset=False)

@@ -104,7 +104,13 @@ class Interval:
         return int(self.upper - self.lower) + 1 if self.discrete else FINE_LEVELS
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the column as a dict that JSON can hold."""
+        """Return the column as a dict that JSON can hold.
+
+        Returns
+        -------
+        dict
+            What `column_from_dict` takes.
+        """
         return {"kind": "interval", "lower": self.lower, "upper": self.upper, "integer": self.integer}
 
     def __repr__(self) -> str:
@@ -204,7 +210,13 @@ class Categories:
         return len(self.values)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the column as a dict that JSON can hold."""
+        """Return the column as a dict that JSON can hold.
+
+        Returns
+        -------
+        dict
+            What `column_from_dict` takes.
+        """
         return {"kind": "categories", "categories": list(self.categories) if self.categories else None}
 
     def __repr__(self) -> str:
@@ -316,13 +328,30 @@ class Domain(Mapping[str, Column]):
         return tuple(self._columns.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the domain as a dict that JSON can hold."""
+        """Return the domain as a dict that JSON can hold.
+
+        Returns
+        -------
+        dict
+            What :meth:`from_dict` takes.
+        """
         columns = [{"name": name, **column.to_dict()} for name, column in self._columns.items()]
         return {"kind": "domain", "columns": columns}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Domain:
-        """Build a domain from what :meth:`to_dict` gave; a ValueError if it is not exactly that."""
+        """Build a domain from what :meth:`to_dict` gave.
+
+        Parameters
+        ----------
+        data : dict
+            Exactly that; anything else is a ValueError.
+
+        Returns
+        -------
+        Domain
+            The domain.
+        """
         fields = _take(data, "A domain", {"kind", "columns"})
         if fields["kind"] != "domain" or not isinstance(fields["columns"], list):
             raise ValueError("A domain must be of the kind 'domain' and hold a list of columns.")

@@ -109,7 +109,8 @@ def bounds_from_histogram(m: Measurement) -> list[Interval]:
         `DEFAULT_BOUNDS` where none does.
     """
     grid, counts = m.params["grid"], m.values
-    threshold = float(np.max(m.sd)) * np.sqrt(2.0 * np.log(100.0 * counts.size))
+    # half a count more than for normal noise, since it is rounded
+    threshold = float(np.max(m.noise_scale)) * np.sqrt(2.0 * np.log(100.0 * counts.size)) + 0.5
     edges = np.concatenate([[2 * grid[0]], grid, [2 * grid[-1]]])
     out = []
     for row in counts:

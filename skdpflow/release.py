@@ -161,10 +161,7 @@ class Release:
         Public parameters of the post-processing, including its seed.
     private : bool
         False if the noise was drawn from a seed: then nothing is guaranteed.
-
-    Attributes
-    ----------
-    format_version : int
+    format_version : int, default=1
         Version of the file format.
 
     Examples
@@ -234,6 +231,7 @@ class Release:
         Returns
         -------
         release : Release
+            A new one.
         """
         return replace(
             self,
@@ -254,6 +252,7 @@ class Release:
         Returns
         -------
         text : str
+            Several lines.
         """
         lines = [
             f"(epsilon, delta) = ({self.epsilon:g}, {self.delta:g}), neighbours: {self.neighbours}, "
@@ -269,6 +268,9 @@ class Release:
                 f"noise scale {scales}, {m.event}"
             )
         lines.append(f"public by declaration: {self.schema.container} rows with columns {list(self.domain.names)}")
+        if any(m.kind == "records" for m in self.measurements):
+            of_classes = "" if self.classes is None else " of each class"
+            lines.append(f"public, as records are released: the number of rows{of_classes}")
         return "\n".join(lines)
 
     def save(self, file: str | os.PathLike[str] | io.IOBase) -> None:

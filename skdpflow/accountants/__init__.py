@@ -14,14 +14,14 @@ from skdpflow.accountants.events import (
     flatten_event,
 )
 from skdpflow.accountants.gaussian import GaussianDPAccountant
-from skdpflow.accountants.ledger import BudgetExceededError, FitLedger, LedgerEntry
+from skdpflow.accountants.ledger import BudgetExceededError as BudgetExceededError  # public as skdpflow's own
+from skdpflow.accountants.ledger import FitLedger, LedgerEntry
 from skdpflow.accountants.pld import PLDAccountant
 from skdpflow.accountants.renyi import RenyiAccountant
 from skdpflow.accountants.zcdp import ZCDPAccountant
 
 __all__ = [
     "Accountant",
-    "BudgetExceededError",
     "ComposedEvent",
     "Event",
     "FitLedger",

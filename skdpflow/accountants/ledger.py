@@ -31,7 +31,7 @@ class BudgetExceededError(RuntimeError):
 class LedgerEntry:
     """One line of a ledger.
 
-    Attributes
+    Parameters
     ----------
     event : Event
         What was spent.

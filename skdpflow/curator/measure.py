@@ -21,7 +21,7 @@ from skdpflow.curator.labels import find_labels
 from skdpflow.curator.noise import MAX_SCALE, NoiseSource
 from skdpflow.curator.pairs import Pairs, PairScores
 from skdpflow.curator.records import Records, check_size, release_records
-from skdpflow.curator.selection import select_top, selection_epsilon, selection_event
+from skdpflow.curator.selection import rounding_epsilon, select_top, selection_epsilon, selection_event
 from skdpflow.curator.sketch import sketch_rows
 from skdpflow.curator.statistics import STATISTICS
 from skdpflow.domain import Categories, Column, Domain
@@ -36,7 +36,7 @@ from skdpflow.plan import (
 )
 from skdpflow.release import Measurement, Release
 
-#: What can be asked for: sums over rows, and one line per row.
+#: What can be asked for beside ``"select_pairs"``: sums over rows, and one line per row.
 KINDS: dict[str, Any] = {**STATISTICS, "records": Records, "pairs": Pairs}
 #: Shares of epsilon and delta held back for floating-point arithmetic.
 EPSILON_SLACK = 2.0**-12
@@ -96,7 +96,8 @@ class Curator:
     :math:`m` coordinates of scale :math:`s` that is :math:`m s 2^{-47}` in epsilon and :math:`m 2^{-60}` in delta. Only
     coordinates that differ between the neighbours count: the others have the same distribution, exact or not. The
     fractions `EPSILON_SLACK` and `DELTA_SLACK` of epsilon and delta are held back for it before the noise is
-    calibrated, and a request that would exceed them is refused.
+    calibrated, and a request that would exceed them is refused. Selections draw on the same epsilon, see
+    `skdpflow.curator.selection.rounding_epsilon`.
     """
 
     def __init__(
@@ -156,7 +157,8 @@ class Curator:
         Parameters
         ----------
         request : Request
-            Of kind ``"select_pairs"``: binned columns, ``predicted`` tables, ``baseline`` to subtract and ``k``.
+            Of kind ``"select_pairs"``: binned columns, ``predicted`` tables of all pairs (n_bins, n_bins), ``baseline``
+            scores to subtract (n_columns, n_columns), both rounded to integers, and ``k``.
         domain : Domain
             How to encode the columns.
         target : Interval, Categories or None
@@ -165,22 +167,25 @@ class Curator:
         Returns
         -------
         measurement : Measurement
-            `values` (k, 2): positions in ``pair_columns``.
+            `values` (k, 2): positions in ``pair_columns``, best pair first. `noise_scale` is that of the Gumbel noise,
+            `sensitivity` that of a score.
         """
         statistic = PairScores(request.params)
-        k = int(request.params["k"])
+        k, sensitivity = statistic.k, statistic.sensitivity(self._budget.neighbours)
         epsilon = selection_epsilon(self.mu * float(np.sqrt(request.share / k)))
         event = selection_event(epsilon, k)
+        self._scale_left -= rounding_epsilon(k, epsilon, sensitivity) * 2.0**47
+        if self._scale_left < 0:
+            raise ValueError(
+                f"Selecting {k} pairs exceeds the floating-point slack of the guarantee. Select fewer pairs or use a "
+                "larger epsilon."
+            )
         self.ledger.debit(event, request.name)
         (sketch,) = sketch_rows(self._source, [statistic], domain, target, self._rank_key, n_jobs=self._n_jobs)
-        scores = sketch.apply(lambda table: statistic.scores(table, request.params["predicted"]))
-        upper = np.triu_indices(len(scores), 1)
-        sensitivity = statistic.sensitivity(self._budget.neighbours)
-        chosen = select_top((scores - request.params["baseline"])[upper], k, epsilon, sensitivity, self._noise)
-        values = np.column_stack([upper[0][chosen], upper[1][chosen]])
+        chosen = select_top(sketch.apply(statistic.scores), k, epsilon, sensitivity, self._noise)
         params = {"k": k, "epsilon_each": epsilon}
         scale = np.array([2.0 * sensitivity / epsilon])
-        return Measurement(request.name, request.kind, params, values, scale, sensitivity, event)
+        return Measurement(request.name, request.kind, params, statistic.pairs[chosen], scale, sensitivity, event)
 
     def answer(self, requests: Sequence[Request], domain: Domain | None, target: Column | None) -> list[Measurement]:
         """Measure one round: debit, then sketch, then add noise.
@@ -198,12 +203,16 @@ class Curator:
         -------
         measurements : list of Measurement
         """
-        if [r.kind for r in requests] == ["select_pairs"]:
-            assert domain is not None
+        if any(r.kind == "select_pairs" for r in requests):
+            if len(requests) > 1 or domain is None:
+                raise ValueError(
+                    "A request 'select_pairs' needs a domain and a round of its own. Ask for other statistics in "
+                    "another round."
+                )
             return [self.select(requests[0], domain, target)]
         for request in requests:
             if request.kind not in KINDS:
-                raise ValueError(f"There is no statistic {request.kind!r}; there are {sorted(KINDS)}.")
+                raise ValueError(f"There is no statistic {request.kind!r}; there are {sorted([*KINDS, 'select_pairs'])}.")
         statistics = [KINDS[r.kind](r.params) for r in requests]
         check_size(self._source, [s for s in statistics if isinstance(s, Records)])
         events = [self.event(r.share) for r in requests]

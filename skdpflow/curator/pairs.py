@@ -1,4 +1,4 @@
-"""Two-way tables of pairs of columns, and their private selection."""
+"""Two-way tables of pairs of columns, and what their private selection is made from."""
 
 from __future__ import annotations
 
@@ -8,44 +8,131 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skdpflow.curator import _params as check
 from skdpflow.curator.statistics import Block
 from skdpflow.transport.latent import RankTransform
+
+#: Most bins of all columns together for which all two-way tables are made at once.
+MAX_BINS = 2**12
+#: Most integers that a request for two-way tables may ask for.
+MAX_CELLS = 2**26
+#: Most rows multiplied at once: the sums stay far below 2**24, so single precision is exact.
+_PIECE_ROWS = 2**12
+#: Largest predicted count: sums over all cells of `MAX_BINS` squared stay below 2**61.
+_LARGEST = 2.0**36
 
 _ONE = np.ones(1)
 
 
-def bin_rows(block: Block, params: Mapping[str, Any]) -> NDArray[np.int64]:
-    """Bin of each row in each binned column, (n, len(columns)); -1 for an unknown category."""
-    transform = RankTransform.from_params(params)
-    edges = np.split(np.asarray(params["pair_edges"]), np.cumsum(params["pair_edge_sizes"])[:-1])
-    out = np.empty((len(block.codes), len(edges)), dtype=np.int64)
-    for i, (j, e) in enumerate(zip(params["pair_columns"], edges, strict=True)):
-        code = block.codes[:, j]
-        order = transform.orders[j]
-        place = code if order is None else np.argsort(order)[np.maximum(code, 0)]
-        out[:, i] = np.where(code >= 0, np.searchsorted(e, place, side="right"), -1)
-    return out
+class Binning:
+    """Cuts some columns into bins: the bin of a cell depends on that cell and on public parameters alone.
+
+    Parameters
+    ----------
+    params : mapping
+        ``pair_columns`` (columns, any number), ``pair_edges`` and ``pair_edge_sizes`` (inner edges of each of them, in
+        one flat array; a column without edges has one bin), and the orders of `RankTransform.to_params`.
+
+    Attributes
+    ----------
+    sizes : ndarray of int64
+        Number of bins of each column.
+
+    Raises
+    ------
+    ValueError
+        If the columns are no column numbers, or the edges of one do not increase.
+
+    See Also
+    --------
+    Pairs : Tables of chosen pairs.
+    PairScores : All tables, for choosing.
+
+    Notes
+    -----
+    Numbers are cut by their codes, ordered categories by their ranks in the released order. A search among increasing
+    edges always ends in one of the bins, and a code beyond the released order takes its last place, so no row can
+    raise an error.
+    """
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        transform = RankTransform.from_params(params)
+        self._columns = check.integers(params["pair_columns"], "pair_columns", 2**31)
+        if self._columns.ndim != 1 or not ((self._columns >= 0) & (self._columns < transform.n_columns)).all():
+            raise ValueError("The parameter 'pair_columns' of a statistic must hold numbers of columns.")
+        sizes = check.integers(params["pair_edge_sizes"], "pair_edge_sizes", MAX_CELLS)
+        edges = np.asarray(params["pair_edges"])
+        if sizes.shape != self._columns.shape or (sizes < 0).any() or edges.shape != (sizes.sum(),):
+            raise ValueError(
+                "The parameter 'pair_edge_sizes' of a statistic must hold the number of edges of each column."
+            )
+        self.sizes = sizes + 1
+        self._edges = [check.increasing(e, "pair_edges") for e in np.split(edges, np.cumsum(sizes)[:-1])]
+        orders = [transform.orders[j] for j in self._columns]
+        self._places = [None if order is None else np.argsort(order, kind="stable") for order in orders]
+
+    def bins(self, block: Block) -> NDArray[np.int64]:
+        """Bins of the rows of a block.
+
+        Parameters
+        ----------
+        block : Block
+            Encoded rows.
+
+        Returns
+        -------
+        bins : ndarray of shape (n, n_columns), int64
+            -1 for an unknown category.
+        """
+        out = np.empty((len(block.codes), len(self.sizes)), dtype=np.int64)
+        for i, (j, edges, places) in enumerate(zip(self._columns, self._edges, self._places, strict=True)):
+            code = block.codes[:, j]
+            place = code if places is None else places[np.clip(code, 0, len(places) - 1)]
+            out[:, i] = np.where(code >= 0, np.searchsorted(edges, place, side="right"), -1)
+        return out
 
 
 class Pairs:
     r"""Two-way tables of :math:`k` pairs of binned columns, per leaf.
 
-    A record adds one to at most one cell of each table: :math:`\sqrt k` when it is added or removed,
-    :math:`\sqrt{2k}` when it is replaced, by the argument of `Histograms`.
+    A record adds one to at most one cell of each table, in its own leaf: :math:`\sqrt k` when it is added or removed,
+    :math:`\sqrt{2k}` when it is replaced, by the argument of `Histograms`. A pair that is asked for twice counts
+    twice. Rows with an unknown category in one of the two columns, or with a label outside the declared ones, are in
+    no cell.
     """
 
     relative_scale = _ONE
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
-        self._pairs = np.asarray(params["pairs"], dtype=np.int64)  # positions in pair_columns
-        bins = np.asarray(params["pair_edge_sizes"]) + 1
-        self._shapes = [(int(bins[a]), int(bins[b])) for a, b in self._pairs]
-        self.touched = len(self._pairs)
-        self.shape: tuple[int, ...] = (int(params["n_leaves"]), sum(r * c for r, c in self._shapes))
+        self._binning = Binning(params)
+        sizes = self._binning.sizes
+        pairs = check.integers(params["pairs"], "pairs", 2**31)  # positions in pair_columns
+        if (
+            pairs.ndim != 2
+            or pairs.shape[1:] != (2,)
+            or not len(pairs)
+            or not ((pairs >= 0) & (pairs < len(sizes))).all()
+            or (pairs[:, 0] == pairs[:, 1]).any()
+        ):
+            raise ValueError(
+                "The parameter 'pairs' of a statistic must hold one or more pairs of different positions in "
+                "'pair_columns'."
+            )
+        self._pairs = pairs
+        self._shapes = [(int(sizes[a]), int(sizes[b])) for a, b in pairs]
+        n_leaves, width = check.leaf_count(params), sum(rows * columns for rows, columns in self._shapes)
+        if n_leaves * width > MAX_CELLS:
+            raise ValueError(
+                f"Two-way tables of this statistic would have {n_leaves * width} cells; at most {MAX_CELLS} are "
+                "counted. Ask for fewer pairs or coarser bins."
+            )
+        self.touched = len(pairs)
+        self.shape: tuple[int, ...] = (n_leaves, width)
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
-        bins = bin_rows(block, self._params)
+        """Sum the contributions of the rows of a block."""
+        bins = self._binning.bins(block)
         leaf = block.leaves(self._params)
         n_leaves = self.shape[0]
         out = []
@@ -56,14 +143,20 @@ class Pairs:
         return np.concatenate(out, axis=1).astype(np.int64)
 
     def sensitivity(self, neighbours: str) -> float:
-        return float(np.sqrt((1.0 if neighbours == "add-remove" else 2.0) * len(self._pairs)))
+        """Return the L2 sensitivity under a neighbouring relation."""
+        factor = 1.0 if neighbours == "add-remove" else 2.0
+        return float(np.sqrt(factor * len(self._pairs)))
 
 
 class PairScores:
-    r"""All two-way tables at once, for scoring; they never leave the curator.
+    r"""All two-way tables of the rows of all leaves, for scoring; they never leave the curator.
 
-    The score of a pair is the L1 distance between its table and a public prediction. A record adds one to at most one
-    cell of a table, so a score changes by at most 1 when it is added or removed, by at most 2 when it is replaced.
+    The score of a pair is :math:`\|h - e\|_1 - b` with its table :math:`h`, a public prediction :math:`e` and a public
+    number :math:`b`. Since :math:`|\|h - e\|_1 - \|h' - e\|_1| \le \|h - h'\|_1`, and a record adds one to at most
+    one cell of a table, a score changes by at most 1 when a row is added or removed, by at most 2 when it is replaced.
+    Predictions are rounded to integers here, so that scores are exact integers and these bounds hold to the bit.
+
+    `pairs` are the candidates, in the order of `scores`, and `k` is how many of them are wanted.
     """
 
     relative_scale = _ONE
@@ -71,23 +164,62 @@ class PairScores:
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
-        self._sizes = np.asarray(params["pair_edge_sizes"]) + 1
-        self._offsets = np.concatenate([[0], np.cumsum(self._sizes)])
-        width = int(self._offsets[-1])
+        self._binning = Binning(params)
+        check.leaf_count(params)
+        sizes = self._binning.sizes
+        n, width = len(sizes), int(sizes.sum())
+        if n < 2 or width > MAX_BINS:
+            raise ValueError(
+                f"This statistic scores the pairs of 2 or more columns with at most {MAX_BINS} bins together. Got {n} "
+                f"columns with {width} bins. Use coarser bins or fewer columns."
+            )
         self.shape: tuple[int, ...] = (width, width)
+        self._starts = np.cumsum(sizes) - sizes
+        self._predicted = _rounded(params, "predicted", self.shape)
+        self.pairs: NDArray[np.int64] = np.column_stack(np.triu_indices(n, 1)).astype(np.int64)
+        self._baseline = _rounded(params, "baseline", (n, n))[self.pairs[:, 0], self.pairs[:, 1]]
+        self.k = check.whole(params, "k", len(self.pairs))
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
-        bins = bin_rows(block, self._params)
-        leaf = block.leaves(self._params)
-        hot = np.zeros((len(bins), self.shape[0]), dtype=np.float32)  # sums stay below 2**24: exact
-        rows, columns = np.nonzero((bins >= 0) & (leaf >= 0)[:, None])
-        hot[rows, self._offsets[columns] + bins[rows, columns]] = 1.0
-        return (hot.T @ hot).astype(np.int64)
+        """Sum the contributions of the rows of a block."""
+        bins = self._binning.bins(block)
+        bins[block.leaves(self._params) < 0] = -1
+        table = np.zeros(self.shape, dtype=np.int64)
+        for start in range(0, len(bins), _PIECE_ROWS):
+            piece = bins[start : start + _PIECE_ROWS]
+            hot = np.zeros((len(piece), self.shape[0]), dtype=np.float32)
+            rows, columns = np.nonzero(piece >= 0)
+            hot[rows, self._starts[columns] + piece[rows, columns]] = 1.0
+            table += (hot.T @ hot).astype(np.int64)
+        return table
 
-    def scores(self, table: NDArray[np.int64], predicted: NDArray[np.float64]) -> NDArray[np.float64]:
-        """L1 distances of all pairs, (n_columns, n_columns)."""
-        distance = np.add.reduceat(np.abs(table - predicted), self._offsets[:-1], axis=0)
-        return np.add.reduceat(distance, self._offsets[:-1], axis=1)
+    def scores(self, table: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Scores of the candidates.
+
+        Parameters
+        ----------
+        table : ndarray of shape (n_bins, n_bins), int64
+            The sum of the contributions.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_candidates,), int64
+            Of the pairs in `pairs`.
+        """
+        distance = np.add.reduceat(np.abs(table - self._predicted), self._starts, axis=0)
+        distance = np.add.reduceat(distance, self._starts, axis=1)
+        return np.asarray(distance[self.pairs[:, 0], self.pairs[:, 1]] - self._baseline)
 
     def sensitivity(self, neighbours: str) -> float:
+        """Return the largest change of a score under a neighbouring relation."""
         return 1.0 if neighbours == "add-remove" else 2.0
+
+
+def _rounded(params: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return numbers of moderate size as integers."""
+    values = np.asarray(params[name], dtype=np.float64)
+    if values.shape != shape or not (np.abs(values) <= _LARGEST).all():
+        raise ValueError(
+            f"The parameter {name!r} of a statistic must have shape {shape} and hold numbers within {_LARGEST:g}."
+        )
+    return np.rint(values).astype(np.int64)

@@ -42,7 +42,7 @@ class Sketch:
             raise ValueError("The noise must have the shape of the sketch.")
         return np.asarray(self._values + noise)
 
-    def apply(self, function: Callable[[NDArray[np.int64]], NDArray[np.float64]]) -> NDArray[np.float64]:
+    def apply(self, function: Callable[[NDArray[np.int64]], NDArray[np.int64]]) -> NDArray[np.int64]:
         """Return private scores of the sum, for a selection that adds noise to them."""
         return function(self._values)
 

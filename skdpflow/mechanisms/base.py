@@ -55,11 +55,18 @@ class Mechanism(Protocol):
         Returns
         -------
         model : Model
+            What `sample` and `score_samples` use.
         """
         ...
 
     def describe(self) -> dict[str, Any]:
-        """Return name and parameters, as JSON can hold them."""
+        """Return name and parameters, as JSON can hold them.
+
+        Returns
+        -------
+        description : dict
+            With the key ``"name"`` and the constructor's parameters.
+        """
         ...
 
 
@@ -104,6 +111,7 @@ def resolve_mechanism(mechanism: Any, owner: str = "DPSlicedWassersteinFlow") ->
     Returns
     -------
     mechanism : Mechanism
+        A new one for a name or a mapping, the object itself otherwise.
 
     Raises
     ------

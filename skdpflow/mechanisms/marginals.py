@@ -17,10 +17,10 @@ from skdpflow.plan import Public, Request, Rounds
 from skdpflow.projections import Moments, draw_directions
 from skdpflow.release import Measurement, Release
 from skdpflow.transport.flow import Block, CountSlices, Gaussian, Leaf, learn_leaves, normal_particles
-from skdpflow.transport.latent import DIRECTION_STEPS, LATENT_LIMIT, LATENT_STEPS, RankTransform
+from skdpflow.transport.latent import DIRECTION_STEPS, LATENT_STEPS, RankTransform
 from skdpflow.transport.marginals import denoise_ordered, to_simplex
 from skdpflow.transport.model import Model
-from skdpflow.transport.moments import column_distributions, leaf_covariances, leaf_means
+from skdpflow.transport.moments import column_distributions, leaf_covariances, leaf_means, variance_between
 from skdpflow.transport.pairs import PairTarget, coarse_edges, latent_edges, predicted_tables
 
 Array = NDArray[np.float64]
@@ -158,7 +158,7 @@ class MarginalsMechanism(BaseEstimator):
     n_bins : int or None, default=None
         Bins of a numeric column; None lets the policy choose.
     n_slices : int or None, default=None
-        Number of sliced directions; None measures none.
+        Number of sliced directions; None lets the policy choose, 0 measures none.
     n_pairs : int or None, default=None
         Number of two-way tables; None lets the policy choose, 0 measures none.
     n_target_cells : int or None, default=None
@@ -201,7 +201,13 @@ class MarginalsMechanism(BaseEstimator):
         self.n_target_cells = n_target_cells
 
     def describe(self) -> dict[str, Any]:
-        """Return name and parameters, as JSON can hold them."""
+        """Return name and parameters, as JSON can hold them.
+
+        Returns
+        -------
+        description : dict
+            With the key ``"name"`` and the constructor's parameters.
+        """
         return {"name": "marginals", **self.get_params(deep=False)}
 
     # ------------------------------------------------------------------ what is measured
@@ -242,9 +248,8 @@ class MarginalsMechanism(BaseEstimator):
             leaf = {"n_leaves": public.n_classes}
             counts, *rest = yield [Request("counts", "counts", shares["counts"], leaf), *column_moments(columns)]
             n = max(float(counts.values.sum()), 1.0)
-        n_slices = self.n_slices or 0
         regime = policy.regime(
-            n, public.mu, d, int(leaf["n_leaves"]), n_slices=n_slices, n_pairs=0 if d_x < 2 else self.n_pairs
+            n, public.mu, d, int(leaf["n_leaves"]), n_slices=self.n_slices, n_pairs=0 if d_x < 2 else self.n_pairs
         )
 
         # how each column is distributed
@@ -266,15 +271,18 @@ class MarginalsMechanism(BaseEstimator):
             "radius": policy.LATENT_RADIUS * float(np.sqrt(d)),
             "steps": policy.LATTICE_STEPS,
         }
+        sizes = leaf_sizes(histograms if numeric_target else counts, histograms)
+        ordered, z_edges = latent_histograms(histograms, transform)
+        between = variance_between(ordered, z_edges, float(np.max(histograms.sd)), sizes)
+        pooled = policy.pooled(regime, between)
         mean, second = yield [
             Request("mean", "mean", regime.mean, ball),
-            Request("second_moment", "second_moment", regime.second_moment, {**ball, "pooled": regime.pooled}),
+            Request("second_moment", "second_moment", regime.second_moment, {**ball, "pooled": pooled}),
         ]
 
-        sizes = leaf_sizes(histograms if numeric_target else counts, histograms)
-        if n_slices:
+        if regime.n_slices:
             params = {**leaf, **transform.to_params()}
-            params |= slice_params(public, mean, second, sizes, n_slices)
+            params |= slice_params(public, mean, second, sizes, regime.n_slices)
             yield [Request("slices", "slices", regime.slices, params)]
 
         # which pairs of columns the model gets wrong
@@ -304,6 +312,7 @@ class MarginalsMechanism(BaseEstimator):
         Returns
         -------
         model : Model
+            What `sample` and `score_samples` use.
         """
         histograms, mean = release["histograms"], release["mean"]
         sizes = leaf_sizes(release["counts"] if "counts" in release else histograms, histograms)
@@ -514,16 +523,21 @@ def leaf_sizes(counts: Measurement, histograms: Measurement) -> Array:
     return np.maximum(np.average(estimates, axis=0, weights=weights), 1.0)
 
 
+def latent_histograms(m: Measurement, transform: RankTransform) -> tuple[list[Array], list[Array]]:
+    """Counts of each column in the order of its latent axis, (n_leaves, n_bins), and their inner edges there."""
+    counts, edges = [], []
+    for j, (h, e, order) in enumerate(zip(split_histograms(m), split_edges(m), transform.orders, strict=True)):
+        edges.append(latent_edges(transform, j, e[1:-1]))
+        counts.append(h if order is None else h[:, order])
+    return counts, edges
+
+
 def axis_block(m: Measurement, leaf: int, size: float, transform: RankTransform, columns: Sequence[Column]) -> Block:
     """Targets along the latent axes: the leaf's own histograms."""
-    edges, counts = [], []
-    for j, (h, e, order) in enumerate(zip(split_histograms(m), split_edges(m), transform.orders, strict=True)):
-        levels = np.interp(e[1:-1], transform.edges[j], transform.cdf[j])
-        edges.append(np.clip(ndtri(levels), -LATENT_LIMIT, LATENT_LIMIT))
-        counts.append(h[leaf] if order is None else h[leaf][order])
+    counts, edges = latent_histograms(m, transform)
     eye = np.eye(len(columns))
     ordered = [not isinstance(c, Categories) for c in columns]
-    return Block(eye, eye, CountSlices(edges, counts, float(np.max(m.sd)), size, ordered))
+    return Block(eye, eye, CountSlices(edges, [h[leaf] for h in counts], float(np.max(m.sd)), size, ordered))
 
 
 def slice_params(public: Public, mean: Measurement, second: Measurement, sizes: Array, n_slices: int) -> dict[str, Any]:

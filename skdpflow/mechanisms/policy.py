@@ -25,10 +25,14 @@ LATENT_RADIUS = 1.1
 LATTICE_STEPS = 64
 #: Bins of a column in a two-way table.
 PAIR_BINS = 16
-#: A leaf gets its own second moment if the noise of its entries is below this, beside variances of one.
+#: Up to this noise of the entries of a leaf's second moment, beside variances of one, a leaf may have its own.
 LEAF_NOISE = 0.5
+#: It gets its own if that noise is below this part of the variance between leaves.
+LEAF_DIFFERENCE = 0.6
 #: Two-way tables are measured from this many rows per noise on.
-PAIRS_FROM = 30.0
+PAIRS_FROM = 60.0
+#: Sliced histograms, one block of directions, from this many on.
+SLICES_FROM = 400.0
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,10 @@ class Regime:
         Bins of a numeric column.
     histograms, mean, second_moment, slices, selection, pairs : float
         Shares; with those of the first round they sum to at most one.
-    pooled : bool
-        Whether all leaves share one second moment.
-    n_pairs : int
-        Two-way tables to select and measure.
+    leaf_noise : float
+        Noise of an off-diagonal entry of a leaf's second moment over its rows, with a third of the budget.
+    n_pairs, n_slices : int
+        Two-way tables to select and measure, and sliced directions.
     """
 
     n_bins: int
@@ -54,8 +58,9 @@ class Regime:
     slices: float
     selection: float
     pairs: float
-    pooled: bool
+    leaf_noise: float
     n_pairs: int
+    n_slices: int
 
 
 def rows_per_noise(n: float, mu: float, d: int, n_leaves: int) -> float:
@@ -99,7 +104,9 @@ def n_target_cells(n: float, mu: float, d: int) -> int:
     return int(np.clip(n * mu / (24.0 * d), 2, 8))
 
 
-def regime(n: float, mu: float, d: int, n_leaves: int, *, n_slices: int = 0, n_pairs: int | None = None) -> Regime:
+def regime(
+    n: float, mu: float, d: int, n_leaves: int, *, n_slices: int | None = None, n_pairs: int | None = None
+) -> Regime:
     """Choose what to measure.
 
     Parameters
@@ -112,8 +119,8 @@ def regime(n: float, mu: float, d: int, n_leaves: int, *, n_slices: int = 0, n_p
         Number of columns.
     n_leaves : int
         Number of leaves.
-    n_slices : int, default=0
-        Wanted sliced directions.
+    n_slices : int or None, default=None
+        Wanted sliced directions; None chooses.
     n_pairs : int or None, default=None
         Wanted two-way tables; None chooses.
 
@@ -124,30 +131,51 @@ def regime(n: float, mu: float, d: int, n_leaves: int, *, n_slices: int = 0, n_p
     Examples
     --------
     >>> from skdpflow.mechanisms.policy import regime
-    >>> regime(n=300, mu=0.25, d=30, n_leaves=2).pooled
-    True
+    >>> regime(n=300, mu=0.25, d=30, n_leaves=2).n_pairs
+    0
     >>> regime(n=30_000, mu=0.25, d=13, n_leaves=2).n_pairs > 0
     True
     """
     t = rows_per_noise(n, mu, d, n_leaves)
-    # noise of an off-diagonal entry of a leaf's second moment over its rows, with a third of the budget
-    leaf_noise = LATENT_RADIUS**2 * np.sqrt(d) * np.sqrt(3.0 / 2.0) / t
-    pooled = bool(leaf_noise > LEAF_NOISE)
+    leaf_noise = float(LATENT_RADIUS**2 * np.sqrt(d) * np.sqrt(3.0 / 2.0) / t)
+    scarce = leaf_noise > LEAF_NOISE
     if n_pairs is None:
-        n_pairs = 0 if pooled or t < PAIRS_FROM else int(np.clip(t / 20.0, 5, 30))
-    shares = np.array([0.15, 0.40, 0.38]) if pooled else np.array([0.40, 0.20, 0.33])
+        n_pairs = 0 if scarce or t < PAIRS_FROM else int(np.clip(t / 20.0, 5, 30))
+    # histograms, mean, second moment
+    shares = np.array([0.15, 0.40, 0.38] if scarce else [0.35, 0.28, 0.30] if t < 80.0 else [0.40, 0.20, 0.33])
     pairs = 0.08 * float(np.clip(t / 200.0, 1.0, 3.0)) if n_pairs else 0.0
-    slices = 0.2 if n_slices else 0.0
+    if n_slices is None:
+        n_slices = 0 if scarce or t < SLICES_FROM else d
+    slices = 0.1 if n_slices else 0.0
     shares *= (shares.sum() - pairs - slices) / shares.sum()
     histograms, mean, second = (float(s) for s in shares)
     return Regime(
-        n_bins=16 if pooled else (32 if t < 1500.0 else 64),
+        n_bins=16 if scarce else (32 if t < 1500.0 else 64),
         histograms=histograms,
         mean=mean,
         second_moment=second,
         slices=slices,
         selection=pairs / 7.0,
         pairs=pairs * 6.0 / 7.0,
-        pooled=pooled,
+        leaf_noise=leaf_noise,
         n_pairs=n_pairs,
+        n_slices=n_slices,
     )
+
+
+def pooled(regime: Regime, between: float) -> bool:
+    """Whether all leaves share one second moment.
+
+    Parameters
+    ----------
+    regime : Regime
+        The regime.
+    between : float
+        Released share of the latent variance that lies between leaves: leaves that differ in their means tend to
+        differ in their shapes too.
+
+    Returns
+    -------
+    pooled : bool
+    """
+    return regime.leaf_noise > min(LEAF_NOISE, LEAF_DIFFERENCE * between)

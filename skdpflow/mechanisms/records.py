@@ -161,7 +161,13 @@ class RecordsMechanism(BaseEstimator):
         self.public_labels = public_labels
 
     def describe(self) -> dict[str, Any]:
-        """Return name and parameters, as JSON can hold them."""
+        """Return name and parameters, as JSON can hold them.
+
+        Returns
+        -------
+        description : dict
+            With the key ``"name"`` and the constructor's parameters.
+        """
         return {"name": "records", **self.get_params(deep=False)}
 
     # ------------------------------------------------------------------ what is measured
@@ -254,6 +260,7 @@ class RecordsMechanism(BaseEstimator):
         Returns
         -------
         model : Model
+            What `sample` and `score_samples` use.
         """
         records = [m for m in release.measurements if m.kind == "records"]
         first, transport = records[0].params, release.transport

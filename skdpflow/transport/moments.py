@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from skdpflow.release import Measurement
 
@@ -72,6 +75,37 @@ def column_distributions(m: Measurement, total: float) -> tuple[Array, Array]:
     return share * concentration, (1.0 - share) * concentration
 
 
+def variance_between(counts: Sequence[Array], edges: Sequence[Array], sd: float, sizes: Array) -> float:
+    """Estimate from histograms how much of the latent variance lies between leaves.
+
+    Parameters
+    ----------
+    counts : sequence of ndarray of shape (n_leaves, n_bins)
+        Noisy counts of each column.
+    edges : sequence of ndarray of shape (n_bins - 1,)
+        Their inner edges in the latent space.
+    sd : float
+        Standard deviation of the noise of a count.
+    sizes : ndarray of shape (n_leaves,)
+        Estimated leaf sizes.
+
+    Returns
+    -------
+    share : float
+        Variance of the leaf means, weighted by leaf sizes and averaged over columns, less its noise; from 0 to 1.
+    """
+    weights = sizes / sizes.sum()
+    total = 0.0
+    for h, e in zip(counts, edges, strict=True):
+        levels = np.concatenate([[0.0], ndtr(e), [1.0]])
+        density = np.concatenate([[0.0], np.exp(-(e**2) / 2.0) / np.sqrt(2.0 * np.pi), [0.0]])
+        centre = -np.diff(density) / np.maximum(np.diff(levels), 1e-12)  # mean of a standard normal in each bin
+        means = h @ centre / sizes
+        noise = sd**2 * (centre @ centre) / sizes**2
+        total += float(weights @ ((means - weights @ means) ** 2 - noise))
+    return float(np.clip(total / len(counts), 0.0, 1.0))
+
+
 def symmetric(upper: Array, d: int) -> Array:
     """Unfold upper triangles to symmetric matrices.
 
@@ -126,8 +160,8 @@ def leaf_covariances(m: Measurement, counts: Array, means: Array) -> Array:
     Returns
     -------
     covariances : ndarray of shape (n_leaves, d, d)
-        Positive definite. A leaf's own matrix is shrunk to the pooled one by the ratio of its noise to their
-        mean squared difference; with ``pooled`` measurements all leaves share one.
+        Positive definite. A leaf's variances and covariances are shrunk to the pooled ones by the ratio of their
+        noise to their mean squared difference; with ``pooled`` measurements all leaves share one.
     """
     d = means.shape[1]
     step = float(m.params["radius"]) / float(m.params["steps"])
@@ -138,11 +172,15 @@ def leaf_covariances(m: Measurement, counts: Array, means: Array) -> Array:
     if len(m.values) == 1:
         return np.broadcast_to(positive(pooled), (len(counts), d, d)).copy()
     out = []
-    noise = (m.sd * step**2) ** 2
+    rows, columns = np.triu_indices(d)
+    noise = np.broadcast_to((m.sd * step**2) ** 2, (len(rows),))
+    groups = [g for g in (rows == columns, rows != columns) if g.any()]  # variances differ more than correlations
     for values, count, mean in zip(m.values, counts, means, strict=True):
         own = symmetric(values * step**2, d) / count - np.outer(mean, mean) - lattice
-        difference = (own - pooled)[np.triu_indices(d)]
-        noise_variance = float(np.mean(noise)) / count**2
-        signal = max(float(np.mean(difference**2)) - noise_variance, 0.0)
-        out.append(positive(pooled + signal / (signal + noise_variance) * (own - pooled)))
+        difference = (own - pooled)[rows, columns]
+        for group in groups:
+            noise_variance = float(np.mean(noise[group])) / count**2
+            signal = max(float(np.mean(difference[group] ** 2)) - noise_variance, 0.0)
+            difference[group] *= signal / (signal + noise_variance)
+        out.append(positive(pooled + symmetric(difference, d)))
     return np.array(out)
