@@ -651,6 +651,29 @@ def test_shares_that_are_none_are_refused(share):
     assert not hasattr(flow, "release_")
 
 
+class Revealing(Greedy):
+    """Asks for a line per row, with labels that nobody declared public."""
+
+    def plan(self, public):
+        params = {"n_leaves": 2, "levels": np.full(2, 2**20), "radius": 1.0, "steps": 64, **self.params}
+        yield [Request("lines", "records", 1.0, {**params, "directions": np.eye(2, dtype=np.int64)})]
+
+
+@pytest.mark.parametrize(
+    ("params", "neighbours", "match"),
+    [
+        ({"public_labels": False}, "replace-one", "declared public"),
+        ({"public_labels": 1}, "replace-one", "declared public"),
+        ({"public_labels": True}, "add-remove", "replace-one"),
+    ],
+)
+def test_a_mechanism_cannot_show_private_labels_or_the_number_of_rows(params, neighbours, match):
+    flow = DPSlicedWassersteinFlow(mechanism=Revealing(params=params), neighbours=neighbours, **LABELS)
+    with pytest.raises(ValueError, match=match):
+        flow.fit(poisoned(), Y)
+    assert not hasattr(flow, "release_")
+
+
 @pytest.mark.parametrize("params", [{}, {"domain": None}, {"domain": None, "target": Categories()}])
 def test_all_rounds_together_cost_what_was_asked(params):
     """Also with what is found privately before the plan begins: shares of a mechanism are of the rest."""

@@ -40,11 +40,11 @@ def increasing(edges: NDArray[Any], name: str, *, ties: bool = False) -> NDArray
     return edges
 
 
-def split(values: NDArray[Any], sizes: ArrayLike, *, least: int = 1) -> list[NDArray[Any]]:
-    """Cut a flat array into parts of the given sizes, each of `least` or more."""
+def split(values: NDArray[Any], sizes: ArrayLike) -> list[NDArray[Any]]:
+    """Cut a flat array into parts of the given sizes."""
     cuts = np.cumsum([0, *integers(sizes, "sizes", 2**31).tolist()]).tolist()
-    if cuts[-1] != len(values) or min(np.diff(cuts), default=least) < least:
-        raise ValueError("The sizes of a statistic's arrays must be whole numbers that sum to their length.")
+    if cuts[-1] != len(values) or min(np.diff(cuts), default=1) < 1:
+        raise ValueError("The sizes of a statistic's arrays must be positive and sum to their length.")
     return [values[start:stop] for start, stop in pairwise(cuts)]
 
 

@@ -212,8 +212,12 @@ class Curator:
             return [self.select(requests[0], domain, target)]
         for request in requests:
             if request.kind not in KINDS:
-                raise ValueError(f"There is no statistic {request.kind!r}; there are {sorted([*KINDS, 'select_pairs'])}.")
+                raise ValueError(
+                    f"There is no statistic {request.kind!r}; there are {sorted([*KINDS, 'select_pairs'])}."
+                )
         statistics = [KINDS[r.kind](r.params) for r in requests]
+        if isinstance(target, Categories) and any(isinstance(s, Records) and not s.public_labels for s in statistics):
+            raise ValueError("Records show the class of every line: the labels have to be declared public.")
         check_size(self._source, [s for s in statistics if isinstance(s, Records)])
         events = [self.event(r.share) for r in requests]
         sensitivities = [s.sensitivity(self._budget.neighbours) for s in statistics]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skdpflow.curator import _params as check
 from skdpflow.curator.encode import RowSource, encode_values
 from skdpflow.curator.statistics import clip_to_ball
 from skdpflow.domain import Categories, Column, Domain, Interval
@@ -35,19 +36,18 @@ class Records:
     Parameters
     ----------
     params : mapping
-        ``n_leaves``, ``levels`` of the columns, ``radius`` of the ball in half-ranges of a column, ``steps`` and
-        ``directions`` of shape (d, k), int64.
+        ``n_leaves``, ``levels`` of the columns, ``radius`` of the ball in half-ranges of a column, ``steps``,
+        ``directions`` of shape (d, k), int64, and ``public_labels``: whether the class of each row is public.
     """
 
     relative_scale = np.ones(1)
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._levels = np.asarray(params["levels"], dtype=np.int64)
-        self._radius, self._steps = float(params["radius"]), int(params["steps"])
-        self._directions = np.asarray(params["directions"], dtype=np.int64)
-        self.n_leaves = int(params["n_leaves"])
-        if self._steps * float(np.sqrt((self._directions**2).sum(axis=0)).max()) >= 2.0**52:
-            raise ValueError("The lattice of records is too fine for exact projections: use fewer steps.")
+        self._radius, self._steps = check.ball(params)
+        self._directions = check.integers(params["directions"], "directions", 2**26)  # products are exact
+        self.n_leaves = check.leaf_count(params)
+        self.public_labels = params.get("public_labels") is True
 
     @property
     def n_directions(self) -> int:
@@ -67,7 +67,7 @@ class Records:
         lines : ndarray of shape (n, k), int64
             Each a function of its own row alone.
         """
-        scores = np.where(codes < 0, 0.0, centred(codes + 0.5, self._levels))
+        scores = np.where(codes < 0, 0.0, centred(np.add(codes, 0.5, dtype=np.float64), self._levels))
         q = clip_to_ball(np.rint(scores * LATENT_STEPS).astype(np.int64), self._radius, self._steps)
         return (q.astype(np.float64) @ self._directions.astype(np.float64)).astype(np.int64)
 
@@ -152,9 +152,8 @@ def release_records(
     table is kept sorted, replacing one row moves others, and lines in the order of the table would tell.
     """
     n = source.n_rows
-    labelled = isinstance(target, Categories)
     classes = np.zeros(n, dtype=np.int64)
-    if labelled:
+    if isinstance(target, Categories):
         for start, stop in source.spans():
             classes[start:stop] = encode_values(source.target_cells(start, stop), target, "y")
     order = np.random.Generator(np.random.Philox(key=key)).permutation(n)

@@ -242,6 +242,7 @@ class RecordsMechanism(BaseEstimator):
                 "radius": radius,
                 "steps": steps,
                 "directions": np.rint(u * direction_steps).astype(np.int64),
+                "public_labels": bool(self.public_labels),
             }
             name = "records" if self.variant == "fixed" else f"records_{t}"
             requests.append(Request(name, "records", 1.0 / n_releases, params))

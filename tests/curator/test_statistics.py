@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 from skdpflow.accountants import FitLedger, GaussianEvent
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.labels import find_labels
-from skdpflow.curator.statistics import STATISTICS, Block, clip_to_ball
+from skdpflow.curator.measure import KINDS
+from skdpflow.curator.statistics import Block, clip_to_ball
 from skdpflow.plan import BOUNDS_GRID
 from skdpflow.release import rounded_normal_pmf
 from skdpflow.schema import schema_of
 from skdpflow.transport.latent import LATENT_STEPS, RankTransform
 
+#: Statistics that are sums over rows; records have a line per row, and tests of their own.
+SUMS = {kind: statistic for kind, statistic in KINDS.items() if kind != "records"}
 RELATIONS = ["add-remove", "replace-one"]
 # a column of whole numbers, one of categories and a fine one, which is also the numeric target
 LEVELS = (8, 4, 1000)
@@ -105,6 +108,18 @@ def histogram_params(draw):
     }
 
 
+def pair_params(draw):
+    columns = draw(st.permutations([0, 1, 2]))
+    edges = [cuts(draw, LEVELS[j])[1:-1] for j in columns]
+    pair = st.sampled_from([(0, 1), (1, 0), (0, 2), (1, 2), (2, 1)])
+    return {
+        "pair_columns": np.array(columns),
+        "pair_edges": np.concatenate(edges),
+        "pair_edge_sizes": np.array([len(e) for e in edges]),
+        "pairs": np.array(draw(st.lists(pair, min_size=1, max_size=4))),
+    }
+
+
 @st.composite
 def params_of(draw, kind):
     if kind == "bounds":
@@ -114,8 +129,10 @@ def params_of(draw, kind):
     params = leaf_params(draw)
     if kind == "histograms":
         params |= histogram_params(draw)
-    if kind in ("mean", "second_moment", "slices"):
+    if kind in ("mean", "second_moment", "slices", "pairs"):
         params |= latent_params(draw)
+    if kind == "pairs":
+        params |= pair_params(draw)
     if kind in ("mean", "second_moment"):
         params |= ball_params(draw)
     if kind == "second_moment":
@@ -136,19 +153,19 @@ def params_of(draw, kind):
 
 
 def test_every_statistic_is_tested_here():
-    assert set(STATISTICS) == {
-        "counts", "histograms", "column_moments", "mean", "second_moment", "slices", "bounds",
+    assert set(SUMS) == {
+        "counts", "histograms", "column_moments", "mean", "second_moment", "slices", "bounds", "pairs",
     }  # fmt: skip
 
 
 # ---------------------------------------------------------------- the bound
 
 
-@pytest.mark.parametrize("kind", STATISTICS)
+@pytest.mark.parametrize("kind", SUMS)
 @given(st.data())
 @settings(max_examples=80, deadline=None)
 def test_neighbours_never_differ_by_more_than_the_sensitivity(kind, data):
-    statistic = STATISTICS[kind](data.draw(params_of(kind)))
+    statistic = SUMS[kind](data.draw(params_of(kind)))
     rows = data.draw(tables)
     i = data.draw(st.integers(0, len(rows) - 1))
     without = rows[:i] + rows[i + 1 :]
@@ -166,12 +183,12 @@ def test_neighbours_never_differ_by_more_than_the_sensitivity(kind, data):
         assert distance(statistic, rows, replaced) <= statistic.sensitivity("replace-one") * ROUNDING
 
 
-@pytest.mark.parametrize("kind", STATISTICS)
+@pytest.mark.parametrize("kind", SUMS)
 @given(st.data())
 @settings(max_examples=40, deadline=None)
 def test_rows_contribute_alone(kind, data):
     """A sum is the sum over its rows, bit for bit and in any order, and a row touches as much as it says."""
-    statistic = STATISTICS[kind](data.draw(params_of(kind)))
+    statistic = SUMS[kind](data.draw(params_of(kind)))
     rows = data.draw(tables)
     alone = [total(statistic, [r]) for r in rows]
     assert (total(statistic, rows) == sum(alone)).all()
@@ -187,7 +204,7 @@ def test_values_on_a_slice_edge_fall_into_one_bin():
         "directions": np.array([[[1], [0], [0]]]),
         "slice_edges": np.array([[[-1024, 0, 1024]]]),
     }
-    statistic = STATISTICS["slices"](params)
+    statistic = SUMS["slices"](params)
     on_edge = ((4, -1, 500), 0, (0.0, 0.5, 0.0), (0.0, 0.0, 0.0))
     assert total(statistic, [on_edge]).ravel().tolist() == [0, 0, 1, 0]
 
@@ -227,6 +244,13 @@ HISTOGRAMS = {
     "edges": np.array([0, 4, 8, 0, 500, 1000]),
     "edge_sizes": np.array([3, 3]),
 }
+PAIRS = {
+    **BALL,
+    "pair_columns": np.array([0, 2]),
+    "pair_edges": np.array([4, 500]),
+    "pair_edge_sizes": np.array([1, 1]),
+    "pairs": np.array([[0, 1], [1, 0]]),
+}
 WORST = [
     ("counts", LEAVES, at(0, 0), at(0, 0, label=1)),
     ("histograms", HISTOGRAMS, at(1, 1), at(1, 1, label=2)),
@@ -237,13 +261,15 @@ WORST = [
     ("second_moment", {**BALL, "pooled": False}, at(1, 0), at(1, 0, label=1)),
     ("slices", SLICES, at(1, 1), at(-1, -1)),
     ("slices", SLICES, at(1, 1), at(1, 1, label=1)),
+    ("pairs", PAIRS, at(1, 1), at(1, -1)),
+    ("pairs", PAIRS, at(1, 1), at(1, 1, label=1)),
     ("bounds", {"grid": BOUNDS_GRID, "n_columns": 3}, at(0, 0, raw=1.0), at(0, 0, raw=-3.0)),
 ]
 
 
 @pytest.mark.parametrize(("kind", "params", "one", "other"), WORST)
 def test_some_pair_comes_within_a_hundredth_of_the_sensitivity(kind, params, one, other):
-    statistic, rest = STATISTICS[kind](params), [at(0, 1), at(1, 1, label=1)]
+    statistic, rest = SUMS[kind](params), [at(0, 1), at(1, 1, label=1)]
     added = distance(statistic, [rest[0], one, rest[1]], rest)
     assert 0.99 * statistic.sensitivity("add-remove") <= added <= statistic.sensitivity("add-remove") * ROUNDING
     replaced = distance(statistic, [rest[0], one, rest[1]], [rest[0], other, rest[1]])
@@ -253,7 +279,7 @@ def test_some_pair_comes_within_a_hundredth_of_the_sensitivity(kind, params, one
 
 def test_column_moments_come_close_to_their_sensitivity():
     params = {"columns": np.array([0, 2]), "levels": np.array([8, 1000]), "radius": 1.2, "steps": 1000}
-    statistic = STATISTICS["column_moments"](params)
+    statistic = SUMS["column_moments"](params)
     assert distance(statistic, [at(1, 1)], []) >= 0.99 * statistic.sensitivity("add-remove")
     # squares cannot be opposite, so twice the radius is never reached
     assert distance(statistic, [at(1, 1)], [at(-1, -1)]) >= 0.75 * statistic.sensitivity("replace-one")
@@ -312,6 +338,10 @@ BROKEN = [
     ("slices", {**SLICES, "directions": SLICES["directions"] * 2**40}),
     ("slices", {**SLICES, "slice_edges": np.tile([5, 2], (N_CLASSES, 3, 1))}),
     ("slices", {**SLICES, "n_leaves": 2}),
+    ("pairs", {**PAIRS, "pair_edges": np.array([np.nan, 500])}),
+    ("pairs", {**PAIRS, "pair_edges": np.array([7, 4, 500]), "pair_edge_sizes": np.array([2, 1])}),
+    ("pairs", {**PAIRS, "pairs": np.array([[0, 2]])}),
+    ("pairs", {**PAIRS, "pairs": np.zeros((0, 2), dtype=int)}),
     ("bounds", {"grid": BOUNDS_GRID[::-1], "n_columns": 3}),
     ("bounds", {"grid": np.array([0.0, np.nan]), "n_columns": 3}),
 ]
@@ -320,20 +350,20 @@ BROKEN = [
 @pytest.mark.parametrize(("kind", "params"), BROKEN)
 def test_parameters_that_would_void_the_bound_are_refused(kind, params):
     with pytest.raises(ValueError, match="statistic"):
-        STATISTICS[kind](params)
+        SUMS[kind](params)
 
 
 @pytest.mark.parametrize("kind", ["counts", "histograms", "mean", "second_moment"])
 @pytest.mark.parametrize("n_leaves", [1, 2])
 def test_rows_beyond_the_stated_leaves_are_left_out(kind, n_leaves):
     params = {**HISTOGRAMS, **BALL, "pooled": False, "n_leaves": n_leaves}
-    statistic, kept = STATISTICS[kind](params), [at(1, 1), at(-1, 0)]
+    statistic, kept = SUMS[kind](params), [at(1, 1), at(-1, 0)]
     assert (total(statistic, [*kept, at(1, 1, label=2)]) == total(statistic, kept)).all()
 
 
 def test_a_latent_transform_without_values_cannot_move_a_row_out_of_the_ball():
     with np.errstate(invalid="ignore"):
-        statistic = STATISTICS["mean"]({**BALL, "latent_cdf": np.full(len(BALL["latent_cdf"]), np.nan)})
+        statistic = SUMS["mean"]({**BALL, "latent_cdf": np.full(len(BALL["latent_cdf"]), np.nan)})
         assert (total(statistic, [at(1, 1), at(-1, 0)]) == 0).all()
 
 

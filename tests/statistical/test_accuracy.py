@@ -12,9 +12,9 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
 from skdpflow.curator.encode import RowSource
+from skdpflow.curator.measure import KINDS
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.curator.sketch import sketch_rows
-from skdpflow.curator.statistics import STATISTICS
 from skdpflow.release import rounded_normal_pmf
 from skdpflow.schema import schema_of
 
@@ -52,12 +52,13 @@ TABLES = [iris, found, diabetes, cancer]
 
 
 def fit(monkeypatch, table, **params):
-    """Fit with a known rank key: the one secret that the sketches depend on."""
+    """Fit with a known rank key, the one secret that the sketches depend on; return what has Gaussian noise too."""
     monkeypatch.setattr(NoiseSource, "rank_key", lambda self: KEY)
     X, y, own = table()
     flow = DPSlicedWassersteinFlow(**{"epsilon": 1.0, "n_particles": 100, **own, **params}).fit(X, y)
     assert flow.release_.private
-    return flow.release_, X, y
+    noisy = [m for m in flow.release_.measurements if m.kind != "select_pairs"]
+    return flow.release_, noisy, X, y
 
 
 def noise_of(release, m, X, y):
@@ -66,7 +67,7 @@ def noise_of(release, m, X, y):
         return m.values - [np.count_nonzero(y == label) for label in m.params["labels"]]
     source = RowSource(X, y, schema_of(X, y), release.domain)
     domain, target = (None, None) if m.kind == "bounds" else (release.domain, release.target)
-    (sketch,) = sketch_rows(source, [STATISTICS[m.kind](m.params)], domain, target, KEY)
+    (sketch,) = sketch_rows(source, [KINDS[m.kind](m.params)], domain, target, KEY)
     return m.values - sketch.release(np.zeros(m.values.shape, dtype=np.int64))
 
 
@@ -79,9 +80,9 @@ def p_values(noise, m):
 
 @pytest.mark.parametrize("table", TABLES)
 def test_every_measurement_has_the_noise_that_it_states(monkeypatch, table):
-    release, X, y = fit(monkeypatch, table)
+    release, noisy, X, y = fit(monkeypatch, table)
     spread, n_integers = [], 0
-    for m in release.measurements:
+    for m in noisy:
         noise = noise_of(release, m, X, y)
         assert m.noise_scale.min() > 1.0
         # label counts are shown only above a threshold, so that their noise is not centred
@@ -105,8 +106,8 @@ def test_measurements_have_noise_of_their_own(monkeypatch, table):
     """No draw is used twice, within a measurement or in two of them, or in two fits."""
     drawn = []
     for _ in range(2):
-        release, X, y = fit(monkeypatch, table)
-        drawn += [(noise_of(release, m, X, y) / m.sd).ravel() for m in release.measurements]
+        release, noisy, X, y = fit(monkeypatch, table)
+        drawn += [(noise_of(release, m, X, y) / m.sd).ravel() for m in noisy]
     longest = max(map(len, drawn))
     for i, one in enumerate(drawn):
         for other in drawn[:i]:
@@ -120,9 +121,9 @@ def test_measurements_have_noise_of_their_own(monkeypatch, table):
 @pytest.mark.parametrize("epsilon", [0.1, 1.0, 10.0])
 def test_the_stated_scale_is_what_the_budget_asks_for(monkeypatch, epsilon):
     """noise scale = sensitivity x multiplier of the event, coordinate by coordinate."""
-    release, *_ = fit(monkeypatch, iris, epsilon=epsilon)
-    for m in release.measurements:
-        statistic = STATISTICS[m.kind](m.params)
+    release, noisy, *_ = fit(monkeypatch, iris, epsilon=epsilon)
+    for m in noisy:
+        statistic = KINDS[m.kind](m.params)
         assert m.sensitivity == statistic.sensitivity(release.neighbours)
         expected = statistic.relative_scale * m.sensitivity * m.event.noise_multiplier
         assert m.noise_scale == pytest.approx(expected, rel=1e-12)
@@ -130,8 +131,8 @@ def test_the_stated_scale_is_what_the_budget_asks_for(monkeypatch, epsilon):
 
 def test_small_scales_have_the_exact_distribution(monkeypatch):
     """At a huge epsilon the noise is mostly zero, with exactly the probabilities of the rounded normal."""
-    release, X, y = fit(monkeypatch, iris, epsilon=400.0)
-    m = max(release.measurements, key=lambda m: m.values.size)
+    release, noisy, X, y = fit(monkeypatch, iris, epsilon=400.0)
+    m = max(noisy, key=lambda m: m.values.size)
     noise, scale = noise_of(release, m, X, y).ravel(), float(m.noise_scale.max())
     assert scale < 1.0
     zeros = float(rounded_normal_pmf(np.array([0]), scale)[0])
