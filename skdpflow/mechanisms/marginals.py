@@ -248,9 +248,9 @@ class MarginalsMechanism(BaseEstimator):
             leaf = {"n_leaves": public.n_classes}
             counts, *rest = yield [Request("counts", "counts", shares["counts"], leaf), *column_moments(columns)]
             n = max(float(counts.values.sum()), 1.0)
-        regime = policy.regime(
-            n, public.mu, d, int(leaf["n_leaves"]), n_slices=self.n_slices, n_pairs=0 if d_x < 2 else self.n_pairs
-        )
+        n_pair_bins = policy.n_pair_bins(d_x)
+        wanted = 0 if d_x < 2 or n_pair_bins < 2 else self.n_pairs
+        regime = policy.regime(n, public.mu, d, int(leaf["n_leaves"]), n_slices=self.n_slices, n_pairs=wanted)
 
         # how each column is distributed
         n_bins = self.n_bins or regime.n_bins
@@ -290,7 +290,7 @@ class MarginalsMechanism(BaseEstimator):
         if n_pairs:
             so_far = Learned(histograms, mean, second, None, None, transform, sizes, columns)
             _, particles = so_far.learn(public.seed, SELECTION_PARTICLES, 1, 1.0)
-            bins = pair_bins(transform, split_edges(histograms)[:d_x], policy.PAIR_BINS)
+            bins = pair_bins(transform, split_edges(histograms)[:d_x], n_pair_bins)
             factor = 1.0 if public.neighbours == "add-remove" else 2.0
             noise = float(np.sqrt(factor * n_pairs / regime.pairs)) / public.mu
             params = {**leaf, **transform.to_params(), **bins}

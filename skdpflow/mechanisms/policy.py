@@ -25,6 +25,8 @@ LATENT_RADIUS = 1.1
 LATTICE_STEPS = 64
 #: Bins of a column in a two-way table.
 PAIR_BINS = 16
+#: Bins of all columns together in the selection of two-way tables, which is a matter of memory: the curator's limit.
+ALL_PAIR_BINS = 2**12
 #: Up to this noise of the entries of a leaf's second moment, beside variances of one, a leaf may have its own.
 LEAF_NOISE = 0.5
 #: It gets its own if that noise is below this part of the variance between leaves.
@@ -102,6 +104,28 @@ def n_target_cells(n: float, mu: float, d: int) -> int:
         From 2 to 8.
     """
     return int(np.clip(n * mu / (24.0 * d), 2, 8))
+
+
+def n_pair_bins(d: int) -> int:
+    """Bins of a column in a two-way table: fewer where there are very many columns.
+
+    Parameters
+    ----------
+    d : int
+        Number of columns that may be paired.
+
+    Returns
+    -------
+    n_bins : int
+        At most `PAIR_BINS`; less than 2 if two-way tables are out of the question.
+
+    Examples
+    --------
+    >>> from skdpflow.mechanisms.policy import n_pair_bins
+    >>> n_pair_bins(13), n_pair_bins(784)
+    (16, 5)
+    """
+    return min(PAIR_BINS, ALL_PAIR_BINS // d)
 
 
 def regime(

@@ -70,11 +70,16 @@ class PairLayer:
     Parameters
     ----------
     given, moved : int
-        Columns.
+        Columns; different ones.
     edges : ndarray
         Inner edges of the bins of the given column.
     x, y : tuple of ndarray
         Knots of the map of each bin.
+
+    Notes
+    -----
+    The given column stays where it is, so the bin of a point is known on both sides and the layer is invertible; its
+    log-determinant is the log-slope of the map of that bin.
     """
 
     given: int
@@ -84,11 +89,34 @@ class PairLayer:
     y: tuple[Array, ...]
 
     def forward(self, z: Array) -> Array:
-        """Move points, (n, d)."""
+        """Move points.
+
+        Parameters
+        ----------
+        z : ndarray of shape (n, d)
+            Points.
+
+        Returns
+        -------
+        moved : ndarray of shape (n, d)
+        """
         return self._move(z, self.x, self.y)[0]
 
     def inverse(self, z: Array) -> tuple[Array, Array]:
-        """Move points back; also the log-determinant at the origin."""
+        """Move points back, and tell by how much the layer stretches there.
+
+        Parameters
+        ----------
+        z : ndarray of shape (n, d)
+            Points.
+
+        Returns
+        -------
+        origin : ndarray of shape (n, d)
+            Points that `forward` maps to `z`.
+        log_det : ndarray of shape (n,)
+            Log-determinant of the layer at the origin.
+        """
         origin, rows = self._move(z, self.y, self.x)
         log_det = np.zeros(len(z))
         for b, (x, y) in enumerate(zip(self.x, self.y, strict=True)):
@@ -157,7 +185,7 @@ def predicted_tables(particles: Sequence[Array], weights: Array, edges: Sequence
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     total = np.zeros((offsets[-1], offsets[-1]))
     for z, w in zip(particles, weights, strict=True):
-        hot = np.zeros((len(z), offsets[-1]), dtype=np.float32)
+        hot = np.zeros((len(z), offsets[-1]), dtype=np.float32)  # sums below 2**24 are exact
         for j, e in enumerate(edges):
             hot[np.arange(len(z)), offsets[j] + np.searchsorted(e, z[:, j], side="right")] = 1.0
         total += w * (hot.T @ hot)
@@ -185,8 +213,8 @@ def pair_layer(particles: Array, size: float, target: PairTarget) -> PairLayer |
     moved = particles[:, target.moved]
     rows = np.searchsorted(target.given_edges, particles[:, target.given], side="right")
     columns = np.searchsorted(target.moved_edges, moved, side="right")
-    expected = np.bincount(rows * n_columns + columns, minlength=n_rows * n_columns) * (size / len(particles))
-    expected = expected.reshape(n_rows, n_columns)
+    cells = np.bincount(rows * n_columns + columns, minlength=n_rows * n_columns).reshape(n_rows, n_columns)
+    expected: Array = cells.astype(np.float64) * (size / len(particles))
     mass = expected.sum(axis=1, keepdims=True)
     if target.ordered:
         found = denoise_ordered(target.counts, expected, target.sd)
