@@ -9,9 +9,9 @@ classes. Here are the curves of two tables, so that you can guess where yours wi
 # %%
 # Two public tables
 # -----------------
-# Handwritten digits have 64 columns and ten classes; three kinds of wine have 13 columns, and few rows. Both are public,
-# which is why we may fit them as often as we like and look at the scores. Doing the same with private rows would spend
-# a budget in every fit, and once more in every score.
+# Handwritten digits have 64 columns and ten classes; three kinds of wine have 13 columns, and few rows. Both are
+# public, which is why we may fit them as often as we like and look at the scores. Doing the same with private rows
+# would spend a budget in every fit, and once more in every score.
 
 import numpy as np
 from sklearn.datasets import load_digits, load_wine
@@ -40,8 +40,8 @@ tables = {
 # %%
 # One curve per table
 # -------------------
-# For each epsilon a few fits, each with fresh noise. A logistic regression learns from the synthetic rows and is judged
-# on real rows that were set aside.
+# For each epsilon a few fits, each with fresh noise. A logistic regression learns from the synthetic rows and is
+# judged on real rows that were set aside.
 
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
@@ -73,8 +73,8 @@ for name, ((X, y), domain) in tables.items():
                 guarantees.append(flow.privacy_spent_)
 
 # %%
-# Points are means and bars go from the worst to the best fit. A fit can be lucky or unlucky: the bars are as much a part of
-# the answer as the points, because with private rows there is one fit and nobody knows which.
+# Points are means and bars go from the worst to the best fit. A fit can be lucky or unlucky: the bars are as much a
+# part of the answer as the points, because with private rows there is one fit and nobody knows which.
 
 import matplotlib.pyplot as plt
 
@@ -101,10 +101,10 @@ plt.show()
 # %%
 # What can be known without any rows
 # ----------------------------------
-# The noise of every measurement is known before the fit: it depends on epsilon, delta and the number of measurements,
-# and not on the rows. The noise multiplier below is the standard deviation of the noise that a single count would get if
-# the whole budget went to it. A plan shares the budget among many counts, each of which gets several times that. Groups
-# of rows that are not much larger cannot be told from noise, whatever is done with it.
+# How much noise a budget means does not depend on the rows. The noise multiplier below is the standard deviation of
+# the noise that a single count would get if the whole budget went to it. A plan shares the budget among many counts,
+# each of which gets several times that. Groups of rows that are not much larger cannot be told from noise, whatever is
+# done with it.
 
 from skdpflow.accountants import noise_multiplier
 
@@ -113,13 +113,14 @@ for epsilon in epsilons:
     print(f"{epsilon:7g}{noise_multiplier(epsilon, delta):19.3f}")
 
 # %%
-# So choose epsilon before you see the private rows: by what you owe to the people in the table, checked against public
-# tables of a similar shape.
+# So choose epsilon before you see the private rows: by what you owe to the people in the table, checked against
+# public tables of a similar shape.
 #
 # What was spent
 # --------------
-# Each fit spent its own epsilon. If the digits had been private, publishing all of these fits would have cost more than
-# any one of them: Gaussian mechanisms compose by adding the squares of their mu. (The scores are not even in this sum.)
+# Each fit spent its own epsilon. If the digits had been private, publishing all of these fits would have cost more
+# than any one of them: Gaussian mechanisms compose by adding the squares of their mu. (The scores are not even in
+# this sum.)
 
 from skdpflow.accountants import GaussianDPAccountant, GaussianEvent, gdp_mu
 

@@ -13,9 +13,9 @@ records instead. Both give the same guarantee; this example shows what they make
 # %%
 # The same guarantee for both
 # ---------------------------
-# The paper's mechanism prints one noisy line per row. The number of lines is no secret then, so it can only hide what a
-# row says and not that it is there: both get ``neighbours="replace-one"``. Lines of each class are printed apart, so the
-# labels have to be declared public; the default protects them.
+# The paper's mechanism prints one noisy line per row. The number of lines is no secret then, so it can only hide
+# what a row says and not that it is there: both get ``neighbours="replace-one"``. Lines of each class are printed
+# apart, so the labels have to be declared public; the default protects them.
 
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
@@ -108,10 +108,10 @@ plt.show()
 # %%
 # Why they differ
 # ---------------
-# A line of the paper's mechanism has noise of its own, as large as the largest difference between two rows needs it to be.
-# More rows give more lines, each as noisy as before, and the noise stays in the distributions that the flow follows. A
-# count of the default mechanism sums over all rows before noise is added once, so the noise of its share falls as one
-# over the number of rows. The releases tell how much noise there was:
+# A line of the paper's mechanism has noise of its own, as large as the largest difference between two rows needs it
+# to be. More rows give more lines, each as noisy as before, and the noise stays in the distributions that the flow
+# follows. A count of the default mechanism sums over all rows before noise is added once, so the noise of its share
+# falls as one over the number of rows. The releases tell how much noise there was:
 #
 # What was spent
 # --------------

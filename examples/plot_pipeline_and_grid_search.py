@@ -33,9 +33,9 @@ domain = Domain(
 # %%
 # Last step of a Pipeline
 # -----------------------
-# Steps before the flow see the raw rows, so what they learn from them is **not covered** by the guarantee of the flow. A
-# step that learns nothing is safe: the logarithm here, or scaling by public constants. A `StandardScaler` would not be,
-# as it stores the mean of the private rows; the flow does not need one.
+# Steps before the flow see the raw rows, so what they learn from them is **not covered** by the guarantee of the
+# flow. A step that learns nothing is safe: the logarithm here, or scaling by public constants. A `StandardScaler`
+# would not be, as it stores the mean of the private rows; the flow does not need one.
 
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
@@ -93,8 +93,8 @@ plt.show()
 # %%
 # What such a search costs
 # ------------------------
-# Where the folds of one setting scatter more than the settings differ, there is nothing to choose: every fit draws its own
-# noise. And the search is expensive:
+# Where the folds of one setting scatter more than the settings differ, there is nothing to choose: every fit draws
+# its own noise. And the search is expensive:
 #
 # * every fit spends its own epsilon on the rows it was given, and every row is in all folds but one;
 # * the scores are functions of private rows, **not covered** by any guarantee, and so is the choice they lead to.

@@ -46,8 +46,8 @@ domain = Domain(
 # %%
 # Fit once, sample as often as you like
 # -------------------------------------
-# `fit` measures noisy statistics of the rows, and this is all that it spends. Whether or not one given woman is in the
-# table changes the probability of any outcome by a factor of at most exp(epsilon), up to delta. Sampling costs
+# `fit` measures noisy statistics of the rows, and this is all that it spends. Whether or not one given woman is in
+# the table changes the probability of any outcome by a factor of at most exp(epsilon), up to delta. Sampling costs
 # nothing.
 
 flow = DPSlicedWassersteinFlow(epsilon=3.0, delta=1e-5, domain=domain, target=Categories(["malignant", "benign"]))
@@ -105,8 +105,8 @@ axes[0].legend(loc="upper left")
 ax = axes[2]
 places = range(len(models))
 ax.hlines(places, on_synthetic, on_real, color="0.8", lw=3, zorder=1)
-ax.scatter(on_real, places, 80, "black", marker="o", label="trained on real rows")
-ax.scatter(on_synthetic, places, 80, "#009e73", marker="D", label="trained on synthetic rows")
+ax.scatter(on_real, places, 150, "none", marker="o", edgecolors="black", lw=2, label="trained on real rows")
+ax.scatter(on_synthetic, places, 50, "#009e73", marker="D", label="trained on synthetic rows")
 ax.axvline(majority, color="0.5", ls=":")
 ax.text(majority + 0.01, 2.7, "always the larger class", color="0.35", va="center")
 ax.set(yticks=places, yticklabels=models, ylim=(3.9, -0.5), xlim=(min(majority, *on_synthetic) - 0.05, 1.0))

@@ -7,8 +7,9 @@ import io
 import json
 import os
 import zipfile
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from skdpflow.accountants.events import Event, event_from_dict, event_to_dict
+from skdpflow.accountants.events import Event, event_from_dict, event_to_dict, flatten_event
 from skdpflow.domain import Categories, Column, Domain, Interval, column_from_dict
 from skdpflow.exceptions import ReleaseError
 from skdpflow.schema import Schema
@@ -81,6 +82,16 @@ def _frozen(value: Any) -> Any:
         value = value.copy()
         value.setflags(write=False)
     return value
+
+
+def _in_words(event: Event) -> str:
+    """Return an event without nesting, repetitions and digits that nobody reads."""
+    words = []
+    for part, n in Counter(flatten_event(event)).items():
+        values = {f.name: getattr(part, f.name) for f in fields(part)}
+        given = ", ".join(f"{k}={v:.6g}" if isinstance(v, float) else f"{k}={v!r}" for k, v in values.items())
+        words.append(f"{f'{n} times ' if n > 1 else ''}{type(part).__name__}({given})")
+    return ", ".join(words)
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,9 +276,17 @@ class Release:
             scales = " to ".join(f"{s:.4g}" for s in ([scale[0], scale[-1]] if scale.size > 1 else scale))
             lines.append(
                 f"  {m.name}: {m.kind}, {m.values.size} integers, sensitivity {m.sensitivity:.6g}, "
-                f"noise scale {scales}, {m.event}"
+                f"noise scale {scales}, {_in_words(m.event)}"
             )
         lines.append(f"public by declaration: {self.schema.container} rows with columns {list(self.domain.names)}")
+        declared = ["the types of the columns"]
+        if "bounds" not in self:
+            declared.append("their domain")
+        if self.numeric_target:
+            declared.append("the interval of the target")
+        if self.classes is not None and "labels" not in self:
+            declared.append(f"the classes {list(self.classes)}")
+        lines[-1] += ", " + ", ".join(declared)
         if any(m.kind == "records" for m in self.measurements):
             of_classes = "" if self.classes is None else " of each class"
             lines.append(f"public, as records are released: the number of rows{of_classes}")
