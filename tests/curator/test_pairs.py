@@ -1,0 +1,266 @@
+"""Two-way tables and their scores: one row never moves them by more than is stated, whatever was asked for."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skdpflow.curator.encode import RowSource
+from skdpflow.curator.pairs import MAX_BINS, Binning, Pairs, PairScores
+from skdpflow.curator.sketch import sketch_rows
+from skdpflow.curator.statistics import Block
+from skdpflow.domain import Categories, Domain, Interval
+from skdpflow.mechanisms.policy import ALL_PAIR_BINS, PAIR_BINS, n_pair_bins
+from skdpflow.schema import schema_of
+from skdpflow.transport.latent import RankTransform
+
+LEVELS = (6, 3, 10)
+ORDER = np.array([2, 0, 1])
+NO_SPREAD = np.zeros((0, 2))
+
+
+def transform(order=ORDER):
+    edges = [np.arange(size + 1) for size in LEVELS]
+    return RankTransform(edges, [e / e[-1] for e in edges], [None, order, None], [NO_SPREAD] * 3)
+
+
+def params_of(edges, *, n_leaves=2, order=ORDER, **more):
+    return {
+        "n_leaves": n_leaves,
+        **transform(order).to_params(),
+        "pair_columns": np.arange(len(edges)),
+        "pair_edges": np.concatenate([np.asarray(e, dtype=np.float64) for e in edges]),
+        "pair_edge_sizes": np.array([len(e) for e in edges]),
+        **more,
+    }
+
+
+def block_of(codes, classes):
+    codes = np.array(codes, dtype=np.int64).reshape(-1, 3)
+    return Block(codes, np.array(classes, dtype=np.int64), lambda: np.zeros(codes.shape))
+
+
+EDGES = [[2, 4], [1], [3, 5, 8]]
+WIDTH = 3 + 2 + 4
+
+
+def scores_params(edges=EDGES, predicted=None, baseline=None, k=1, **more):
+    width = sum(len(e) + 1 for e in edges)
+    return params_of(
+        edges,
+        predicted=np.zeros((width, width)) if predicted is None else predicted,
+        baseline=np.zeros((len(edges), len(edges))) if baseline is None else baseline,
+        k=k,
+        **more,
+    )
+
+
+row = st.tuples(
+    st.integers(0, 5), st.integers(-1, 2), st.integers(0, 9), st.integers(-1, 3)  # the last is a label
+)  # fmt: skip
+rows_of = st.lists(row, min_size=1, max_size=8)
+
+
+def cut(rows):
+    table = np.array(rows, dtype=np.int64).reshape(-1, 4)
+    return block_of(table[:, :3], table[:, 3])
+
+
+def naive_tables(rows, pairs, n_leaves=2):
+    """Row by row, in plain Python."""
+    place = {code: rank for rank, code in enumerate(ORDER)}
+    out = []
+    for a, b in pairs:
+        table = np.zeros((n_leaves, len(EDGES[a]) + 1, len(EDGES[b]) + 1), dtype=np.int64)
+        for *codes, label in rows:
+            codes = [codes[0], place.get(codes[1], -1), codes[2]]
+            if 0 <= label < n_leaves and codes[a] >= 0 and codes[b] >= 0:
+                bin_a, bin_b = (sum(codes[j] >= e for e in EDGES[j]) for j in (a, b))
+                table[label, bin_a, bin_b] += 1
+        out.append(table.reshape(n_leaves, -1))
+    return np.concatenate(out, axis=1)
+
+
+@given(rows_of)
+@settings(max_examples=60, deadline=None)
+def test_tables_are_those_of_a_loop_over_rows(rows):
+    pairs = [(0, 1), (2, 0), (1, 2), (0, 1)]
+    values = Pairs(params_of(EDGES, pairs=np.array(pairs))).contributions(cut(rows))
+    assert values.dtype == np.int64
+    assert (values == naive_tables(rows, pairs)).all()
+    # all tables at once are the same tables, of both leaves together
+    table = PairScores(scores_params()).contributions(cut(rows))
+    starts = np.cumsum([0, 3, 2, 4])
+    for a, b in [(0, 1), (0, 2), (1, 2)]:
+        part = table[starts[a] : starts[a + 1], starts[b] : starts[b + 1]]
+        assert (part.ravel() == naive_tables(rows, [(a, b)]).sum(axis=0)).all()
+        assert (part.T == table[starts[b] : starts[b + 1], starts[a] : starts[a + 1]]).all()
+
+
+@given(rows_of, st.data())
+@settings(max_examples=150, deadline=None)
+def test_neighbours_move_a_score_by_at_most_its_sensitivity(rows, data):
+    number = st.floats(-5.0, 8.0)
+    predicted = np.array(data.draw(st.lists(number, min_size=WIDTH**2, max_size=WIDTH**2))).reshape(WIDTH, WIDTH)
+    baseline = np.array(data.draw(st.lists(number, min_size=9, max_size=9))).reshape(3, 3)
+    statistic = PairScores(scores_params(predicted=predicted, baseline=baseline))
+
+    def scores(rows):
+        return statistic.scores(statistic.contributions(cut(rows)))
+
+    i = data.draw(st.integers(0, len(rows) - 1))
+    removed, replaced = rows[:i] + rows[i + 1 :], [*rows]
+    replaced[i] = data.draw(row)
+    assert scores(rows).dtype == np.int64
+    assert np.abs(scores(rows) - scores(removed)).max() <= statistic.sensitivity("add-remove") == 1
+    assert np.abs(scores(rows) - scores(replaced)).max() <= statistic.sensitivity("replace-one") == 2
+
+
+def test_both_sensitivities_are_reached():
+    predicted = np.zeros((WIDTH, WIDTH))
+    predicted[0, 3] = 5.0
+    statistic = PairScores(scores_params(predicted=predicted))
+
+    def first(rows):
+        return statistic.scores(statistic.contributions(cut(rows)))[0]
+
+    one, other = (0, 2, 0, 0), (5, 1, 9, 0)
+    assert first([one]) - first([]) == -1
+    assert first([one]) - first([other]) == -2
+
+
+def test_a_score_is_the_distance_less_the_baseline():
+    rows = [(0, 2, 0, 0), (0, 2, 9, 1), (5, 1, 9, 1)]
+    rng = np.random.default_rng(0)
+    predicted, baseline = rng.integers(0, 4, (WIDTH, WIDTH)), rng.integers(0, 4, (3, 3))
+    statistic = PairScores(scores_params(predicted=predicted + 0.3, baseline=baseline - 0.2))
+    starts = np.cumsum([0, 3, 2, 4])
+    expected = []
+    for a, b in statistic.pairs:
+        part = predicted[starts[a] : starts[a + 1], starts[b] : starts[b + 1]]
+        expected.append(np.abs(naive_tables(rows, [(a, b)]).sum(axis=0) - part.ravel()).sum() - baseline[a, b])
+    assert statistic.pairs.tolist() == [[0, 1], [0, 2], [1, 2]]
+    assert statistic.scores(statistic.contributions(cut(rows))).tolist() == expected
+
+
+def test_sums_stay_exact_beyond_the_integers_of_single_precision():
+    n = 2**24 + 3
+    codes = np.broadcast_to(np.array([0, 0, 0], dtype=np.int64), (n, 3))
+    edges = [[], []]
+    statistic = PairScores(scores_params(edges=edges))
+    block = Block(codes, np.broadcast_to(np.int64(0), n), lambda: codes)
+    assert (statistic.contributions(block) == n).all()
+
+
+def test_the_sum_does_not_depend_on_the_blocks():
+    rng = np.random.default_rng(0)
+    X, y = rng.uniform(size=(300, 2)).astype(object), rng.integers(0, 3, 300)
+    X = np.column_stack([X, rng.choice(["a", "b", "c", "d"], 300)])
+    domain = Domain({"u": Interval(0, 1), "v": Interval(0, 1), "w": Categories(["a", "b", "c"])})
+    source = RowSource(X, y, schema_of(X, y), domain)
+    n_levels = [column.n_levels for column in domain.columns]
+    edges = [np.array([0, n]) for n in n_levels]
+    latent = RankTransform(edges, [np.array([0.0, 1.0])] * 3, [None, None, ORDER], [NO_SPREAD] * 3)
+    params = {
+        "n_leaves": 2,
+        **latent.to_params(),
+        "pair_columns": np.arange(3),
+        "pair_edges": np.array([n_levels[0] // 2, n_levels[1] // 3, 1, 2]),
+        "pair_edge_sizes": np.array([1, 1, 2]),
+    }
+    pairs = Pairs({**params, "pairs": np.array([[0, 1], [1, 2]])})
+    scores = PairScores({**params, "predicted": np.zeros((7, 7)), "baseline": np.zeros((3, 3)), "k": 2})
+    sums = [
+        [sketch.apply(np.copy) for sketch in sketch_rows(source, [pairs, scores], domain, Categories([0, 1]), 0, **how)]
+        for how in ({}, {"block_rows": 7}, {"block_rows": 1}, {"block_rows": 50, "n_jobs": 2})
+    ]
+    assert all((one == other).all() for other in sums[1:] for one, other in zip(sums[0], other, strict=True))
+    # a label and a category outside the declared ones are in no cell
+    assert sums[0][0][:, 4:].sum() == np.count_nonzero((y < 2) & (X[:, 2] != "d"))
+
+
+def test_columns_with_one_bin():
+    params = params_of([[], [], []], pairs=np.array([[0, 1], [1, 2]]))
+    rows = [(0, 2, 0, 0), (5, -1, 9, 1), (5, 1, 9, -1)]
+    assert Pairs(params).contributions(cut(rows)).tolist() == [[1, 1], [0, 0]]
+    assert (PairScores(scores_params(edges=[[], [], []])).contributions(cut(rows))[0, 2]) == 2
+
+
+@pytest.mark.parametrize("order", [np.array([0]), np.array([7, 7, 7]), np.array([5, -3])])
+def test_no_row_can_raise_an_error_whatever_the_order_is(order):
+    binning = Binning(params_of(EDGES, order=order))
+    bins = binning.bins(block_of([[0, code, 0] for code in (-1, 0, 1, 2)], [0] * 4))
+    assert bins[0, 1] == -1
+    assert ((bins >= -1) & (bins < binning.sizes)).all()
+
+
+# ---------------------------------------------------------------- parameters that would break the bound
+
+PAIRS = params_of(EDGES, pairs=np.array([[0, 1]]))
+SCORES = scores_params()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pair_edges": np.array([4.0, 2.0, 1.0, 3.0, 5.0, 8.0])},
+        {"pair_edges": np.array([2.0, 2.0, 1.0, 3.0, 5.0, 8.0])},
+        {"pair_edges": np.array([np.nan, 4.0, 1.0, 3.0, 5.0, 8.0])},
+        {"pair_edge_sizes": np.array([2, 1, 2])},
+        {"pair_edge_sizes": np.array([7, -2, 1])},
+        {"pair_edge_sizes": np.array([3, 3])},
+        {"pair_edge_sizes": np.array([2.0, 1.0, 3.0])},
+        {"pair_columns": np.array([0, 1, 3])},
+        {"pair_columns": np.array([0, -1, 2])},
+        {"n_leaves": 0},
+        {"n_leaves": 3, "leaf_edges": np.array([5, 2])},
+    ],
+)
+def test_bins_that_are_none_are_refused(change):
+    for kind, params in ((Pairs, PAIRS), (PairScores, SCORES)):
+        with pytest.raises(ValueError, match="statistic"):
+            kind({**params, **change})
+
+
+@pytest.mark.parametrize(
+    "pairs", [[[0, 3]], [[-1, 0]], [[1, 1]], [[0.0, 1.0]], [[0, 1, 2]], [0, 1], np.zeros((0, 2), dtype=np.int64)]
+)
+def test_pairs_that_are_none_are_refused(pairs):
+    with pytest.raises(ValueError, match="'pairs' of a statistic"):
+        Pairs({**PAIRS, "pairs": np.array(pairs)})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"k": 0},
+        {"k": 4},
+        {"k": 1.5},
+        {"k": -1},
+        {"predicted": np.full((WIDTH, WIDTH), np.nan)},
+        {"predicted": np.full((WIDTH, WIDTH), 1e300)},
+        {"predicted": np.zeros((WIDTH, 1))},
+        {"baseline": np.full((3, 3), np.inf)},
+        {"baseline": np.zeros(3)},
+    ],
+)
+def test_a_selection_that_is_none_is_refused(change):
+    with pytest.raises(ValueError, match="statistic"):
+        PairScores({**SCORES, **change})
+
+
+def test_tables_that_do_not_fit_into_memory_are_refused():
+    wide = {"pair_edges": np.arange(2.0 * MAX_BINS), "pair_edge_sizes": np.array([MAX_BINS, MAX_BINS, 0])}
+    with pytest.raises(ValueError, match="coarser bins"):
+        PairScores({**SCORES, **wide})
+    with pytest.raises(ValueError, match="coarser bins"):
+        Pairs({**PAIRS, **wide, "n_leaves": 8})
+    with pytest.raises(ValueError, match="2 or more columns"):
+        PairScores(scores_params(edges=[[1]]))
+
+
+@pytest.mark.parametrize("d", [1, 2, 13, 256, 257, 784, 2048, 5000])
+def test_the_policy_asks_for_what_the_curator_accepts(d):
+    assert ALL_PAIR_BINS == MAX_BINS
+    assert n_pair_bins(d) <= PAIR_BINS
+    assert n_pair_bins(d) * d <= MAX_BINS
