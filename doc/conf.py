@@ -51,6 +51,10 @@ html_theme = "pydata_sphinx_theme"
 html_title = "skdpflow"
 html_theme_options = {"navigation_with_keys": False, "show_prev_next": False}
 html_show_sourcelink = False
+# These pages have no sections of their own to navigate.
+html_sidebars = {
+    page: [] for page in ("install", "user_guide", "guarantees", "method", "benchmarks", "changelog", "contributing")
+}
 
 
 def skip_generated_request_setters(app, what, name, obj, skip, options):
