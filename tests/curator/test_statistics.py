@@ -259,6 +259,7 @@ WORST = [
     ("second_moment", {**BALL, "pooled": False}, at(1, 0), at(0, 1)),
     ("second_moment", {**BALL, "pooled": True}, at(1, 0), at(0, -1, label=2)),
     ("second_moment", {**BALL, "pooled": False}, at(1, 0), at(1, 0, label=1)),
+    ("second_moment", {**BALL, "steps": 1000, "pooled": True}, at(1, 1), at(1, -1)),
     ("slices", SLICES, at(1, 1), at(-1, -1)),
     ("slices", SLICES, at(1, 1), at(1, 1, label=1)),
     ("pairs", PAIRS, at(1, 1), at(1, -1)),
