@@ -10,15 +10,11 @@ quantile functions with a knot at every particle; lines with 100 knots show what
 
 from __future__ import annotations
 
-import os
-
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[variable] = "1"  # read when numpy and torch are imported
-
 import sys
 import time
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from skdpflow.projections import OrthogonalProjections
 from skdpflow.transport.records import quantile_step, quantiles_at
@@ -94,4 +90,5 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with threadpool_limits(1):
+        sys.exit(main())

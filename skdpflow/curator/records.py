@@ -24,14 +24,15 @@ _BLOCK_INTEGERS = 2**20
 class Records:
     r"""Projections of each row along :math:`k` integer directions :math:`\Theta`, a line of :math:`k` integers a row.
 
-    The scaled row is rounded to integers inside a ball of :math:`K` (`steps`), as `clip_to_ball` does, and multiplied by
-    the integer matrix :math:`\Theta`: sums of products below :math:`2^{53}`, exact in float64 in any order. Replacing a
-    row changes its own line only, by :math:`\Theta^\top (x - x')` with :math:`\|x - x'\| \le 2K`:
-    L2 sensitivity :math:`2 K \sigma_{\max}(\Theta)`, for any fixed directions. It is a property of the matrix that is
-    used; bounds for random directions would not hold, since the seed of the directions is public.
+    The scaled row is rounded to integers inside a ball of :math:`K` (`steps`), as `clip_to_ball` does, and
+    multiplied by the integer matrix :math:`\Theta`: sums of products below :math:`2^{53}`, exact in float64 in any
+    order. Replacing a row changes its own line only, by :math:`\Theta^\top (x - x')` with
+    :math:`\|x - x'\| \le 2K`: L2 sensitivity :math:`2 K \sigma_{\max}(\Theta)`, for any fixed directions. It is
+    a property of the matrix that is used; bounds for random directions would not hold, since the seed of the
+    directions is public.
 
-    Adding or removing a row adds or removes a line. No noise in the lines hides their number, so there is no bound under
-    ``"add-remove"``.
+    Adding or removing a row adds or removes a line. No noise in the lines hides their number, so there is no bound
+    under ``"add-remove"``.
 
     Parameters
     ----------
@@ -106,8 +107,9 @@ def check_size(source: RowSource, records: Sequence[Records]) -> None:
     k = sum(r.n_directions for r in records)
     if source.n_rows * k > MAX_INTEGERS:
         raise ValueError(
-            f"Records of {k} directions in all are {k} integers per row, more than {MAX_INTEGERS} for these rows. Use "
-            "fewer directions (n_projections, and n_steps of the fresh variant), fewer rows, or the marginals mechanism."
+            f"Records of {k} directions in all are {k} integers per row, more than {MAX_INTEGERS} for these rows. "
+            "Use fewer directions (n_projections, and n_steps of the fresh variant), fewer rows, or the marginals "
+            "mechanism."
         )
 
 

@@ -15,6 +15,7 @@ from skdpflow.projections import draw_directions, spectral_norm
 from skdpflow.release import Release
 from skdpflow.transport.affine import AffineTransform
 from skdpflow.transport.flow import Gaussian, Leaf, normal_particles
+from skdpflow.transport.latent import LATENT_STEPS
 from skdpflow.transport.model import Model
 from skdpflow.transport.records import DiffusedModel, knot_ranks, learn_layers, quantiles_at
 
@@ -76,10 +77,9 @@ def lattice(d: int, sensitivity: float, mu: float, n_integers: int) -> tuple[int
 class RecordsMechanism(BaseEstimator):
     r"""Noisy projections of every record: the mechanism of the paper [1]_.
 
-    Each row, scaled by the domain and clipped to a ball, is projected along directions, and each projection gets its own
-    Gaussian noise. Since the noise is per row, no amount of data averages it out of the projections' distributions:
-    at small epsilon the default mechanism is far more useful. This one is here to compare with, and for tables so small
-    that a few noisy rows say as much as histograms.
+    Each row, scaled by the domain and clipped to a ball, is projected along directions, and each projection gets its
+    own Gaussian noise. Since the noise is per row, no amount of data averages it out of the projections'
+    distributions: the default mechanism is far more useful. This one is here to compare with.
 
     Parameters
     ----------
@@ -194,12 +194,13 @@ class RecordsMechanism(BaseEstimator):
         check_int(name, "n_steps", self.n_steps, 1)
         check_real(name, "diffusion", self.diffusion, 0.0, closed="left")
         if self.radius is not None:
-            check_real(name, "radius", self.radius, 0.0)
+            check_real(name, "radius", self.radius, 1.0 / LATENT_STEPS, closed="left")
         public_labels = check_bool(name, "public_labels", self.public_labels)
         if neighbours != "replace-one":
             raise ValueError(
-                f"{name} releases one line per row, so the number of rows is public: it cannot hide whether a row was "
-                f"added or removed. Use neighbours='replace-one', which protects the content of a row; got {neighbours!r}."
+                f"{name} releases one line per row, so the number of rows is public: it cannot hide whether a row "
+                "was added or removed. Use neighbours='replace-one', which protects the content of a row. "
+                f"Got {neighbours!r} instead."
             )
         if isinstance(target, Categories):
             if not public_labels:

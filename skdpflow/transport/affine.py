@@ -44,10 +44,11 @@ def centred(positions: Array, levels: NDArray[np.int64]) -> Array:
 class AffineTransform:
     r"""Affine map of positions to scores centred at the midpoints of the columns, with soft ends.
 
-    A position :math:`p` of a column with :math:`L` levels becomes :math:`c = 2 p / L - 1`. The model's scores may leave
-    :math:`[-1, 1]`. Clipping them would put atoms on the border of the domain, where no density exists; instead, what is
-    beyond :math:`a` = `SOFT_EDGE` is squeezed into the rest of the range by
-    :math:`c = a + w e / (w + e)` with :math:`e = u - a` and :math:`w = 1 - a`, a smooth bijection of the line.
+    A position :math:`p` of a column with :math:`L` levels becomes :math:`c = 2 p / L - 1`. The model's scores may
+    leave :math:`[-1, 1]`. Clipping them would put atoms on the border of the domain, where no density exists;
+    instead, a score :math:`u` beyond :math:`a` = `SOFT_EDGE` is squeezed into the rest of the range by
+    :math:`c = a + w e / (w + e)` with :math:`e = u - a` and :math:`w = 1 - a`, and alike on the other side: a
+    smooth bijection of the line.
 
     Parameters
     ----------
@@ -95,7 +96,7 @@ class AffineTransform:
         -------
         z : ndarray of shape (n, d), float64
         """
-        c = centred(codes + ranks, self.levels)
+        c = centred(np.asarray(codes + ranks, dtype=np.float64), self.levels)
         inside = np.clip(c, -SOFT_EDGE, SOFT_EDGE)
         excess = np.minimum(np.abs(c - inside), np.nextafter(_MARGIN, 0.0))
         z = inside + np.sign(c) * _MARGIN * excess / (_MARGIN - excess)

@@ -260,6 +260,6 @@ class DiffusedModel(Model):
             Always.
         """
         raise ValueError(
-            "A flow with a Wiener term has no density that can be evaluated: score_samples needs diffusion=0. Set it in "
+            "A flow with a Wiener term has no density that can be evaluated: score_samples needs diffusion=0. Set "
             "RecordsMechanism(diffusion=0) and fit again."
         )

