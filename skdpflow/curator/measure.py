@@ -157,8 +157,8 @@ class Curator:
         Parameters
         ----------
         request : Request
-            Of kind ``"select_pairs"``: binned columns, ``predicted`` tables of all pairs (n_bins, n_bins), ``baseline``
-            scores to subtract (n_columns, n_columns), both rounded to integers, and ``k``.
+            Of kind ``"select_pairs"``: binned columns, ``predicted`` tables of all pairs
+            (n_leaves, n_bins, n_bins), ``baseline`` scores to subtract (n_columns, n_columns), both rounded to integers, and ``k``.
         domain : Domain
             How to encode the columns.
         target : Interval, Categories or None

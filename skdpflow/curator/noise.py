@@ -30,8 +30,8 @@ class NoiseSource:
     Parameters
     ----------
     seed : int or None, default=None
-        None draws from the operating system. An integer makes the noise repeatable, and so removable by whoever knows it:
-        for tests and benchmarks only; `private` is then False.
+        None draws from the operating system. An integer makes the noise repeatable, and so removable by whoever knows
+        it: for tests and benchmarks only; `private` is then False.
 
     Attributes
     ----------

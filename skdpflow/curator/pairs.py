@@ -12,13 +12,13 @@ from skdpflow.curator import _params as check
 from skdpflow.curator.statistics import Block
 from skdpflow.transport.latent import RankTransform
 
-#: Most bins of all columns together for which all two-way tables are made at once.
-MAX_BINS = 2**12
+#: Most cells of all two-way tables of all leaves that are made at once: 2**12 bins of one leaf's columns.
+MAX_SCORED_CELLS = 2**24
 #: Most integers that a request for two-way tables may ask for.
 MAX_CELLS = 2**26
 #: Most rows multiplied at once: the sums stay far below 2**24, so single precision is exact.
 _PIECE_ROWS = 2**12
-#: Largest predicted count: sums over all cells of `MAX_BINS` squared stay below 2**61.
+#: Largest predicted count: sums over `MAX_SCORED_CELLS` stay below 2**61.
 _LARGEST = 2.0**36
 
 _ONE = np.ones(1)
@@ -149,11 +149,12 @@ class Pairs:
 
 
 class PairScores:
-    r"""All two-way tables of the rows of all leaves, for scoring; they never leave the curator.
+    r"""All two-way tables of each leaf, for scoring; they never leave the curator.
 
-    The score of a pair is :math:`\|h - e\|_1 - b` with its table :math:`h`, a public prediction :math:`e` and a public
-    number :math:`b`. Since :math:`|\|h - e\|_1 - \|h' - e\|_1| \le \|h - h'\|_1`, and a record adds one to at most
-    one cell of a table, a score changes by at most 1 when a row is added or removed, by at most 2 when it is replaced.
+    The score of a pair is :math:`\|h - e\|_1 - b` with its tables :math:`h` of all leaves, a public prediction :math:`e`
+    and a public number :math:`b`. Since :math:`|\|h - e\|_1 - \|h' - e\|_1| \le \|h - h'\|_1`, and a record adds
+    one to at most one cell of one leaf's table, a score changes by at most 1 when a row is added or removed, by at most
+    2 when it is replaced.
     Predictions are rounded to integers here, so that scores are exact integers and these bounds hold to the bit.
 
     `pairs` are the candidates, in the order of `scores`, and `k` is how many of them are wanted.
@@ -165,15 +166,15 @@ class PairScores:
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
         self._binning = Binning(params)
-        check.leaf_count(params)
+        leaves = check.leaf_count(params)
         sizes = self._binning.sizes
         n, width = len(sizes), int(sizes.sum())
-        if n < 2 or width > MAX_BINS:
+        if n < 2 or leaves * width**2 > MAX_SCORED_CELLS:
             raise ValueError(
-                f"This statistic scores the pairs of 2 or more columns with at most {MAX_BINS} bins together. Got {n} "
-                f"columns with {width} bins. Use coarser bins or fewer columns."
+                f"This statistic scores the pairs of 2 or more columns in at most {MAX_SCORED_CELLS} cells. Got {n} "
+                f"columns with {width} bins in {leaves} leaves. Use coarser bins, fewer columns or fewer leaves."
             )
-        self.shape: tuple[int, ...] = (width, width)
+        self.shape: tuple[int, ...] = (leaves, width, width)
         self._starts = np.cumsum(sizes) - sizes
         self._predicted = _rounded(params, "predicted", self.shape)
         self.pairs: NDArray[np.int64] = np.column_stack(np.triu_indices(n, 1)).astype(np.int64)
@@ -182,15 +183,16 @@ class PairScores:
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
-        bins = self._binning.bins(block)
-        bins[block.leaves(self._params) < 0] = -1
+        bins, leaf = self._binning.bins(block), block.leaves(self._params)
         table = np.zeros(self.shape, dtype=np.int64)
-        for start in range(0, len(bins), _PIECE_ROWS):
-            piece = bins[start : start + _PIECE_ROWS]
-            hot = np.zeros((len(piece), self.shape[0]), dtype=np.float32)
-            rows, columns = np.nonzero(piece >= 0)
-            hot[rows, self._starts[columns] + piece[rows, columns]] = 1.0
-            table += (hot.T @ hot).astype(np.int64)
+        for c in range(len(table)):
+            own = bins[leaf == c]
+            for start in range(0, len(own), _PIECE_ROWS):
+                piece = own[start : start + _PIECE_ROWS]
+                hot = np.zeros((len(piece), self.shape[1]), dtype=np.float32)
+                rows, columns = np.nonzero(piece >= 0)
+                hot[rows, self._starts[columns] + piece[rows, columns]] = 1.0
+                table[c] += (hot.T @ hot).astype(np.int64)
         return table
 
     def scores(self, table: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -198,7 +200,7 @@ class PairScores:
 
         Parameters
         ----------
-        table : ndarray of shape (n_bins, n_bins), int64
+        table : ndarray of shape (n_leaves, n_bins, n_bins), int64
             The sum of the contributions.
 
         Returns
@@ -206,7 +208,7 @@ class PairScores:
         scores : ndarray of shape (n_candidates,), int64
             Of the pairs in `pairs`.
         """
-        distance = np.add.reduceat(np.abs(table - self._predicted), self._starts, axis=0)
+        distance = np.add.reduceat(np.abs(table - self._predicted).sum(axis=0), self._starts, axis=0)
         distance = np.add.reduceat(distance, self._starts, axis=1)
         return np.asarray(distance[self.pairs[:, 0], self.pairs[:, 1]] - self._baseline)
 

@@ -240,15 +240,18 @@ class MarginalsMechanism(BaseEstimator):
                 "edge_sizes": np.array([len(edges)]),
             }
             first = Request("target", "histograms", shares["counts"], params)
-            target, *rest = yield [first, *column_moments(columns)]
+            target, *rest = yield [first, *column_moments(columns, public.mu)]
             n = max(float(target.values.sum()), 1.0)
             cells = self.n_target_cells or policy.n_target_cells(n, public.mu, d)
             leaf: dict[str, Any] = target_cells(target, cells)
         else:
             leaf = {"n_leaves": public.n_classes}
-            counts, *rest = yield [Request("counts", "counts", shares["counts"], leaf), *column_moments(columns)]
+            counts, *rest = yield [
+                Request("counts", "counts", shares["counts"], leaf),
+                *column_moments(columns, public.mu),
+            ]
             n = max(float(counts.values.sum()), 1.0)
-        n_pair_bins = policy.n_pair_bins(d_x)
+        n_pair_bins = policy.n_pair_bins(d_x, int(leaf["n_leaves"]))
         wanted = 0 if d_x < 2 or n_pair_bins < 2 else self.n_pairs
         regime = policy.regime(n, public.mu, d, int(leaf["n_leaves"]), n_slices=self.n_slices, n_pairs=wanted)
 
@@ -269,7 +272,7 @@ class MarginalsMechanism(BaseEstimator):
             **leaf,
             **transform.to_params(),
             "radius": policy.LATENT_RADIUS * float(np.sqrt(d)),
-            "steps": policy.LATTICE_STEPS,
+            "steps": policy.lattice_steps(public.mu),
         }
         sizes = leaf_sizes(histograms if numeric_target else counts, histograms)
         ordered, z_edges = latent_histograms(histograms, transform)
@@ -405,11 +408,11 @@ def predictions(
     Returns
     -------
     params : dict
-        ``predicted`` (n_bins, n_bins) and ``baseline`` (n_columns, n_columns).
+        ``predicted`` (n_leaves, n_bins, n_bins) and ``baseline`` (n_columns, n_columns).
     """
     edges = [latent_edges(transform, j, e) for j, e in enumerate(split(bins, "pair_edges"))]
     predicted = predicted_tables(particles, sizes / len(particles[0]), edges)
-    spread = np.sqrt(2.0 / np.pi * (predicted + noise**2))
+    spread = np.sqrt(2.0 / np.pi * (predicted + noise**2)).sum(axis=0)
     starts = np.cumsum([0, *(len(e) + 1 for e in edges)])[:-1]
     baseline = np.add.reduceat(np.add.reduceat(spread, starts, axis=0), starts, axis=1)
     return {"predicted": predicted, "baseline": baseline}
@@ -459,7 +462,7 @@ def pair_targets(m: Measurement, transform: RankTransform, columns: Sequence[Col
     ]
 
 
-def column_moments(columns: Sequence[Column]) -> list[Request]:
+def column_moments(columns: Sequence[Column], mu: float) -> list[Request]:
     """Ask for the first two moments of the numeric columns, if there are any."""
     numeric = np.array([j for j, c in enumerate(columns) if not isinstance(c, Categories)], dtype=np.int64)
     if not numeric.size:
@@ -468,7 +471,7 @@ def column_moments(columns: Sequence[Column]) -> list[Request]:
         "columns": numeric,
         "levels": np.array([columns[j].n_levels for j in numeric]),
         "radius": policy.COLUMN_RADIUS * float(np.sqrt(len(numeric))),
-        "steps": policy.LATTICE_STEPS,
+        "steps": policy.lattice_steps(mu),
     }
     return [Request("column_moments", "column_moments", policy.FIRST_SHARES["column_moments"], params)]
 

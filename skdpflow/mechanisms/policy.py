@@ -10,6 +10,7 @@ follow from the noise.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isqrt
 
 import numpy as np
 
@@ -21,12 +22,14 @@ TARGET_BINS = 64
 COLUMN_RADIUS = 0.9
 #: Radius of the ball of latent rows, times the root of the number of columns: a latent row has norm about sqrt(d).
 LATENT_RADIUS = 1.1
-#: Steps of every radius: rounding adds step**2 / 12 to a variance, far below the noise.
+#: Most steps of a radius: rounding adds step**2 / 12 to a variance, far below the noise.
 LATTICE_STEPS = 64
+#: Wanted bound of the noise of a second moment in lattice units, well below the curator's limit of 2**24.
+_LATTICE_NOISE = 2.0**21
 #: Bins of a column in a two-way table.
 PAIR_BINS = 16
-#: Bins of all columns together in the selection of two-way tables, which is a matter of memory: the curator's limit.
-ALL_PAIR_BINS = 2**12
+#: Cells of the tables of all pairs and leaves in the selection, which is a matter of memory: the curator's limit.
+SCORED_CELLS = 2**24
 #: Up to this noise of the entries of a leaf's second moment, beside variances of one, a leaf may have its own.
 LEAF_NOISE = 0.5
 #: It gets its own if that noise is below this part of the variance between leaves.
@@ -86,6 +89,29 @@ def rows_per_noise(n: float, mu: float, d: int, n_leaves: int) -> float:
     return n * mu / (n_leaves * float(np.sqrt(d)))
 
 
+def lattice_steps(mu: float) -> int:
+    """Steps of a radius: finer is not better, and at a tiny budget the noise must not outgrow the lattice.
+
+    Parameters
+    ----------
+    mu : float
+        Budget.
+
+    Returns
+    -------
+    steps : int
+        A power of two, at most `LATTICE_STEPS`.
+
+    Examples
+    --------
+    >>> from skdpflow.mechanisms.policy import lattice_steps
+    >>> lattice_steps(0.25), lattice_steps(0.0001)
+    (64, 8)
+    """
+    finest = np.sqrt(_LATTICE_NOISE * mu)
+    return int(np.clip(2.0 ** np.floor(np.log2(finest)), 2, LATTICE_STEPS))
+
+
 def n_target_cells(n: float, mu: float, d: int) -> int:
     """Cells into which a numeric target is cut: each must keep some rows per noise.
 
@@ -106,13 +132,15 @@ def n_target_cells(n: float, mu: float, d: int) -> int:
     return int(np.clip(n * mu / (24.0 * d), 2, 8))
 
 
-def n_pair_bins(d: int) -> int:
-    """Bins of a column in a two-way table: fewer where there are very many columns.
+def n_pair_bins(d: int, n_leaves: int) -> int:
+    """Bins of a column in a two-way table: fewer where there are very many columns or leaves.
 
     Parameters
     ----------
     d : int
         Number of columns that may be paired.
+    n_leaves : int
+        Number of leaves.
 
     Returns
     -------
@@ -122,10 +150,10 @@ def n_pair_bins(d: int) -> int:
     Examples
     --------
     >>> from skdpflow.mechanisms.policy import n_pair_bins
-    >>> n_pair_bins(13), n_pair_bins(784)
+    >>> n_pair_bins(13, 2), n_pair_bins(784, 1)
     (16, 5)
     """
-    return min(PAIR_BINS, ALL_PAIR_BINS // d)
+    return min(PAIR_BINS, isqrt(SCORED_CELLS // n_leaves) // d)
 
 
 def regime(

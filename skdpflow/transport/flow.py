@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 from scipy.stats import qmc
 
-from skdpflow.transport.layers import Layer, monotone_knots
+from skdpflow.transport.layers import Layer, corrected_quantiles, monotone_knots
 from skdpflow.transport.marginals import denoise_ordered, shrink, to_simplex
 from skdpflow.transport.pairs import PairLayer, PairTarget, pair_layer
 
@@ -129,24 +129,6 @@ def normal_particles(n: int, d: int, seed: int) -> Array:
     return np.asarray(ndtri(np.clip(u, 2.0**-33, 1 - 2.0**-33)))
 
 
-def quantile_map(current: Array, target_levels: Array) -> Array:
-    """Values of the current quantile function at the levels that the target puts them at.
-
-    Parameters
-    ----------
-    current : ndarray of shape (n,)
-        Sorted positions of the particles.
-    target_levels : ndarray of shape (m,)
-        Levels in [0, 1].
-
-    Returns
-    -------
-    values : ndarray of shape (m,)
-    """
-    n = len(current)
-    return np.interp(target_levels, (np.arange(n) + 0.5) / n, current)
-
-
 def block_layer(
     particles: Array, analysis: Array, synthesis: Array, slices: CountSlices, step_size: float
 ) -> Layer | None:
@@ -184,8 +166,8 @@ def block_layer(
         then = np.concatenate([[0.0], np.cumsum(target)])
         then /= then[-1]
         at = np.unique(np.concatenate([_LEVELS, then[1:-1]]))
-        x = quantile_map(p[:, i], at)
-        y = quantile_map(p[:, i], np.interp(at, then, now))
+        x = np.interp(at, (np.arange(n) + 0.5) / n, p[:, i])
+        y = corrected_quantiles(p[:, i], slices.edges[i], now, then, at)
         x, y = monotone_knots(x, (1.0 - step_size) * x + step_size * y)
         xs.append(x)
         ys.append(y)

@@ -74,7 +74,7 @@ class RankTransform:
             code = codes[:, j]
             known = code >= 0
             if order is not None:
-                code = np.argsort(order)[np.maximum(code, 0)]
+                code = np.argsort(order)[np.clip(code, 0, len(order) - 1)]
             u = np.interp(code + ranks[:, j], edges, cdf)
             for low, high in self.spreads[j]:
                 level = np.interp([low, high], edges, cdf)

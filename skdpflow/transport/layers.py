@@ -55,6 +55,37 @@ def interpolate(p: Array, x: Array, y: Array) -> Array:
     return np.asarray(np.interp(p, x, y) + (p - np.clip(p, x[0], x[-1])))
 
 
+def corrected_quantiles(values: Array, edges: Array, now: Array, then: Array, at: Array) -> Array:
+    """Quantiles of a distribution whose bins get other masses, and keep their shapes.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        Sorted sample of the present distribution.
+    edges : ndarray of shape (n_bins - 1,)
+        Inner edges of the bins.
+    now, then : ndarray of shape (n_bins + 1,)
+        Present and corrected distribution function at all edges, from 0 to 1.
+    at : ndarray of shape (m,)
+        Levels.
+
+    Returns
+    -------
+    quantiles : ndarray of shape (m,)
+        Non-decreasing. A bin that holds less than one value of the sample is filled evenly.
+    """
+    n = len(values)
+    cell = np.clip(np.searchsorted(then, at, side="right") - 1, 0, len(edges))
+    mass = np.diff(then)[cell]
+    inner = np.divide(at - then[cell], mass, out=np.zeros_like(at), where=mass > 0)
+    level = now[cell] + inner * np.diff(now)[cell]
+    bounds = np.concatenate([[min(values[0], edges[0] - 1.0)], edges, [max(values[-1], edges[-1] + 1.0)]])
+    low, high = bounds[cell], bounds[cell + 1]
+    kept = np.clip(np.interp(level, (np.arange(n) + 0.5) / n, values), low, high)
+    empty = np.diff(now)[cell] * n < 1.0
+    return np.maximum.accumulate(np.where(empty, low + inner * (high - low), kept))
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
     r"""Moves points along a few directions by monotone maps.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from skdpflow.transport.latent import LATENT_LIMIT, RankTransform
-from skdpflow.transport.layers import interpolate, monotone_knots
+from skdpflow.transport.layers import corrected_quantiles, interpolate, monotone_knots
 from skdpflow.transport.marginals import denoise_ordered, shrink, to_simplex
 
 Array = NDArray[np.float64]
@@ -166,7 +166,7 @@ class PairTarget:
 
 
 def predicted_tables(particles: Sequence[Array], weights: Array, edges: Sequence[Array]) -> Array:
-    """All two-way tables of binned latent columns under the current model.
+    """All two-way tables of binned latent columns of each leaf under the current model.
 
     Parameters
     ----------
@@ -179,17 +179,17 @@ def predicted_tables(particles: Sequence[Array], weights: Array, edges: Sequence
 
     Returns
     -------
-    table : ndarray of shape (sum of bins, sum of bins)
+    tables : ndarray of shape (n_leaves, sum of bins, sum of bins)
     """
     sizes = [len(e) + 1 for e in edges]
     offsets = np.concatenate([[0], np.cumsum(sizes)])
-    total = np.zeros((offsets[-1], offsets[-1]))
+    tables = []
     for z, w in zip(particles, weights, strict=True):
         hot = np.zeros((len(z), offsets[-1]), dtype=np.float32)  # sums below 2**24 are exact
         for j, e in enumerate(edges):
             hot[np.arange(len(z)), offsets[j] + np.searchsorted(e, z[:, j], side="right")] = 1.0
-        total += w * (hot.T @ hot)
-    return total
+        tables.append(w * (hot.T @ hot).astype(np.float64))
+    return np.array(tables)
 
 
 def pair_layer(particles: Array, size: float, target: PairTarget) -> PairLayer | None:
@@ -225,7 +225,6 @@ def pair_layer(particles: Array, size: float, target: PairTarget) -> PairLayer |
         found = np.array([to_simplex(f, m) if m > 0 else f for f, m in zip(found, mass[:, 0], strict=True)])
     if np.abs(found - expected).max() <= 1e-9 * size:
         return None
-    bounds = np.concatenate([[-LATENT_LIMIT - 1], target.moved_edges, [LATENT_LIMIT + 1]])
     identity = np.array([-1.0, 1.0])
     xs, ys = [], []
     for b in range(n_rows):
@@ -242,14 +241,8 @@ def pair_layer(particles: Array, size: float, target: PairTarget) -> PairLayer |
         then /= then[-1]
         at = np.unique(np.concatenate([_LEVELS, then[1:-1]]))
         x = np.interp(at, level, values)
-        cell = np.clip(np.searchsorted(then, at, side="right") - 1, 0, n_columns - 1)
-        inner = (at - then[cell]) / np.maximum(then[cell + 1] - then[cell], 1e-300)
-        y = np.interp(now[cell] + inner * (now[cell + 1] - now[cell]), level, values)
-        # a bin without particles is filled evenly
-        low, high = bounds[cell], bounds[cell + 1]
-        empty = (now[cell + 1] - now[cell]) * len(values) < 1.0
-        y = np.where(empty, low + inner * (high - low), np.clip(y, low, high))
-        x, y = monotone_knots(x, np.maximum.accumulate(y))
+        y = corrected_quantiles(values, target.moved_edges, now, then, at)
+        x, y = monotone_knots(x, y)
         xs.append(x)
         ys.append(y)
     return PairLayer(target.given, target.moved, target.given_edges, tuple(xs), tuple(ys))

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skdpflow.curator.encode import RowSource
-from skdpflow.curator.pairs import MAX_BINS, Binning, Pairs, PairScores
+from skdpflow.curator.pairs import MAX_SCORED_CELLS, Binning, Pairs, PairScores
 from skdpflow.curator.sketch import sketch_rows
 from skdpflow.curator.statistics import Block
 from skdpflow.domain import Categories, Domain, Interval
-from skdpflow.mechanisms.policy import ALL_PAIR_BINS, PAIR_BINS, n_pair_bins
+from skdpflow.mechanisms.policy import PAIR_BINS, SCORED_CELLS, n_pair_bins
 from skdpflow.schema import schema_of
 from skdpflow.transport.latent import RankTransform
 
@@ -48,7 +48,7 @@ def scores_params(edges=EDGES, predicted=None, baseline=None, k=1, **more):
     width = sum(len(e) + 1 for e in edges)
     return params_of(
         edges,
-        predicted=np.zeros((width, width)) if predicted is None else predicted,
+        predicted=np.zeros((2, width, width)) if predicted is None else predicted,
         baseline=np.zeros((len(edges), len(edges))) if baseline is None else baseline,
         k=k,
         **more,
@@ -88,20 +88,22 @@ def test_tables_are_those_of_a_loop_over_rows(rows):
     values = Pairs(params_of(EDGES, pairs=np.array(pairs))).contributions(cut(rows))
     assert values.dtype == np.int64
     assert (values == naive_tables(rows, pairs)).all()
-    # all tables at once are the same tables, of both leaves together
-    table = PairScores(scores_params()).contributions(cut(rows))
+    # all tables at once are the same tables
+    tables = PairScores(scores_params()).contributions(cut(rows))
     starts = np.cumsum([0, 3, 2, 4])
     for a, b in [(0, 1), (0, 2), (1, 2)]:
-        part = table[starts[a] : starts[a + 1], starts[b] : starts[b + 1]]
-        assert (part.ravel() == naive_tables(rows, [(a, b)]).sum(axis=0)).all()
-        assert (part.T == table[starts[b] : starts[b + 1], starts[a] : starts[a + 1]]).all()
+        part = tables[:, starts[a] : starts[a + 1], starts[b] : starts[b + 1]]
+        assert (part.reshape(2, -1) == naive_tables(rows, [(a, b)])).all()
+        mirrored = tables[:, starts[b] : starts[b + 1], starts[a] : starts[a + 1]]
+        assert (part.transpose(0, 2, 1) == mirrored).all()
 
 
 @given(rows_of, st.data())
 @settings(max_examples=150, deadline=None)
 def test_neighbours_move_a_score_by_at_most_its_sensitivity(rows, data):
     number = st.floats(-5.0, 8.0)
-    predicted = np.array(data.draw(st.lists(number, min_size=WIDTH**2, max_size=WIDTH**2))).reshape(WIDTH, WIDTH)
+    cells = data.draw(st.lists(number, min_size=2 * WIDTH**2, max_size=2 * WIDTH**2))
+    predicted = np.array(cells).reshape(2, WIDTH, WIDTH)
     baseline = np.array(data.draw(st.lists(number, min_size=9, max_size=9))).reshape(3, 3)
     statistic = PairScores(scores_params(predicted=predicted, baseline=baseline))
 
@@ -117,8 +119,8 @@ def test_neighbours_move_a_score_by_at_most_its_sensitivity(rows, data):
 
 
 def test_both_sensitivities_are_reached():
-    predicted = np.zeros((WIDTH, WIDTH))
-    predicted[0, 3] = 5.0
+    predicted = np.zeros((2, WIDTH, WIDTH))
+    predicted[0, 0, 3] = 5.0
     statistic = PairScores(scores_params(predicted=predicted))
 
     def first(rows):
@@ -132,13 +134,13 @@ def test_both_sensitivities_are_reached():
 def test_a_score_is_the_distance_less_the_baseline():
     rows = [(0, 2, 0, 0), (0, 2, 9, 1), (5, 1, 9, 1)]
     rng = np.random.default_rng(0)
-    predicted, baseline = rng.integers(0, 4, (WIDTH, WIDTH)), rng.integers(0, 4, (3, 3))
+    predicted, baseline = rng.integers(0, 4, (2, WIDTH, WIDTH)), rng.integers(0, 4, (3, 3))
     statistic = PairScores(scores_params(predicted=predicted + 0.3, baseline=baseline - 0.2))
     starts = np.cumsum([0, 3, 2, 4])
     expected = []
     for a, b in statistic.pairs:
-        part = predicted[starts[a] : starts[a + 1], starts[b] : starts[b + 1]]
-        expected.append(np.abs(naive_tables(rows, [(a, b)]).sum(axis=0) - part.ravel()).sum() - baseline[a, b])
+        part = predicted[:, starts[a] : starts[a + 1], starts[b] : starts[b + 1]].reshape(2, -1)
+        expected.append(np.abs(naive_tables(rows, [(a, b)]) - part).sum() - baseline[a, b])
     assert statistic.pairs.tolist() == [[0, 1], [0, 2], [1, 2]]
     assert statistic.scores(statistic.contributions(cut(rows))).tolist() == expected
 
@@ -149,7 +151,9 @@ def test_sums_stay_exact_beyond_the_integers_of_single_precision():
     edges = [[], []]
     statistic = PairScores(scores_params(edges=edges))
     block = Block(codes, np.broadcast_to(np.int64(0), n), lambda: codes)
-    assert (statistic.contributions(block) == n).all()
+    tables = statistic.contributions(block)
+    assert (tables[0] == n).all()
+    assert not tables[1].any()
 
 
 def test_the_sum_does_not_depend_on_the_blocks():
@@ -169,7 +173,7 @@ def test_the_sum_does_not_depend_on_the_blocks():
         "pair_edge_sizes": np.array([1, 1, 2]),
     }
     pairs = Pairs({**params, "pairs": np.array([[0, 1], [1, 2]])})
-    scores = PairScores({**params, "predicted": np.zeros((7, 7)), "baseline": np.zeros((3, 3)), "k": 2})
+    scores = PairScores({**params, "predicted": np.zeros((2, 7, 7)), "baseline": np.zeros((3, 3)), "k": 2})
     sums = [
         [sketch.apply(np.copy) for sketch in sketch_rows(source, [pairs, scores], domain, Categories([0, 1]), 0, **how)]
         for how in ({}, {"block_rows": 7}, {"block_rows": 1}, {"block_rows": 50, "n_jobs": 2})
@@ -183,7 +187,7 @@ def test_columns_with_one_bin():
     params = params_of([[], [], []], pairs=np.array([[0, 1], [1, 2]]))
     rows = [(0, 2, 0, 0), (5, -1, 9, 1), (5, 1, 9, -1)]
     assert Pairs(params).contributions(cut(rows)).tolist() == [[1, 1], [0, 0]]
-    assert (PairScores(scores_params(edges=[[], [], []])).contributions(cut(rows))[0, 2]) == 2
+    assert PairScores(scores_params(edges=[[], [], []])).contributions(cut(rows))[:, 0, 2].tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("order", [np.array([0]), np.array([7, 7, 7]), np.array([5, -3])])
@@ -237,9 +241,9 @@ def test_pairs_that_are_none_are_refused(pairs):
         {"k": 4},
         {"k": 1.5},
         {"k": -1},
-        {"predicted": np.full((WIDTH, WIDTH), np.nan)},
-        {"predicted": np.full((WIDTH, WIDTH), 1e300)},
-        {"predicted": np.zeros((WIDTH, 1))},
+        {"predicted": np.full((2, WIDTH, WIDTH), np.nan)},
+        {"predicted": np.full((2, WIDTH, WIDTH), 1e300)},
+        {"predicted": np.zeros((WIDTH, WIDTH))},
         {"baseline": np.full((3, 3), np.inf)},
         {"baseline": np.zeros(3)},
     ],
@@ -250,7 +254,8 @@ def test_a_selection_that_is_none_is_refused(change):
 
 
 def test_tables_that_do_not_fit_into_memory_are_refused():
-    wide = {"pair_edges": np.arange(2.0 * MAX_BINS), "pair_edge_sizes": np.array([MAX_BINS, MAX_BINS, 0])}
+    n_bins = 2**12
+    wide = {"pair_edges": np.arange(2.0 * n_bins), "pair_edge_sizes": np.array([n_bins, n_bins, 0])}
     with pytest.raises(ValueError, match="coarser bins"):
         PairScores({**SCORES, **wide})
     with pytest.raises(ValueError, match="coarser bins"):
@@ -260,7 +265,8 @@ def test_tables_that_do_not_fit_into_memory_are_refused():
 
 
 @pytest.mark.parametrize("d", [1, 2, 13, 256, 257, 784, 2048, 5000])
-def test_the_policy_asks_for_what_the_curator_accepts(d):
-    assert ALL_PAIR_BINS == MAX_BINS
-    assert n_pair_bins(d) <= PAIR_BINS
-    assert n_pair_bins(d) * d <= MAX_BINS
+@pytest.mark.parametrize("n_leaves", [1, 2, 10, 1000])
+def test_the_policy_asks_for_what_the_curator_accepts(d, n_leaves):
+    assert SCORED_CELLS == MAX_SCORED_CELLS
+    assert n_pair_bins(d, n_leaves) <= PAIR_BINS
+    assert n_leaves * (n_pair_bins(d, n_leaves) * d) ** 2 <= MAX_SCORED_CELLS

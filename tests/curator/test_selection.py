@@ -211,7 +211,7 @@ PREDICTED = np.zeros((6, 6))
 PREDICTED[0, 3] = PREDICTED[0, 4] = 100.0
 BASELINE = np.zeros((3, 3))
 BASELINE[1, 2] = 2.0**30  # no candidate
-CHOICE = {"predicted": PREDICTED, "baseline": BASELINE, "k": 1}
+CHOICE = {"predicted": PREDICTED[None], "baseline": BASELINE, "k": 1}
 
 
 def test_the_measurement_says_what_was_done():

@@ -160,14 +160,12 @@ def test_coarse_edges_are_inner_edges(mass, max_bins):
 
 def test_predicted_tables_count_particles():
     leaves, edges = [normal(100, 0), normal(100, 1)], [np.array([0.0]), np.zeros(0), np.array([-1.0, 1.0])]
-    table = predicted_tables(leaves, np.array([2.0, 0.5]), edges)
-    assert table.shape == (6, 6)
-    assert (table == table.T).all()
-    expected = sum(
-        w * np.count_nonzero((z[:, 0] > 0) & (z[:, 2] < -1)) for z, w in zip(leaves, [2.0, 0.5], strict=True)
-    )
-    assert table[1, 3] == expected
-    assert table[2, 2] == 250.0
+    tables = predicted_tables(leaves, np.array([2.0, 0.5]), edges)
+    assert tables.shape == (2, 6, 6)
+    assert (tables == tables.transpose(0, 2, 1)).all()
+    for table, z, w in zip(tables, leaves, [2.0, 0.5], strict=True):
+        assert table[1, 3] == w * np.count_nonzero((z[:, 0] > 0) & (z[:, 2] < -1))
+        assert table[2, 2] == w * 100.0
 
 
 # ---------------------------------------------------------------- whole fits on awkward tables
