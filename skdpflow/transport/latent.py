@@ -68,6 +68,8 @@ class RankTransform:
         -------
         z : ndarray of shape (n, d), float64
         """
+        if codes.shape[1] != self.n_columns:
+            raise IndexError(f"This transform is of {self.n_columns} columns; got {codes.shape[1]}.")
         z = np.empty(codes.shape)
         ranks = np.broadcast_to(ranks, codes.shape)
         for j, (edges, cdf, order) in enumerate(zip(self.edges, self.cdf, self.orders, strict=True)):

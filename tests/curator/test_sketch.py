@@ -177,12 +177,12 @@ def test_each_integer_gets_its_own_noise():
 
 def test_a_statistic_that_does_not_fit_is_refused_without_a_word_about_the_rows():
     table, y = pd.DataFrame(columns()), labels()
-    order = np.array([0, 1])  # the column has a third category
+    # of two columns, where there are three
     latent = RankTransform(
-        [np.array([0, FINE_LEVELS]), np.array([0, 10]), np.array([0, 2])],
-        [np.array([0.0, 1.0])] * 3,
-        [None, None, order],
-        [np.zeros((0, 2))] * 3,
+        [np.array([0, FINE_LEVELS]), np.array([0, 10])],
+        [np.array([0.0, 1.0])] * 2,
+        [None, None],
+        [np.zeros((0, 2))] * 2,
     ).to_params()
     unfit = [
         STATISTICS["mean"]({"n_leaves": 3, **latent, "radius": 1.0, "steps": 8}),
