@@ -152,7 +152,8 @@ class PairScores:
     r"""All two-way tables of each leaf, for scoring; they never leave the curator.
 
     The score of a pair is :math:`\|h - e\|_1 - b` with its tables :math:`h` of all leaves, a public prediction
-    :math:`e` and a public number :math:`b`. Since :math:`|\|h - e\|_1 - \|h' - e\|_1| \le \|h - h'\|_1`, and a record adds
+    :math:`e` and a public number :math:`b`.
+    Since :math:`|\|h - e\|_1 - \|h' - e\|_1| \le \|h - h'\|_1`, and a record adds
     one to at most one cell of one leaf's table, a score changes by at most 1 when a row is added or removed, by at most
     2 when it is replaced.
     Predictions are rounded to integers here, so that scores are exact integers and these bounds hold to the bit.

@@ -288,19 +288,22 @@ class MarginalsMechanism(BaseEstimator):
             params |= slice_params(public, mean, second, sizes, regime.n_slices)
             yield [Request("slices", "slices", regime.slices, params)]
 
-        # which pairs of columns the model gets wrong
-        n_pairs = min(regime.n_pairs, d_x * (d_x - 1) // 2)
-        if n_pairs:
-            so_far = Learned(histograms, mean, second, None, None, transform, sizes, columns)
-            _, particles = so_far.learn(public.seed, SELECTION_PARTICLES, 1, 1.0)
+        n_candidates = d_x * (d_x - 1) // 2
+        if regime.n_pairs:
             bins = pair_bins(transform, split_edges(histograms)[:d_x], n_pair_bins)
-            factor = 1.0 if public.neighbours == "add-remove" else 2.0
-            noise = float(np.sqrt(factor * n_pairs / regime.pairs)) / public.mu
             params = {**leaf, **transform.to_params(), **bins}
-            choice = {"k": n_pairs, **predictions(particles, sizes, transform, bins, noise)}
-            (selected,) = yield [Request("selected", "select_pairs", regime.selection, {**params, **choice})]
-            params |= {"pairs": orient(selected.values, bins)}
-            yield [Request("pairs", "pairs", regime.pairs, params)]
+            if regime.n_pairs < n_candidates:
+                # which pairs of columns the model gets wrong
+                so_far = Learned(histograms, mean, second, None, None, transform, sizes, columns)
+                _, particles = so_far.learn(public.seed, SELECTION_PARTICLES, 1, 1.0)
+                factor = 1.0 if public.neighbours == "add-remove" else 2.0
+                noise = float(np.sqrt(factor * regime.n_pairs / regime.pairs)) / public.mu
+                choice = {"k": regime.n_pairs, **predictions(particles, sizes, transform, bins, noise)}
+                (selected,) = yield [Request("selected", "select_pairs", regime.selection, {**params, **choice})]
+                pairs, share = selected.values, regime.pairs
+            else:
+                pairs, share = np.column_stack(np.triu_indices(d_x, 1)), regime.selection + regime.pairs
+            yield [Request("pairs", "pairs", share, {**params, "pairs": orient(pairs, bins)})]
 
     # ------------------------------------------------------------------ what is made of it
 
