@@ -25,8 +25,6 @@ from skdpflow.transport.pairs import PairTarget, coarse_edges, latent_edges, pre
 
 Array = NDArray[np.float64]
 
-#: Integer columns with at most this many values get one bin a value.
-DISCRETE_BINS = 128
 #: Bins of the latent transform of a numeric column, between which a coarser histogram is filled in by the prior.
 FINE_BINS = 128
 #: Bins with more mass than this are treated as atoms.
@@ -39,7 +37,7 @@ SLICE_BINS = 16
 SELECTION_PARTICLES = 2048
 
 
-def bin_edges(column: Column, n_bins: int) -> NDArray[np.int64]:
+def bin_edges(column: Column, n_bins: int, n_values: int) -> NDArray[np.int64]:
     """Cut the codes of a column into equal bins.
 
     Parameters
@@ -47,7 +45,9 @@ def bin_edges(column: Column, n_bins: int) -> NDArray[np.int64]:
     column : Interval or Categories
         The column.
     n_bins : int
-        Wanted number; categories and short integer ranges get one bin a value.
+        Wanted number.
+    n_values : int
+        Integer columns of at most this many values get one bin a value, as categories always do.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def bin_edges(column: Column, n_bins: int) -> NDArray[np.int64]:
         From 0 to the number of levels.
     """
     levels = column.n_levels
-    if isinstance(column, Categories) or (column.discrete and levels <= DISCRETE_BINS):
+    if isinstance(column, Categories) or (column.discrete and levels <= n_values):
         return np.arange(levels + 1)
     return np.unique(np.rint(np.linspace(0, levels, n_bins + 1)).astype(np.int64))
 
@@ -126,7 +126,7 @@ def rank_transform(
         fine = e
         if j in prior:
             # the histogram corrects the mass of its bins; inside them the shape is that of the prior
-            fine = np.union1d(e, bin_edges(column, FINE_BINS))
+            fine = np.union1d(e, bin_edges(column, FINE_BINS, FINE_BINS))
             shape = np.diff(betainc(*prior[j], fine / e[-1])) + PRIOR_FLOOR * np.diff(fine) / e[-1]
             expected = total * np.add.reduceat(shape, np.searchsorted(fine, e[:-1])) / shape.sum()
             pooled = denoise_ordered(pooled[None], expected[None], sd)[0]
@@ -232,7 +232,7 @@ class MarginalsMechanism(BaseEstimator):
 
         # how many rows, and in which classes
         if numeric_target:
-            edges = bin_edges(columns[-1], policy.TARGET_BINS)
+            edges = bin_edges(columns[-1], policy.TARGET_BINS, policy.TARGET_BINS)
             params: dict[str, Any] = {
                 "n_leaves": 1,
                 "columns": np.array([d - 1]),
@@ -257,7 +257,7 @@ class MarginalsMechanism(BaseEstimator):
 
         # how each column is distributed
         n_bins = self.n_bins or regime.n_bins
-        edge_list = [bin_edges(c, n_bins) for c in columns]
+        edge_list = [bin_edges(c, n_bins, max(n_bins, regime.n_values)) for c in columns]
         params = {
             **leaf,
             "columns": np.arange(d),

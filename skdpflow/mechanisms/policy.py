@@ -48,6 +48,8 @@ class Regime:
     ----------
     n_bins : int
         Bins of a numeric column.
+    n_values : int
+        Integer columns of at most this many values get one bin a value.
     histograms, mean, second_moment, slices, selection, pairs : float
         Shares; with those of the first round they sum to at most one.
     leaf_noise : float
@@ -57,6 +59,7 @@ class Regime:
     """
 
     n_bins: int
+    n_values: int
     histograms: float
     mean: float
     second_moment: float
@@ -194,7 +197,7 @@ def regime(
     if n_pairs is None:
         n_pairs = 0 if scarce or t < PAIRS_FROM else int(np.clip(t / 20.0, 5, 30))
     # histograms, mean, second moment
-    shares = np.array([0.15, 0.40, 0.38] if scarce else [0.35, 0.28, 0.30] if t < 80.0 else [0.40, 0.20, 0.33])
+    shares = np.array([0.12, 0.48, 0.33] if scarce else [0.35, 0.28, 0.30] if t < 80.0 else [0.40, 0.20, 0.33])
     pairs = 0.08 * float(np.clip(t / 200.0, 1.0, 3.0)) if n_pairs else 0.0
     if n_slices is None:
         n_slices = 0 if scarce or t < SLICES_FROM else d
@@ -203,6 +206,7 @@ def regime(
     histograms, mean, second = (float(s) for s in shares)
     return Regime(
         n_bins=16 if scarce else (32 if t < 1500.0 else 64),
+        n_values=32 if t < SLICES_FROM else 128,
         histograms=histograms,
         mean=mean,
         second_moment=second,

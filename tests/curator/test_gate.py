@@ -37,9 +37,13 @@ class Flow(DensityMixin, BaseEstimator):
         return self.score_samples(X).mean()
 
 
-@parametrize_with_checks(
+CHECKS = parametrize_with_checks(
     [Flow(), Flow(domain=(-1, 4)), Flow(target=Categories([0, 1, 2])), Flow(target=Interval(0, 3))]
-)
+).mark
+
+
+# older versions of scikit-learn give pytest a generator, which newer versions of pytest refuse
+@pytest.mark.parametrize(CHECKS.args[0], list(CHECKS.args[1]), **CHECKS.kwargs)
 def test_common_checks(estimator, check):
     check(estimator)
 
