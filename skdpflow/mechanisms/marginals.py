@@ -1,150 +1,39 @@
-"""The default mechanism: histograms, moments and slices, measured centrally."""
+"""The default mechanism: histograms, moments, slices and two-way tables, measured centrally."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, ndtri
 from sklearn.base import BaseEstimator
 
 from skdpflow.domain import Categories, Column
 from skdpflow.mechanisms import policy
+from skdpflow.mechanisms.histograms import (
+    axis_block,
+    bin_edges,
+    latent_histograms,
+    leaf_sizes,
+    rank_transform,
+    split_edges,
+    target_cells,
+)
+from skdpflow.mechanisms.slices import slice_blocks, slice_params
+from skdpflow.mechanisms.tables import orient, pair_bins, pair_targets, predictions
 from skdpflow.plan import Public, Request, Rounds
-from skdpflow.projections import Moments, draw_directions
 from skdpflow.release import Measurement, Release
-from skdpflow.transport.flow import Block, CountSlices, Gaussian, Leaf, learn_leaves, normal_particles
-from skdpflow.transport.latent import DIRECTION_STEPS, LATENT_STEPS, RankTransform
-from skdpflow.transport.marginals import denoise_ordered, to_simplex
+from skdpflow.transport.flow import Gaussian, Leaf, learn_leaves, normal_particles
+from skdpflow.transport.latent import RankTransform
 from skdpflow.transport.model import Model
-from skdpflow.transport.moments import column_distributions, leaf_covariances, leaf_means, variance_between
-from skdpflow.transport.pairs import PairTarget, coarse_edges, latent_edges, predicted_tables
+from skdpflow.transport.moments import leaf_covariances, leaf_means, variance_between
 
 Array = NDArray[np.float64]
 
-#: Bins of the latent transform of a numeric column, between which a coarser histogram is filled in by the prior.
-FINE_BINS = 128
-#: Bins with more mass than this are treated as atoms.
-SPREAD_MASS = 0.25
-#: Smallest share of mass of a bin, times its share of the domain.
-PRIOR_FLOOR = 1e-3
-#: Bins of a slice, of equal predicted mass.
-SLICE_BINS = 16
 #: Particles of a leaf that predict the two-way tables for the selection.
 SELECTION_PARTICLES = 2048
-
-
-def bin_edges(column: Column, n_bins: int, n_values: int) -> NDArray[np.int64]:
-    """Cut the codes of a column into equal bins.
-
-    Parameters
-    ----------
-    column : Interval or Categories
-        The column.
-    n_bins : int
-        Wanted number.
-    n_values : int
-        Integer columns of at most this many values get one bin a value, as categories always do.
-
-    Returns
-    -------
-    edges : ndarray of int64
-        From 0 to the number of levels.
-    """
-    levels = column.n_levels
-    if isinstance(column, Categories) or (column.discrete and levels <= n_values):
-        return np.arange(levels + 1)
-    return np.unique(np.rint(np.linspace(0, levels, n_bins + 1)).astype(np.int64))
-
-
-def split_histograms(m: Measurement) -> list[Array]:
-    """Counts of each column, (n_leaves, n_bins)."""
-    cuts = np.cumsum(np.asarray(m.params["edge_sizes"]) - 1)[:-1]
-    return [np.asarray(h, dtype=np.float64) for h in np.split(m.values, cuts, axis=1)]
-
-
-def split_edges(m: Measurement) -> list[Array]:
-    """Bin edges of each column."""
-    cuts = np.cumsum(m.params["edge_sizes"])[:-1]
-    return [np.asarray(e, dtype=np.float64) for e in np.split(m.params["edges"], cuts)]
-
-
-def association_order(counts: Array) -> NDArray[np.int64]:
-    """Order categories by the leading direction in which their class profiles differ.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (n_leaves, n_categories)
-        Noisy counts.
-
-    Returns
-    -------
-    order : ndarray of shape (n_categories,), int64
-        ``order[rank] = code``; for two classes by the share of the second.
-    """
-    positive = np.maximum(counts, 0.0) + 1e-3
-    weight = positive.sum(axis=0)
-    profile = positive / weight
-    centred = profile - (profile * weight).sum(axis=1, keepdims=True) / weight.sum()
-    axis = np.linalg.svd(centred * np.sqrt(weight), full_matrices=False)[0][:, 0]
-    axis = axis * np.copysign(1.0, axis[-1])
-    return np.argsort(axis @ profile, kind="stable")
-
-
-def rank_transform(
-    m: Measurement, moments: Measurement | None, columns: Sequence[Column], total: float
-) -> RankTransform:
-    """Build the latent transform from noisy histograms and moments.
-
-    Parameters
-    ----------
-    m : Measurement
-        Of kind ``"histograms"``, of all columns.
-    moments : Measurement or None
-        Of kind ``"column_moments"``; None if no column is numeric.
-    columns : sequence of Interval or Categories
-        The columns.
-    total : float
-        Estimated number of rows.
-
-    Returns
-    -------
-    transform : RankTransform
-    """
-    edges, cdfs, orders, spreads = [], [], [], []
-    sd = float(np.max(m.sd)) * np.sqrt(len(m.values))
-    prior = {}
-    if moments is not None:
-        a, b = column_distributions(moments, total)
-        prior = {int(j): (a[i], b[i]) for i, j in enumerate(moments.params["columns"])}
-    for j, (column, h, e) in enumerate(zip(columns, split_histograms(m), split_edges(m), strict=True)):
-        order = None
-        pooled = h.sum(axis=0)
-        fine = e
-        if j in prior:
-            # the histogram corrects the mass of its bins; inside them the shape is that of the prior
-            fine = np.union1d(e, bin_edges(column, FINE_BINS, FINE_BINS))
-            shape = np.diff(betainc(*prior[j], fine / e[-1])) + PRIOR_FLOOR * np.diff(fine) / e[-1]
-            expected = total * np.add.reduceat(shape, np.searchsorted(fine, e[:-1])) / shape.sum()
-            pooled = denoise_ordered(pooled[None], expected[None], sd)[0]
-        elif isinstance(column, Categories) and len(h) > 1:
-            order = association_order(h)
-            pooled = pooled[order]
-        # no bin is left without mass: F must be invertible
-        p = to_simplex(pooled, total) / total + PRIOR_FLOOR * np.diff(e) / e[-1]
-        p /= p.sum()
-        spreads.append(np.column_stack([e[:-1], e[1:]])[(p > SPREAD_MASS) & (np.diff(e) > 1)])
-        if len(fine) > len(e):
-            ratio = p / (expected / total)
-            p = shape / shape.sum() * ratio[np.searchsorted(e, fine[:-1], side="right") - 1]
-        edges.append(fine)
-        cdfs.append(np.concatenate([[0.0], np.cumsum(p)]) / p.sum())
-        cdfs[-1][-1] = 1.0
-        orders.append(order)
-    return RankTransform(edges, cdfs, orders, spreads)
 
 
 class MarginalsMechanism(BaseEstimator):
@@ -390,81 +279,6 @@ class Learned:
         )
 
 
-def predictions(
-    particles: Sequence[Array], sizes: Array, transform: RankTransform, bins: Mapping[str, Any], noise: float
-) -> dict[str, Any]:
-    """Two-way tables that the model predicts, and the distances to be expected if it were right.
-
-    Parameters
-    ----------
-    particles : sequence of ndarray of shape (n, d)
-        Particles of each leaf.
-    sizes : ndarray of shape (n_leaves,)
-        Estimated leaf sizes.
-    transform : RankTransform
-        Released distribution functions.
-    bins : mapping
-        From `pair_bins`.
-    noise : float
-        Standard deviation of the noise that a table would be measured with: what it hides is no loss.
-
-    Returns
-    -------
-    params : dict
-        ``predicted`` (n_leaves, n_bins, n_bins) and ``baseline`` (n_columns, n_columns).
-    """
-    edges = [latent_edges(transform, j, e) for j, e in enumerate(split(bins, "pair_edges"))]
-    predicted = predicted_tables(particles, sizes / len(particles[0]), edges)
-    spread = np.sqrt(2.0 / np.pi * (predicted + noise**2)).sum(axis=0)
-    starts = np.cumsum([0, *(len(e) + 1 for e in edges)])[:-1]
-    baseline = np.add.reduceat(np.add.reduceat(spread, starts, axis=0), starts, axis=1)
-    return {"predicted": predicted, "baseline": baseline}
-
-
-def pair_bins(transform: RankTransform, edges: Sequence[Array], max_bins: int) -> dict[str, Any]:
-    """Bins of each column for two-way tables."""
-    inner = [coarse_edges(transform, j, e, max_bins) for j, e in enumerate(edges)]
-    return {
-        "pair_columns": np.arange(len(edges)),
-        "pair_edges": np.concatenate(inner),
-        "pair_edge_sizes": np.array([len(e) for e in inner]),
-    }
-
-
-def split(params: Mapping[str, Any], name: str) -> list[Array]:
-    """Undo the concatenation of arrays in parameters."""
-    return np.split(params[name], np.cumsum(params[name.removesuffix("s") + "_sizes"])[:-1])
-
-
-def orient(pairs: NDArray[np.int64], bins: Mapping[str, Any]) -> NDArray[np.int64]:
-    """Put the column with fewer bins first: it is the one that is conditioned on."""
-    sizes = np.asarray(bins["pair_edge_sizes"])
-    swap = sizes[pairs[:, 0]] > sizes[pairs[:, 1]]
-    return np.where(swap[:, None], pairs[:, ::-1], pairs)
-
-
-def pair_targets(m: Measurement, transform: RankTransform, columns: Sequence[Column]) -> list[PairTarget]:
-    """Two-way tables of each leaf as targets of its flow."""
-    edges = [latent_edges(transform, j, e) for j, e in enumerate(split(m.params, "pair_edges"))]
-    shapes = [(len(edges[a]) + 1, len(edges[b]) + 1) for a, b in m.params["pairs"]]
-    cuts = np.cumsum([r * c for r, c in shapes])[:-1]
-    sd = float(np.max(m.sd))
-    return [
-        PairTarget(
-            leaf,
-            int(a),
-            int(b),
-            edges[a],
-            edges[b],
-            table.reshape(shape).astype(np.float64),
-            sd,
-            not isinstance(columns[b], Categories),
-        )
-        for leaf, values in enumerate(m.values)
-        for (a, b), table, shape in zip(m.params["pairs"], np.split(values, cuts), shapes, strict=True)
-    ]
-
-
 def column_moments(columns: Sequence[Column], mu: float) -> list[Request]:
     """Ask for the first two moments of the numeric columns, if there are any."""
     numeric = np.array([j for j, c in enumerate(columns) if not isinstance(c, Categories)], dtype=np.int64)
@@ -477,137 +291,3 @@ def column_moments(columns: Sequence[Column], mu: float) -> list[Request]:
         "steps": policy.lattice_steps(mu),
     }
     return [Request("column_moments", "column_moments", policy.FIRST_SHARES["column_moments"], params)]
-
-
-def target_cells(target: Measurement, n_cells: int) -> dict[str, Any]:
-    """Cut a numeric target at the quantiles of its noisy histogram.
-
-    Parameters
-    ----------
-    target : Measurement
-        Histogram of the target.
-    n_cells : int
-        Wanted number of cells; fewer where the target has few values.
-
-    Returns
-    -------
-    params : dict
-        ``n_leaves`` and ``leaf_edges``.
-    """
-    counts, edges = target.values[0].astype(np.float64), split_edges(target)[0]
-    total = max(float(counts.sum()), 1.0)
-    uniform = np.full(len(counts), total / len(counts))
-    p = denoise_ordered(counts[None], uniform[None], float(np.max(target.sd)))[0]
-    cdf = np.concatenate([[0.0], np.cumsum(p)]) / p.sum()
-    inner = np.interp(np.arange(1, n_cells) / n_cells, cdf, edges)
-    inner = np.unique(np.rint(inner).astype(np.int64))
-    inner = inner[(inner > edges[0]) & (inner < edges[-1])]
-    return {"n_leaves": len(inner) + 1, "leaf_edges": inner}
-
-
-def leaf_sizes(counts: Measurement, histograms: Measurement) -> Array:
-    """Estimate the number of rows of each leaf, at least one.
-
-    Parameters
-    ----------
-    counts : Measurement
-        Leaf counts, or the histograms where there are none.
-    histograms : Measurement
-        Axis histograms: the bins of each column sum to the leaf's size, with the noise of all its bins.
-
-    Returns
-    -------
-    sizes : ndarray of shape (n_leaves,)
-        Inverse-variance average of all estimates.
-    """
-    variance = float(np.max(histograms.sd)) ** 2
-    estimates = [h.sum(axis=1) for h in split_histograms(histograms)]
-    weights = [1.0 / (variance * h.shape[1]) for h in split_histograms(histograms)]
-    if counts.kind == "counts":
-        estimates.append(counts.values.astype(np.float64))
-        weights.append(1.0 / float(np.max(counts.sd)) ** 2)
-    return np.maximum(np.average(estimates, axis=0, weights=weights), 1.0)
-
-
-def latent_histograms(m: Measurement, transform: RankTransform) -> tuple[list[Array], list[Array]]:
-    """Counts of each column in the order of its latent axis, (n_leaves, n_bins), and their inner edges there."""
-    counts, edges = [], []
-    for j, (h, e, order) in enumerate(zip(split_histograms(m), split_edges(m), transform.orders, strict=True)):
-        edges.append(latent_edges(transform, j, e[1:-1]))
-        counts.append(h if order is None else h[:, order])
-    return counts, edges
-
-
-def axis_block(m: Measurement, leaf: int, size: float, transform: RankTransform, columns: Sequence[Column]) -> Block:
-    """Targets along the latent axes: the leaf's own histograms."""
-    counts, edges = latent_histograms(m, transform)
-    eye = np.eye(len(columns))
-    ordered = [not isinstance(c, Categories) for c in columns]
-    return Block(eye, eye, CountSlices(edges, [h[leaf] for h in counts], float(np.max(m.sd)), size, ordered))
-
-
-def slice_params(public: Public, mean: Measurement, second: Measurement, sizes: Array, n_slices: int) -> dict[str, Any]:
-    """Choose directions in the space whitened by the pooled covariance, and bins of equal predicted mass.
-
-    Parameters
-    ----------
-    public : Public
-        Sampler and seed.
-    mean, second : Measurement
-        Released moments.
-    sizes : ndarray of shape (n_leaves,)
-        Estimated leaf sizes.
-    n_slices : int
-        How many directions.
-
-    Returns
-    -------
-    params : dict
-        ``directions`` (1, d, k) and ``slice_edges`` (n_leaves, k, n_bins - 1), integers on the lattice.
-    """
-    means, _ = leaf_means(mean, sizes)
-    covariances = leaf_covariances(second, sizes, means)
-    weights = sizes / sizes.sum()
-    within = np.einsum("c,cij->ij", weights, covariances)
-    values, vectors = np.linalg.eigh(within)
-    whiten = vectors / np.sqrt(values)
-    between = np.einsum("c,ci,cj->ij", weights, means - weights @ means, means - weights @ means)
-    centre = (weights @ means) @ whiten
-    moments = Moments(centre, np.eye(len(within)) + whiten.T @ between @ whiten)
-    u = draw_directions(public.projections, len(within), n_projections=n_slices, seed=public.seed, moments=moments)
-    directions = whiten @ u
-    directions = np.rint(directions / np.abs(directions).max(axis=0) * DIRECTION_STEPS).astype(np.int64)
-    quantiles = ndtri(np.arange(1, SLICE_BINS) / SLICE_BINS)
-    edges = []
-    for m, s in zip(means, covariances, strict=True):
-        sd = np.sqrt(np.einsum("ik,ij,jk->k", directions, s, directions))
-        edges.append((m @ directions)[:, None] + sd[:, None] * quantiles)
-    return {
-        "directions": directions[None],
-        "slice_edges": np.rint(np.array(edges) * LATENT_STEPS).astype(np.int64),
-        "metric": within,
-    }
-
-
-def slice_blocks(m: Measurement, leaf: int, size: float) -> list[Block]:
-    """Group measured directions into blocks that are orthonormal in the whitened space."""
-    directions = np.asarray(m.params["directions"][0], dtype=np.float64) / DIRECTION_STEPS
-    metric = np.asarray(m.params["metric"])
-    edges = m.params["slice_edges"][leaf] / (LATENT_STEPS * DIRECTION_STEPS)
-    dual = metric @ directions
-    norm = np.sqrt((directions * dual).sum(axis=0))
-    directions, dual, edges = directions / norm, dual / norm, edges / norm[:, None]
-    sd = float(np.max(m.sd))
-    blocks, start = [], 0
-    while start < directions.shape[1]:
-        stop = start + 1
-        while stop < directions.shape[1] and np.abs(directions[:, stop] @ dual[:, start:stop]).max() < 1e-3:
-            stop += 1
-        v = directions[:, start:stop]
-        # exact duals within the span, so that the layer is exactly invertible
-        w = dual[:, start:stop] @ np.linalg.inv(v.T @ dual[:, start:stop])
-        k = stop - start
-        slices = CountSlices(list(edges[start:stop]), list(m.values[leaf, start:stop]), sd, size, [True] * k)
-        blocks.append(Block(v, w, slices))
-        start = stop
-    return blocks
