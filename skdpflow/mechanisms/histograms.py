@@ -176,7 +176,7 @@ def leaf_sizes(counts: Measurement, histograms: Measurement) -> Array:
     Returns
     -------
     sizes : ndarray of shape (n_leaves,)
-        Inverse-variance average of all estimates.
+        Inverse-variance average of all estimates, shrunk to equal sizes by the ratio of noise to spread.
     """
     variance = float(np.max(histograms.sd)) ** 2
     estimates = [h.sum(axis=1) for h in split_histograms(histograms)]
@@ -184,7 +184,10 @@ def leaf_sizes(counts: Measurement, histograms: Measurement) -> Array:
     if counts.kind == "counts":
         estimates.append(counts.values.astype(np.float64))
         weights.append(1.0 / float(np.max(counts.sd)) ** 2)
-    return np.maximum(np.average(estimates, axis=0, weights=weights), 1.0)
+    raw, noise = np.average(estimates, axis=0, weights=weights), 1.0 / np.sum(weights)
+    mean = max(float(raw.mean()), 1.0)
+    spread = max(float(((raw - mean) ** 2).mean()) - noise, 0.0)
+    return np.maximum(mean + spread / (spread + noise) * (raw - mean), 1.0)
 
 
 def latent_histograms(m: Measurement, transform: RankTransform) -> tuple[list[Array], list[Array]]:
