@@ -97,6 +97,11 @@ def _interval_codes(x: NDArray[np.float64], intervals: Sequence[Interval]) -> ND
     return cells.astype(np.int64)
 
 
+def _series_cells(series: Any) -> NDArray[Any]:
+    """Return the cells of a pandas series; those of a categorical one as objects, whatever its categories are."""
+    return np.asarray(series.astype(object) if str(series.dtype) == "category" else series)
+
+
 def _category_codes(values: NDArray[Any], categories: Categories) -> NDArray[np.int64]:
     """Encode one column of categories; whatever is not among them is unknown."""
     index: dict[Any, int] = {}
@@ -230,7 +235,7 @@ class RowSource:
             Its cells, of any dtype.
         """
         if self.schema.container == "pandas":
-            values = np.asarray(self._table.iloc[start:stop, j])
+            values = _series_cells(self._table.iloc[start:stop, j])
         elif self.schema.container == "polars":
             values = self._table.to_series(j)[start:stop].to_numpy()
         else:
@@ -270,8 +275,9 @@ class RowSource:
 
     def target_cells(self, start: int, stop: int) -> NDArray[Any]:
         """Return the target of a block as it is, an array of any dtype."""
-        rows = self._target.iloc if self.schema.target_container == "pandas" else self._target
-        return np.asarray(rows[start:stop])
+        if self.schema.target_container == "pandas":
+            return _series_cells(self._target.iloc[start:stop])
+        return np.asarray(self._target[start:stop])
 
     def block(
         self, start: int, stop: int, domain: Domain, target: Column | None = None

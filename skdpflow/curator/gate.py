@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -27,13 +28,22 @@ def _refuse_sparse(data: Any, what: str, owner: str) -> None:
         raise TypeError(f"Sparse data was passed for {what}, but {owner} needs dense data: use '.toarray()'.")
 
 
+def _typed(data: Any) -> bool:
+    """Say whether an array-like has a dtype of its own, which does not depend on its cells."""
+    return isinstance(getattr(data, "dtype", None), np.dtype)
+
+
 def _as_array(data: Any, what: str) -> NDArray[Any]:
-    """Convert an array-like as `numpy.asarray` does, without its messages."""
+    """Convert an array-like as `numpy.asarray` does, without its messages.
+
+    The dtype that numpy would infer for a list depends on all its cells, and with it the value that each cell gets. So
+    cells of whatever has no dtype of its own stay the objects they are.
+    """
     array = None
     try:
-        array = np.asarray(data)
-        if array.dtype.kind in "US" and not isinstance(data, np.ndarray):
-            array = np.asarray(data, dtype=object)  # in lists, numbers beside text stay numbers
+        array = np.asarray(data) if _typed(data) else np.asarray(data, dtype=object)
+        if not _typed(data) and any(isinstance(cell, list | tuple | np.ndarray) for cell in array.ravel().tolist()):
+            array = None
     except Exception:  # numpy, and any foreign __array__ method, may show cells in its message
         pass
     if array is None:
@@ -95,6 +105,21 @@ def _as_target(y: Any, owner: str) -> Any:
     return labels
 
 
+def _declared_dtype(columns: Sequence[Column | None]) -> str:
+    """Name a dtype that follows from what is declared, for cells that come without one."""
+    kinds: set[str] = set()
+    for column in columns:
+        if isinstance(column, Categories):
+            values = {type(value) for value in column.values} if column.declared else {object}
+            names = {int: "int64", float: "float64", bool: "bool"}
+            kinds.add(names.get(next(iter(values)), "object") if len(values) == 1 else "object")
+        else:
+            kinds.add("int64" if column is not None and column.integer else "float64")
+    if kinds == {"int64", "float64"}:
+        return "float64"
+    return kinds.pop() if len(kinds) == 1 else "object"
+
+
 def _contains(what: str, column: Name | None, owner: str) -> ValueError:
     """Build the error for a bad cell in a column of X, or in y if there is no column."""
     where = "Input y contains" if column is None else "Input X contains"
@@ -116,7 +141,8 @@ def _check_numbers(numbers: NDArray[np.float64], columns: Sequence[Name | None],
 def _check_categories(cells: NDArray[Any], column: Name | None, owner: str) -> None:
     """Refuse missing and complex values in a column of categories; anything else may be unknown."""
     kind = cells.dtype.kind
-    if kind == "c":
+    kinds = set(map(type, cells.tolist())) if kind in "OT" else {cells.dtype.type}
+    if any(issubclass(kind, complex | np.complexfloating) for kind in kinds):
         raise ValueError("Complex data not supported: columns must hold real numbers, text or booleans.")
     missing = False
     if kind == "f":
@@ -125,7 +151,6 @@ def _check_categories(cells: NDArray[Any], column: Name | None, owner: str) -> N
         missing = bool(np.isnat(cells).any())
     elif kind in "OT":
         values = cells.tolist()
-        kinds = set(map(type, values))
         floats = {kind for kind in kinds if issubclass(kind, float | np.floating | Decimal)}
         missing = any(map(missing_type, kinds)) or (
             bool(floats) and any(value != value for value in values if type(value) in floats)
@@ -208,7 +233,13 @@ def admit(
         raise ValueError("Found input variables with inconsistent numbers of samples: y needs one entry per row of X.")
     schema = schema_of(table, labels)
     names = schema.feature_names if reset else None
-    source = RowSource(table, labels, schema, resolve_domain(domain, names, schema.n_features, owner=owner))
+    resolved = resolve_domain(domain, names, schema.n_features, owner=owner)
+    if schema.container == "numpy" and not _typed(X):
+        columns: Sequence[Column | None] = [None] if resolved is None else resolved.columns
+        schema = replace(schema, dtypes=(_declared_dtype(columns),) * schema.n_features)
+    if target is not None and schema.target_container == "numpy" and not _typed(y):
+        schema = replace(schema, target_dtype=_declared_dtype([target]))
+    source = RowSource(table, labels, schema, resolved)
     _check_cells(source, owner)
     if target is not None:
         _check_target_cells(source, target, owner)

@@ -92,10 +92,10 @@ class Curator:
     Floating-point slack: a draw :math:`s z` is off by at most four units in its last place (the uniform, the inverse
     normal and the product), :math:`2^{-50} s |z|`, which moves both boundaries of an integer's cell and changes its
     probability by a relative :math:`2^{-49} s |z|` at most, in each of the two neighbours. A sum of :math:`|z|` over
-    :math:`m` coordinates stays below :math:`2 m` except in the tails, which are charged :math:`2^{-60}` each. With
-    :math:`m` coordinates of scale :math:`s` that is :math:`m s 2^{-47}` in epsilon and :math:`m 2^{-60}` in delta. Only
-    coordinates that differ between the neighbours count: the others have the same distribution, exact or not. The
-    fractions `EPSILON_SLACK` and `DELTA_SLACK` of epsilon and delta are held back for it before the noise is
+    :math:`m` coordinates stays below :math:`2 m + 16` except in the tails, which are charged :math:`2^{-60}` each. With
+    :math:`m` coordinates of scale :math:`s` that is :math:`(m + 8) \max(s, 1) 2^{-47}` in epsilon and
+    :math:`m 2^{-60}` in delta. Only coordinates that differ between the neighbours count: the others
+    have the same distribution, exact or not. The fractions `EPSILON_SLACK` and `DELTA_SLACK` of epsilon and delta are held back for it before the noise is
     calibrated, and a request that would exceed them is refused. Selections draw on the same epsilon, see
     `skdpflow.curator.selection.rounding_epsilon`.
     """
@@ -142,7 +142,7 @@ class Curator:
             Number of coordinates that may differ between neighbours; public.
         """
         largest = float(np.max(scale))
-        self._scale_left -= differing * largest
+        self._scale_left -= (differing + 8) * max(largest, 1.0)
         self._draws_left -= differing
         if self._scale_left < 0 or self._draws_left < 0 or largest > MAX_SCALE:
             raise ValueError(
@@ -219,9 +219,9 @@ class Curator:
         statistics = [KINDS[r.kind](r.params) for r in requests]
         if isinstance(target, Categories) and any(isinstance(s, Records) and not s.public_labels for s in statistics):
             raise ValueError("Records show the class of every line: the labels have to be declared public.")
-        check_size(self._source, [s for s in statistics if isinstance(s, Records)])
         events = [self.event(r.share) for r in requests]
         sensitivities = [s.sensitivity(self._budget.neighbours) for s in statistics]
+        check_size(self._source, [s for s in statistics if isinstance(s, Records)])
         for request, event in zip(requests, events, strict=True):
             self.ledger.debit(event, request.name)
         sums = [s for s in statistics if not isinstance(s, Records)]
@@ -310,6 +310,10 @@ def measure(
     rounds = mechanism.plan(public)
     requests = next(rounds, None)
     while requests is not None:
+        if find_classes and any(r.kind == "records" for r in requests):
+            raise ValueError(
+                "Records show how many rows each class has: labels that are found privately do not allow it."
+            )
         shares = [Request(r.name, r.kind, r.share * left, r.params) for r in requests]
         answers = curator.answer(shares, domain, target)
         measured += answers

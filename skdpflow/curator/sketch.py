@@ -120,7 +120,7 @@ def sketch_rows(
         return [_contribution(s, block) for s in statistics]
 
     # shared memory is required, not preferred: rows never go to another process, whatever backend is configured
-    parallel = Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator")
+    parallel = Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator", verbose=0)
     totals = [Sketch(np.zeros(s.shape, dtype=np.int64)) for s in statistics]
     for parts in parallel(delayed(one)(start, stop) for start, stop in source.spans(block_rows)):
         totals = [total + part for total, part in zip(totals, parts, strict=True)]

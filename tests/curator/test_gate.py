@@ -10,7 +10,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import check_is_fitted
 
-from skdpflow.curator.encode import UNKNOWN
+from skdpflow.curator.encode import UNKNOWN, encode_values
 from skdpflow.curator.gate import admit
 from skdpflow.domain import Categories, Domain, Interval
 
@@ -213,3 +213,52 @@ def test_the_width_is_checked_against_fit():
     flow = Flow(domain=(0, 1)).fit(np.zeros((2, 3)))
     with pytest.raises(ValueError, match="X has 2 features, but Flow is expecting 3 features as input"):
         flow.score_samples(np.zeros((2, 2)))
+
+
+# ---------------------------------------------------------------- one cell changes nothing about another row
+
+BIG = 2**53  # beyond it, not every integer is a float
+
+
+def encoded(X, domain, y=None, target=None):
+    source = admit(Flow(), X, y, domain=domain, target=target)
+    return (*source.block(0, source.n_rows, source.domain, target), source.schema)
+
+
+@pytest.mark.parametrize("other", [0, 0.5, True, np.float32(0.5)])
+def test_a_cell_of_a_list_changes_no_other_row_and_no_dtype(other):
+    domain = Domain({"id": Categories([BIG, BIG + 1]), "share": Interval(0, 1)})
+    rows = [[BIG + 1, 0], [BIG, 1]] * 4
+    codes, _, schema = encoded(rows, domain)
+    more_codes, _, more_schema = encoded([*rows, [BIG, other]], domain)
+    assert (more_codes[:-1] == codes).all()
+    assert codes[:2, 0].tolist() == [1, 0]
+    assert more_schema == schema
+
+
+@pytest.mark.parametrize("other", [BIG, 0.5, "unheard of", True])
+@pytest.mark.parametrize("target", [Categories([BIG, BIG + 1]), Categories()])
+def test_a_label_of_a_list_changes_no_other_and_no_dtype(target, other):
+    X, y = np.zeros((5, 1)), [BIG + 1, BIG, BIG + 1, BIG, BIG + 1]
+    one = admit(Flow(), X[:4], y[:4], domain=(0, 1), target=target)
+    more = admit(Flow(), X, [*y[:4], other], domain=(0, 1), target=target)
+    assert one.schema == more.schema
+    assert next(one.label_blocks())[1] == next(more.label_blocks())[1][:4] == y[:4]
+    if target.declared:
+        codes = encode_values(more.target_cells(0, 5), target, "y")
+        assert codes[:4].tolist() == [1, 0, 1, 0]
+
+
+def test_the_categories_of_a_categorical_column_change_no_row():
+    domain, kept = {"c": Categories([0.5, 0.25])}, np.array([0.5, 0.25] * 3, dtype=np.float32)
+    one = pd.DataFrame({"c": pd.Categorical(kept)})
+    more = pd.DataFrame({"c": pd.Categorical([*kept, "x"])})
+    codes, _, schema = encoded(one, domain)
+    more_codes, _, more_schema = encoded(more, domain)
+    assert (more_codes[:-1] == codes).all()
+    assert codes[:2, 0].tolist() == [0, 1]
+    assert more_codes[-1, 0] == UNKNOWN
+    assert more_schema == schema
+    flags = pd.Series(pd.Categorical([True, False] * 3))
+    labels = next(admit(Flow(), np.zeros((6, 1)), flags, domain=(0, 1), target=Categories()).label_blocks())[1]
+    assert [type(label) for label in labels] == [int] * 6
