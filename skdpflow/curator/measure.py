@@ -95,9 +95,9 @@ class Curator:
     :math:`m` coordinates stays below :math:`2 m + 16` except in the tails, which are charged :math:`2^{-60}` each. With
     :math:`m` coordinates of scale :math:`s` that is :math:`(m + 8) \max(s, 1) 2^{-47}` in epsilon and
     :math:`m 2^{-60}` in delta. Only coordinates that differ between the neighbours count: the others
-    have the same distribution, exact or not. The fractions `EPSILON_SLACK` and `DELTA_SLACK` of epsilon and delta are held back for it before the noise is
-    calibrated, and a request that would exceed them is refused. Selections draw on the same epsilon, see
-    `skdpflow.curator.selection.rounding_epsilon`.
+    have the same distribution, exact or not. The fractions `EPSILON_SLACK` and `DELTA_SLACK` of epsilon and delta
+    are held back for it before the noise is calibrated, and a request that would exceed them is refused. Selections
+    draw on the same epsilon, see `skdpflow.curator.selection.rounding_epsilon`.
     """
 
     def __init__(

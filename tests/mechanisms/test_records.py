@@ -244,3 +244,20 @@ class TestModel:
         flow = flow_of().fit(X[:1])
         assert flow.sample(5, random_state=0).shape == (5, 2)
         assert np.isfinite(flow.score_samples(X[:5])).all()
+
+
+def test_found_labels_cannot_be_printed_by_a_mechanism_that_does_not_check():
+    class Unchecked(RecordsMechanism):
+        def check(self, target, neighbours):
+            pass
+
+    X, y = np.random.default_rng(0).uniform(size=(400, 2)), np.arange(400) % 2
+    flow = DPSlicedWassersteinFlow(
+        5.0,
+        domain=(0, 1),
+        target=Categories(),
+        mechanism=Unchecked(public_labels=True),
+        neighbours="replace-one",
+    )
+    with pytest.raises(ValueError, match="found privately"):
+        flow.fit(X, y)
