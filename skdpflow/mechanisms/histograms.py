@@ -163,13 +163,13 @@ def target_cells(target: Measurement, n_cells: int) -> dict[str, Any]:
     return {"n_leaves": len(inner) + 1, "leaf_edges": inner}
 
 
-def leaf_sizes(counts: Measurement, histograms: Measurement) -> Array:
+def leaf_sizes(counts: Measurement | None, histograms: Measurement) -> Array:
     """Estimate the number of rows of each leaf, at least one.
 
     Parameters
     ----------
-    counts : Measurement
-        Leaf counts, or the histograms where there are none.
+    counts : Measurement or None
+        Leaf counts, where they were measured.
     histograms : Measurement
         Axis histograms: the bins of each column sum to the leaf's size, with the noise of all its bins.
 
@@ -181,7 +181,7 @@ def leaf_sizes(counts: Measurement, histograms: Measurement) -> Array:
     variance = float(np.max(histograms.sd)) ** 2
     estimates = [h.sum(axis=1) for h in split_histograms(histograms)]
     weights = [1.0 / (variance * h.shape[1]) for h in split_histograms(histograms)]
-    if counts.kind == "counts":
+    if counts is not None:
         estimates.append(counts.values.astype(np.float64))
         weights.append(1.0 / float(np.max(counts.sd)) ** 2)
     raw, noise = np.average(estimates, axis=0, weights=weights), 1.0 / np.sum(weights)
@@ -199,9 +199,12 @@ def latent_histograms(m: Measurement, transform: RankTransform) -> tuple[list[Ar
     return counts, edges
 
 
-def axis_block(m: Measurement, leaf: int, size: float, transform: RankTransform, columns: Sequence[Column]) -> Block:
-    """Targets along the latent axes: the leaf's own histograms."""
+def axis_blocks(m: Measurement, sizes: Array, transform: RankTransform, columns: Sequence[Column]) -> list[Block]:
+    """Targets of each leaf along the latent axes: its own histograms."""
     counts, edges = latent_histograms(m, transform)
-    eye = np.eye(len(columns))
+    eye, sd = np.eye(len(columns)), float(np.max(m.sd))
     ordered = [not isinstance(c, Categories) for c in columns]
-    return Block(eye, eye, CountSlices(edges, [h[leaf] for h in counts], float(np.max(m.sd)), size, ordered))
+    return [
+        Block(eye, eye, CountSlices(edges, [h[leaf] for h in counts], sd, float(size), ordered))
+        for leaf, size in enumerate(sizes)
+    ]

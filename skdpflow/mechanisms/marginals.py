@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from skdpflow.domain import Categories, Column
 from skdpflow.mechanisms import policy
 from skdpflow.mechanisms.histograms import (
-    axis_block,
+    axis_blocks,
     bin_edges,
     latent_histograms,
     leaf_sizes,
@@ -120,6 +120,7 @@ class MarginalsMechanism(BaseEstimator):
         shares = policy.FIRST_SHARES
 
         # how many rows, and in which classes
+        counts: Measurement | None = None
         if numeric_target:
             edges = bin_edges(columns[-1], policy.TARGET_BINS, policy.TARGET_BINS)
             params: dict[str, Any] = {
@@ -163,7 +164,7 @@ class MarginalsMechanism(BaseEstimator):
             "radius": policy.LATENT_RADIUS * float(np.sqrt(d)),
             "steps": policy.lattice_steps(public.mu),
         }
-        sizes = leaf_sizes(histograms if numeric_target else counts, histograms)
+        sizes = leaf_sizes(counts, histograms)
         ordered, z_edges = latent_histograms(histograms, transform)
         between = variance_between(ordered, z_edges, float(np.max(histograms.sd)), sizes)
         pooled = policy.pooled(regime, between)
@@ -210,7 +211,7 @@ class MarginalsMechanism(BaseEstimator):
             What `sample` and `score_samples` use.
         """
         histograms, mean = release["histograms"], release["mean"]
-        sizes = leaf_sizes(release["counts"] if "counts" in release else histograms, histograms)
+        sizes = leaf_sizes(release["counts"] if "counts" in release else None, histograms)
         learned = Learned(
             histograms,
             mean,
@@ -260,14 +261,12 @@ class Learned:
 
     def learn(self, seed: int, n_particles: int, n_steps: int, step_size: float) -> tuple[list[Leaf], list[Array]]:
         """Follow the flow; returns the leaves, and where the particles of each ended."""
-        means, _ = leaf_means(self.mean, self.sizes)
+        means = leaf_means(self.mean, self.sizes)
         covariances = leaf_covariances(self.second, self.sizes, means)
-        blocks = []
-        for c, size in enumerate(self.sizes):
-            own = [axis_block(self.histograms, c, float(size), self.transform, self.columns)]
-            if self.slices is not None:
-                own += slice_blocks(self.slices, c, float(size))
-            blocks.append(own)
+        blocks = [[axes] for axes in axis_blocks(self.histograms, self.sizes, self.transform, self.columns)]
+        if self.slices is not None:
+            for c, size in enumerate(self.sizes):
+                blocks[c] += slice_blocks(self.slices, c, float(size))
         return learn_leaves(
             [Gaussian(m, s) for m, s in zip(means, covariances, strict=True)],
             blocks,

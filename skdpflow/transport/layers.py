@@ -55,6 +55,24 @@ def interpolate(p: Array, x: Array, y: Array) -> Array:
     return np.asarray(np.interp(p, x, y) + (p - np.clip(p, x[0], x[-1])))
 
 
+def log_slopes(q: Array, x: Array, y: Array) -> Array:
+    """Log-slopes of the map of `interpolate` at the places that it takes to `q`.
+
+    Parameters
+    ----------
+    q : ndarray of shape (n,)
+        Values of the map.
+    x, y : ndarray of shape (m,)
+        Knots.
+
+    Returns
+    -------
+    log_slopes : ndarray of shape (n,)
+    """
+    slopes = np.concatenate([[1.0], np.diff(y) / np.diff(x), [1.0]])
+    return np.asarray(np.log(slopes[np.searchsorted(y, q, side="right")]))
+
+
 def corrected_quantiles(values: Array, edges: Array, now: Array, then: Array, at: Array) -> Array:
     """Quantiles of a distribution whose bins get other masses, and keep their shapes.
 
@@ -141,8 +159,7 @@ class Layer:
         origin, p = self._move(z, self.y, self.x)
         log_det = np.zeros(len(z))
         for i, (x, y) in enumerate(zip(self.x, self.y, strict=True)):
-            slopes = np.concatenate([[1.0], np.diff(y) / np.diff(x), [1.0]])
-            log_det += np.log(slopes[np.searchsorted(y, p[:, i], side="right")])
+            log_det += log_slopes(p[:, i], x, y)
         return origin, log_det
 
     def _move(self, z: Array, x: tuple[Array, ...], y: tuple[Array, ...]) -> tuple[Array, Array]:

@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 MIN_EIGENVALUE = 0.01
 
 
-def leaf_means(m: Measurement, counts: Array) -> tuple[Array, Array]:
+def leaf_means(m: Measurement, counts: Array) -> Array:
     """Estimate the mean of each leaf.
 
     Parameters
@@ -30,17 +30,14 @@ def leaf_means(m: Measurement, counts: Array) -> tuple[Array, Array]:
     -------
     means : ndarray of shape (n_leaves, d)
         Shrunk towards the overall mean, column by column, by the ratio of noise to spread.
-    variance : ndarray of shape (n_leaves, 1)
-        Variance of the noise before shrinking.
     """
     step = float(m.params["radius"]) / float(m.params["steps"])
     raw = m.values * step / counts[:, None]
     variance = (m.sd * step / counts[:, None]) ** 2
-    weights = 1.0 / variance
     overall = (m.values.sum(axis=0) * step) / counts.sum()
     spread = ((raw - overall) ** 2 - variance).mean(axis=0)
-    keep = np.maximum(spread, 0.0) / np.maximum(spread + 1.0 / weights, 1e-12)
-    return overall + np.clip(keep, 0.0, 1.0) * (raw - overall), np.broadcast_to(variance, (len(raw), 1))
+    keep = np.maximum(spread, 0.0) / np.maximum(spread + variance, 1e-12)
+    return overall + np.clip(keep, 0.0, 1.0) * (raw - overall)
 
 
 def column_distributions(m: Measurement, total: float) -> tuple[Array, Array]:

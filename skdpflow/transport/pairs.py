@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from skdpflow.transport.latent import LATENT_LIMIT, RankTransform
-from skdpflow.transport.layers import corrected_quantiles, interpolate, monotone_knots
+from skdpflow.transport.layers import corrected_quantiles, interpolate, log_slopes, monotone_knots
 from skdpflow.transport.marginals import denoise_ordered, shrink, to_simplex
 
 Array = NDArray[np.float64]
@@ -121,8 +121,7 @@ class PairLayer:
         log_det = np.zeros(len(z))
         for b, (x, y) in enumerate(zip(self.x, self.y, strict=True)):
             inside = rows == b
-            slopes = np.concatenate([[1.0], np.diff(y) / np.diff(x), [1.0]])
-            log_det[inside] = np.log(slopes[np.searchsorted(y, z[inside, self.moved], side="right")])
+            log_det[inside] = log_slopes(z[inside, self.moved], x, y)
         return origin, log_det
 
     def _move(self, z: Array, x: tuple[Array, ...], y: tuple[Array, ...]) -> tuple[Array, NDArray[np.int64]]:
