@@ -4,6 +4,7 @@ from skdpflow._flow import DPSlicedWassersteinFlow
 from skdpflow.accountants import BudgetExceededError
 from skdpflow.domain import Categories, Domain, Interval
 from skdpflow.exceptions import PrivacyLeakWarning, ReleaseError
+from skdpflow.planned import FitPlan
 from skdpflow.release import Measurement, Release
 
 __version__ = "0.1.0.dev0"
@@ -13,6 +14,7 @@ __all__ = [
     "Categories",
     "DPSlicedWassersteinFlow",
     "Domain",
+    "FitPlan",
     "Interval",
     "Measurement",
     "PrivacyLeakWarning",

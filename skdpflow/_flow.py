@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.base import BaseEstimator, DensityMixin, clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,6 +22,7 @@ from skdpflow.domain import Categories, Column, Domain
 from skdpflow.exceptions import PrivacyLeakWarning
 from skdpflow.mechanisms import Mechanism, resolve_mechanism
 from skdpflow.metrics import sliced_wasserstein_distance
+from skdpflow.planned import FitPlan, Noting, made_up_rows, planned_columns
 from skdpflow.release import Release
 from skdpflow.transport.decode import decode, decode_target
 from skdpflow.transport.density import log_density
@@ -179,8 +180,6 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         """
         given = Parameters.of(self)
         noise = NoiseSource(given.noise_seed)
-        # on a copy, so that input that is refused leaves an earlier fit as it was
-        source = admit(copy.copy(self), X, y, domain=self.domain, target=self.target)
         if not noise.private:
             warnings.warn(
                 "noise_random_state is set: whoever knows it can remove the noise, so this fit guarantees no "
@@ -188,11 +187,22 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
                 PrivacyLeakWarning,
                 stacklevel=2,
             )
-        release = measure(
+        release = self._measure(X, y, given, given.mechanism, self.domain, self.target, noise)
+        if given.verbose:
+            print(release.describe())
+        return self._learn(release, given.mechanism)
+
+    def _measure(
+        self, X: Any, y: Any, given: Parameters, mechanism: Any, domain: Any, target: Column | None, noise: NoiseSource
+    ) -> Release:
+        """Check the rows and carry out the plan of a mechanism on them."""
+        # on a copy, so that input that is refused leaves an earlier fit as it was
+        source = admit(copy.copy(self), X, y, domain=domain, target=target)
+        return measure(
             source,
             source.domain,
-            self.target,
-            given.mechanism,
+            target,
+            mechanism,
             given.projections,
             Budget(given.epsilon, given.delta, given.neighbours, given.accountant, given.accountant_name),
             noise,
@@ -200,9 +210,52 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
             transport=given.transport,
             n_jobs=given.n_jobs,
         )
-        if given.verbose:
-            print(release.describe())
-        return self._learn(release, given.mechanism)
+
+    def plan(self, *, n_guess: int, n_features: int | None = None, n_classes: int | None = None) -> FitPlan:
+        """Tell what `fit` would measure and how accurate that would be; sees no data and spends nothing.
+
+        Parameters
+        ----------
+        n_guess : int
+            Public guess of the number of rows.
+        n_features : int or None, default=None
+            Number of columns; None takes it from `domain`.
+        n_classes : int or None, default=None
+            Number of classes; None takes it from `target`. If `target` is None, it plans for labels of that many
+            classes.
+
+        Returns
+        -------
+        plan : FitPlan
+            Rounds, shares, noise and expected accuracy; ``print`` it.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not valid, or a number is missing or contradicts what is declared.
+
+        Notes
+        -----
+        The plan of `fit` depends on what is released along the way. So a fit is rehearsed, by the same code, on
+        `n_guess` made-up rows: spread over their domains, in classes of equal size that differ a little. It takes about
+        as long as a fit on that many rows. What real rows are like changes later rounds somewhat: whether
+        classes are described apart or together, and which two-way tables are chosen.
+
+        Examples
+        --------
+        >>> from skdpflow import DPSlicedWassersteinFlow
+        >>> plan = DPSlicedWassersteinFlow(epsilon=1.0, domain=(0, 1)).plan(n_guess=1000, n_features=4, n_classes=2)
+        >>> print(str(plan).splitlines()[0])
+        (epsilon, delta) = (1, 1e-06), neighbours: add-remove, mechanism: marginals
+        """
+        name = type(self).__name__
+        n = check_int(name, "n_guess", n_guess, 1)
+        width, domain, target = planned_columns(name, self.domain, self.target, n_features, n_classes)
+        given = Parameters.of(clone(self))  # a random_state must not move on
+        rehearsed = Noting(given.mechanism)
+        X, y = made_up_rows(n, width, domain, target, n_classes)
+        release = self._measure(X, y, given, rehearsed, domain, target, NoiseSource(0))
+        return FitPlan.of(release, rehearsed.rounds, n)
 
     def _learn(self, release: Release, mechanism: Mechanism) -> Self:
         """Set every fitted attribute from a Release."""
