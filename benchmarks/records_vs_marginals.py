@@ -11,16 +11,12 @@ are of fit and sample.
 from __future__ import annotations
 
 import argparse
-import csv
 import time
-import warnings
 from pathlib import Path
 
 import numpy as np
-from tables import ROOT, all_tables, delta_for, list_table, usefulness
+from tables import ROOT, all_tables, fitted, list_table, usefulness, write_csv
 
-from skdpflow import DPSlicedWassersteinFlow
-from skdpflow.exceptions import PrivacyLeakWarning
 from skdpflow.mechanisms import MarginalsMechanism, RecordsMechanism
 
 
@@ -33,21 +29,10 @@ def run(tables, epsilons, seeds):
             yield {**common, "mechanism": "real", "epsilon": np.inf, "usefulness": real, "fit_s": 0.0, "sample_s": 0.0}
             for epsilon in epsilons:
                 for mechanism in (MarginalsMechanism(), RecordsMechanism(public_labels=True)):
-                    flow = DPSlicedWassersteinFlow(
-                        epsilon,
-                        delta_for(len(X_train)),
-                        domain=table.domain,
-                        target=table.target,
-                        mechanism=mechanism,
-                        neighbours="replace-one",
-                        random_state=seed,
-                        noise_random_state=seed,
-                    )
                     start = time.perf_counter()
-                    with warnings.catch_warnings():
-                        warnings.simplefilter("ignore", PrivacyLeakWarning)
-                        flow.fit(X_train, y_train)
-                    fitted = time.perf_counter()
+                    settings = {"mechanism": mechanism, "neighbours": "replace-one"}
+                    flow = fitted(table, X_train, y_train, epsilon, seed, **settings)
+                    middle = time.perf_counter()
                     X_new, y_new = flow.sample_labeled(len(X_train), random_state=seed)
                     end = time.perf_counter()
                     yield {
@@ -55,8 +40,8 @@ def run(tables, epsilons, seeds):
                         "mechanism": flow.release_.mechanism["name"],
                         "epsilon": epsilon,
                         "usefulness": usefulness(table, X_new, y_new, X_test, y_test, seed),
-                        "fit_s": fitted - start,
-                        "sample_s": end - fitted,
+                        "fit_s": middle - start,
+                        "sample_s": end - middle,
                     }
 
 
@@ -98,11 +83,7 @@ def main():
             f"usefulness {row['usefulness']:7.3f}  fit {row['fit_s']:.2f} s  sample {row['sample_s']:.2f} s",
             flush=True,
         )
-    options.csv.parent.mkdir(parents=True, exist_ok=True)
-    with options.csv.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    write_csv(options.csv, rows)
     options.table.parent.mkdir(parents=True, exist_ok=True)
     options.table.write_text(summary(rows, seeds))
     print(summary(rows, seeds))

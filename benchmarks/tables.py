@@ -16,7 +16,9 @@ as many synthetic rows as there are training rows: ROC-AUC (one against the rest
 
 from __future__ import annotations
 
+import csv
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +36,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdpflow import Categories, Domain, Interval
+from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
+from skdpflow.exceptions import PrivacyLeakWarning
 from skdpflow.metrics import sliced_wasserstein_distance
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -171,6 +174,30 @@ def distance(table, X, y, X_test, y_test):
         for A, c in ((X, y), (X_test, y_test))
     )
     return float(sliced_wasserstein_distance(a, b, n_projections=500, seed=0))
+
+
+def fitted(table, X, y, epsilon, seed, **params):
+    """Fit a flow with its defaults; the seed of the noise makes a benchmark repeatable."""
+    flow = DPSlicedWassersteinFlow(
+        epsilon,
+        delta_for(len(X)),
+        domain=table.domain,
+        target=table.target,
+        random_state=seed,
+        noise_random_state=seed,
+        **params,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PrivacyLeakWarning)
+        return flow.fit(X, y)
+
+
+def write_csv(path, rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()} for row in rows)
 
 
 def list_table(title, header, rows, script):

@@ -1,0 +1,122 @@
+"""What each lever of the default mechanism is worth: it is switched off, and nothing else is changed.
+
+    python benchmarks/ablations.py                  # tables that scikit-learn ships
+    python benchmarks/ablations.py --data FOLDER    # and those of a folder: see tables.py
+
+The table shows the usefulness with all levers, and the change without each, as a mean over seeds. Levers with a
+parameter are switched off by it, the others by replacing a function of the package while a fit runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import ExitStack
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+from tables import ROOT, all_tables, fitted, list_table, usefulness, write_csv
+
+from skdpflow.mechanisms import MarginalsMechanism, policy
+from skdpflow.mechanisms.marginals import learn_leaves
+
+#: Rows that a policy reckons with that does not look at the number of rows.
+FIXED_ROWS = 10_000
+
+
+def as_measured(coefficients, sd):
+    return coefficients
+
+
+def raw_means(m, counts):
+    return m.values * (m.params["radius"] / m.params["steps"]) / counts[:, None]
+
+
+def gaussian_only(starts, blocks, pairs, *args, **kwargs):
+    return learn_leaves(starts, [[] for _ in starts], [], *args, **kwargs)
+
+
+def fixed(regime):
+    return lambda n, *args, **kwargs: regime(FIXED_ROWS, *args, **kwargs)
+
+
+#: Name to parameters of the mechanism, and functions to replace.
+LEVERS = {
+    "denoising": ({}, {f"skdpflow.transport.{m}.shrink": as_measured for m in ("marginals", "flow", "pairs")}),
+    "two-way tables": ({"n_pairs": 0}, {}),
+    "slices": ({"n_slices": 0}, {}),
+    "one second moment for all classes": ({}, {"skdpflow.mechanisms.policy.pooled": lambda *args: False}),
+    "second moments per class": ({}, {"skdpflow.mechanisms.policy.pooled": lambda *args: True}),
+    "shrunk class means": ({}, {"skdpflow.mechanisms.marginals.leaf_means": raw_means}),
+    "column moments": ({}, {"skdpflow.mechanisms.marginals.column_moments": lambda *args: []}),
+    "budget by the number of rows": ({}, {"skdpflow.mechanisms.policy.regime": fixed(policy.regime)}),
+    "the flow (Gaussian only)": ({}, {"skdpflow.mechanisms.marginals.learn_leaves": gaussian_only}),
+    "target cells": ({"n_target_cells": 1}, {}),
+}
+
+
+def without(lever, table, X, y, epsilon, seed):
+    params, replaced = LEVERS[lever] if lever else ({}, {})
+    with ExitStack() as stack:
+        for name, function in replaced.items():
+            stack.enter_context(mock.patch(name, function))
+        flow = fitted(table, X, y, epsilon, seed, mechanism=MarginalsMechanism(**params))
+    return flow.sample_labeled(len(X), random_state=seed)
+
+
+def run(tables, epsilons, seeds):
+    for table in tables:
+        for seed in seeds:
+            X, X_test, y, y_test = table.split(seed)
+            for epsilon in epsilons:
+                for lever in (None, *LEVERS):
+                    if lever == "target cells" and table.classes is not None:
+                        continue
+                    score = usefulness(table, *without(lever, table, X, y, epsilon, seed), X_test, y_test, seed)
+                    yield {"dataset": table.name, "epsilon": epsilon, "seed": seed, "without": lever or "nothing",
+                           "usefulness": score}  # fmt: skip
+
+
+def summary(rows):
+    def mean(dataset, epsilon, lever):
+        found = [
+            r["usefulness"] for r in rows if (r["dataset"], r["epsilon"], r["without"]) == (dataset, epsilon, lever)
+        ]
+        return float(np.mean(found)) if found else float("nan")
+
+    names = list(dict.fromkeys(r["dataset"] for r in rows))
+    out = []
+    for epsilon in sorted({r["epsilon"] for r in rows}):
+        body = [["all levers", *(f"{mean(n, epsilon, 'nothing'):.3f}" for n in names), ""]]
+        for lever in LEVERS:
+            # far below guessing is no worse than guessing
+            change = [max(mean(n, epsilon, lever), -0.1) - max(mean(n, epsilon, "nothing"), -0.1) for n in names]
+            cells = ["" if np.isnan(c) else f"{c:+.3f}" for c in change]
+            body.append([f"without {lever}", *cells, f"{np.nanmean(change):+.3f}"])
+        title = f"Usefulness at epsilon {epsilon:g}, and the change without each lever"
+        out.append(list_table(title, ["", *names, "mean"], body, Path(__file__).name))
+    return "\n".join(out)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", help="folder with further tables")
+    parser.add_argument("--tables", help="names of tables, with commas; all if left out")
+    parser.add_argument("--epsilons", default="1")
+    parser.add_argument("--seeds", default="0,1")
+    parser.add_argument("--csv", type=Path, default=ROOT / "benchmarks" / "ablations.csv")
+    parser.add_argument("--table", type=Path, default=ROOT / "doc" / "tables" / "ablations.rst")
+    options = parser.parse_args()
+    tables = all_tables(options.data, options.tables and options.tables.split(","))
+    rows = []
+    for row in run(tables, [float(e) for e in options.epsilons.split(",")], [int(s) for s in options.seeds.split(",")]):
+        rows.append(row)
+        print(*row.values(), flush=True)
+    write_csv(options.csv, rows)
+    options.table.parent.mkdir(parents=True, exist_ok=True)
+    options.table.write_text(summary(rows))
+    print(summary(rows))
+
+
+if __name__ == "__main__":
+    main()
