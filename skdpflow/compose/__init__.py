@@ -1,0 +1,5 @@
+"""Generators inside other estimators."""
+
+from skdpflow.compose._train import TrainOnSynthetic
+
+__all__ = ["TrainOnSynthetic"]
