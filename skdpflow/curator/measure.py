@@ -20,6 +20,7 @@ from skdpflow.curator.encode import RowSource
 from skdpflow.curator.labels import find_labels
 from skdpflow.curator.noise import MAX_SCALE, NoiseSource
 from skdpflow.curator.pairs import Pairs, PairScores
+from skdpflow.curator.partitions import Partitions
 from skdpflow.curator.records import Records, check_size, release_records
 from skdpflow.curator.selection import rounding_epsilon, select_top, selection_epsilon, selection_event
 from skdpflow.curator.sketch import sketch_rows
@@ -37,7 +38,7 @@ from skdpflow.plan import (
 from skdpflow.release import Measurement, Release
 
 #: What can be asked for beside ``"select_pairs"``: sums over rows, and one line per row.
-KINDS: dict[str, Any] = {**STATISTICS, "records": Records, "pairs": Pairs}
+KINDS: dict[str, Any] = {**STATISTICS, "records": Records, "pairs": Pairs, "partitions": Partitions}
 #: Shares of epsilon and delta held back for floating-point arithmetic.
 EPSILON_SLACK = 2.0**-12
 DELTA_SLACK = 2.0**-8

@@ -21,6 +21,7 @@ from skdpflow.mechanisms.histograms import (
     split_edges,
     target_cells,
 )
+from skdpflow.mechanisms.partitions import grow_partitions, measured_cells
 from skdpflow.mechanisms.slices import slice_blocks, slice_params
 from skdpflow.mechanisms.tables import orient, pair_bins, pair_targets, predictions
 from skdpflow.plan import Public, Request, Rounds
@@ -29,11 +30,14 @@ from skdpflow.transport.flow import Gaussian, Leaf, learn_leaves, normal_particl
 from skdpflow.transport.latent import RankTransform
 from skdpflow.transport.model import Model
 from skdpflow.transport.moments import leaf_covariances, leaf_means, variance_between
+from skdpflow.transport.tilt import tilt
 
 Array = NDArray[np.float64]
 
 #: Particles of a leaf that predict the two-way tables for the selection.
 SELECTION_PARTICLES = 2048
+#: Particles of all leaves whose weights the tilt learns.
+TILT_PARTICLES = 2**16
 
 
 class MarginalsMechanism(BaseEstimator):
@@ -143,7 +147,15 @@ class MarginalsMechanism(BaseEstimator):
             n = max(float(counts.values.sum()), 1.0)
         n_pair_bins = policy.n_pair_bins(d_x, int(leaf["n_leaves"]))
         wanted = 0 if d_x < 2 or n_pair_bins < 2 else self.n_pairs
-        regime = policy.regime(n, public.mu, d, int(leaf["n_leaves"]), n_slices=self.n_slices, n_pairs=wanted)
+        regime = policy.regime(
+            n,
+            public.mu,
+            d,
+            int(leaf["n_leaves"]),
+            ordered=numeric_target,
+            n_slices=self.n_slices,
+            n_pairs=wanted,
+        )
 
         # how each column is distributed
         n_bins = self.n_bins or regime.n_bins
@@ -179,13 +191,16 @@ class MarginalsMechanism(BaseEstimator):
             yield [Request("slices", "slices", regime.slices, params)]
 
         n_candidates = d_x * (d_x - 1) // 2
+        if not (regime.n_pairs or regime.n_partitions):
+            return
+        so_far = Learned(histograms, mean, second, None, None, transform, sizes, columns)
+        _, particles = so_far.learn(public.seed, SELECTION_PARTICLES, 1, 1.0)
+        edges, tables = split_edges(histograms)[:d_x], None
         if regime.n_pairs:
-            bins = pair_bins(transform, split_edges(histograms)[:d_x], n_pair_bins)
+            bins = pair_bins(transform, edges, n_pair_bins)
             params = {**leaf, **transform.to_params(), **bins}
             if regime.n_pairs < n_candidates:
                 # which pairs of columns the model gets wrong
-                so_far = Learned(histograms, mean, second, None, None, transform, sizes, columns)
-                _, particles = so_far.learn(public.seed, SELECTION_PARTICLES, 1, 1.0)
                 factor = 1.0 if public.neighbours == "add-remove" else 2.0
                 noise = float(np.sqrt(factor * regime.n_pairs / regime.pairs)) / public.mu
                 choice = {"k": regime.n_pairs, **predictions(particles, sizes, transform, bins, noise)}
@@ -193,7 +208,25 @@ class MarginalsMechanism(BaseEstimator):
                 pairs, share = selected.values, regime.pairs
             else:
                 pairs, share = np.column_stack(np.triu_indices(d_x, 1)), regime.selection + regime.pairs
-            yield [Request("pairs", "pairs", share, {**params, "pairs": orient(pairs, bins)})]
+            (tables,) = yield [Request("pairs", "pairs", share, {**params, "pairs": orient(pairs, bins)})]
+        if regime.n_partitions:
+            if tables is not None:
+                so_far = Learned(histograms, mean, second, None, tables, transform, sizes, columns)
+                _, particles = so_far.learn(public.seed, SELECTION_PARTICLES, 1, 1.0)
+            bins = pair_bins(transform, edges, policy.PARTITION_BINS)
+            grown = grow_partitions(
+                particles,
+                sizes,
+                transform,
+                bins,
+                regime.n_partitions,
+                regime.n_cells,
+                regime.n_groups,
+                public.seed,
+                ordered=numeric_target,
+            )
+            params = {**leaf, **transform.to_params(), **bins, **grown}
+            yield [Request("partitions", "partitions", regime.partitions, params)]
 
     # ------------------------------------------------------------------ what is made of it
 
@@ -223,13 +256,27 @@ class MarginalsMechanism(BaseEstimator):
             release.columns,
         )
         transport = release.transport
-        leaves, _ = learned.learn(
+        leaves, particles = learned.learn(
             int(transport["seed"]),
             int(transport["n_particles"]),
             int(transport["n_steps"]),
             float(transport["step_size"]),
         )
-        return Model(learned.transform, sizes / sizes.sum(), tuple(leaves))
+        if "partitions" not in release:
+            return Model(learned.transform, sizes / sizes.sum(), tuple(leaves))
+        partitions = release["partitions"]
+        cells, found = measured_cells(partitions, learned.transform)
+        most = max(TILT_PARTICLES // len(leaves), 1024)
+        tilted, sizes = tilt(
+            leaves,
+            [z[:most] for z in particles],
+            sizes,
+            cells,
+            partitions.params["groups"],
+            found,
+            float(np.max(partitions.sd)),
+        )
+        return Model(learned.transform, sizes / sizes.sum(), tuple(tilted))
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,6 +34,11 @@ SCORED_CELLS = 2**24
 LEAF_NOISE = 0.5
 #: It gets its own if that noise is below this part of the variance between leaves.
 LEAF_DIFFERENCE = 0.6
+#: Bins of a column in a partition, partitions, their share, and rows of a cell in units of its noise.
+PARTITION_BINS = 32
+PARTITIONS = 32
+PARTITION_SHARE = 0.15
+PARTITION_ROWS = 3.0
 #: Two-way tables are measured from this many rows per noise on.
 PAIRS_FROM = 60.0
 #: Sliced histograms, one block of directions, from this many on.
@@ -69,6 +74,10 @@ class Regime:
     leaf_noise: float
     n_pairs: int
     n_slices: int
+    partitions: float
+    n_partitions: int
+    n_cells: int
+    n_groups: int
 
 
 def rows_per_noise(n: float, mu: float, d: int, n_leaves: int) -> float:
@@ -160,7 +169,14 @@ def n_pair_bins(d: int, n_leaves: int) -> int:
 
 
 def regime(
-    n: float, mu: float, d: int, n_leaves: int, *, n_slices: int | None = None, n_pairs: int | None = None
+    n: float,
+    mu: float,
+    d: int,
+    n_leaves: int,
+    *,
+    ordered: bool = False,
+    n_slices: int | None = None,
+    n_pairs: int | None = None,
 ) -> Regime:
     """Choose what to measure.
 
@@ -174,6 +190,8 @@ def regime(
         Number of columns.
     n_leaves : int
         Number of leaves.
+    ordered : bool, default=False
+        Whether leaves are cells of a numeric target.
     n_slices : int or None, default=None
         Wanted sliced directions; None chooses.
     n_pairs : int or None, default=None
@@ -202,7 +220,12 @@ def regime(
     if n_slices is None:
         n_slices = 0 if scarce or t < SLICES_FROM else d
     slices = 0.1 if n_slices else 0.0
-    shares *= (shares.sum() - pairs - slices) / shares.sum()
+    n_partitions = 0 if scarce or d < 2 else PARTITIONS
+    partitions = PARTITION_SHARE if n_partitions else 0.0
+    n_groups = min(n_leaves, 4 if t < 200.0 else 8) if ordered else n_leaves
+    noise = float(np.sqrt(PARTITIONS / PARTITION_SHARE)) / mu
+    n_cells = int(np.clip(n / (PARTITION_ROWS * n_groups * noise), 8, 128))
+    shares *= (shares.sum() - pairs - slices - partitions) / shares.sum()
     histograms, mean, second = (float(s) for s in shares)
     return Regime(
         n_bins=16 if scarce else (32 if t < 1500.0 else 64),
@@ -216,6 +239,10 @@ def regime(
         leaf_noise=leaf_noise,
         n_pairs=n_pairs,
         n_slices=n_slices,
+        partitions=partitions,
+        n_partitions=n_partitions,
+        n_cells=n_cells,
+        n_groups=n_groups,
     )
 
 

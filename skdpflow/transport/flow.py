@@ -206,6 +206,22 @@ class Leaf:
             z = layer.forward(z)
         return z
 
+    def sample(self, n: int, rng: np.random.Generator) -> Array:
+        """Draw points.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        rng : numpy.random.Generator
+            Public randomness.
+
+        Returns
+        -------
+        z : ndarray of shape (n, d)
+        """
+        return self.push(rng.standard_normal((n, len(self.start.mean))))
+
     def log_density(self, z: Array) -> Array:
         """Log-density of points.
 

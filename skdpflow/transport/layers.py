@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,6 +55,37 @@ def interpolate(p: Array, x: Array, y: Array) -> Array:
     values : ndarray of shape (n,)
     """
     return np.asarray(np.interp(p, x, y) + (p - np.clip(p, x[0], x[-1])))
+
+
+def interpolate_rows(p: Array, rows: NDArray[np.int64], x: Sequence[Array], y: Sequence[Array]) -> Array:
+    """Evaluate at each point the map of its row, with slope one outside the knots.
+
+    Parameters
+    ----------
+    p : ndarray of shape (n,)
+        Where.
+    rows : ndarray of shape (n,), int64
+        Which map.
+    x, y : sequence of ndarray
+        Knots of each map.
+
+    Returns
+    -------
+    values : ndarray of shape (n,)
+    """
+    sizes = np.array([len(knots) for knots in x])
+    first = np.cumsum(sizes) - sizes
+    flat_x, flat_y = np.concatenate(x), np.concatenate(y)
+    low, high = flat_x[first][rows], flat_x[first + sizes - 1][rows]
+    inside = np.clip(p, low, high)
+    # one search for all maps: those of later rows are moved to the right of all earlier ones
+    gap = float(np.ptp(flat_x)) + 1.0
+    at = np.searchsorted(flat_x + gap * np.repeat(np.arange(len(x)), sizes), inside + gap * rows, side="right") - 1
+    at = np.clip(at, first[rows], first[rows] + np.maximum(sizes[rows] - 2, 0))
+    beyond = np.minimum(at + 1, first[rows] + sizes[rows] - 1)
+    width = flat_x[beyond] - flat_x[at]
+    slope = np.divide(flat_y[beyond] - flat_y[at], width, out=np.zeros_like(width), where=width > 0)
+    return np.asarray(flat_y[at] + slope * (inside - flat_x[at]) + (p - inside))
 
 
 def log_slopes(q: Array, x: Array, y: Array) -> Array:

@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from skdpflow.transport.flow import Leaf
-
 Array = NDArray[np.float64]
 
 
@@ -51,6 +49,18 @@ class Latent(Protocol):
         ...
 
 
+class Component(Protocol):
+    """The model of one leaf, such as `Leaf` and `TiltedLeaf`."""
+
+    def sample(self, n: int, rng: np.random.Generator) -> Array:
+        """Draw latent points."""
+        ...
+
+    def log_density(self, z: Array) -> Array:
+        """Log-density of latent points."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
     """A mixture of leaves in the latent space.
@@ -61,13 +71,13 @@ class Model:
         From latent points to positions.
     weights : ndarray of shape (n_leaves,)
         Probabilities of the leaves.
-    leaves : tuple of Leaf
+    leaves : tuple of Component
         Their models.
     """
 
     latent: Latent
     weights: Array
-    leaves: tuple[Leaf, ...]
+    leaves: tuple[Component, ...]
 
     def sample(self, leaf: NDArray[np.int64], rng: np.random.Generator) -> Array:
         """Draw one point for each wanted leaf.
@@ -83,11 +93,11 @@ class Model:
         -------
         positions : ndarray of shape (n, d)
         """
-        z = rng.standard_normal((len(leaf), self.latent.n_columns))
+        z = np.empty((len(leaf), self.latent.n_columns))
         for c, model in enumerate(self.leaves):
             rows = np.flatnonzero(leaf == c)
             if rows.size:
-                z[rows] = model.push(z[rows])
+                z[rows] = model.sample(len(rows), rng)
         return self.latent.from_latent(z)
 
     def draw_leaves(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from skdpflow.transport.latent import LATENT_LIMIT, RankTransform
-from skdpflow.transport.layers import corrected_quantiles, interpolate, log_slopes, monotone_knots
+from skdpflow.transport.layers import corrected_quantiles, interpolate_rows, log_slopes, monotone_knots
 from skdpflow.transport.marginals import denoise_ordered, shrink, to_simplex
 
 Array = NDArray[np.float64]
@@ -127,10 +127,7 @@ class PairLayer:
     def _move(self, z: Array, x: tuple[Array, ...], y: tuple[Array, ...]) -> tuple[Array, NDArray[np.int64]]:
         rows = np.searchsorted(self.edges, z[:, self.given], side="right")
         out = z.copy()
-        for b in range(len(x)):
-            inside = np.flatnonzero(rows == b)
-            if inside.size:
-                out[inside, self.moved] = interpolate(z[inside, self.moved], x[b], y[b])
+        out[:, self.moved] = interpolate_rows(z[:, self.moved], rows, x, y)
         return out, rows
 
 
