@@ -44,9 +44,11 @@ class Partitions:
         self._binning = Binning(params)
         sizes = self._binning.sizes
         self._columns = check.integers(params["partition_columns"], "partition_columns", 2**31)
-        if self._columns.ndim != 2 or not self._columns.size or not (
-            (self._columns >= 0) & (self._columns < len(sizes))
-        ).all():
+        if (
+            self._columns.ndim != 2
+            or not self._columns.size
+            or not ((self._columns >= 0) & (self._columns < len(sizes))).all()
+        ):
             raise ValueError(
                 "The parameter 'partition_columns' of a statistic must hold, for each partition, positions in "
                 "'pair_columns'."

@@ -12,9 +12,9 @@ from scipy.special import betainc
 from skdpflow.domain import Categories, Column
 from skdpflow.release import Measurement
 from skdpflow.transport.flow import Block, CountSlices
+from skdpflow.transport.betas import beta_mixtures
 from skdpflow.transport.latent import RankTransform
 from skdpflow.transport.marginals import denoise_ordered, to_simplex
-from skdpflow.transport.moments import column_distributions
 from skdpflow.transport.pairs import latent_edges
 
 Array = NDArray[np.float64]
@@ -108,8 +108,11 @@ def rank_transform(
     sd = float(np.max(m.sd)) * np.sqrt(len(m.values))
     prior = {}
     if moments is not None:
-        a, b = column_distributions(moments, total)
-        prior = {int(j): (a[i], b[i]) for i, j in enumerate(moments.params["columns"])}
+        numeric = [int(j) for j in moments.params["columns"]]
+        counts, bins = split_histograms(m), split_edges(m)
+        pooled_counts, unit_edges = [counts[j].sum(axis=0) for j in numeric], [bins[j] / bins[j][-1] for j in numeric]
+        mixtures = beta_mixtures(moments, total, pooled_counts, unit_edges, sd)
+        prior = dict(zip(numeric, mixtures, strict=True))
     for j, (column, h, e) in enumerate(zip(columns, split_histograms(m), split_edges(m), strict=True)):
         order = None
         pooled = h.sum(axis=0)
@@ -117,7 +120,9 @@ def rank_transform(
         if j in prior:
             # the histogram corrects the mass of its bins; inside them the shape is that of the prior
             fine = np.union1d(e, bin_edges(column, FINE_BINS, FINE_BINS))
-            shape = np.diff(betainc(*prior[j], fine / e[-1])) + PRIOR_FLOOR * np.diff(fine) / e[-1]
+            weights, a, b = prior[j]
+            shape = np.diff(betainc(a[:, None], b[:, None], fine / e[-1]), axis=1)
+            shape = weights @ shape + PRIOR_FLOOR * np.diff(fine) / e[-1]
             expected = total * np.add.reduceat(shape, np.searchsorted(fine, e[:-1])) / shape.sum()
             pooled = denoise_ordered(pooled[None], expected[None], sd)[0]
         elif isinstance(column, Categories) and len(h) > 1:

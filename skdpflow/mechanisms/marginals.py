@@ -1,4 +1,4 @@
-"""The default mechanism: histograms, moments, slices and two-way tables, measured centrally."""
+"""The default mechanism: histograms, moments, slices, two-way tables and partitions, measured centrally."""
 
 from __future__ import annotations
 
@@ -54,6 +54,8 @@ class MarginalsMechanism(BaseEstimator):
         Number of sliced directions; None lets the policy choose, 0 measures none.
     n_pairs : int or None, default=None
         Number of two-way tables; None lets the policy choose, 0 measures none.
+    n_partitions : int or None, default=None
+        Number of partitions of three columns whose cells are counted; None lets the policy choose, 0 measures none.
     n_target_cells : int or None, default=None
         Cells into which a numeric target is cut, each with statistics of its own; None lets the policy choose.
 
@@ -67,8 +69,8 @@ class MarginalsMechanism(BaseEstimator):
     Rounds: class counts (for a numeric target its histogram, whose quantiles cut it into cells that serve as classes);
     axis histograms per class, which give the rank transform of each column; mean and second moment per class of
     the transformed, ball-clipped rows; sliced histograms per class, if wanted; two-way tables per class of the pairs of
-    columns that the model so far predicts worst, which are selected privately. Each is decided from what was
-    released before.
+    columns that the model so far predicts worst, which are selected privately; counts in the cells of partitions of
+    three columns, which are grown as trees on rows of the model so far. Each is decided from what was released before.
 
     Examples
     --------
@@ -86,11 +88,13 @@ class MarginalsMechanism(BaseEstimator):
         n_bins: int | None = None,
         n_slices: int | None = None,
         n_pairs: int | None = None,
+        n_partitions: int | None = None,
         n_target_cells: int | None = None,
     ) -> None:
         self.n_bins = n_bins
         self.n_slices = n_slices
         self.n_pairs = n_pairs
+        self.n_partitions = n_partitions
         self.n_target_cells = n_target_cells
 
     def describe(self) -> dict[str, Any]:
@@ -155,6 +159,7 @@ class MarginalsMechanism(BaseEstimator):
             ordered=numeric_target,
             n_slices=self.n_slices,
             n_pairs=wanted,
+            n_partitions=0 if d_x < 2 else self.n_partitions,
         )
 
         # how each column is distributed

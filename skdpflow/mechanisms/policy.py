@@ -34,11 +34,15 @@ SCORED_CELLS = 2**24
 LEAF_NOISE = 0.5
 #: It gets its own if that noise is below this part of the variance between leaves.
 LEAF_DIFFERENCE = 0.6
-#: Bins of a column in a partition, partitions, their share, and rows of a cell in units of its noise.
+#: Bins of a column in a partition.
 PARTITION_BINS = 32
-PARTITIONS = 32
-PARTITION_SHARE = 0.15
-PARTITION_ROWS = 3.0
+#: Share and number of partitions: where rows are scarce, in between, and from `PARTITIONS_GROW` rows per noise on.
+PARTITION_SHARES, PARTITION_NUMBERS = (0.10, 0.12, 0.30), (32, 32, 64)
+PARTITIONS_GROW = 200.0
+#: Rows in a cell of a partition, in units of the noise of its count, and cells of a partition at most.
+CELL_ROWS, CELLS = 3.0, 128
+#: Groups of cells of a numeric target that a partition tells apart, below and above `PARTITIONS_GROW`.
+TARGET_GROUPS = (4, 8)
 #: Two-way tables are measured from this many rows per noise on.
 PAIRS_FROM = 60.0
 #: Sliced histograms, one block of directions, from this many on.
@@ -55,12 +59,14 @@ class Regime:
         Bins of a numeric column.
     n_values : int
         Integer columns of at most this many values get one bin a value.
-    histograms, mean, second_moment, slices, selection, pairs : float
+    histograms, mean, second_moment, slices, selection, pairs, partitions : float
         Shares; with those of the first round they sum to at most one.
     leaf_noise : float
         Noise of an off-diagonal entry of a leaf's second moment over its rows, with a third of the budget.
     n_pairs, n_slices : int
         Two-way tables to select and measure, and sliced directions.
+    n_partitions, n_cells, n_groups : int
+        Partitions of three columns to measure, cells of each, and groups of leaves that are counted apart.
     """
 
     n_bins: int
@@ -71,10 +77,10 @@ class Regime:
     slices: float
     selection: float
     pairs: float
+    partitions: float
     leaf_noise: float
     n_pairs: int
     n_slices: int
-    partitions: float
     n_partitions: int
     n_cells: int
     n_groups: int
@@ -177,6 +183,7 @@ def regime(
     ordered: bool = False,
     n_slices: int | None = None,
     n_pairs: int | None = None,
+    n_partitions: int | None = None,
 ) -> Regime:
     """Choose what to measure.
 
@@ -196,6 +203,8 @@ def regime(
         Wanted sliced directions; None chooses.
     n_pairs : int or None, default=None
         Wanted two-way tables; None chooses.
+    n_partitions : int or None, default=None
+        Wanted partitions; None chooses.
 
     Returns
     -------
@@ -220,11 +229,13 @@ def regime(
     if n_slices is None:
         n_slices = 0 if scarce or t < SLICES_FROM else d
     slices = 0.1 if n_slices else 0.0
-    n_partitions = 0 if scarce or d < 2 else PARTITIONS
-    partitions = PARTITION_SHARE if n_partitions else 0.0
-    n_groups = min(n_leaves, 4 if t < 200.0 else 8) if ordered else n_leaves
-    noise = float(np.sqrt(PARTITIONS / PARTITION_SHARE)) / mu
-    n_cells = int(np.clip(n / (PARTITION_ROWS * n_groups * noise), 8, 128))
+    rich = t >= PARTITIONS_GROW
+    level = 0 if scarce else 1 + rich
+    n_partitions = PARTITION_NUMBERS[level] if n_partitions is None else n_partitions
+    partitions = PARTITION_SHARES[level] if n_partitions else 0.0
+    n_groups = min(n_leaves, TARGET_GROUPS[rich]) if ordered else n_leaves
+    cell_noise = float(np.sqrt(n_partitions / partitions)) / mu if n_partitions else np.inf
+    n_cells = int(np.clip(n / (CELL_ROWS * n_groups * cell_noise), 8, CELLS))
     shares *= (shares.sum() - pairs - slices - partitions) / shares.sum()
     histograms, mean, second = (float(s) for s in shares)
     return Regime(
@@ -236,10 +247,10 @@ def regime(
         slices=slices,
         selection=pairs / 7.0,
         pairs=pairs * 6.0 / 7.0,
+        partitions=partitions,
         leaf_noise=leaf_noise,
         n_pairs=n_pairs,
         n_slices=n_slices,
-        partitions=partitions,
         n_partitions=n_partitions,
         n_cells=n_cells,
         n_groups=n_groups,

@@ -40,38 +40,6 @@ def leaf_means(m: Measurement, counts: Array) -> Array:
     return overall + np.clip(keep, 0.0, 1.0) * (raw - overall)
 
 
-def column_distributions(m: Measurement, total: float) -> tuple[Array, Array]:
-    """Fit a beta distribution to each numeric column from its noisy moments.
-
-    Parameters
-    ----------
-    m : Measurement
-        Of kind ``"column_moments"``.
-    total : float
-        Estimated number of rows.
-
-    Returns
-    -------
-    a, b : ndarray of shape (n_columns,)
-        Parameters of the beta distribution on the unit interval. Variances are shrunk to their mean over the
-        columns by the ratio of noise to spread.
-    """
-    step = float(m.params["radius"]) / float(m.params["steps"])
-    first, second = m.values * step / total
-    noise = (float(np.max(m.sd)) * step / total) ** 2
-    mean = np.clip(first, -0.98, 0.98)
-    variance = second + 1.0 / 3.0 - mean**2
-    variance_noise = noise * (1.0 + 4.0 * mean**2)
-    centre = max(float(np.average(variance)), 1e-3)
-    spread = max(float(np.mean((variance - centre) ** 2 - variance_noise)), 0.0)
-    variance = centre + spread / (spread + variance_noise) * (variance - centre)
-    bound = 1.0 - mean**2  # the variance of a distribution on (-1, 1) with this mean stays below
-    variance = np.clip(variance, 2e-4 * bound, 0.95 * bound)
-    concentration = bound / variance - 1.0
-    share = (1.0 + mean) / 2.0
-    return share * concentration, (1.0 - share) * concentration
-
-
 def variance_between(counts: Sequence[Array], edges: Sequence[Array], sd: float, sizes: Array) -> float:
     """Estimate from histograms how much of the latent variance lies between leaves.
 

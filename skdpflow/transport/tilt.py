@@ -23,7 +23,7 @@ from skdpflow.transport.flow import Leaf
 Array = NDArray[np.float64]
 
 #: Largest factor of a density: one over the least share of proposals that sampling accepts, about.
-MAX_FACTOR = 3.0
+MAX_FACTOR = 4.0
 #: Weight of staying close to the flow, beside the misfit to the counts. A cell that holds n rows is taken to be wrong
 #: by n / CLOSENESS rows in the mean square.
 CLOSENESS = 0.1
