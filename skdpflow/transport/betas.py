@@ -1,0 +1,73 @@
+"""Smooth first guesses of the distributions of numeric columns, from few noisy numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betainc, softmax
+
+from skdpflow.release import Measurement
+
+Array = NDArray[np.float64]
+
+_SHARE = 1.0 / (1.0 + np.exp(-np.linspace(-4.0, 4.0, 25)))
+_CONCENTRATION = np.geomspace(0.2, 2000.0, 14)
+_A = np.outer(_SHARE, _CONCENTRATION).ravel()
+_B = np.outer(1.0 - _SHARE, _CONCENTRATION).ravel()
+#: Candidates lighter than this are left out of a mixture.
+_LIGHT = 1e-3
+#: Rounds of expectation maximisation, and the columns' worth of weight that is spread over all candidates.
+_ROUNDS, _SPREAD = 30, 1.0
+
+
+def beta_mixtures(
+    moments: Measurement, total: float, pooled: Sequence[Array], edges: Sequence[Array], sd: float
+) -> list[tuple[Array, Array, Array]]:
+    r"""Fit a mixture of beta distributions to each numeric column.
+
+    Parameters
+    ----------
+    moments : Measurement
+        Of kind ``"column_moments"``.
+    total : float
+        Estimated number of rows.
+    pooled : sequence of ndarray of shape (n_bins,)
+        Noisy histogram of each of its columns.
+    edges : sequence of ndarray of shape (n_bins + 1,)
+        Their edges, on the unit interval.
+    sd : float
+        Standard deviation of the noise of a count.
+
+    Returns
+    -------
+    mixtures : list of (weights, a, b)
+        For each column.
+
+    Notes
+    -----
+    Each column is taken to follow one of a grid of beta distributions. The weights are posterior probabilities given
+    the noisy moments and counts, whose noise is known; the prior over the grid is estimated from all columns
+    together (empirical Bayes), so a table with many nearly constant columns is recognised as such.
+    """
+    step = float(moments.params["radius"]) / float(moments.params["steps"])
+    noise = float(np.max(moments.sd)) * step
+    share = _A / (_A + _B)
+    square = share * (1.0 + _A) / (1.0 + _A + _B)
+    expected = total * np.stack([2.0 * share - 1.0, 4.0 * square - 4.0 * share + 2.0 / 3.0])
+    likelihood = -((moments.values[:, :, None] * step - expected[:, None]) ** 2).sum(axis=0) / (2.0 * noise**2)
+    masses: dict[bytes, Array] = {}
+    for i, (h, e) in enumerate(zip(pooled, edges, strict=True)):
+        if (key := e.tobytes()) not in masses:
+            masses[key] = np.diff(betainc(_A[:, None], _B[:, None], e), axis=1)
+        likelihood[i] -= ((h - total * masses[key]) ** 2).sum(axis=1) / (2.0 * sd**2)
+    prior = np.full(len(_A), 1.0 / len(_A))
+    for _ in range(_ROUNDS):
+        posterior = softmax(likelihood + np.log(prior), axis=1)
+        prior = (posterior.sum(axis=0) + _SPREAD / len(_A)) / (len(posterior) + _SPREAD)
+    out = []
+    for weights in posterior:
+        kept = weights > _LIGHT * weights.max()
+        out.append((weights[kept] / weights[kept].sum(), _A[kept], _B[kept]))
+    return out
