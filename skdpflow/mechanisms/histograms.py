@@ -11,8 +11,8 @@ from scipy.special import betainc
 
 from skdpflow.domain import Categories, Column
 from skdpflow.release import Measurement
-from skdpflow.transport.flow import Block, CountSlices
 from skdpflow.transport.betas import beta_mixtures
+from skdpflow.transport.flow import Block, CountSlices
 from skdpflow.transport.latent import RankTransform
 from skdpflow.transport.marginals import denoise_ordered, to_simplex
 from skdpflow.transport.pairs import latent_edges

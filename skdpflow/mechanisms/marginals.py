@@ -200,9 +200,9 @@ class MarginalsMechanism(BaseEstimator):
             return
         so_far = Learned(histograms, mean, second, None, None, transform, sizes, columns)
         _, particles = so_far.learn(public.seed, SELECTION_PARTICLES, 1, 1.0)
-        edges, tables = split_edges(histograms)[:d_x], None
+        edges_x, tables = split_edges(histograms)[:d_x], None
         if regime.n_pairs:
-            bins = pair_bins(transform, edges, n_pair_bins)
+            bins = pair_bins(transform, edges_x, n_pair_bins)
             params = {**leaf, **transform.to_params(), **bins}
             if regime.n_pairs < n_candidates:
                 # which pairs of columns the model gets wrong
@@ -218,7 +218,7 @@ class MarginalsMechanism(BaseEstimator):
             if tables is not None:
                 so_far = Learned(histograms, mean, second, None, tables, transform, sizes, columns)
                 _, particles = so_far.learn(public.seed, SELECTION_PARTICLES, 1, 1.0)
-            bins = pair_bins(transform, edges, policy.PARTITION_BINS)
+            bins = pair_bins(transform, edges_x, policy.PARTITION_BINS)
             grown = grow_partitions(
                 particles,
                 sizes,

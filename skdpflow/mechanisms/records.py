@@ -17,7 +17,7 @@ from skdpflow.transport.affine import AffineTransform
 from skdpflow.transport.flow import Gaussian, Leaf, normal_particles
 from skdpflow.transport.latent import LATENT_STEPS
 from skdpflow.transport.model import Model
-from skdpflow.transport.records import DiffusedModel, knot_ranks, learn_layers, quantiles_at
+from skdpflow.transport.records import DiffusedLeaf, knot_ranks, learn_layers, quantiles_at
 
 Array = NDArray[np.float64]
 
@@ -275,8 +275,7 @@ class RecordsMechanism(BaseEstimator):
         normal = normal_particles(int(transport["n_particles"]), d, int(transport["seed"]))
         ranks = knot_ranks(len(normal))
         start = Gaussian(np.zeros(d), np.eye(d) * radius**2 / d)
-        leaves = []
-        scales: tuple[float, ...] = ()
+        leaves: list[Leaf | DiffusedLeaf] = []
         for c, (begin, size) in enumerate(zip(np.cumsum(sizes) - sizes, sizes, strict=True)):
             if size == 0:
                 leaves.append(Leaf(start))
@@ -291,9 +290,7 @@ class RecordsMechanism(BaseEstimator):
                 diffusion=diffusion,
                 rng=np.random.default_rng([int(transport["seed"]), c]),
             )
-            leaves.append(Leaf(start, layers))
+            leaf = Leaf(start, layers)
+            leaves.append(DiffusedLeaf(leaf, scales) if diffusion > 0 else leaf)
         weights = sizes / sizes.sum() if sizes.sum() else np.full(len(sizes), 1.0 / len(sizes))
-        latent = AffineTransform(levels)
-        if diffusion > 0:
-            return DiffusedModel(latent, weights, tuple(leaves), scales)
-        return Model(latent, weights, tuple(leaves))
+        return Model(AffineTransform(levels), weights, tuple(leaves))

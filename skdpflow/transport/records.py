@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -10,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from skdpflow.transport.flow import Leaf
 from skdpflow.transport.layers import Layer, interpolate, monotone_knots
-from skdpflow.transport.model import Model
 
 Array = NDArray[np.float64]
 Knots = tuple[tuple[Array, ...], tuple[Array, ...]]
@@ -204,55 +203,46 @@ def learn_layers(
 
 
 @dataclass(frozen=True, eq=False)
-class DiffusedModel(Model):
-    """A model whose points follow the layers with noise after each.
+class DiffusedLeaf:
+    """A leaf whose points follow its layers with noise after each.
 
     Parameters
     ----------
-    latent : Latent
-        From latent points to positions.
-    weights : ndarray of shape (n_leaves,)
-        Probabilities of the leaves.
-    leaves : tuple of Leaf
-        Their layers.
+    leaf : Leaf
+        The layers.
     scales : tuple of float
-        Standard deviation of the noise after each layer.
+        Standard deviation of the noise after each.
     """
 
-    scales: Sequence[float]
+    leaf: Leaf
+    scales: tuple[float, ...]
 
-    def sample(self, leaf: NDArray[np.int64], rng: np.random.Generator) -> Array:
-        """Draw one point for each wanted leaf.
+    def sample(self, n: int, rng: np.random.Generator) -> Array:
+        """Draw points.
 
         Parameters
         ----------
-        leaf : ndarray of shape (n,), int64
-            Wanted leaves.
+        n : int
+            How many.
         rng : numpy.random.Generator
             Public randomness.
 
         Returns
         -------
-        positions : ndarray of shape (n, d)
+        z : ndarray of shape (n, d)
         """
-        z = rng.standard_normal((len(leaf), self.latent.n_columns))
-        for c, model in enumerate(self.leaves):
-            rows = np.flatnonzero(leaf == c)
-            points = model.start.mean + z[rows] @ np.linalg.cholesky(model.start.covariance).T
-            for layer, scale in zip(model.layers, self.scales, strict=False):  # an empty class has no layers
-                points = layer.forward(points) + scale * rng.standard_normal(points.shape)
-            z[rows] = points
-        return self.latent.from_latent(z)
+        points = Leaf(self.leaf.start).sample(n, rng)
+        for layer, scale in zip(self.leaf.layers, self.scales, strict=True):
+            points = layer.forward(points) + scale * rng.standard_normal(points.shape)
+        return points
 
-    def log_density(self, codes: NDArray[np.int64], ranks: Array | float) -> NoReturn:
+    def log_density(self, z: Array) -> NoReturn:
         """Refuse: the density of a diffused point is an integral over all its paths.
 
         Parameters
         ----------
-        codes : ndarray of shape (n, d), int64
-            Codes.
-        ranks : ndarray of shape (n, d) or float
-            Places inside the codes' cells.
+        z : ndarray of shape (n, d)
+            Points.
 
         Raises
         ------
