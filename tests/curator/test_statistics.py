@@ -108,15 +108,32 @@ def histogram_params(draw):
     }
 
 
-def pair_params(draw):
+def binned_params(draw):
     columns = draw(st.permutations([0, 1, 2]))
     edges = [cuts(draw, LEVELS[j])[1:-1] for j in columns]
-    pair = st.sampled_from([(0, 1), (1, 0), (0, 2), (1, 2), (2, 1)])
     return {
         "pair_columns": np.array(columns),
         "pair_edges": np.concatenate(edges),
         "pair_edge_sizes": np.array([len(e) for e in edges]),
-        "pairs": np.array(draw(st.lists(pair, min_size=1, max_size=4))),
+    }
+
+
+def pair_params(draw):
+    pair = st.sampled_from([(0, 1), (1, 0), (0, 2), (1, 2), (2, 1)])
+    return {**binned_params(draw), "pairs": np.array(draw(st.lists(pair, min_size=1, max_size=4)))}
+
+
+def partition_params(draw, n_leaves):
+    params = binned_params(draw)
+    width = draw(st.integers(1, 3))
+    columns = [draw(st.permutations([0, 1, 2]))[:width] for _ in range(draw(st.integers(1, 4)))]
+    sizes = [int(np.prod([params["pair_edge_sizes"][j] + 1 for j in own])) for own in columns]
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    return {
+        **params,
+        "partition_columns": np.array(columns),
+        "partition_cells": np.concatenate([rng.integers(1 + size // 2, size=size) for size in sizes]),
+        "groups": rng.integers(draw(st.integers(1, 3)), size=n_leaves),
     }
 
 
@@ -129,10 +146,12 @@ def params_of(draw, kind):
     params = leaf_params(draw)
     if kind == "histograms":
         params |= histogram_params(draw)
-    if kind in ("mean", "second_moment", "slices", "pairs"):
+    if kind in ("mean", "second_moment", "slices", "pairs", "partitions"):
         params |= latent_params(draw)
     if kind == "pairs":
         params |= pair_params(draw)
+    if kind == "partitions":
+        params |= partition_params(draw, params["n_leaves"])
     if kind in ("mean", "second_moment"):
         params |= ball_params(draw)
     if kind == "second_moment":
@@ -155,6 +174,7 @@ def params_of(draw, kind):
 def test_every_statistic_is_tested_here():
     assert set(SUMS) == {
         "counts", "histograms", "column_moments", "mean", "second_moment", "slices", "bounds", "pairs",
+        "partitions",
     }  # fmt: skip
 
 
@@ -251,7 +271,15 @@ PAIRS = {
     "pair_edge_sizes": np.array([1, 1]),
     "pairs": np.array([[0, 1], [1, 0]]),
 }
+PARTITIONS = {
+    **{name: value for name, value in PAIRS.items() if name != "pairs"},
+    "partition_columns": np.array([[0, 1], [1, 0], [1, 1]]),
+    "partition_cells": np.array([0, 1, 1, 2, 0, 0, 1, 1, 0, 0, 1, 1]),
+    "groups": np.array([0, 1, 1]),
+}
 WORST = [
+    ("partitions", PARTITIONS, at(1, 1), at(-1, -1)),
+    ("partitions", PARTITIONS, at(1, 1), at(1, 1, label=2)),
     ("counts", LEAVES, at(0, 0), at(0, 0, label=1)),
     ("histograms", HISTOGRAMS, at(1, 1), at(1, 1, label=2)),
     ("histograms", HISTOGRAMS, at(1, 1), at(-1, -1)),
@@ -343,6 +371,19 @@ BROKEN = [
     ("pairs", {**PAIRS, "pair_edges": np.array([7, 4, 500]), "pair_edge_sizes": np.array([2, 1])}),
     ("pairs", {**PAIRS, "pairs": np.array([[0, 2]])}),
     ("pairs", {**PAIRS, "pairs": np.zeros((0, 2), dtype=int)}),
+    ("partitions", {**PARTITIONS, "partition_columns": np.array([[0, 2], [1, 0], [1, 1]])}),
+    ("partitions", {**PARTITIONS, "partition_columns": np.zeros((0, 2), dtype=int)}),
+    ("partitions", {**PARTITIONS, "partition_columns": np.array([0, 1, 1])}),
+    ("partitions", {**PARTITIONS, "partition_cells": PARTITIONS["partition_cells"][:-1]}),
+    ("partitions", {**PARTITIONS, "partition_cells": PARTITIONS["partition_cells"] - 1}),
+    ("partitions", {**PARTITIONS, "partition_cells": PARTITIONS["partition_cells"] * 2**30}),
+    ("partitions", {**PARTITIONS, "groups": np.array([0, 1])}),
+    ("partitions", {**PARTITIONS, "groups": np.array([0, 1, -1])}),
+    ("partitions", {**PARTITIONS, "groups": np.array([0.0, 1.0, 1.0])}),
+    (
+        "partitions",
+        {**PARTITIONS, "groups": np.array([0, 1, 2**20]), "partition_cells": PARTITIONS["partition_cells"] * 100},
+    ),
     ("bounds", {"grid": BOUNDS_GRID[::-1], "n_columns": 3}),
     ("bounds", {"grid": np.array([0.0, np.nan]), "n_columns": 3}),
 ]

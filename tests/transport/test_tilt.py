@@ -1,0 +1,137 @@
+"""The tilt: closer to the counts, exact to sample, with a density that integrates to one."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import kstest, norm
+
+from skdpflow import Categories, DPSlicedWassersteinFlow, Interval
+from skdpflow.mechanisms import MarginalsMechanism
+from skdpflow.transport.flow import Gaussian, Leaf
+from skdpflow.transport.tilt import MAX_FACTOR, Cells, tilt
+
+EDGES = (np.array([-0.5, 0.5]), np.array([0.0]))
+#: One partition by both columns, one by the first alone.
+CELLS = Cells(EDGES, np.array([[0, 1], [0, 0]]), (np.arange(6), np.array([0, 0, 0, 1, 1, 1, 2, 2, 2])))
+LEAVES = [Leaf(Gaussian(np.zeros(2), np.eye(2))), Leaf(Gaussian(np.array([1.0, 0.0]), np.eye(2)))]
+SIZES = np.array([600.0, 400.0])
+
+
+def particles(n=20_000):
+    rng = np.random.default_rng(0)
+    return [leaf.sample(n, rng) for leaf in LEAVES]
+
+
+def counts_of(weights, points, groups=2):
+    found = [np.asarray(CELLS.find(z)) for z in points]
+    return [
+        np.array([np.bincount(f[t], np.full(f.shape[1], w), size) for f, w in zip(found, weights, strict=True)])
+        for t, size in enumerate((6, 3))
+    ]
+
+
+def test_points_are_found_in_their_cells():
+    points = np.array([[-1.0, -1.0], [-1.0, 1.0], [0.0, 0.0], [2.0, -1.0]])
+    both, first = CELLS.find(points)
+    assert both.tolist() == [0, 1, 3, 4]
+    assert first.tolist() == [0, 0, 1, 2]
+
+
+def test_nothing_moves_where_the_counts_agree():
+    points = particles()
+    counts = counts_of(SIZES / len(points[0]), points)
+    tilted, sizes = tilt(LEAVES, points, SIZES, CELLS, np.arange(2), counts, 5.0)
+    assert sizes == pytest.approx(SIZES, rel=1e-6)
+    for leaf in tilted:
+        assert np.abs(leaf.log_factor(points[0])).max() < 1e-6
+
+
+def test_the_model_agrees_with_precise_counts():
+    points = particles()
+    rng = np.random.default_rng(1)
+    # twice as many rows of the first leaf where both columns are positive
+    z = np.concatenate([points[0], points[0][(points[0] > 0).all(axis=1)]])
+    truth = counts_of(SIZES / len(points[0]), [z, points[1]])
+    tilted, sizes = tilt(LEAVES, points, SIZES, CELLS, np.arange(2), truth, 0.1)
+    drawn = [leaf.sample(100_000, rng) for leaf in tilted]
+    for wanted, got in zip(truth, counts_of(sizes / 100_000, drawn), strict=True):
+        np.testing.assert_allclose(got, wanted, atol=6.0)  # four standard errors of the samples
+
+
+def test_counts_that_are_mostly_noise_move_little():
+    points = particles()
+    rng = np.random.default_rng(2)
+    counts = [h + rng.normal(scale=1e4, size=h.shape) for h in counts_of(SIZES / len(points[0]), points)]
+    tilted, _ = tilt(LEAVES, points, SIZES, CELLS, np.arange(2), counts, 1e4)
+    assert max(np.abs(leaf.log_factor(points[0])).max() for leaf in tilted) < 0.02
+
+
+@given(st.integers(0, 2**32), st.sampled_from([0.5, 20.0, 300.0]))
+@settings(max_examples=30, deadline=None)
+def test_densities_integrate_to_one_and_factors_are_bounded(seed, sd):
+    points = particles(4000)
+    rng = np.random.default_rng(seed)
+    counts = [
+        h * rng.exponential(size=h.shape) + sd * rng.standard_normal(h.shape) for h in counts_of(SIZES / 4000, points)
+    ]
+    tilted, sizes = tilt(LEAVES, points, SIZES, CELLS, np.arange(2), counts, sd)
+    assert (sizes > 0).all()
+    for leaf, own in zip(tilted, points, strict=True):
+        factor = np.exp(leaf.log_factor(own))
+        assert factor.max() <= MAX_FACTOR * (1 + 1e-9)
+        ratio = np.exp(leaf.log_density(own) - leaf.leaf.log_density(own))
+        assert ratio.mean() == pytest.approx(1.0, rel=1e-9)
+
+
+def test_samples_follow_the_density():
+    """False alarm at 1e-4 a leaf, with a fixed seed."""
+    points = particles()
+    counts = [h * np.linspace(0.3, 1.7, h.shape[1]) for h in counts_of(SIZES / len(points[0]), points)]
+    tilted, _ = tilt(LEAVES, points, SIZES, CELLS, np.arange(2), counts, 1.0)
+    leaf = tilted[0]
+    mass = np.exp(
+        leaf.log_factor(np.array([[-1.0, 0.5], [0.0, 0.5], [1.0, 0.5], [-1.0, -0.5], [0.0, -0.5], [1.0, -0.5]]))
+    )
+    mass = mass.reshape(2, 3) / np.exp(leaf.log_mean)
+    weight = 0.5 * mass.sum(axis=0) * np.diff(norm.cdf([-np.inf, -0.5, 0.5, np.inf]))
+
+    def cdf(x):
+        inner = np.array([-np.inf, -0.5, 0.5, np.inf])
+        low = norm.cdf(np.clip(x[:, None], inner[:-1], inner[1:])) - norm.cdf(inner[:-1])
+        return (low / np.diff(norm.cdf(inner))) @ (weight / weight.sum())
+
+    x = leaf.sample(20_000, np.random.default_rng(3))[:, 0]
+    assert kstest(x, cdf).pvalue > 1e-4
+    assert leaf.sample(0, np.random.default_rng(0)).shape == (0, 2)
+
+
+def exclusive(n=20_000):
+    """Two columns of which neither alone tells anything about the label, and both together tell everything."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, size=(n, 2))
+    return X, (np.prod(X, axis=1) > 0).astype(int)
+
+
+def test_partitions_alone_teach_joint_dependence():
+    X, y = exclusive()
+    agreement = []
+    for n_partitions in (0, 16):
+        mechanism = MarginalsMechanism(n_pairs=0, n_slices=0, n_partitions=n_partitions)
+        flow = DPSlicedWassersteinFlow(3.0, domain=(-1, 1), target=Categories([0, 1]), mechanism=mechanism)
+        a, b = flow.fit(X, y).sample_labeled(5000, random_state=0)
+        agreement.append(np.mean((np.prod(a, axis=1) > 0) == b))
+    assert agreement[1] > agreement[0] + 0.08
+
+
+def test_partitions_cost_their_share():
+    X, y = exclusive(2000)
+    mechanism = MarginalsMechanism(n_partitions=7)
+    flow = DPSlicedWassersteinFlow(1.0, domain=(-1, 1), target=Interval(0, 1), mechanism=mechanism, random_state=0)
+    release = flow.fit(X, y).release_
+    m = release["partitions"]
+    assert m.sensitivity == pytest.approx(np.sqrt(7))
+    assert len(m.params["partition_columns"]) == 7
+    without = flow.set_params(mechanism__n_partitions=0).fit(X, y).release_
+    assert "partitions" not in without
+    assert flow.sample(10).shape == (10, 3)
