@@ -134,4 +134,4 @@ def test_partitions_cost_their_share():
     assert len(m.params["partition_columns"]) == 7
     without = flow.set_params(mechanism__n_partitions=0).fit(X, y).release_
     assert "partitions" not in without
-    assert flow.sample(10).shape == (10, 3)
+    assert flow.sample(10).shape == (10, 2)
