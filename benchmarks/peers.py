@@ -92,7 +92,7 @@ def run(method, table, epsilon, seed, limit):
         return {**row, "status": "ok", **each, "util": float(np.mean(list(each.values()))), "sw2": sw2}
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=work, args=(theirs, method, table, epsilon, seed))
+    process = context.Process(target=work, args=(theirs, method, table, epsilon, seed), daemon=True)
     process.start()
     theirs.close()
     try:

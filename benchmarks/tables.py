@@ -35,6 +35,7 @@ from sklearn.metrics import r2_score, roc_auc_score
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
 from skdpflow.exceptions import PrivacyLeakWarning
@@ -135,6 +136,7 @@ def encode(X, domain):
     return np.hstack([encode_column(x, c) for x, c in columns]).astype(np.float64)
 
 
+@threadpool_limits.wrap(limits=1)
 def scores(table, X, y, X_test, y_test, seed):
     """Score of each model trained on some rows of a table and tested on others."""
     X, X_test, classes = encode(X, table.domain), encode(X_test, table.domain), table.classes
@@ -176,6 +178,7 @@ def distance(table, X, y, X_test, y_test):
     return float(sliced_wasserstein_distance(a, b, n_projections=500, seed=0))
 
 
+@threadpool_limits.wrap(limits=1)
 def fitted(table, X, y, epsilon, seed, **params):
     """Fit a flow with its defaults; the seed of the noise makes a benchmark repeatable."""
     flow = DPSlicedWassersteinFlow(
