@@ -18,6 +18,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 from tables import ROOT, all_tables, fitted, usefulness, write_csv
 
 LEAST_ROWS = 4000  # of a table whose parts are looked at
@@ -52,7 +53,7 @@ def run(tables, epsilons, epsilon_of_rows, seeds):
 
 
 def panels(names):
-    n_columns = min(4, len(names))
+    n_columns = 3 if len(names) in (3, 6, 9) else min(4, len(names))
     n_rows = -(-len(names) // n_columns)
     size = (2.9 * n_columns, 2.3 * n_rows)
     figure, axes = plt.subplots(n_rows, n_columns, figsize=size, squeeze=False, layout="constrained")
@@ -87,9 +88,12 @@ def draw(rows, curve, path, label):
         guess = 0.0 if any(r["score"] == "R2" for r in own) else 0.5
         axis.axhline(guess, color="grey", ls=":", label="guessing")
         axis.set(xscale="log", title=name, xlabel=label, ylabel=own[0]["score"])
+        axis.xaxis.set_major_locator(FixedLocator([0.1, 1, 10] if curve == "epsilon" else [250, 1000, 4000, 16000]))
+        axis.xaxis.set_minor_locator(NullLocator())
+        axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         # scores far below guessing are as good as guessing
         axis.set_ylim(guess - 0.1, None)
-    axes[0].legend(fontsize=8)
+    axes[0].legend(fontsize=8, loc="lower right")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     plt.close(figure)

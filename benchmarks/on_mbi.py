@@ -9,6 +9,7 @@ noise. Candidates may not grow the model beyond a size that rises with the budge
 
 from __future__ import annotations
 
+import functools
 import itertools
 
 import jax
@@ -19,7 +20,7 @@ from discrete import Bins
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_enable_compilation_cache", False)
 
-from mbi import Dataset, Domain, LinearMeasurement, estimation, junction_tree  # noqa: E402
+from mbi import Domain, LinearMeasurement, estimation, junction_tree  # noqa: E402
 
 from skdpflow.accountants import zcdp_rho  # noqa: E402
 
@@ -29,26 +30,37 @@ class Marginals:
 
     def __init__(self, codes, sizes, rng, n_iterations):
         self.domain = Domain(list(codes), sizes)
-        self.data = Dataset(codes, self.domain)
-        self.rng, self.n_iterations = rng, n_iterations
+        self.codes, self.rng, self.n_iterations = codes, rng, n_iterations
         self.measurements = []
+        self.graph = nx.Graph()
         self.model = None
 
+    @functools.cache  # noqa: B019
     def exact(self, clique):
-        return np.asarray(self.data.project(clique).datavector())
+        shape = [self.domain.size((a,)) for a in clique]
+        flat = np.ravel_multi_index([self.codes[a] for a in clique], shape)
+        return np.bincount(flat, minlength=int(np.prod(shape))).astype(float)
 
     def measure(self, clique, sigma):
         x = self.exact(clique)
         noisy = x + self.rng.normal(size=x.size) * sigma
         self.measurements.append(LinearMeasurement(noisy, clique, stddev=sigma))
+        nx.add_path(self.graph, clique)
 
     def estimate(self):
         self.model = estimation.MirrorDescent().estimate(
             self.domain, self.measurements, iters=self.n_iterations, warm_start=self.model
         )
+        self.one_way = {a: np.asarray(self.model.project((a,)).datavector()) for a in self.domain.attributes}
 
     def predicted(self, clique):
-        return np.asarray(self.model.project(clique).datavector())
+        if len(clique) == 1:
+            return self.one_way[clique[0]]
+        a, b = clique
+        if nx.has_path(self.graph, a, b):
+            return np.asarray(self.model.project(clique).datavector())
+        # nothing measured links them: they are independent
+        return np.outer(self.one_way[a], self.one_way[b]).ravel() / float(self.model.total)
 
     def choose(self, scores, epsilon, sensitivity):
         """Exponential mechanism."""
