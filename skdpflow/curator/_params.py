@@ -64,7 +64,13 @@ def ball(params: Mapping[str, Any]) -> tuple[float, int]:
 
 
 def latent_columns(params: Mapping[str, Any]) -> int:
-    """Return the number of latent columns; checks that their edges increase."""
+    """Return the number of latent columns; checks their edges, or the centre and levels of scaled ones."""
+    if "centre" in params:
+        centre = integers(params["centre"], "centre", LATENT_STEPS)
+        levels = integers(params["levels"], "levels", 2**53)
+        if centre.ndim != 1 or centre.shape != levels.shape or not (levels > 0).all():
+            raise ValueError("The parameters 'centre' and 'levels' of a statistic must have one entry per column.")
+        return len(centre)
     columns = split(np.asarray(params["latent_edges"]), params["latent_sizes"])
     for edges in columns:
         increasing(edges, "latent_edges")

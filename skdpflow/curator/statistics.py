@@ -57,9 +57,15 @@ class Block:
         return np.where(leaf < params["n_leaves"], leaf, -1)
 
     def latent(self, params: Mapping[str, Any]) -> NDArray[np.int64]:
-        """Latent scores on the integer lattice; elementwise, so row-local to the bit."""
-        key = id(params["latent_cdf"])
-        if key not in self._latent:
+        """Latent scores on the integer lattice; elementwise, so row-local to the bit.
+
+        With a ``centre``, columns are not ranked but scaled to (-1, 1) by their number of levels, less that centre.
+        """
+        key = id(params["centre"] if "centre" in params else params["latent_cdf"])
+        if key not in self._latent and "centre" in params:
+            v = (2 * self.codes + 1) / params["levels"] - 1.0
+            self._latent[key] = np.rint(np.clip(v, -1.0, 1.0) * LATENT_STEPS).astype(np.int64) - params["centre"]
+        elif key not in self._latent:
             z = np.nan_to_num(RankTransform.from_params(params).to_latent(self.codes, self._ranks()))
             self._latent[key] = np.rint(np.clip(z, -LATENT_LIMIT, LATENT_LIMIT) * LATENT_STEPS).astype(np.int64)
         return self._latent[key]
@@ -291,6 +297,34 @@ class SecondMoment:
         return float(self._steps**2 * (1.0 if neighbours == "add-remove" else np.sqrt(2.0)))
 
 
+class Norms:
+    r"""Histogram of the squared lengths of the latent vectors in lattice units, per leaf.
+
+    A squared length is an exact integer. A record adds one to at most one bin, in its own leaf: sensitivity 1 when it
+    is added or removed, :math:`\sqrt 2` when it is replaced.
+    """
+
+    relative_scale = _ONE
+    touched = 1
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._params = params
+        check.latent_columns(params)
+        self._edges = check.increasing(check.integers(params["norm_edges"], "norm_edges", 2**53), "norm_edges")
+        self.shape: tuple[int, ...] = (check.leaf_count(params), len(self._edges) + 1)
+
+    def contributions(self, block: Block) -> NDArray[np.int64]:
+        """Sum the contributions of the rows of a block."""
+        z = block.latent(self._params)
+        leaf = block.leaves(self._params)
+        flat = leaf * self.shape[1] + np.searchsorted(self._edges, (z * z).sum(axis=1), side="right")
+        return np.bincount(flat[leaf >= 0], minlength=self.shape[0] * self.shape[1]).reshape(self.shape)
+
+    def sensitivity(self, neighbours: str) -> float:
+        """Return the L2 sensitivity under a neighbouring relation."""
+        return 1.0 if neighbours == "add-remove" else float(np.sqrt(2.0))
+
+
 class SlicedHistograms:
     r"""Histograms of integer projections of the latent vectors along :math:`k` directions, per leaf.
 
@@ -368,6 +402,7 @@ STATISTICS: dict[str, type[Statistic]] = {
     "column_moments": ColumnMoments,
     "mean": Mean,
     "second_moment": SecondMoment,
+    "norms": Norms,
     "slices": SlicedHistograms,
     "bounds": Bounds,
 }

@@ -81,6 +81,13 @@ def cuts(draw, size):
 
 
 def latent_params(draw):
+    if draw(st.booleans()):
+        centre = [draw(st.integers(-LATENT_STEPS, LATENT_STEPS)) for _ in LEVELS]
+        return {"centre": np.array(centre), "levels": np.array(LEVELS)}
+    return rank_params(draw)
+
+
+def rank_params(draw):
     edges = [cuts(draw, size) if j != 1 else np.arange(size + 1) for j, size in enumerate(LEVELS)]
     cdf = []
     for e in edges:
@@ -146,8 +153,12 @@ def params_of(draw, kind):
     params = leaf_params(draw)
     if kind == "histograms":
         params |= histogram_params(draw)
-    if kind in ("mean", "second_moment", "slices", "pairs", "partitions"):
+    if kind in ("mean", "second_moment", "slices", "norms"):
         params |= latent_params(draw)
+    if kind == "norms":
+        params["norm_edges"] = np.array(sorted({draw(st.integers(0, 3 * 2**24)) for _ in range(5)}))
+    if kind in ("pairs", "partitions"):
+        params |= rank_params(draw)
     if kind == "pairs":
         params |= pair_params(draw)
     if kind == "partitions":
@@ -173,8 +184,8 @@ def params_of(draw, kind):
 
 def test_every_statistic_is_tested_here():
     assert set(SUMS) == {
-        "counts", "histograms", "column_moments", "mean", "second_moment", "slices", "bounds", "pairs",
-        "partitions",
+        "counts", "histograms", "column_moments", "mean", "second_moment", "norms", "slices", "bounds",
+        "pairs", "partitions",
     }  # fmt: skip
 
 
@@ -253,6 +264,7 @@ def at(first, second, label=0, raw=0.0):
 
 LEAVES = {"n_leaves": N_CLASSES}
 BALL = {**LEAVES, **symmetric_transform().to_params(), "radius": 2.0, "steps": 64}
+SCALED = {**LEAVES, "centre": np.zeros(3, dtype=int), "levels": np.array(LEVELS), "radius": 1.0, "steps": 64}
 SLICES = {
     **BALL,
     "directions": np.array([[[1, 0, 1], [0, 0, 0], [0, 1, 1]]]),
@@ -288,6 +300,7 @@ WORST = [
     ("second_moment", {**BALL, "pooled": True}, at(1, 0), at(0, -1, label=2)),
     ("second_moment", {**BALL, "pooled": False}, at(1, 0), at(1, 0, label=1)),
     ("second_moment", {**BALL, "steps": 1000, "pooled": True}, at(1, 1), at(1, -1)),
+    ("norms", {**BALL, "norm_edges": np.array([2**20])}, at(1, 0), at(0, 0)),
     ("slices", SLICES, at(1, 1), at(-1, -1)),
     ("slices", SLICES, at(1, 1), at(1, 1, label=1)),
     ("pairs", PAIRS, at(1, 1), at(1, -1)),
@@ -384,6 +397,12 @@ BROKEN = [
         "partitions",
         {**PARTITIONS, "groups": np.array([0, 1, 2**20]), "partition_cells": PARTITIONS["partition_cells"] * 100},
     ),
+    ("mean", {**SCALED, "centre": np.array([0, 0, LATENT_STEPS + 1])}),
+    ("mean", {**SCALED, "centre": np.array([0.5, 0, 0])}),
+    ("mean", {**SCALED, "levels": np.array([8, 4])}),
+    ("mean", {**SCALED, "levels": np.array([8, 0, 1000])}),
+    ("norms", {**BALL, "norm_edges": np.array([5, 2])}),
+    ("norms", {**BALL, "norm_edges": np.array([0.5, 2.5])}),
     ("bounds", {"grid": BOUNDS_GRID[::-1], "n_columns": 3}),
     ("bounds", {"grid": np.array([0.0, np.nan]), "n_columns": 3}),
 ]

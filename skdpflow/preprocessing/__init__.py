@@ -1,0 +1,7 @@
+"""Transformers that pay for what they learn from the rows, and can be inverted."""
+
+from skdpflow.preprocessing._pca import DPPCA
+from skdpflow.preprocessing._quantiles import DPQuantileTransformer
+from skdpflow.preprocessing._scaler import DPStandardScaler
+
+__all__ = ["DPPCA", "DPQuantileTransformer", "DPStandardScaler"]

@@ -1,0 +1,239 @@
+"""What all private transformers share: measure once within a budget, then map row by row."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags, check_array
+from sklearn.utils.validation import check_is_fitted
+
+from skdpflow._validation import check_choice, check_int, check_real, invalid
+from skdpflow.accountants.base import accountant_name, resolve_accountant
+from skdpflow.curator.gate import admit
+from skdpflow.curator.measure import Budget, measure
+from skdpflow.curator.noise import NoiseSource
+from skdpflow.domain import Domain, Interval
+from skdpflow.exceptions import PrivacyLeakWarning
+from skdpflow.plan import Public, Rounds
+from skdpflow.release import Release
+from skdpflow.transport.decode import decode
+
+Array = NDArray[np.float64]
+Codes = NDArray[np.int64]
+#: Largest noise scale in lattice units, well below the curator's limit of 2**24.
+_LARGEST_NOISE = 2.0**22
+#: Noise scales, summed over coordinates, that one measurement may use per unit of epsilon: half of the curator's slack.
+_SLACK = 2.0**34
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a transformer measures, with the public parameters that the Release keeps."""
+
+    name: str
+    params: Mapping[str, Any]
+    rounds: Callable[[Public], Rounds]
+
+    def plan(self, public: Public) -> Rounds:
+        """Ask for measurements, round by round."""
+        not_numeric = [n for n, c in public.domain.items() if not isinstance(c, Interval)]
+        if not_numeric:
+            raise ValueError(f"Columns must be numeric here, declared as an Interval. These are not: {not_numeric}.")
+        return self.rounds(public)
+
+    def describe(self) -> dict[str, Any]:
+        """Return name and parameters, as JSON can hold them."""
+        return {"name": self.name, **self.params}
+
+
+class DPTransformer(TransformerMixin, BaseEstimator):
+    """Base class of the private transformers.
+
+    A subclass says what it measures (`_plan`), sets its attributes from the Release (`_learn_map`), and maps the
+    integer codes of rows (`_forward`) and back (`_backward`). Codes and everything made of them depend on one row
+    alone, so what is fitted to the transformed rows has the sensitivity that it states.
+    """
+
+    release_: Release
+    domain_: Domain
+    feature_names_in_: NDArray[Any]
+
+    def __init__(
+        self,
+        epsilon: float = 1.0,
+        delta: float = 1e-6,
+        *,
+        domain: Any = None,
+        neighbours: str = "add-remove",
+        accountant: Any = "gdp",
+        n_jobs: int | None = None,
+        noise_random_state: int | None = None,
+    ) -> None:
+        self.epsilon = epsilon
+        self.delta = delta
+        self.domain = domain
+        self.neighbours = neighbours
+        self.accountant = accountant
+        self.n_jobs = n_jobs
+        self.noise_random_state = noise_random_state
+
+    def _plan(self) -> Plan:
+        """Check the parameters of the transformer and say what it measures."""
+        raise NotImplementedError
+
+    def _learn_map(self, release: Release) -> Domain:
+        """Set attributes from the Release; returns the domain of what `transform` gives."""
+        raise NotImplementedError
+
+    def _forward(self, codes: Codes) -> Array:
+        raise NotImplementedError
+
+    def _backward(self, Z: Array) -> Array:
+        """Map transformed rows to positions on the lattice of the domain."""
+        raise NotImplementedError
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Measure the rows within the budget, and learn the map from the measurements.
+
+        Parameters
+        ----------
+        X : {array-like, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
+            Private rows of numbers.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : estimator
+            Fitted.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter is not valid or the rows cannot be used: nothing is spent then, and no value of a
+            row is shown.
+        """
+        name = type(self).__name__
+        if self.n_jobs is not None and check_int(name, "n_jobs", self.n_jobs) == 0:
+            raise invalid(name, "n_jobs", "None or an int other than 0", self.n_jobs)
+        seed = self.noise_random_state
+        budget = Budget(
+            check_real(name, "epsilon", self.epsilon, 0.0),
+            check_real(name, "delta", self.delta, 0.0, 1.0),
+            check_choice(name, "neighbours", self.neighbours, ("add-remove", "replace-one")),
+            resolve_accountant(self.accountant, owner=name),
+            accountant_name(self.accountant),
+        )
+        plan = self._plan()
+        noise = NoiseSource(None if seed is None else check_int(name, "noise_random_state", seed, 0))
+        # on a copy, so that input that is refused leaves an earlier fit as it was
+        source = admit(copy.copy(self), X, domain=self.domain)
+        if not noise.private:
+            warnings.warn(
+                "noise_random_state is set: whoever knows it can remove the noise, so this fit guarantees no "
+                "privacy. Use it for tests and benchmarks only.",
+                PrivacyLeakWarning,
+                stacklevel=2,
+            )
+        release = measure(
+            source, source.domain, None, plan, None, budget, noise, seed=0, transport={}, n_jobs=self.n_jobs
+        )
+        return self._learn(release)
+
+    def _learn(self, release: Release) -> Self:
+        """Set every fitted attribute from a Release."""
+        if hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        self.release_ = release
+        self.privacy_spent_ = (release.epsilon, release.delta) if release.private else (float("inf"), 1.0)
+        self.domain_ = release.domain
+        self.n_features_in_ = len(release.domain)
+        if release.schema.feature_names is not None:
+            self.feature_names_in_ = np.array(release.schema.feature_names, dtype=object)
+        self.domain_out_ = self._learn_map(release)
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Map rows; each depends on itself alone and on the Release.
+
+        Parameters
+        ----------
+        X : {array-like, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
+            Rows. Values outside the domain are clipped.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_features_out)
+            Transformed rows; as private as X.
+        """
+        check_is_fitted(self)
+        source = admit(self, X, domain=self.domain_, reset=False)
+        return np.concatenate([self._forward(codes) for _, codes, _ in source.blocks(self.domain_)])
+
+    def inverse_transform(self, X: Any) -> Any:
+        """Map transformed rows back into the domain.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_out)
+            Transformed rows, for instance synthetic ones.
+
+        Returns
+        -------
+        X : {ndarray, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
+            In the container, with the names, order and dtypes that `fit` was given.
+        """
+        check_is_fitted(self)
+        n_features = len(self.domain_out_)
+        Z = None
+        try:
+            Z = check_array(X, dtype=np.float64)
+        except (ValueError, TypeError):
+            pass  # the message may show a cell
+        if Z is None or Z.shape[1] != n_features:
+            raise ValueError(f"{type(self).__name__} needs rows of {n_features} finite numbers to transform back.")
+        levels = np.array([column.n_levels for column in self.domain_.columns], dtype=np.float64)
+        positions = np.clip(self._backward(Z), 0.0, np.nextafter(levels, 0.0))
+        return decode(positions, self.domain_, self.release_.schema)
+
+    def __sklearn_tags__(self) -> Tags:
+        """Tell scikit-learn that two fits differ, since each draws fresh noise."""
+        tags = super().__sklearn_tags__()
+        tags.non_deterministic = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def lattice_steps(epsilon: float, multiplier: float, touched: float, power: int) -> int:
+    """Choose the finest lattice for a ball that the curator can answer for.
+
+    Parameters
+    ----------
+    epsilon : float
+        Budget of the fit, a part of which is the curator's floating-point slack.
+    multiplier : float
+        Noise of the sum, in units of the `power` of the radius.
+    touched : float
+        Coordinates of the sum that may differ between neighbours.
+    power : {1, 2}
+        1 for sums of vectors, 2 for sums of their products.
+
+    Returns
+    -------
+    steps : int
+        Steps of the radius: a power of two.
+    """
+    noise = min(_LARGEST_NOISE, max(epsilon * _SLACK / (touched + 8.0), 1.0))
+    return int(np.clip(2.0 ** np.floor(np.log2((noise / multiplier) ** (1.0 / power))), 2, 2**12))
+
+
+def rows_in(release: Release) -> float:
+    """Return the noisy number of rows, at least one."""
+    return max(float(release["counts"].values.sum()), 1.0)

@@ -1,0 +1,252 @@
+"""Private principal components."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
+
+from skdpflow._validation import check_int
+from skdpflow.domain import Domain, Interval
+from skdpflow.plan import Public, Request, Rounds
+from skdpflow.preprocessing._base import Array, Codes, DPTransformer, Plan, lattice_steps, rows_in
+from skdpflow.release import Measurement, Release
+from skdpflow.transport.latent import DIRECTION_STEPS, LATENT_STEPS
+from skdpflow.transport.moments import symmetric
+
+#: Shares of mu**2; nearly all goes to the second moment, whose noise decides how many components can be seen.
+SHARES = {"counts": 0.02, "mean": 0.06, "norms": 0.02, "second_moment": 0.90}
+#: Share of the rows whose distance from the mean is left as it is; the others are pulled in to that distance.
+KEPT = 0.75
+#: Squared distances are counted in bins whose ends differ by this factor.
+NORM_RATIO = 2.0**0.25
+#: Bins of distances; the nearest end is the 2**-16th part of the largest squared distance.
+NORM_BINS = 64
+#: A component's domain ends at this many of its standard deviations.
+LIMIT = 4.0
+
+
+def spectrum_noise(second: Measurement, n: float) -> float:
+    r"""Return the edge of the spectrum of the noise alone.
+
+    The noise of the normalised second moment is a symmetric matrix with entries of standard deviation :math:`\sigma`
+    off its diagonal and :math:`\sqrt 2 \sigma` on it, so its eigenvalues fill :math:`\pm 2 \sigma \sqrt d` [1]_.
+    """
+    step = float(second.params["radius"]) / float(second.params["steps"])
+    d = len(second.params["centre"])
+    return 2.0 * float(np.min(second.sd)) * step**2 / n * float(np.sqrt(d))
+
+
+class _Rounds:
+    """The dialogue of `DPPCA` with the curator: mean, then distances from it, then the second moment around it."""
+
+    def __init__(self, epsilon: float) -> None:
+        self._epsilon = epsilon
+
+    def __call__(self, public: Public) -> Rounds:
+        d = len(public.columns)
+        levels = np.array([c.n_levels for c in public.columns])
+        scaled: dict[str, Any] = {"n_leaves": 1, "levels": levels, "centre": np.zeros(d, dtype=np.int64)}
+        all_rows = float(np.sqrt(d))
+        ball = {**scaled, "radius": all_rows, "steps": self._steps(public, "mean", d, 1)}
+        counts, mean = yield [
+            Request("counts", "counts", SHARES["counts"], {"n_leaves": 1}),
+            Request("mean", "mean", SHARES["mean"], ball),
+        ]
+        n = max(float(counts.values.sum()), 1.0)
+        scaled = {**scaled, "centre": np.rint(centre_of(mean, n) * LATENT_STEPS).astype(np.int64)}
+        largest = 4.0 * d * LATENT_STEPS**2
+        edges = np.unique(np.rint(largest * NORM_RATIO ** -np.arange(NORM_BINS - 1.0, -1.0, -1.0)).astype(np.int64))
+        (norms,) = yield [Request("norms", "norms", SHARES["norms"], {**scaled, "norm_edges": edges})]
+        radius = radius_of(norms)
+        steps = self._steps(public, "second_moment", d * (d + 1) / 2, 2)
+        params = {**scaled, "radius": radius, "steps": steps, "pooled": True}
+        yield [Request("second_moment", "second_moment", SHARES["second_moment"], params)]
+
+    def _steps(self, public: Public, name: str, touched: float, power: int) -> int:
+        relations = 1.0 if public.neighbours == "add-remove" else 2.0
+        multiplier = relations / (public.mu * float(np.sqrt(SHARES[name])))
+        return lattice_steps(self._epsilon, multiplier, relations * touched, power)
+
+
+def centre_of(mean: Measurement, n: float) -> Array:
+    """Return the noisy mean of the columns scaled to (-1, 1)."""
+    step = float(mean.params["radius"]) / float(mean.params["steps"])
+    return np.asarray(np.clip(mean.values[0] * step / n, -1.0, 1.0))
+
+
+def radius_of(norms: Measurement) -> float:
+    """Return the radius of a ball that holds most rows, from their noisy distances."""
+    edges = np.asarray(norms.params["norm_edges"], dtype=np.float64)
+    counts = norms.values[0].astype(np.float64)
+    counts[np.abs(counts) < 2.0 * float(np.max(norms.sd))] = 0.0
+    below = np.cumsum(np.maximum(counts, 0.0))
+    if below[-1] <= 0.0:  # nothing stands out of the noise
+        return float(np.sqrt(edges[-1]) / LATENT_STEPS / 2.0)
+    # inside its bin, the quantile is taken where it would lie if the counts were even
+    k = int(np.searchsorted(below, KEPT * below[-1]))
+    low = edges[k - 1] if k else 0.0
+    high = edges[min(k, len(edges) - 1)]
+    before = below[k - 1] if k else 0.0
+    share = (KEPT * below[-1] - before) / max(below[k] - before, 1e-12)
+    return float(np.sqrt(low + share * (high - low)) / LATENT_STEPS)
+
+
+class DPPCA(ClassNamePrefixFeaturesOutMixin, DPTransformer):
+    r"""Principal components of a private second moment.
+
+    Columns are scaled to (-1, 1) by their public domain, centred at a private mean, and projected to the leading
+    eigenvectors of a private second moment [2]_. Components that cannot be told from the noise are left out.
+
+    Parameters
+    ----------
+    epsilon : float, default=1.0
+        Privacy budget of one `fit`, under the relation `neighbours`.
+    delta : float, default=1e-6
+        Probability with which the guarantee may fail, in (0, 1).
+    domain : Domain, dict, (lower, upper) or None, default=None
+        Public knowledge about the columns, which must be intervals. None finds bounds privately, with a tenth of the
+        budget. Values outside are clipped.
+    n_components : int or None, default=None
+        Number of components; at most the number of columns. None keeps those whose released variance exceeds what
+        the noise alone would show, at least one.
+    neighbours : {"add-remove", "replace-one"}, default="add-remove"
+        Whether neighbouring tables differ by one row more, or by the content of one row.
+    accountant : {"gdp", "zcdp", "rdp", "pld"} or Accountant, default="gdp"
+        Calibrates the noise to `epsilon` and `delta`.
+    n_jobs : int or None, default=None
+        Threads that read the rows.
+    noise_random_state : int or None, default=None
+        Seed of the noise, for tests and benchmarks: the fit is not private then.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features)
+        Orthonormal principal axes of the scaled columns, largest variance first.
+    explained_variance_ : ndarray of shape (n_components,)
+        Variance along each, less what the noise adds to it. Rows far from the mean are pulled in before they are
+        summed, so it is too low where tails are long.
+    noise_variance_ : float
+        The variance that the noise alone would show.
+    mean_ : ndarray of shape (n_features,)
+        Released mean of the scaled columns.
+    n_components_ : int
+        Number of components.
+    domain_, domain_out_ : Domain
+        The columns before and after, as the next step may use them.
+    release_ : Release
+        What the rows gave, and all that the transformer depends on.
+    privacy_spent_ : tuple of float
+        ``(epsilon, delta)`` guaranteed for this fit; ``(inf, 1.0)`` if the noise was seeded.
+    n_features_in_ : int
+        Number of columns seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the columns, where X has names that are all strings.
+
+    See Also
+    --------
+    skdpflow.compose.GenerativePipeline : Learns the components of wide data.
+
+    Notes
+    -----
+    Three rounds: the number of rows and the mean of vectors clipped to the ball that holds the whole domain; a
+    histogram of the distances from that mean, which gives a radius :math:`R`; the sum of :math:`x x^\top` over rows
+    centred and clipped to that ball, rounded to integer vectors of norm at most :math:`K`. Its sensitivity is
+    :math:`K^2`, or :math:`\sqrt 2 K^2` when a row is replaced, with :math:`1/\sqrt 2` of the noise off the diagonal.
+
+    With noise :math:`\sigma` in its entries, an eigenvalue :math:`\lambda > \sigma \sqrt d` shows at :math:`\lambda +
+    \sigma^2 d / \lambda`, above the edge :math:`2 \sigma \sqrt d`, which is where components are cut off and
+    how variances are corrected [1]_.
+
+    `transform` multiplies integers below :math:`2^{53}`, exactly, so each transformed row is a function of that row to
+    the bit: what is fitted to them has the sensitivity that it states. Transformed rows are as private as the rows.
+
+    References
+    ----------
+    .. [1] Benaych-Georges, F., Nadakuditi, R. R. (2011). The eigenvalues and eigenvectors of finite, low rank
+       perturbations of large random matrices. Advances in Mathematics.
+    .. [2] Dwork, C., Talwar, K., Thakurta, A., Zhang, L. (2014). Analyze Gauss: optimal bounds for privacy-preserving
+       principal component analysis. STOC.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdpflow.preprocessing import DPPCA
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(5000, 2)) @ rng.normal(size=(2, 10))
+    >>> pca = DPPCA(epsilon=1.0, domain=(-5.0, 5.0)).fit(X)
+    >>> pca.n_components_, pca.transform(X).shape, pca.privacy_spent_
+    (2, (5000, 2), (1.0, 1e-06))
+    """
+
+    def __init__(
+        self,
+        epsilon: float = 1.0,
+        delta: float = 1e-6,
+        *,
+        domain: Any = None,
+        n_components: int | None = None,
+        neighbours: str = "add-remove",
+        accountant: Any = "gdp",
+        n_jobs: int | None = None,
+        noise_random_state: int | None = None,
+    ) -> None:
+        super().__init__(
+            epsilon,
+            delta,
+            domain=domain,
+            neighbours=neighbours,
+            accountant=accountant,
+            n_jobs=n_jobs,
+            noise_random_state=noise_random_state,
+        )
+        self.n_components = n_components
+
+    def _plan(self) -> Plan:
+        k = self.n_components
+        k = None if k is None else check_int(type(self).__name__, "n_components", k, 1)
+        rounds = _Rounds(self.epsilon)
+
+        def checked(public: Public) -> Rounds:
+            if k is not None and k > len(public.domain):
+                raise ValueError(f"n_components={k} must be at most the number of columns, {len(public.domain)}.")
+            return rounds(public)
+
+        return Plan("pca", {"n_components": k}, checked)
+
+    def _learn_map(self, release: Release) -> Domain:
+        second, n, d = release["second_moment"], rows_in(release), len(release.domain)
+        step = float(second.params["radius"]) / float(second.params["steps"])
+        centre = np.asarray(second.params["centre"], dtype=np.int64)
+        drift = centre_of(release["mean"], n) - centre / LATENT_STEPS  # the lattice moved the centre this little
+        matrix = symmetric(second.values[0] * step**2, d) / n - np.outer(drift, drift) - np.eye(d) * step**2 / 12.0
+        values, vectors = np.linalg.eigh(matrix)
+        values, vectors = values[::-1], vectors[:, ::-1]
+        edge = spectrum_noise(second, n)
+        k = release.mechanism["n_components"]
+        if k is None:
+            k = max(int((values > edge).sum()), 1)
+        sign = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(d)])
+        shown = np.maximum(values[:k], edge)
+        self.n_components_ = int(k)
+        self._n_features_out = self.n_components_
+        self.components_: Array = (vectors * sign).T[:k].copy()
+        self.explained_variance_: Array = np.maximum((shown + np.sqrt(shown**2 - edge**2)) / 2.0, 1e-9)
+        self.noise_variance_ = edge
+        self._centre = centre
+        self._levels = np.asarray(second.params["levels"], dtype=np.float64)
+        self.mean_: Array = centre / LATENT_STEPS
+        # integers, so that products are exact and rows do not depend on each other
+        self._directions = np.rint(self.components_.T * DIRECTION_STEPS)
+        limits = LIMIT * np.sqrt(self.explained_variance_)
+        prefix = type(self).__name__.lower()
+        return Domain({f"{prefix}{j}": Interval(-float(limit), float(limit)) for j, limit in enumerate(limits)})
+
+    def _forward(self, codes: Codes) -> Array:
+        z = np.rint(((2 * codes + 1) / self._levels - 1.0) * LATENT_STEPS) - self._centre
+        return np.asarray((z @ self._directions) / (LATENT_STEPS * DIRECTION_STEPS))
+
+    def _backward(self, Z: Array) -> Array:
+        v = Z @ self.components_ + self.mean_
+        return np.asarray((v + 1.0) / 2.0 * self._levels)
