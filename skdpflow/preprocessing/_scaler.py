@@ -10,12 +10,30 @@ from sklearn.base import OneToOneFeatureMixin
 from skdpflow.domain import Domain, Interval
 from skdpflow.plan import Public, Request, Rounds
 from skdpflow.preprocessing._base import Array, Codes, DPTransformer, Plan, lattice_steps, rows_in
-from skdpflow.release import Release
-from skdpflow.transport.moments import column_distributions
+from skdpflow.release import Measurement, Release
 
 #: No vector of v and v**2 - 1/3 with v in (-1, 1) is longer than 1.202 times the root of the number of columns.
 RADIUS = 1.21
 COUNTS_SHARE = 0.05
+#: Smallest variance of a column scaled to (-1, 1): a standard deviation of the 2000th part of its width.
+SMALLEST_VARIANCE = 1e-6
+
+
+def scaled_moments(m: Measurement, n: float) -> tuple[Array, Array]:
+    """Estimate mean and variance of each column scaled to (-1, 1).
+
+    Variances are shrunk to their mean over the columns by the ratio of their noise to their spread.
+    """
+    step = float(m.params["radius"]) / float(m.params["steps"])
+    first, second = m.values * step / n
+    noise = (float(np.max(m.sd)) * step / n) ** 2
+    mean = np.clip(first, -1.0, 1.0)
+    variance = second + 1.0 / 3.0 - mean**2
+    variance_noise = noise * (1.0 + 4.0 * mean**2)
+    centre = max(float(np.average(variance)), SMALLEST_VARIANCE)
+    spread = max(float(np.mean((variance - centre) ** 2 - variance_noise)), 0.0)
+    variance = centre + spread / (spread + variance_noise) * (variance - centre)
+    return mean, np.clip(variance, SMALLEST_VARIANCE, 1.0)
 
 
 class DPStandardScaler(OneToOneFeatureMixin, DPTransformer):
@@ -95,7 +113,7 @@ class DPStandardScaler(OneToOneFeatureMixin, DPTransformer):
         return Plan("standard_scaler", {}, rounds)
 
     def _learn_map(self, release: Release) -> Domain:
-        a, b = column_distributions(release["column_moments"], rows_in(release))
+        mean, variance = scaled_moments(release["column_moments"], rows_in(release))
         columns = release.domain.columns
         self._lower = np.array([c.lower for c in columns], dtype=np.float64)  # type: ignore[union-attr]
         width = np.array([c.upper for c in columns], dtype=np.float64) - self._lower  # type: ignore[union-attr]
@@ -104,9 +122,8 @@ class DPStandardScaler(OneToOneFeatureMixin, DPTransformer):
         # the code of an integer is its distance from the lower bound
         self._step = np.where(discrete, 1.0, width / levels)
         self._offset = np.where(discrete, 0.0, 0.5)
-        share = a / (a + b)
-        self.mean_: Array = self._lower + self._step * (share * levels - 0.5 + self._offset)
-        self.var_: Array = share * (1.0 - share) / (a + b + 1.0) * (self._step * levels) ** 2
+        self.mean_: Array = self._lower + self._step * ((mean + 1.0) / 2.0 * levels - 0.5 + self._offset)
+        self.var_: Array = variance * (self._step * levels / 2.0) ** 2
         self.scale_: Array = np.sqrt(self.var_)
         return Domain(
             {
