@@ -1,5 +1,6 @@
 """Generators inside other estimators."""
 
+from skdpflow.compose._pipeline import GenerativePipeline
 from skdpflow.compose._train import TrainOnSynthetic
 
-__all__ = ["TrainOnSynthetic"]
+__all__ = ["GenerativePipeline", "TrainOnSynthetic"]

@@ -1,0 +1,328 @@
+"""Pipelines that sample: one budget for all steps that look at the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils import Bunch, Tags
+from sklearn.utils.validation import check_is_fitted
+
+from skdpflow._flow import DPSlicedWassersteinFlow
+from skdpflow._validation import check_real, invalid
+from skdpflow.accountants import GaussianDPAccountant, GaussianEvent, gdp_mu
+from skdpflow.compose._steps import PAYING, check_transformer, is_passthrough
+from skdpflow.curator.rowwise import fit_without_rows, map_rows
+from skdpflow.domain import Categories
+from skdpflow.plan import LABELS_DELTA_SHARE
+
+#: Part of epsilon and of delta that is held back for the floating-point slack of each step.
+STEP_SLACK = 2.0**-8
+
+
+class GenerativePipeline(Pipeline):
+    r"""A Pipeline that ends with a generator, samples through all its steps, and has one budget.
+
+    `fit` splits the budget over the steps that look at the rows, hands each its share and the domain that the step
+    before it released, and refuses steps that would look without paying. `sample` goes back through all of them.
+
+    Parameters
+    ----------
+    steps : list of (str, estimator)
+        Transformers and, last, a `DPSlicedWassersteinFlow`. A transformer is one of `skdpflow.preprocessing`, or one
+        that learns nothing (a `FunctionTransformer`, say), or one that was fitted on public data, in a
+        `sklearn.frozen.FrozenEstimator`. The latter two are applied to each row by itself. All have
+        `inverse_transform`. ``"passthrough"`` does nothing.
+    epsilon : float, default=1.0
+        Privacy budget of one `fit` of all steps together, under the neighbouring relation that they share.
+        It replaces the `epsilon` of the steps, and `delta` their `delta`.
+    delta : float, default=1e-6
+        Probability with which the guarantee may fail, in (0, 1).
+    weights : mapping of str to float or None, default=None
+        Relative shares of the steps that pay, by name. None gives the generator twice what each transformer gets.
+
+    Attributes
+    ----------
+    steps_ : list of (str, estimator)
+        The fitted steps. The pipeline's own indexing, ``pipe["flow"]``, gives them too.
+    privacy_spent_ : tuple of float
+        ``(epsilon, delta)`` guaranteed for this fit; ``(inf, 1.0)`` if the noise of a step was seeded.
+    releases_ : dict of str to Release
+        What the rows gave to each step, and all that the pipeline depends on.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels; only with a categorical target.
+    n_features_in_ : int
+        Number of columns seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the columns, where the first step knows them.
+
+    See Also
+    --------
+    TransformedGenerator : For a public transformer alone.
+    skdpflow.preprocessing.DPPCA : For wide data.
+
+    Notes
+    -----
+    Steps compose as Gaussian mechanisms: with :math:`\mu` that of the whole budget, a step of weight :math:`w_i` gets
+    :math:`\mu_i^2 = \mu^2 w_i / \sum_j w_j`, and the epsilon that belongs to it at `delta`. The sum of these epsilons
+    is larger than `epsilon`; what all steps together guarantee is `epsilon`. A part of it is held back for the
+    floating-point slack of each step, and a part of delta for labels that are found privately.
+
+    A row passes the steps as a function of itself alone and of what was released before, so each step's
+    sensitivity is what it states. There is no ``memory``: a cache would write private rows to a disk.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdpflow import DPSlicedWassersteinFlow
+    >>> from skdpflow.compose import GenerativePipeline
+    >>> from skdpflow.preprocessing import DPPCA
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(5000, 2)) @ rng.normal(size=(2, 10))
+    >>> pipe = GenerativePipeline([("pca", DPPCA(domain=(-5.0, 5.0))), ("flow", DPSlicedWassersteinFlow())])
+    >>> pipe.fit(X).sample(3).shape, pipe.privacy_spent_
+    ((3, 10), (1.0, 1e-06))
+    """
+
+    def __init__(
+        self,
+        steps: list[tuple[str, Any]],
+        *,
+        epsilon: float = 1.0,
+        delta: float = 1e-6,
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
+        super().__init__(steps)
+        self.epsilon = epsilon
+        self.delta = delta
+        self.weights = weights
+
+    # ------------------------------------------------------------------ before anything is read
+
+    def _check_steps(self) -> list[str]:
+        """Check all steps; returns the names of those that pay."""
+        owner = type(self).__name__
+        if not isinstance(self.steps, list) or not self.steps:
+            raise invalid(owner, "steps", "a list of (name, estimator), the last of them a generator", self.steps)
+        self._validate_names([name for name, _ in self.steps])
+        for name, step in self.steps[:-1]:
+            if not is_passthrough(step):
+                check_transformer(owner, name, step)
+        last, generator = self.steps[-1]
+        if not isinstance(generator, DPSlicedWassersteinFlow):
+            raise invalid(owner, last, "a DPSlicedWassersteinFlow, as it is the last step", generator)
+        paying = [(name, step) for name, step in self.steps if isinstance(step, PAYING)]
+        if len({step.neighbours for _, step in paying}) > 1:
+            raise ValueError(f"All steps of {owner} that pay must have the same 'neighbours'.")
+        return [name for name, _ in paying]
+
+    def _budgets(self, paying: list[str]) -> dict[str, float]:
+        """Return the epsilon of each step that pays; its delta is that of the whole."""
+        owner = type(self).__name__
+        epsilon = check_real(owner, "epsilon", self.epsilon, 0.0)
+        delta = check_real(owner, "delta", self.delta, 0.0, 1.0)
+        weights = {name: 1.0 for name in paying} | {paying[-1]: 2.0} if self.weights is None else self.weights
+        if not isinstance(weights, Mapping) or set(weights) != set(paying):
+            raise invalid(owner, "weights", f"None or a mapping of exactly {paying} to positive numbers", weights)
+        shares = np.array([check_real(owner, "weights", weights[name], 0.0) for name in paying])
+        slack = STEP_SLACK * len(paying)
+        target = self.steps[-1][1].target
+        finds_labels = isinstance(target, Categories) and not target.declared
+        gaussian_delta = delta * (1.0 - slack - (LABELS_DELTA_SHARE if finds_labels else 0.0))
+        mus = gdp_mu(epsilon * (1.0 - slack), gaussian_delta) * np.sqrt(shares / shares.sum())
+        accountant = GaussianDPAccountant()
+        # at the delta of the whole, so that a step's own calibration gives back its mu
+        return {
+            name: accountant.epsilon(GaussianEvent(float(1.0 / mu)), delta)
+            for name, mu in zip(paying, mus, strict=True)
+        }
+
+    # ------------------------------------------------------------------ fit
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Fit all steps within the budget.
+
+        Parameters
+        ----------
+        X : {array-like, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
+            Private rows.
+        y : array-like of shape (n_samples,) or None, default=None
+            Private target; used if the generator's ``target`` says what it is.
+
+        Returns
+        -------
+        self : GenerativePipeline
+            Fitted; `steps` keep their parameters.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a step or parameter is not valid, before any row is read. If a later step refuses the rows, what earlier
+            steps spent is spent.
+        """
+        budgets = self._budgets(self._check_steps())
+        fitted: list[tuple[str, Any]] = []
+        rows, domain = X, None
+        for name, step in self.steps:
+            if is_passthrough(step):
+                fitted.append((name, step))
+                continue
+            step = clone(step)
+            if name in budgets:
+                step.set_params(epsilon=budgets[name], delta=self.delta)
+                if domain is not None:
+                    step.set_params(domain=domain)
+                step.fit(rows, y)
+                domain = getattr(step, "domain_out_", None)
+            else:
+                domain = None
+                if not isinstance(step, FrozenEstimator):
+                    fit_without_rows(step, rows)
+            fitted.append((name, step))
+            if len(fitted) < len(self.steps):
+                rows = self._forward(name, step, rows)
+        self.steps_ = fitted
+        self.releases_ = {name: step.release_ for name, step in fitted if name in budgets}
+        private = all(release.private for release in self.releases_.values())
+        self.privacy_spent_ = (float(self.epsilon), float(self.delta)) if private else (float("inf"), 1.0)
+        self._first: dict[str, Any] = {"n_features_in_": int(np.shape(X)[1])}
+        if hasattr(X, "columns") and all(isinstance(name, str) for name in X.columns):
+            self._first["feature_names_in_"] = np.array(list(X.columns), dtype=object)
+        return self
+
+    def _forward(self, name: str, step: Any, rows: Any) -> Any:
+        if is_passthrough(step):
+            return rows
+        return step.transform(rows) if isinstance(step, PAYING) else map_rows(step, rows, name)
+
+    # ------------------------------------------------------------------ what is made of it
+
+    def _back(self, X: Any) -> Any:
+        for _, step in reversed(self.steps_[:-1]):
+            if not is_passthrough(step):
+                X = step.inverse_transform(X)
+        return X
+
+    def sample(self, n_samples: int = 1, **params: Any) -> Any:
+        """Draw synthetic rows; free of privacy cost, as often as you like.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        **params : dict
+            Passed to the generator's `sample`: ``random_state``, for instance.
+
+        Returns
+        -------
+        X : {ndarray, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
+            As the first step gives them back.
+        """
+        check_is_fitted(self)
+        return self._back(self.steps_[-1][1].sample(n_samples, **params))
+
+    def sample_labeled(self, n_samples: int = 1, **params: Any) -> tuple[Any, Any]:
+        """Draw synthetic rows with their targets; only if the generator has a target.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows.
+        **params : dict
+            Passed to the generator's `sample_labeled`: ``proportions`` and ``random_state``, for instance.
+
+        Returns
+        -------
+        X : {ndarray, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
+            As the first step gives them back.
+        y : array or series of shape (n_samples,)
+            Labels or values.
+        """
+        check_is_fitted(self)
+        X, y = self.steps_[-1][1].sample_labeled(n_samples, **params)
+        return self._back(X), y
+
+    def _transformed(self, X: Any) -> Any:
+        check_is_fitted(self)
+        for name, step in self.steps_[:-1]:
+            X = self._forward(name, step, X)
+        return X
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Score the generator on transformed rows; not covered by the guarantee if they are private.
+
+        Parameters
+        ----------
+        X : {array-like, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
+            Rows.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+            What the generator's `score` says.
+        """
+        rows = self._transformed(X)
+        return float(self.steps_[-1][1].score(rows))
+
+    def score_samples(self, X: Any) -> Any:
+        """Log-density of transformed rows, in the coordinates of the generator.
+
+        Parameters
+        ----------
+        X : {array-like, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
+            Rows. The result is not covered by the guarantee if they are private.
+
+        Returns
+        -------
+        log_density : ndarray of shape (n_samples,)
+            What the generator's `score_samples` says.
+        """
+        rows = self._transformed(X)
+        return self.steps_[-1][1].score_samples(rows)
+
+    def __getitem__(self, ind: Any) -> Any:
+        """Return a step, or a plain Pipeline of some: fitted ones after `fit`."""
+        return Pipeline(getattr(self, "steps_", self.steps))[ind]
+
+    @property
+    def named_steps(self) -> Bunch:
+        """The steps by name: fitted ones after `fit`."""
+        return Pipeline(getattr(self, "steps_", self.steps)).named_steps
+
+    @property
+    def classes_(self) -> Any:
+        """Class labels; only with a categorical target."""
+        return self._fitted("steps_")[-1][1].classes_
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of columns seen in `fit`."""
+        return int(self._fitted("_first")["n_features_in_"])
+
+    @property
+    def feature_names_in_(self) -> Any:
+        """Names of the columns, where X had names that are all strings."""
+        names = self._fitted("_first")
+        if "feature_names_in_" not in names:
+            raise AttributeError("The rows that were fitted had no column names.")
+        return names["feature_names_in_"]
+
+    def _fitted(self, name: str) -> Any:
+        if name not in vars(self):
+            raise AttributeError(f"This {type(self).__name__} is not fitted.")
+        return vars(self)[name]
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "steps_")
+
+    def __sklearn_tags__(self) -> Tags:
+        """Tell scikit-learn that two fits differ, since each draws fresh noise."""
+        tags = super().__sklearn_tags__()
+        tags.non_deterministic = True
+        return tags

@@ -1,0 +1,37 @@
+"""Steps before a generator: those that pay, those that need not, and those that are refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.frozen import FrozenEstimator
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import get_tags
+
+from skdpflow._flow import DPSlicedWassersteinFlow
+from skdpflow._validation import invalid
+from skdpflow.preprocessing._base import DPTransformer
+
+#: Estimators whose `epsilon` and `delta` are met by Gaussian mechanisms, so that shares of mu**2 add up.
+PAYING = (DPSlicedWassersteinFlow, DPTransformer)
+
+
+def is_passthrough(step: Any) -> bool:
+    """Whether a step of a Pipeline does nothing."""
+    return step is None or (isinstance(step, str) and step == "passthrough")
+
+
+def check_transformer(owner: str, name: str, step: Any) -> None:
+    """Refuse a step that cannot be undone, or that would learn from the rows without paying."""
+    missing = [m for m in ("transform", "inverse_transform") if not hasattr(step, m)]
+    if isinstance(step, type) or missing:
+        raise invalid(owner, name, f"a transformer with {' and '.join(missing or ['parameters'])}", step)
+    if isinstance(step, FunctionTransformer) and step.func is not None and step.inverse_func is None:
+        raise ValueError(f"The step {name!r} of {owner} cannot be undone: set its inverse_func.")
+    if isinstance(step, DPTransformer | FrozenEstimator) or not get_tags(step).requires_fit:
+        return
+    raise ValueError(
+        f"The step {name!r} of {owner} ({type(step).__name__}) would learn from the private rows without paying, "
+        "so nothing made with it would be private. Use a transformer of skdpflow.preprocessing; or, if it was fitted "
+        "on public data, say so: sklearn.frozen.FrozenEstimator(step)."
+    )
