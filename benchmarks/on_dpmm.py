@@ -19,7 +19,7 @@ def fit(kind, table, X, y, epsilon, delta, seed, *, n_bins, n_iterations, max_mo
         epsilon=epsilon,
         delta=delta,
         n_jobs=1,
-        max_model_size=None if kind == "mst" else max_model_size,
+        max_model_size=max_model_size,
         gen_kwargs={"n_iters": n_iterations},
         disable_processing=True,
     )

@@ -273,6 +273,13 @@ def _of_pairs(m: Measurement, n: float) -> list[ExpectedError]:
     return [ExpectedError(quantity, float(np.max(m.sd)) / rows, np.sqrt(p * (1.0 - p) / rows), m.name)]
 
 
+def _of_partitions(m: Measurement, n: float) -> list[ExpectedError]:
+    n_groups, n_cells = m.values.shape
+    rows, p = n / n_groups, len(m.params["partition_columns"]) / n_cells
+    quantity = f"share of a cell of a partition{' in a class or group' if n_groups > 1 else ''}"
+    return [ExpectedError(quantity, float(np.max(m.sd)) / rows, np.sqrt(p * (1.0 - p) / rows), m.name)]
+
+
 def _of_records(m: Measurement, n: float) -> list[ExpectedError]:
     rows, noise = n / int(m.params["n_leaves"]), noise_in_rows(m)
     return [
@@ -289,6 +296,7 @@ _ERRORS: dict[str, Callable[[Measurement, float], list[ExpectedError]]] = {
     "mean": _of_mean,
     "second_moment": _of_second_moment,
     "pairs": _of_pairs,
+    "partitions": _of_partitions,
     "records": _of_records,
 }
 

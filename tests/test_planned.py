@@ -158,7 +158,7 @@ def test_records():
 def test_expected_errors_are_those_of_fits():
     """Spread of each quantity over 200 fits; a standard deviation is then known to 5 %, and 25 % is five times that."""
     rng = np.random.default_rng(0)
-    n, mechanism = 1000, MarginalsMechanism(n_bins=8, n_pairs=1, n_slices=2)
+    n, mechanism = 1000, MarginalsMechanism(n_bins=8, n_pairs=1, n_slices=2, n_partitions=1)
     X, y = rng.uniform(size=(n, 2)), np.arange(n) % 2
     found = {}
     for _ in range(200):
@@ -166,7 +166,7 @@ def test_expected_errors_are_those_of_fits():
             1.0, domain=(0, 1), target=Categories([0, 1]), mechanism=mechanism, n_steps=1, n_particles=2, random_state=0
         )
         r = flow.fit(X, y).release_
-        column = r["histograms"].values[0, :8]
+        column, cells = r["histograms"].values[0, :8], r["partitions"].values[0]
         value = {
             "counts": r["counts"].values[0] / r["counts"].values.sum(),
             "histograms": column[:4].sum() / column.sum(),
@@ -174,6 +174,8 @@ def test_expected_errors_are_those_of_fits():
             * (r["column_moments"].params["radius"] / r["column_moments"].params["steps"])
             / n,
             "pairs": r["pairs"].values[0, 0] / (n / 2),
+            # the cells differ from fit to fit, but not the sum of them all
+            "partitions": (cells.sum() / (n / len(r["partitions"].values)) - 1.0) / np.sqrt(cells.size),
             "slices": r["slices"].values[0, 0, :8].sum() / r["slices"].values[0, 0].sum(),
         }
         for key, v in value.items():
