@@ -43,7 +43,7 @@ class GenerativePipeline(Pipeline):
     delta : float, default=1e-6
         Probability with which the guarantee may fail, in (0, 1).
     weights : mapping of str to float or None, default=None
-        Relative shares of the steps that pay, by name. None gives the generator twice what each transformer gets.
+        Relative shares of the steps that pay, by name. None gives the generator four times what each transformer gets.
 
     Attributes
     ----------
@@ -125,7 +125,7 @@ class GenerativePipeline(Pipeline):
         owner = type(self).__name__
         epsilon = check_real(owner, "epsilon", self.epsilon, 0.0)
         delta = check_real(owner, "delta", self.delta, 0.0, 1.0)
-        weights = {name: 1.0 for name in paying} | {paying[-1]: 2.0} if self.weights is None else self.weights
+        weights = {name: 1.0 for name in paying} | {paying[-1]: 4.0} if self.weights is None else self.weights
         if not isinstance(weights, Mapping) or set(weights) != set(paying):
             raise invalid(owner, "weights", f"None or a mapping of exactly {paying} to positive numbers", weights)
         shares = np.array([check_real(owner, "weights", weights[name], 0.0) for name in paying])

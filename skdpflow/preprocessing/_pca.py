@@ -19,6 +19,9 @@ from skdpflow.transport.moments import symmetric
 SHARES = {"counts": 0.02, "mean": 0.06, "norms": 0.02, "second_moment": 0.90}
 #: Share of the rows whose distance from the mean is left as it is; the others are pulled in to that distance.
 KEPT = 0.75
+#: A component is kept if its variance shows at this many times the edge of the noise: its released axis then has a
+#: squared cosine of 0.85 with its own, and the next steps need not spend on directions that are mostly noise.
+MARGIN = 1.5
 #: Squared distances are counted in bins whose ends differ by this factor.
 NORM_RATIO = 2.0**0.25
 #: Bins of distances; the nearest end is the 2**-16th part of the largest squared distance.
@@ -109,8 +112,8 @@ class DPPCA(ClassNamePrefixFeaturesOutMixin, DPTransformer):
         Public knowledge about the columns, which must be intervals. None finds bounds privately, with a tenth of the
         budget. Values outside are clipped.
     n_components : int or None, default=None
-        Number of components; at most the number of columns. None keeps those whose released variance exceeds what
-        the noise alone would show, at least one.
+        Number of components; at most the number of columns. None keeps those whose released variance stands well
+        above what the noise alone would show, at least one.
     neighbours : {"add-remove", "replace-one"}, default="add-remove"
         Whether neighbouring tables differ by one row more, or by the content of one row.
     accountant : {"gdp", "zcdp", "rdp", "pld"} or Accountant, default="gdp"
@@ -226,7 +229,7 @@ class DPPCA(ClassNamePrefixFeaturesOutMixin, DPTransformer):
         edge = spectrum_noise(second, n)
         k = release.mechanism["n_components"]
         if k is None:
-            k = max(int((values > edge).sum()), 1)
+            k = max(int((values > MARGIN * edge).sum()), 1)
         sign = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(d)])
         shown = np.maximum(values[:k], edge)
         self.n_components_ = int(k)

@@ -1,0 +1,165 @@
+"""Rare classes filled up with private rows."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+from skdpflow import Categories, DPSlicedWassersteinFlow, Release
+from skdpflow.compose import DPOversampler, GenerativePipeline
+from skdpflow.preprocessing import DPStandardScaler
+
+
+def table(counts=(600, 80, 20), container=np.asarray):
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(len(counts)), counts)
+    X = rng.normal(size=(len(y), 2)) + 2.0 * y[:, None]
+    if container is pd.DataFrame:
+        return pd.DataFrame(X, columns=["a", "b"]), pd.Series(y, name="y")
+    if container is pl.DataFrame:
+        return pl.DataFrame(X, ["a", "b"]), pl.Series("y", y)
+    return X, y
+
+
+def flow(n_classes=3, **params):
+    return DPSlicedWassersteinFlow(
+        **{"epsilon": 30.0, "domain": (-4.0, 8.0), "target": Categories(list(range(n_classes))), **params}
+    )
+
+
+@pytest.mark.parametrize(
+    ("strategy", "counts"),
+    [
+        ("auto", [600, 600, 600]),
+        ("not majority", [600, 600, 600]),
+        ("all", [600, 600, 600]),
+        ("minority", [600, 80, 600]),
+        ("not minority", [600, 600, 20]),
+        ({1: 100, 2: 50}, [600, 100, 50]),
+        ({2: 20}, [600, 80, 20]),
+    ],
+)
+@pytest.mark.parametrize("container", [np.asarray, pd.DataFrame, pl.DataFrame])
+def test_strategies(strategy, counts, container):
+    X, y = table(container=container)
+    sampler = DPOversampler(flow(), strategy, random_state=0)
+    more, labels = sampler.fit_resample(X, y)
+    assert np.bincount(np.asarray(labels)).tolist() == counts
+    assert type(more) is type(X)
+    assert type(labels) is type(y)
+    assert np.array_equal(np.asarray(more)[: len(y)], np.asarray(X))
+    assert list(np.asarray(labels)[: len(y)]) == list(np.asarray(y))
+    assert sum(sampler.sampling_strategy_.values()) == len(labels) - len(y)
+    assert sampler.privacy_spent_ == (30.0, 1e-6)
+    new = np.asarray(more)[len(y) :][np.asarray(labels)[len(y) :] == 2]
+    if len(new) > 100:
+        assert new.mean() > 2.0
+
+
+def test_agrees_with_imbalanced_learn():
+    imblearn = pytest.importorskip("imblearn.over_sampling")
+    X, y = table()
+    for strategy in ("auto", "minority", "not minority", "not majority", "all", {1: 90}):
+        theirs = imblearn.RandomOverSampler(sampling_strategy=strategy).fit_resample(X, y)[1]
+        assert (
+            np.bincount(DPOversampler(flow(), strategy).fit_resample(X, y)[1]).tolist() == np.bincount(theirs).tolist()
+        )
+    X, y = table((500, 50))
+    theirs = imblearn.RandomOverSampler(sampling_strategy=0.33).fit_resample(X, y)[1]
+    assert np.bincount(DPOversampler(flow(2), 0.33).fit_resample(X, y)[1]).tolist() == np.bincount(theirs).tolist()
+
+
+def test_in_a_pipeline_of_imbalanced_learn():
+    pipeline = pytest.importorskip("imblearn.pipeline")
+    X, y = table((900, 60))
+    pipe = pipeline.Pipeline([("more", DPOversampler(flow(2))), ("model", LogisticRegression())])
+    grid = {"more__sampling_strategy": [0.5, 1.0], "more__generator__epsilon": [30.0]}
+    search = GridSearchCV(pipe, grid, cv=2, scoring="balanced_accuracy", error_score="raise").fit(X, y)
+    assert search.best_score_ > 0.8
+    assert len(search.predict(X)) == len(X)  # no rows are added to what is predicted
+
+
+@pytest.mark.parametrize("container", [np.asarray, pd.DataFrame, pl.DataFrame])
+def test_from_another_holders_release(container):
+    """Their frame gave the Release; the new rows come in the container of these rows."""
+    buffer = io.BytesIO()
+    flow().fit(*table((500, 500, 500), pd.DataFrame)).release_.save(buffer)
+    release = Release.load(io.BytesIO(buffer.getvalue()))
+    X, y = table((100, 10, 5), container)
+    sampler = clone(DPOversampler(release, random_state=0))
+    more, labels = sampler.fit_resample(X, y)
+    assert np.bincount(np.asarray(labels)).tolist() == [100, 100, 100]
+    assert type(more) is type(X)
+    assert sampler.privacy_spent_ == (30.0, 1e-6)
+    again = DPOversampler(release, random_state=0).fit_resample(X, y)[0]
+    assert np.array_equal(np.asarray(again), np.asarray(more))  # nothing is measured, so nothing is random
+
+
+def test_without_the_original_rows_only_the_release_and_public_numbers_count():
+    X, y = table()
+    release = flow().fit(X, y).release_
+    sampler = DPOversampler(release, {0: 5, 2: 7}, keep_original=False, random_state=0)
+    one = sampler.fit_resample(X, y)
+    other = sampler.fit_resample(X[:50] * 0.0, y[:50])
+    assert np.array_equal(one[0], other[0])
+    assert np.bincount(one[1]).tolist() == [5, 0, 7]
+    with pytest.raises(ValueError, match="numbers taken from the raw labels would not be private"):
+        DPOversampler(release, keep_original=False).fit_resample(X, y)
+
+
+def test_with_a_pipeline_as_the_generator():
+    pipe = GenerativePipeline([("scale", DPStandardScaler(domain=(-4.0, 8.0))), ("flow", flow(domain=None))])
+    assert np.bincount(DPOversampler(pipe).fit_resample(*table())[1]).tolist() == [600, 600, 600]
+
+
+class Untouchable:
+    def __getattr__(self, name):
+        raise AssertionError("the rows were read")
+
+
+@pytest.mark.parametrize(
+    ("sampler", "message"),
+    [
+        (DPOversampler(LogisticRegression()), "'generator' parameter of DPOversampler"),
+        (DPOversampler(flow(target=None)), "needs target=Categories"),
+        (DPOversampler(flow(), "some"), "'sampling_strategy' parameter"),
+        (DPOversampler(flow(), 1.5), "'sampling_strategy' parameter"),
+        (DPOversampler(flow(), {0: -1}), "'sampling_strategy' parameter"),
+        (DPOversampler(flow(), keep_original=1), "'keep_original' parameter"),
+    ],
+)
+def test_refused_before_rows_are_read(sampler, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        sampler.fit_resample(Untouchable(), Untouchable())
+
+
+def test_a_release_of_other_columns_is_refused():
+    release = flow().fit(*table(container=pd.DataFrame)).release_
+    X, y = table(container=pd.DataFrame)
+    with pytest.raises(ValueError, match="those of the Release, in this order"):
+        DPOversampler(release).fit_resample(X[["b", "a"]], y)
+    with pytest.raises(ValueError, match="of 2 columns"):
+        DPOversampler(release).fit_resample(X[["a"]], y)
+    with pytest.raises(ValueError, match="has no classes"):
+        DPOversampler(flow(target=None).fit(X).release_).fit_resample(X, y)
+    with pytest.raises(ValueError, match="have more rows"):
+        DPOversampler(release, {0: 3}).fit_resample(X, y)
+    with pytest.raises(ValueError, match="keys among the classes"):
+        DPOversampler(release, {9: 3}).fit_resample(X, y)
+
+
+def test_common_checks_of_its_parameters():
+    names = ("check_estimator_cloneable", "check_get_params_invariance", "check_set_params", "check_estimator_repr",
+             "check_no_attributes_set_in_init", "check_valid_tag_types")  # fmt: skip
+    found = 0
+    for estimator, check in estimator_checks_generator(DPOversampler(flow())):
+        if getattr(check, "func", check).__name__ in names:
+            check(estimator)
+            found += 1
+    assert found == len(names)
