@@ -488,7 +488,9 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         return np.concatenate(out)
 
     def __sklearn_tags__(self) -> Tags:
-        """Tell scikit-learn that two fits differ, since each draws fresh noise."""
+        """Tell scikit-learn that two fits differ, since each draws fresh noise, and whether values may be missing."""
         tags = super().__sklearn_tags__()
         tags.non_deterministic = True
+        columns = self.domain.values() if isinstance(self.domain, Mapping) else ()
+        tags.input_tags.allow_nan = any(getattr(column, "nullable", False) for column in columns)
         return tags

@@ -6,14 +6,17 @@ and every privacy guarantee of the package takes it as given.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
-from skdpflow._validation import check_bool, check_real, invalid
+from skdpflow._public_columns import columns_of_dtypes, columns_of_sample
+from skdpflow._validation import invalid
+from skdpflow.columns import FINE_LEVELS, Categories, Column, Interval, column_from_dict, take
 
 __all__ = [
     "FINE_LEVELS",
@@ -25,243 +28,7 @@ __all__ = [
     "resolve_domain",
 ]
 
-FINE_LEVELS = 2**20
-"""Number of equal cells into which a continuous interval is cut."""
-
-_EXACT_INTEGERS = 2**53
 _MOST_NAMED = 5
-
-Scalar = str | int | float | bool
-
-
-@dataclass(frozen=True, repr=False)
-class Interval:
-    """A numeric column whose values lie between two public bounds.
-
-    Parameters
-    ----------
-    lower, upper : float
-        The bounds, in the unit of the column; finite, with ``lower < upper``. Both belong to the interval.
-        Values outside are clipped.
-    integer : bool, default=False
-        Whether only whole numbers occur; the bounds must then be whole numbers of at most 2**53.
-
-    Attributes
-    ----------
-    n_levels : int
-        Number of cells of the integer lattice on which the column is measured.
-    discrete : bool
-        Whether every level stands for exactly one value.
-
-    See Also
-    --------
-    Categories : A column with finitely many named values.
-    Domain : All columns of a table.
-
-    Notes
-    -----
-    An integer interval of at most 2**20 values has one level per value. Any other interval is cut into 2**20
-    equal cells; if it is an integer one, values are rounded on the way out.
-
-    Examples
-    --------
-    >>> from skdpflow.domain import Interval
-    >>> Interval(17, 90, integer=True).n_levels
-    74
-    >>> Interval(0.0, 1.5).n_levels
-    1048576
-    """
-
-    lower: float
-    upper: float
-    integer: bool = field(default=False, kw_only=True)
-
-    def __post_init__(self) -> None:
-        integer = check_bool("Interval", "integer", self.integer)
-        bounds: dict[str, float] = {}
-        for name in ("lower", "upper"):
-            bound = check_real("Interval", name, getattr(self, name))
-            if integer:
-                if not bound.is_integer() or abs(bound) > _EXACT_INTEGERS:
-                    raise invalid("Interval", name, "a whole number within 2**53 when integer=True", bound)
-                bound = int(bound)
-            bounds[name] = bound
-        if not bounds["lower"] < bounds["upper"]:
-            raise ValueError(f"Interval needs lower < upper. Got {self.lower!r} and {self.upper!r} instead.")
-        if not math.isfinite(bounds["upper"] - bounds["lower"]):
-            raise ValueError("Interval needs a width upper - lower that is finite in double precision.")
-        for name, value in {**bounds, "integer": integer}.items():
-            object.__setattr__(self, name, value)
-
-    @property
-    def discrete(self) -> bool:
-        """Whether every level stands for exactly one value."""
-        return self.integer and self.upper - self.lower + 1 <= FINE_LEVELS
-
-    @property
-    def n_levels(self) -> int:
-        """Number of cells of the integer lattice on which the column is measured."""
-        return int(self.upper - self.lower) + 1 if self.discrete else FINE_LEVELS
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the column as a dict that JSON can hold.
-
-        Returns
-        -------
-        dict
-            What `column_from_dict` takes.
-        """
-        return {"kind": "interval", "lower": self.lower, "upper": self.upper, "integer": self.integer}
-
-    def __repr__(self) -> str:
-        return f"Interval({self.lower!r}, {self.upper!r}{', integer=True' if self.integer else ''})"
-
-
-def _plain_scalar(value: object) -> Scalar:
-    """Return a category as a plain Python scalar."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, float) and math.isfinite(value):
-        return float(value)
-    raise invalid("Categories", "categories", "a list of str, int, finite float or bool", value)
-
-
-@dataclass(frozen=True, init=False, repr=False)
-class Categories:
-    """A column that takes one of finitely many public values.
-
-    Parameters
-    ----------
-    categories : list of str, int, float or bool, default=None
-        The values, in the order in which they are to be listed. None or an empty list means that they are not
-        public and have to be found privately, which is possible for a ``target`` only.
-
-    Attributes
-    ----------
-    declared : bool
-        Whether the values are public.
-    values : tuple of str, int, float or bool
-        The values.
-    n_levels : int
-        Number of values.
-    discrete : bool
-        Always True: every level stands for one value.
-
-    See Also
-    --------
-    Interval : A numeric column.
-
-    Notes
-    -----
-    Values are compared as Python compares them: 1, 1.0 and True are equal and cannot be told apart, "1" is
-    another value.
-
-    Examples
-    --------
-    >>> from skdpflow.domain import Categories
-    >>> Categories(["A", "B", "C"]).n_levels
-    3
-    >>> Categories().declared
-    False
-    """
-
-    categories: tuple[Scalar, ...] | None
-
-    def __init__(self, categories: Iterable[Scalar] | None = None) -> None:
-        given: object = () if categories is None else categories
-        if isinstance(given, str | bytes | Set | Mapping) or not isinstance(given, Iterable):
-            raise invalid("Categories", "categories", "an ordered list of values or None", given)
-        values: dict[Scalar, Scalar] = {}
-        for value in map(_plain_scalar, given):
-            if value in values:
-                raise ValueError(
-                    f"The values of Categories must be unique: {values[value]!r} and {value!r} are equal "
-                    "(True, 1 and 1.0 are the same value). Drop one, or spell them as str."
-                )
-            values[value] = value
-        object.__setattr__(self, "categories", tuple(values) or None)
-
-    @property
-    def declared(self) -> bool:
-        """Whether the values are public."""
-        return self.categories is not None
-
-    @property
-    def values(self) -> tuple[Scalar, ...]:
-        """The declared values; a ValueError if they are still to be found."""
-        if self.categories is None:
-            raise ValueError("These Categories have no values yet: list them, or find them privately first.")
-        return self.categories
-
-    @property
-    def discrete(self) -> bool:
-        """Whether every level stands for exactly one value: always."""
-        return True
-
-    @property
-    def n_levels(self) -> int:
-        """Number of values."""
-        return len(self.values)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the column as a dict that JSON can hold.
-
-        Returns
-        -------
-        dict
-            What `column_from_dict` takes.
-        """
-        return {"kind": "categories", "categories": list(self.categories) if self.categories else None}
-
-    def __repr__(self) -> str:
-        return f"Categories({'' if self.categories is None else list(self.categories)})"
-
-
-Column = Interval | Categories
-
-
-def _take(data: object, what: str, keys: set[str]) -> dict[str, Any]:
-    """Return a dict that has exactly these keys, or say what is wrong with it."""
-    if not isinstance(data, Mapping) or set(data) != keys:
-        raise ValueError(f"{what} must be a dict with exactly the keys {', '.join(sorted(keys))}.")
-    return dict(data)
-
-
-def column_from_dict(data: Mapping[str, Any]) -> Column:
-    """Build a column from what its ``to_dict`` gave.
-
-    Parameters
-    ----------
-    data : dict
-        A dict with a "kind" and exactly the fields of that kind; anything else is a ValueError.
-
-    Returns
-    -------
-    Interval or Categories
-        The column.
-
-    Examples
-    --------
-    >>> from skdpflow.domain import Interval, column_from_dict
-    >>> column_from_dict(Interval(0, 3, integer=True).to_dict())
-    Interval(0, 3, integer=True)
-    """
-    kind = data.get("kind") if isinstance(data, Mapping) else None
-    if kind == "interval":
-        fields = _take(data, "An interval", {"kind", "lower", "upper", "integer"})
-        return Interval(fields["lower"], fields["upper"], integer=fields["integer"])
-    if kind == "categories":
-        fields = _take(data, "A categories column", {"kind", "categories"})
-        if not isinstance(fields["categories"], list | None):
-            raise ValueError("The 'categories' of a column must be a list or null.")
-        return Categories(fields["categories"])
-    raise ValueError("The 'kind' of a column must be 'interval' or 'categories'.")
 
 
 class Domain(Mapping[str, Column]):
@@ -352,7 +119,7 @@ class Domain(Mapping[str, Column]):
         Domain
             The domain.
         """
-        fields = _take(data, "A domain", {"kind", "columns"})
+        fields = take(data, "A domain", {"kind", "columns"})
         if fields["kind"] != "domain" or not isinstance(fields["columns"], list):
             raise ValueError("A domain must be of the kind 'domain' and hold a list of columns.")
         columns: dict[str, Column] = {}
@@ -363,6 +130,136 @@ class Domain(Mapping[str, Column]):
                 raise ValueError(f"The domain names column {entry['name']!r} twice.")
             columns[entry["name"]] = column_from_dict({k: v for k, v in entry.items() if k != "name"})
         return cls(columns)
+
+    def to_json(self, file: str | os.PathLike[str] | None = None) -> str:
+        """Return the domain as JSON text, and write it to a file if one is named.
+
+        Parameters
+        ----------
+        file : path or None, default=None
+            Where to write.
+
+        Returns
+        -------
+        text : str
+            What :meth:`from_json` takes.
+        """
+        text = json.dumps(self.to_dict(), indent=2, allow_nan=False, ensure_ascii=False)
+        if file is not None:
+            Path(file).write_text(text + "\n", encoding="utf-8")
+        return text
+
+    @classmethod
+    def from_json(cls, text: str | os.PathLike[str]) -> Domain:
+        """Build a domain from JSON.
+
+        Parameters
+        ----------
+        text : str or path
+            What :meth:`to_json` gave; anything that does not start with "{" is the path of a file with it.
+
+        Returns
+        -------
+        Domain
+            The domain.
+
+        Raises
+        ------
+        ValueError
+            If it is not the description of a domain.
+        OSError
+            If there is no such file.
+
+        Examples
+        --------
+        >>> from skdpflow import Domain, Interval
+        >>> domain = Domain({"age": Interval(17, 90, integer=True, nullable=True)})
+        >>> Domain.from_json(domain.to_json()) == domain
+        True
+        """
+        if not (isinstance(text, str) and text.lstrip().startswith("{")):
+            text = Path(text).read_text(encoding="utf-8")
+        data = None
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError:
+            pass
+        if data is None:
+            raise ValueError("The description of a domain must be JSON, as Domain.to_json writes it.")
+        return cls.from_dict(data)
+
+    @classmethod
+    def from_dtypes(cls, frame: Any, columns: Mapping[str, Column] | None = None) -> Domain:
+        """Read what the dtypes of a frame say; no value is looked at.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame or polars.DataFrame
+            Private rows are allowed.
+        columns : mapping of str to Interval or Categories, or None, default=None
+            What dtypes do not say: bounds of wide numbers and of dates, categories of text. They go before.
+
+        Returns
+        -------
+        Domain
+            Booleans and small integers from their dtype, enumerations of polars from theirs, the rest from `columns`.
+            A column is nullable if its dtype is one of those that hold missing values without becoming floats.
+
+        Raises
+        ------
+        ValueError
+            If a column is neither said by its dtype nor in `columns`; all such columns are named.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from skdpflow import Domain, Interval
+        >>> frame = pd.DataFrame({"smoker": [True, False], "bmi": [21.5, 30.1]})
+        >>> Domain.from_dtypes(frame, {"bmi": Interval(10, 70)})
+        Domain({'smoker': Categories([False, True]), 'bmi': Interval(10.0, 70.0)})
+        """
+        return cls(columns_of_dtypes(frame, columns or {}))
+
+    @classmethod
+    def from_public(cls, sample: Any) -> Domain:
+        """Read the domain off rows that are public; **never** off the private ones.
+
+        Parameters
+        ----------
+        sample : pandas.DataFrame or polars.DataFrame
+            Public rows, such as an earlier year or a code book.
+
+        Returns
+        -------
+        Domain
+            Smallest and largest numbers and dates, the sorted values of text, and which columns have missing values.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from skdpflow import Domain
+        >>> Domain.from_public(pd.DataFrame({"age": [17, 90, 30], "ward": ["B", "A", None]}))
+        Domain({'age': Interval(17, 90, integer=True), 'ward': Categories(['A', 'B'], nullable=True)})
+        """
+        return cls(columns_of_sample(sample))
+
+    def describe(self) -> str:
+        """Return a text with one line for each column.
+
+        Returns
+        -------
+        text : str
+            Name, what it holds, and whether values may be missing.
+
+        Examples
+        --------
+        >>> from skdpflow import Categories, Domain, Interval
+        >>> print(Domain({"age": Interval(17, 90, integer=True), "ward": Categories("ABC".split())}).describe())
+        age   whole numbers from 17 to 90
+        ward  1 value: 'ABC'
+        """
+        width = max(map(len, self.names))
+        return "\n".join(f"{name:<{width}}  {_in_words(column)}" for name, column in self._columns.items())
 
     def __getitem__(self, name: str) -> Column:
         return self._columns[name]
@@ -389,6 +286,17 @@ class Domain(Mapping[str, Column]):
 
     def __repr__(self) -> str:
         return f"Domain({self._columns!r})"
+
+
+def _in_words(column: Column) -> str:
+    if isinstance(column, Interval):
+        kind = "dates and times" if column.unit else "whole numbers" if column.integer else "numbers"
+        words = "{} from {} to {}".format(kind, *column.bounds()) + (f" by {column.unit}" if column.unit else "")
+    else:
+        shown = ", ".join(map(repr, column.values[:_MOST_NAMED])) + (", ..." if column.n_values > _MOST_NAMED else "")
+        order = "ordered " if column.ordered else ""
+        words = f"{column.n_values} {order}value{'s' if column.n_values > 1 else ''}: {shown}"
+    return words + (", or missing" if column.nullable else "")
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -165,7 +165,10 @@ def _array_dtype(dtype: np.dtype[Any]) -> str:
 def _series_dtype(container: str, dtype: Any) -> str:
     """Name the dtype of a column without its categories, which may have been read off the rows."""
     if container == "polars":
-        return str(dtype.base_type())
+        name = str(dtype.base_type())
+        if name == "Datetime":
+            name += f"[{dtype.time_unit}{f', {dtype.time_zone}' if dtype.time_zone else ''}]"
+        return name
     return _array_dtype(dtype) if isinstance(dtype, np.dtype) else str(dtype)
 
 

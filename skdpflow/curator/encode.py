@@ -4,87 +4,42 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
-from fractions import Fraction
 from itertools import repeat
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skdpflow.curator.cells import missing_cells, to_float, to_moments
 from skdpflow.domain import FINE_LEVELS, Categories, Column, Domain, Interval
 from skdpflow.schema import Schema
 
-__all__ = ["UNKNOWN", "RowSource", "encode_values", "missing_type", "to_float"]
+__all__ = ["UNKNOWN", "RowSource", "encode_values"]
 
 UNKNOWN = -1
 """Code of a value that is none of the declared categories."""
 
 _BLOCK_CELLS = 2**20
 _BLOCK_ROWS = 2**16
-_NUMBERS = (int, float, np.bool_, np.integer, np.floating, Decimal, Fraction)
-
-
-def missing_type(kind: type) -> bool:
-    """Say whether a type has missing values only: None, pandas' NA and NaT."""
-    return kind is type(None) or kind.__name__ in ("NAType", "NaTType")
-
-
-def _numeric(kind: type) -> bool:
-    # numpy counts its time differences as integers
-    return issubclass(kind, _NUMBERS) and not issubclass(kind, np.timedelta64)
-
-
-def _cell_to_float(value: Any) -> float:
-    if missing_type(type(value)):
-        return math.nan
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
-
-
-def to_float(values: NDArray[Any], label: str) -> NDArray[np.float64]:
-    """Convert a column to float64; missing values become NaN and numbers beyond double precision infinity.
-
-    Parameters
-    ----------
-    values : ndarray
-        Cells of any dtype.
-    label : str
-        Which column it is, as messages should say it.
-
-    Returns
-    -------
-    ndarray of float64, of the same shape
-        The numbers.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the column does not hold numbers. The message shows no cell.
-    """
-    if values.dtype.kind in "biuf":
-        with np.errstate(over="ignore"):
-            return values.astype(np.float64)
-    kinds = set(map(type, values.tolist())) if values.dtype.kind == "O" else {values.dtype.type}
-    if any(issubclass(kind, complex | np.complexfloating) for kind in kinds):
-        raise ValueError(f"Complex data not supported: {label} holds complex numbers.")
-    if any(issubclass(kind, str | bytes) for kind in kinds):
-        raise ValueError(
-            f"{label} holds text where numbers are expected. Convert it to numbers, or give a Domain that "
-            "declares it with Categories([...])."
-        )
-    if not all(missing_type(kind) or _numeric(kind) for kind in kinds):
-        raise TypeError(
-            f"{label} cannot be read as numbers: a float() argument must be a string or a real number. "
-            "Convert dates, times and nested values to numbers first."
-        )
-    return np.array([_cell_to_float(value) for value in values.tolist()], dtype=np.float64)
 
 
 def _interval_codes(x: NDArray[np.float64], intervals: Sequence[Interval]) -> NDArray[np.int64]:
-    """Encode columns of numbers, (n, k) for k intervals; every operation is exact or correctly rounded."""
+    """Encode columns of numbers, (n, k) for k intervals; every operation is exact or correctly rounded.
+
+    A missing number has the code after those of all values: a cell of its own, so that a row still enters one cell a
+    column, as every sensitivity assumes.
+    """
+    nullable = [i for i, interval in enumerate(intervals) if interval.nullable]
+    if nullable:
+        gaps = np.isnan(x)
+        codes = _value_codes(np.where(gaps, 0.0, x), intervals)
+        for i in nullable:
+            codes[gaps[:, i], i] = intervals[i].n_values
+        return codes
+    return _value_codes(x, intervals)
+
+
+def _value_codes(x: NDArray[np.float64], intervals: Sequence[Interval]) -> NDArray[np.int64]:
     lower = np.array([interval.lower for interval in intervals], dtype=np.float64)
     upper = np.array([interval.upper for interval in intervals], dtype=np.float64)
     discrete = np.array([interval.discrete for interval in intervals])
@@ -99,6 +54,8 @@ def _interval_codes(x: NDArray[np.float64], intervals: Sequence[Interval]) -> ND
 
 def _series_cells(series: Any) -> NDArray[Any]:
     """Return the cells of a pandas series; those of a categorical one as objects, whatever its categories are."""
+    if getattr(series.dtype, "tz", None) is not None:
+        series = series.dt.tz_convert("UTC").dt.tz_localize(None)
     return np.asarray(series.astype(object) if str(series.dtype) == "category" else series)
 
 
@@ -117,6 +74,8 @@ def _category_codes(values: NDArray[Any], categories: Categories) -> NDArray[np.
         pass
     if codes is None:  # cell by cell, so that one bad cell changes the code of no other
         codes = np.array([_category_code(index, cell) for cell in cells], dtype=np.int64)
+    if categories.nullable:
+        codes[missing_cells(values)] = categories.n_values
     return codes
 
 
@@ -146,7 +105,13 @@ def encode_values(values: NDArray[Any], column: Column, label: str) -> NDArray[n
     """
     if isinstance(column, Categories):
         return _category_codes(values, column)
-    return _interval_codes(to_float(values, label)[:, None], [column])[:, 0]
+    return _interval_codes(_numbers(values, column, label)[:, None], [column])[:, 0]
+
+
+def _numbers(values: NDArray[Any], column: Column | None, label: str) -> NDArray[np.float64]:
+    if isinstance(column, Interval) and column.unit is not None:
+        return to_moments(values, column.unit, label)
+    return to_float(values, label)
 
 
 class RowSource:
@@ -257,7 +222,7 @@ class RowSource:
         Returns
         -------
         ndarray of float64, of shape (stop - start, n_columns)
-            The numbers; missing cells are NaN.
+            The numbers; dates are in their declared unit since 1970, missing cells are NaN.
         """
         if columns is None:
             columns = range(self.n_features)
@@ -270,7 +235,8 @@ class RowSource:
             return block if len(columns) == self.n_features else block[:, columns]
         numbers = np.empty((stop - start, len(columns)))
         for i, j in enumerate(columns):
-            numbers[:, i] = to_float(self.cells(start, stop, j), f"Column {self.name(j)!r} of X")
+            column = None if self.domain is None else self.domain.columns[j]
+            numbers[:, i] = _numbers(self.cells(start, stop, j), column, f"Column {self.name(j)!r} of X")
         return numbers
 
     def target_cells(self, start: int, stop: int) -> NDArray[Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,15 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.validation import validate_data
 
 from skdpflow._validation import invalid
-from skdpflow.curator.encode import RowSource, missing_type, to_float
+from skdpflow.curator.cells import missing_cells, to_float, to_moments
+from skdpflow.curator.encode import RowSource
 from skdpflow.domain import Categories, Column, Interval, resolve_domain
 from skdpflow.schema import Name, container_of, schema_of
 
 __all__ = ["admit"]
+
+
+_NULLABLE = ", or declare that the column may be empty with nullable=True"
 
 
 def _refuse_sparse(data: Any, what: str, owner: str) -> None:
@@ -120,43 +123,36 @@ def _declared_dtype(columns: Sequence[Column | None]) -> str:
     return kinds.pop() if len(kinds) == 1 else "object"
 
 
-def _contains(what: str, column: Name | None, owner: str) -> ValueError:
+def _contains(what: str, column: Name | None, owner: str, remedy: str = "") -> ValueError:
     """Build the error for a bad cell in a column of X, or in y if there is no column."""
     where = "Input y contains" if column is None else "Input X contains"
     which = "" if column is None else f" in column {column!r}"
-    return ValueError(f"{where} {what}{which}. {owner} needs finite values: drop such rows, or fill them.")
+    return ValueError(f"{where} {what}{which}. {owner} needs finite values: drop such rows, or fill them{remedy}.")
 
 
-def _check_numbers(numbers: NDArray[np.float64], columns: Sequence[Name | None], owner: str) -> None:
-    """Refuse NaN and infinity in columns of numbers."""
+def _check_numbers(
+    numbers: NDArray[np.float64], columns: Sequence[Name | None], owner: str, nullable: Sequence[bool]
+) -> None:
+    """Refuse infinity in columns of numbers, and NaN in those that are not nullable."""
     if np.isfinite(numbers).all():
         return
-    nan = np.isnan(numbers).any(axis=0)
+    nan = np.isnan(numbers).any(axis=0) & ~np.asarray(nullable, dtype=bool)
     if nan.any():
-        raise _contains("NaN", columns[int(nan.argmax())], owner)
+        column = columns[int(nan.argmax())]
+        raise _contains("NaN", column, owner, "" if column is None else _NULLABLE)
     infinite = np.isinf(numbers).any(axis=0)
-    raise _contains("infinity or a value too large for float64", columns[int(infinite.argmax())], owner)
+    if infinite.any():
+        raise _contains("infinity or a value too large for float64", columns[int(infinite.argmax())], owner)
 
 
-def _check_categories(cells: NDArray[Any], column: Name | None, owner: str) -> None:
+def _check_categories(cells: NDArray[Any], column: Name | None, owner: str, nullable: bool) -> None:
     """Refuse missing and complex values in a column of categories; anything else may be unknown."""
     kind = cells.dtype.kind
     kinds = set(map(type, cells.tolist())) if kind in "OT" else {cells.dtype.type}
     if any(issubclass(kind, complex | np.complexfloating) for kind in kinds):
         raise ValueError("Complex data not supported: columns must hold real numbers, text or booleans.")
-    missing = False
-    if kind == "f":
-        missing = bool(np.isnan(cells).any())
-    elif kind in "mM":
-        missing = bool(np.isnat(cells).any())
-    elif kind in "OT":
-        values = cells.tolist()
-        floats = {kind for kind in kinds if issubclass(kind, float | np.floating | Decimal)}
-        missing = any(map(missing_type, kinds)) or (
-            bool(floats) and any(value != value for value in values if type(value) in floats)
-        )
-    if missing:
-        raise _contains("NaN", column, owner)
+    if not nullable and missing_cells(cells).any():
+        raise _contains("NaN", column, owner, "" if column is None else _NULLABLE)
 
 
 def _check_cells(source: RowSource, owner: str) -> None:
@@ -164,20 +160,22 @@ def _check_cells(source: RowSource, owner: str) -> None:
     labelled = [j for j, column in enumerate(columns) if isinstance(column, Categories)]
     numeric = [j for j, column in enumerate(columns) if not isinstance(column, Categories)]
     names = [source.name(j) for j in numeric]
+    nullable = [column is not None and column.nullable for column in columns]
     for start, stop in source.spans():
         if numeric:
-            _check_numbers(source.numbers(start, stop, numeric), names, owner)
+            _check_numbers(source.numbers(start, stop, numeric), names, owner, [nullable[j] for j in numeric])
         for j in labelled:
-            _check_categories(source.cells(start, stop, j), source.name(j), owner)
+            _check_categories(source.cells(start, stop, j), source.name(j), owner, nullable[j])
 
 
 def _check_target_cells(source: RowSource, target: Column, owner: str) -> None:
     for start, stop in source.spans():
         cells = source.target_cells(start, stop)
         if isinstance(target, Categories):
-            _check_categories(cells, None, owner)
+            _check_categories(cells, None, owner, nullable=False)
         else:
-            _check_numbers(to_float(cells, "y")[:, None], [None], owner)
+            numbers = to_float(cells, "y") if target.unit is None else to_moments(cells, target.unit, "y")
+            _check_numbers(numbers[:, None], [None], owner, [False])
 
 
 def admit(
@@ -225,6 +223,8 @@ def admit(
     owner = type(estimator).__name__
     if not isinstance(target, Interval | Categories | None):
         raise invalid(owner, "target", "an Interval, a Categories or None", target)
+    if target is not None and target.nullable:
+        raise ValueError(f"The 'target' parameter of {owner} must not be nullable: rows need a target to learn it.")
     table = _as_table(X, owner)
     _check_names(table)
     validate_data(estimator, table, reset=reset, skip_check_array=True)

@@ -47,7 +47,8 @@ def bin_edges(column: Column, n_bins: int, n_values: int) -> NDArray[np.int64]:
     levels = column.n_levels
     if isinstance(column, Categories) or (column.discrete and levels <= n_values):
         return np.arange(levels + 1)
-    return np.unique(np.rint(np.linspace(0, levels, n_bins + 1)).astype(np.int64))
+    edges = np.unique(np.rint(np.linspace(0, column.n_values, n_bins + 1)).astype(np.int64))
+    return np.append(edges, levels) if column.nullable else edges  # missing values have a bin of their own
 
 
 def split_histograms(m: Measurement) -> list[Array]:
@@ -82,6 +83,13 @@ def association_order(counts: Array) -> NDArray[np.int64]:
     axis = np.linalg.svd(centred * np.sqrt(weight), full_matrices=False)[0][:, 0]
     axis = axis * np.copysign(1.0, axis[-1])
     return np.argsort(axis @ profile, kind="stable")
+
+
+def _with_gaps(pooled: Array, edges: Array, sd: float, total: float) -> Array:
+    """Denoise the counts of a nullable column, of which no moments were measured; the last bin holds the gaps."""
+    gaps = float(np.clip(pooled[-1], 0.0, total))
+    flat = (total - gaps) * np.diff(edges[:-1]) / edges[-2]
+    return np.append(denoise_ordered(pooled[None, :-1], flat[None], sd)[0], gaps)
 
 
 def rank_transform(
@@ -125,9 +133,11 @@ def rank_transform(
             shape = weights @ shape + PRIOR_FLOOR * np.diff(fine) / e[-1]
             expected = total * np.add.reduceat(shape, np.searchsorted(fine, e[:-1])) / shape.sum()
             pooled = denoise_ordered(pooled[None], expected[None], sd)[0]
-        elif isinstance(column, Categories) and len(h) > 1:
+        elif not column.ordered and len(h) > 1:
             order = association_order(h)
             pooled = pooled[order]
+        elif not isinstance(column, Categories):
+            pooled = _with_gaps(pooled, e, sd, total)
         # no bin is left without mass: F must be invertible
         p = to_simplex(pooled, total) / total + PRIOR_FLOOR * np.diff(e) / e[-1]
         p /= p.sum()
@@ -208,7 +218,7 @@ def axis_blocks(m: Measurement, sizes: Array, transform: RankTransform, columns:
     """Targets of each leaf along the latent axes: its own histograms."""
     counts, edges = latent_histograms(m, transform)
     eye, sd = np.eye(len(columns)), float(np.max(m.sd))
-    ordered = [not isinstance(c, Categories) for c in columns]
+    ordered = [c.ordered for c in columns]
     return [
         Block(eye, eye, CountSlices(edges, [h[leaf] for h in counts], sd, float(size), ordered))
         for leaf, size in enumerate(sizes)

@@ -331,8 +331,10 @@ class Learned:
 
 
 def column_moments(columns: Sequence[Column], mu: float) -> list[Request]:
-    """Ask for the first two moments of the numeric columns, if there are any."""
-    numeric = np.array([j for j, c in enumerate(columns) if not isinstance(c, Categories)], dtype=np.int64)
+    """Ask for the first two moments of the numeric columns without gaps, if there are any."""
+    numeric = np.array(
+        [j for j, c in enumerate(columns) if not (isinstance(c, Categories) or c.nullable)], dtype=np.int64
+    )
     if not numeric.size:
         return []
     params = {

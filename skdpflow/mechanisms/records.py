@@ -226,6 +226,10 @@ class RecordsMechanism(BaseEstimator):
         """
         self.check(public.target, public.neighbours)
         columns = public.columns
+        if any(c.nullable for c in columns):
+            raise ValueError(
+                "The mechanism 'records' cannot hold missing values: use 'marginals' for nullable columns."
+            )
         d = len(columns)
         wanted = self.n_projections or (N_BLOCKS * d if d > 1 else 1)
         n_releases = self.n_steps if self.variant == "fresh" else 1

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.domain import Categories, Column
+from skdpflow.domain import Column
 from skdpflow.release import Measurement
 from skdpflow.transport.latent import RankTransform
 from skdpflow.transport.pairs import PairTarget, coarse_edges, latent_edges, predicted_tables
@@ -84,7 +84,7 @@ def pair_targets(m: Measurement, transform: RankTransform, columns: Sequence[Col
             edges[b],
             table.reshape(shape).astype(np.float64),
             sd,
-            not isinstance(columns[b], Categories),
+            columns[b].ordered,
         )
         for leaf, values in enumerate(m.values)
         for (a, b), table, shape in zip(m.params["pairs"], np.split(values, cuts), shapes, strict=True)

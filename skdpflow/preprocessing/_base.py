@@ -46,6 +46,9 @@ class Plan:
         not_numeric = [n for n, c in public.domain.items() if not isinstance(c, Interval)]
         if not_numeric:
             raise ValueError(f"Columns must be numeric here, declared as an Interval. These are not: {not_numeric}.")
+        nullable = [n for n, c in public.domain.items() if c.nullable]
+        if nullable:
+            raise ValueError(f"Columns must have no missing values here. These are declared as nullable: {nullable}.")
         return self.rounds(public)
 
     def describe(self) -> dict[str, Any]:

@@ -80,9 +80,9 @@ def _real(values: NDArray[np.float64], interval: Interval, dtype: np.dtype[Any])
 
 def _interval_values(positions: NDArray[np.float64], interval: Interval, dtype: np.dtype[Any] | None) -> NDArray[Any]:
     if interval.discrete:
-        values = interval.lower + np.clip(np.floor(positions), 0, interval.n_levels - 1)
+        values = interval.lower + np.clip(np.floor(positions), 0, interval.n_values - 1)
     else:
-        values = interval.lower + positions / interval.n_levels * (interval.upper - interval.lower)
+        values = interval.lower + positions / interval.n_values * (interval.upper - interval.lower)
         values = np.clip(values, interval.lower, interval.upper)
         if interval.integer:
             values = np.rint(values)
@@ -114,18 +114,42 @@ def _level(positions: NDArray[np.float64], n_levels: int) -> NDArray[np.int64]:
 
 
 def _values(positions: NDArray[np.float64], column: Column, dtype: np.dtype[Any] | None) -> NDArray[Any]:
+    """Return values, whatever they are where the position is that of a gap."""
     if isinstance(column, Interval):
-        return _interval_values(positions, column, dtype)
-    return _category_table(column, dtype)[_level(positions, column.n_levels)]
+        return _interval_values(np.minimum(positions, column.n_values), column, dtype)
+    return _category_table(column, dtype)[_level(positions, column.n_values)]
+
+
+def _gaps(positions: NDArray[np.float64], column: Column) -> NDArray[np.bool_]:
+    return positions >= column.n_values if column.nullable else np.zeros(len(positions), dtype=np.bool_)
+
+
+def _moments(positions: NDArray[np.float64], column: Column) -> NDArray[np.datetime64]:
+    """Return dates and times, NaT where they are missing."""
+    assert isinstance(column, Interval)
+    moments = _values(positions, column, None).astype(f"datetime64[{column.unit}]")
+    moments[_gaps(positions, column)] = np.datetime64("NaT")
+    return moments
+
+
+def _of_dates(column: Column, plain: np.dtype[Any] | None) -> bool:
+    # a column that came as numbers, counted since 1970, goes out as numbers
+    return isinstance(column, Interval) and column.unit is not None and plain is None
 
 
 def _pandas_series(positions: NDArray[np.float64], column: Column, dtype: str | None) -> Any:
     pd = _library("pandas")
     if dtype == "category" and isinstance(column, Categories):
-        codes = _level(positions, column.n_levels)
-        return pd.Series(pd.Categorical.from_codes(codes, categories=list(column.values)))
+        codes = np.where(_gaps(positions, column), -1, _level(positions, column.n_values))
+        kind = pd.Categorical.from_codes(codes, categories=list(column.values), ordered=column.ordered)
+        return pd.Series(kind)
     plain = _plain_dtype("pandas", dtype)
+    if _of_dates(column, plain):
+        return _pandas_dates(_moments(positions, column), column, dtype)
     values = _values(positions, column, plain)
+    gaps = _gaps(positions, column)
+    if column.nullable:
+        return _pandas_with_gaps(values, gaps, dtype)
     if dtype == "object":
         return pd.Series(values.astype(object), dtype=object)
     text = plain is None and dtype is not None and values.dtype.kind == "U"
@@ -140,9 +164,51 @@ def _pandas_series(positions: NDArray[np.float64], column: Column, dtype: str | 
     return pd.Series(values)
 
 
+def _pandas_dates(moments: NDArray[np.datetime64], column: Column, dtype: str | None) -> Any:
+    pd = _library("pandas")
+    unit = getattr(column, "unit", None)
+    series = pd.Series(moments.astype(f"datetime64[{unit if unit in ('s', 'ms', 'us') else 's'}]"))
+    if dtype == "object":
+        cells = series.dt.date if unit == "D" else series
+        return cells.astype(object).where(series.notna(), None)
+    recorded = pd.api.types.pandas_dtype(dtype)
+    if str(recorded) in ("str", "string"):
+        return pd.Series(np.datetime_as_string(moments).astype(object)).where(series.notna(), None).astype(dtype)
+    if getattr(recorded, "tz", None) is not None:
+        return series.dt.tz_localize("UTC").astype(recorded)
+    return series.astype(recorded) if getattr(recorded, "kind", "") == "M" else series
+
+
+def _pandas_with_gaps(values: NDArray[Any], gaps: NDArray[np.bool_], dtype: str | None) -> Any:
+    """Return a series with gaps, of the dtype or of the nearest one that can hold them."""
+    pd = _library("pandas")
+    cells = values.astype(object)
+    cells[gaps] = None
+    recorded = pd.api.types.pandas_dtype(dtype)
+    if dtype == "object" or (values.dtype.kind in "UO" and isinstance(recorded, np.dtype)):
+        return pd.Series(cells, dtype=object)
+    if values.dtype.kind == "f" and isinstance(recorded, np.dtype):
+        return pd.Series(np.where(gaps, np.nan, values).astype(values.dtype))
+    if isinstance(recorded, np.dtype):
+        name = {"b": "boolean", "i": f"Int{8 * values.itemsize}", "u": f"UInt{8 * values.itemsize}"}[values.dtype.kind]
+        return pd.Series(cells, dtype=name)
+    series = None
+    try:
+        series = pd.Series(cells, dtype=recorded)
+    except (TypeError, ValueError):
+        pass  # text declared for a column of numbers: the column's own dtype
+    return pd.Series(cells) if series is None else series
+
+
 def _polars_series(positions: NDArray[np.float64], column: Column, dtype: str | None) -> Any:
     pl = _library("polars")
-    values = _values(positions, column, _plain_dtype("polars", dtype))
+    plain = _plain_dtype("polars", dtype)
+    if _of_dates(column, plain):
+        return _polars_dates(_moments(positions, column), dtype)
+    if column.nullable:
+        gaps = _gaps(positions, column)
+        return _polars_series(positions, column.without_gaps(), dtype).set(pl.Series(gaps), None)
+    values = _values(positions, column, plain)
     if values.dtype.kind == "O":
         return pl.Series(values=values.tolist(), dtype=pl.Object)
     series = pl.Series(values=values.tolist() if values.dtype.kind == "U" else values)
@@ -153,14 +219,42 @@ def _polars_series(positions: NDArray[np.float64], column: Column, dtype: str | 
     return series
 
 
+def _polars_dates(moments: NDArray[np.datetime64], dtype: str | None) -> Any:
+    pl = _library("polars")
+    series = pl.Series(values=moments.astype("datetime64[us]"))
+    if dtype == "Date":
+        return series.cast(pl.Date)
+    if dtype == "String":
+        return pl.Series(values=np.datetime_as_string(moments).tolist()).set(series.is_null(), None)
+    if dtype is not None and dtype.startswith("Datetime["):
+        unit, _, zone = dtype[len("Datetime[") : -1].partition(", ")
+        series = series.cast(pl.Datetime(unit))
+        return series.dt.replace_time_zone("UTC").dt.convert_time_zone(zone) if zone else series
+    return series
+
+
 def _decoded(positions: NDArray[np.float64], column: Column, container: str, dtype: str | None) -> Any:
     """Decode one column into an array or into a series of the container."""
     if container == "pandas":
         return _pandas_series(positions, column, dtype)
     if container == "polars":
         return _polars_series(positions, column, dtype)
-    values = _values(positions, column, _plain_dtype(container, dtype))
-    return values.astype(object) if dtype == "object" else values
+    plain = _plain_dtype(container, dtype)
+    if _of_dates(column, plain):
+        moments = _moments(positions, column)
+        if dtype in ("str", "object"):
+            text = np.datetime_as_string(moments).astype(object)
+            text[np.isnat(moments)] = None
+            return text
+        return moments if dtype is None or not dtype.startswith("datetime64[") else moments.astype(dtype)
+    values = _values(positions, column, plain)
+    gaps = _gaps(positions, column)
+    if column.nullable and (values.dtype.kind in "biuf" and dtype != "object"):
+        return np.where(gaps, np.nan, values.astype(values.dtype if values.dtype.kind == "f" else np.float64))
+    if dtype == "object" or column.nullable:
+        values = values.astype(object)
+        values[gaps] = None
+    return values
 
 
 def to_container(columns: Sequence[Any], schema: Schema) -> Any:
@@ -192,7 +286,7 @@ def to_container(columns: Sequence[Any], schema: Schema) -> Any:
             [column.alias(str(name)) for name, column in zip(names, columns, strict=True)]
         )
     kinds = {column.dtype.kind for column in columns}
-    if "O" in kinds or ("U" in kinds and len(kinds) > 1):
+    if "O" in kinds or (kinds & set("UM") and len(kinds) > 1):
         table = np.empty((len(columns[0]), len(columns)), dtype=object)
     else:
         table = np.empty((len(columns[0]), len(columns)), dtype=np.result_type(*columns))
@@ -228,8 +322,9 @@ def decode(positions: ArrayLike, domain: Domain, schema: Schema) -> Any:
 
     Notes
     -----
-    A position p of a continuous interval means ``lower + p / n_levels * (upper - lower)``; of a discrete one,
-    and of categories, the level ``floor(p)``.
+    A position p of a continuous interval means ``lower + p / n_values * (upper - lower)``; of a discrete one,
+    and of categories, the level ``floor(p)``. Positions from ``n_values`` on are missing values of nullable columns:
+    NaN, None, NA, NaT or null, as the dtype has it.
 
     Examples
     --------

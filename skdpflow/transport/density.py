@@ -18,12 +18,12 @@ CELL_POINTS, TARGET_POINTS = 16, 64
 _BLOCK_POINTS = 2**16
 
 
-def _log_unit(column: Column) -> float:
-    """Log of lattice levels per unit of the column's measure."""
+def _log_unit(column: Column, codes: NDArray[np.int64]) -> Array | float:
+    """Log of lattice levels per unit of the column's measure; a missing value counts as one."""
     if not isinstance(column, Interval) or column.discrete:
         return 0.0
     width = column.upper - column.lower + (1.0 if column.integer else 0.0)
-    return float(np.log(column.n_levels / width))
+    return np.where(codes < column.n_values, np.log(column.n_values / width), 0.0)
 
 
 def _target_nodes(model: Model) -> tuple[Array, Array, Array]:
@@ -62,7 +62,7 @@ def log_density(model: Model, codes: NDArray[np.int64], domain: Domain) -> Array
     """
     d = len(domain)
     atoms = [len(spread) > 0 for spread in model.latent.spreads[:d]]
-    discrete = np.array([c.discrete or atom for c, atom in zip(domain.columns, atoms, strict=True)])
+    discrete = np.array([c.discrete or c.nullable or atom for c, atom in zip(domain.columns, atoms, strict=True)])
     cells = np.full((1, d), 0.5)
     if discrete.any():
         # each coordinate takes the midpoints of equal parts of the cell
@@ -72,7 +72,7 @@ def log_density(model: Model, codes: NDArray[np.int64], domain: Domain) -> Array
     target_code, target_rank, log_weight = np.zeros((1, 0)), np.zeros((1, 0)), np.zeros(1)
     if model.latent.n_columns > d:
         target_code, target_rank, log_weight = _target_nodes(model)
-    unit = sum(_log_unit(c) for c in domain.columns)
+    unit = sum(_log_unit(c, codes[:, j]) for j, c in enumerate(domain.columns))
     t = len(log_weight)
     rows = max(1, _BLOCK_POINTS // t)
     out = np.empty(len(codes))

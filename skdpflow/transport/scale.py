@@ -50,7 +50,7 @@ def numeric_values(positions: Array, domain: Domain) -> Array:
 
 
 def one_hot(codes: NDArray[np.int64], domain: Domain) -> Array:
-    """Encode the categories one-hot.
+    """Encode the categories one-hot, and the gaps of nullable numbers as one more column each.
 
     Parameters
     ----------
@@ -61,12 +61,14 @@ def one_hot(codes: NDArray[np.int64], domain: Domain) -> Array:
 
     Returns
     -------
-    encoded : ndarray of shape (n, sum of numbers of categories), float64
+    encoded : ndarray of shape (n, sum of numbers of categories and of nullable numbers), float64
     """
     parts = [np.empty((len(codes), 0))]
     for j, column in enumerate(domain.columns):
         if isinstance(column, Categories):
             parts.append((codes[:, j, None] == np.arange(column.n_levels)).astype(np.float64))
+        elif column.nullable:
+            parts.append((codes[:, j, None] == column.n_values).astype(np.float64))
     return np.hstack(parts)
 
 
@@ -78,7 +80,7 @@ def on_common_scale(
     Parameters
     ----------
     numbers : ndarray of shape (n, n_numeric)
-        Numeric columns of the real rows; any finite values.
+        Numeric columns of the real rows; finite, or NaN where a value is missing, which then takes the midpoint.
     codes : ndarray of shape (n, d), int64
         Codes of the real rows.
     positions : ndarray of shape (m, >= d)
@@ -97,13 +99,17 @@ def on_common_scale(
     intervals = [c for c in domain.columns if isinstance(c, Interval)]
     lower = np.array([c.lower for c in intervals], dtype=np.float64)
     upper = np.array([c.upper for c in intervals], dtype=np.float64)
+    middle = lower + (upper - lower) / 2
+    numbers = np.where(np.isnan(numbers), middle, numbers)
     numbers = np.ascontiguousarray(np.clip(numbers, lower, upper) if clip else numbers)
     peak = np.maximum(np.abs(numbers).max(axis=0), np.finfo(np.float64).tiny)
     scale = (numbers / peak).std(axis=0) * peak  # the detour avoids overflow
     scale = np.where(scale > 1e-9 * (upper - lower), scale, upper - lower)
     real = np.hstack([numbers / scale, one_hot(codes, domain)])
     levels = np.floor(positions).astype(np.int64)
-    return real, np.hstack([numeric_values(positions, domain) / scale, one_hot(levels, domain)])
+    synthetic = numeric_values(positions, domain)
+    synthetic = np.where(np.isnan(synthetic), middle, synthetic)
+    return real, np.hstack([synthetic / scale, one_hot(levels, domain)])
 
 
 def inside(values: Array, domain: Domain) -> NDArray[np.bool_]:
@@ -123,7 +129,8 @@ def inside(values: Array, domain: Domain) -> NDArray[np.bool_]:
     out = np.ones(len(values), dtype=np.bool_)
     intervals = [c for c in domain.columns if isinstance(c, Interval)]
     for x, column in zip(values.T, intervals, strict=True):
-        out &= (x >= column.lower) & (x <= column.upper)
+        possible = (x >= column.lower) & (x <= column.upper)
         if column.integer:
-            out &= x == np.rint(x)
+            possible &= x == np.rint(x)
+        out &= possible | (np.isnan(x) & column.nullable)
     return out
