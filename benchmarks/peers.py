@@ -131,10 +131,10 @@ def read(path):
 
 def cell(rows, dataset, method, epsilon, field):
     found = [r for (d, m, e, _), r in rows.items() if (d, m, e) == (dataset, method, epsilon)]
-    values = [r[field] for r in found if r["status"] == "ok"]
+    values = [r[field] for r in found if r["status"] == "ok" and not np.isnan(r[field])]
     if values:
         return float(np.mean(values))
-    return found[0]["status"] if found else None
+    return next((r["status"] for r in found if r["status"] != "ok"), None)
 
 
 def tabulate(rows, methods):
