@@ -1,0 +1,96 @@
+"""A fitted flow goes into a file and comes back, without pickle."""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from skops import io as skops
+
+from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
+from skdpflow.accountants import ZCDPAccountant
+from skdpflow.exceptions import ReleaseError
+from skdpflow.projections import OrthogonalProjections
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.uniform(size=(300, 2)), RNG.integers(2, size=300)
+PARAMETERS = {
+    "domain": Domain({"a": Interval(0, 1), "b": Interval(0, 1, nullable=True)}),
+    "target": Categories([0, 1]),
+    "projections": OrthogonalProjections(),
+    "accountant": ZCDPAccountant(),
+    "n_particles": 500,
+    "random_state": 3,
+}
+
+
+@pytest.fixture(scope="module")
+def flow():
+    return DPSlicedWassersteinFlow(epsilon=3.0, **PARAMETERS).fit(X, Y)
+
+
+def saved(flow):
+    file = io.BytesIO()
+    flow.save(file)
+    return file
+
+
+def test_samples_and_parameters_are_the_same(flow, tmp_path):
+    flow.save(tmp_path / "flow.skdp")
+    again = DPSlicedWassersteinFlow.load(tmp_path / "flow.skdp")
+    for one, two in zip(*(f.sample_labeled(50, random_state=1) for f in (flow, again)), strict=True):
+        assert np.array_equal(one, two, equal_nan=True)
+    assert repr(again) == repr(clone(flow).set_params(random_state=None))
+    assert again.privacy_spent_ == flow.privacy_spent_
+    assert again.refit().release_["counts"].values.tolist() == flow.release_["counts"].values.tolist()
+
+
+def test_a_release_file_is_a_flow_too(flow):
+    file = io.BytesIO()
+    flow.release_.save(file)
+    again = DPSlicedWassersteinFlow.load(file, verbose=2)
+    assert again.verbose == 2
+    assert np.array_equal(again.sample(9, random_state=0), flow.sample(9, random_state=0), equal_nan=True)
+
+
+def test_seeds_and_foreign_objects_stay_out(flow):
+    class Mine(OrthogonalProjections):
+        pass
+
+    with zipfile.ZipFile(saved(clone(flow).set_params(projections=Mine()).fit(X, Y))) as z:
+        names, text = z.namelist(), z.read("parameters.json")
+    assert names == ["parameters.json", "release.npz"]
+    assert {"random_state", "noise_random_state", "projections"}.isdisjoint(json.loads(text)["parameters"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "match"),
+    [
+        ('"format_version": 1', '"format_version": 2', "version 1"),
+        ("OrthogonalProjections", "Popen", "class that skdpflow does not have"),
+        ('"parameters"', '"other"', "could not be read"),
+    ],
+)
+def test_other_files_are_refused(flow, old, new, match):
+    with zipfile.ZipFile(saved(flow)) as z:
+        members = {name: z.read(name) for name in z.namelist()}
+    assert old.encode() in members["parameters.json"]
+    members["parameters.json"] = members["parameters.json"].replace(old.encode(), new.encode())
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as z:
+        for name, data in members.items():
+            z.writestr(name, data)
+    with pytest.raises(ReleaseError, match=match):
+        DPSlicedWassersteinFlow.load(file)
+    with pytest.raises(ReleaseError, match="could not be read"):
+        DPSlicedWassersteinFlow.load(io.BytesIO(b"nothing"))
+
+
+def test_skops(flow):
+    data = skops.dumps(flow)
+    trusted = skops.get_untrusted_types(data=data)
+    assert all(name.startswith(("skdpflow.", "numpy.")) for name in trusted)
+    again = skops.loads(data, trusted=trusted)
+    assert np.array_equal(again.sample(9, random_state=0), flow.sample(9, random_state=0), equal_nan=True)
