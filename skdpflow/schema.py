@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -170,6 +170,21 @@ def _series_dtype(container: str, dtype: Any) -> str:
             name += f"[{dtype.time_unit}{f', {dtype.time_zone}' if dtype.time_zone else ''}]"
         return name
     return _array_dtype(dtype) if isinstance(dtype, np.dtype) else str(dtype)
+
+
+def dtypes_of(dtypes: Iterable[Any]) -> tuple[str, ...]:
+    """Name the dtypes of a pandas frame.
+
+    Parameters
+    ----------
+    dtypes : iterable of dtype
+        Its dtypes.
+
+    Returns
+    -------
+    names : tuple of str
+    """
+    return tuple(_series_dtype("pandas", dtype) for dtype in dtypes)
 
 
 def _plain_name(name: object) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.curator.cells import missing_cells, to_float, to_moments
+from skdpflow.curator.files import FileRows
 from skdpflow.domain import FINE_LEVELS, Categories, Column, Domain, Interval
 from skdpflow.schema import Schema
 
@@ -146,8 +147,11 @@ class RowSource:
         self.domain = domain
         dtypes = [table.dtype] if schema.container == "numpy" else list(table.dtypes)
         # Tables of plain numbers are converted block by block, which for many columns is far faster.
-        self._plain = schema.container != "polars" and all(
-            isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in dtypes
+        # Files are not: their cells are text until they are read one column at a time.
+        self._plain = (
+            schema.container != "polars"
+            and not isinstance(table, FileRows)
+            and all(isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in dtypes)
         )
 
     @property

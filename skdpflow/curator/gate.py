@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,8 +17,10 @@ from sklearn.utils.validation import validate_data
 from skdpflow._validation import invalid
 from skdpflow.curator.cells import missing_cells, to_float, to_moments
 from skdpflow.curator.encode import RowSource
-from skdpflow.domain import Categories, Column, Interval, resolve_domain
-from skdpflow.schema import Name, container_of, schema_of
+from skdpflow.curator.files import FileColumn, FileRows
+from skdpflow.domain import Categories, Column, Domain, Interval, resolve_domain
+from skdpflow.files import TableFile
+from skdpflow.schema import Name, Schema, container_of, dtypes_of, schema_of
 
 __all__ = ["admit"]
 
@@ -178,6 +180,27 @@ def _check_target_cells(source: RowSource, target: Column, owner: str) -> None:
             _check_numbers(numbers[:, None], [None], owner, [False])
 
 
+def _file_source(file: TableFile, domain: object, target: Column | None, owner: str) -> RowSource:
+    """Return the rows of a file, whose columns the domain has to name."""
+    if not isinstance(domain, Mapping):
+        raise invalid(owner, "domain", "a Domain, or a dict of Interval and Categories, to read a file", domain)
+    if (file.target is None) != (target is None):
+        raise ValueError(f"A TableFile with a target needs the 'target' parameter of {owner}, and the other way round.")
+    columns = resolve_domain(domain, None, len(domain), owner=owner)
+    assert columns is not None
+    if file.target is None or target is None:
+        rows = FileRows(file, columns)
+        return RowSource(rows, None, Schema("pandas", tuple(columns), dtypes_of(rows.dtypes)), columns)
+    if file.target in columns:
+        raise ValueError("The domain must not name the target of the file, which the 'target' parameter describes.")
+    if isinstance(target, Categories) and not target.declared:
+        raise ValueError("The classes of a target in a file must be declared: target=Categories([...]).")
+    rows = FileRows(file, Domain({**columns, file.target: target}))
+    *dtypes, target_dtype = dtypes_of(rows.dtypes)
+    schema = Schema("pandas", tuple(columns), tuple(dtypes), "pandas", file.target, target_dtype)
+    return RowSource(rows, FileColumn(rows), schema, columns)
+
+
 def admit(
     estimator: BaseEstimator,
     X: Any,
@@ -193,7 +216,7 @@ def admit(
     ----------
     estimator : estimator
         Who asks: named in messages; `n_features_in_` and `feature_names_in_` are set on it, or checked.
-    X : array-like or data frame of shape (n_samples, n_features)
+    X : array-like, data frame or TableFile of shape (n_samples, n_features)
         The rows.
     y : array-like or series of shape (n_samples,), default=None
         The target; ignored, unchecked, if `target` is None.
@@ -225,6 +248,12 @@ def admit(
         raise invalid(owner, "target", "an Interval, a Categories or None", target)
     if target is not None and target.nullable:
         raise ValueError(f"The 'target' parameter of {owner} must not be nullable: rows need a target to learn it.")
+    if isinstance(X, TableFile):
+        source = _file_source(X, domain, target, owner)
+        _check_cells(source, owner)
+        if target is not None:
+            _check_target_cells(source, target, owner)
+        return source
     table = _as_table(X, owner)
     _check_names(table)
     validate_data(estimator, table, reset=reset, skip_check_array=True)

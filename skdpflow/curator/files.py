@@ -1,0 +1,150 @@
+"""Private rows in files, read block by block and never all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.files import TableFile, kind_of
+
+__all__ = ["FileColumn", "FileRows"]
+
+_CHUNK = 2**14
+
+
+def _declared(column: Column) -> str:
+    """Name the dtype that a column of text cells is read as."""
+    if isinstance(column, Interval):
+        if column.unit is not None:
+            return "object"
+        return ("Int64" if column.nullable else "int64") if column.integer else "float64"
+    kinds = {type(value) for value in column.values}
+    names = {int: "Int64" if column.nullable else "int64", bool: "boolean" if column.nullable else "bool"}
+    return names.get(next(iter(kinds)), "object") if len(kinds) == 1 else "object"
+
+
+def _read(text: Any, column: Column, name: str) -> Any:
+    """Read a column of text cells as declared."""
+    import pandas as pd
+
+    if isinstance(column, Categories):
+        known: dict[str, Any] = {}
+        for value in column.values:
+            for spelling in {str(value), str(value).lower() if isinstance(value, bool) else str(value)}:
+                known[spelling] = value
+        # unknown text stays as it is, and is an unknown category
+        return pd.Series([known.get(cell, cell) for cell in text], dtype=object)
+    if column.unit is not None:
+        return text.astype(object)
+    numbers = pd.to_numeric(text, errors="coerce")
+    if (numbers.isna() & text.notna()).any():
+        raise ValueError(f"Column {name!r} of the file holds cells that are no numbers, as its domain declares.")
+    return numbers.astype(np.float64)
+
+
+class FileRows:
+    """As much of a pandas frame as a RowSource reads: shape, dtypes and blocks of columns.
+
+    Parameters
+    ----------
+    file : TableFile
+        The file.
+    columns : Domain
+        The columns to read, the target's last.
+    """
+
+    def __init__(self, file: TableFile, columns: Domain) -> None:
+        import pandas as pd
+
+        self._path, self._kind, self._columns = file.path, kind_of(file.path), columns
+        self._lock, self._next, self._block = Lock(), 0, (0, 0, pd.DataFrame())
+        if self._kind == "csv":
+            found = list(pd.read_csv(self._path, nrows=0).columns)
+        else:
+            from pyarrow import parquet
+
+            found = list(parquet.read_schema(self._path).names)
+        missing = [name for name in columns if name not in found]
+        if missing:
+            raise ValueError(f"The file has no columns {missing}, which the domain names.")
+        if self._kind == "csv":
+            self.dtypes = [pd.api.types.pandas_dtype(_declared(column)) for column in columns.columns]
+        else:
+            empty = parquet.read_schema(self._path).empty_table().select(list(columns)).to_pandas()
+            self.dtypes = list(empty.dtypes)
+        self.columns = list(columns)
+        self.shape = (sum(len(chunk) for chunk in self._chunks()), len(columns))
+        self._reader = self._chunks()
+        self._rest = pd.DataFrame()
+
+    def _chunks(self) -> Iterator[Any]:
+        names = list(self._columns)
+        if self._kind == "csv":
+            import pandas as pd
+
+            yield from pd.read_csv(self._path, usecols=names, dtype=str, chunksize=_CHUNK)
+            return
+        from pyarrow import parquet
+
+        with parquet.ParquetFile(self._path) as opened:
+            for batch in opened.iter_batches(batch_size=_CHUNK, columns=names):
+                yield batch.to_pandas()
+
+    def _rows(self, start: int, stop: int) -> Any:
+        import pandas as pd
+
+        if self._block[:2] == (start, stop):
+            return self._block[2]
+        if start < self._next:  # another pass
+            self._reader, self._rest, self._next = self._chunks(), pd.DataFrame(), 0
+        parts, have = [self._rest], len(self._rest)
+        while have < stop - self._next:
+            chunk = next(self._reader)[list(self._columns)]
+            if self._next + have + len(chunk) <= start:
+                self._next, parts, have = self._next + have + len(chunk), [], 0
+                continue
+            parts.append(chunk)
+            have += len(chunk)
+        frame = pd.concat([part for part in parts if len(part)], ignore_index=True)
+        block = frame.iloc[start - self._next : stop - self._next].reset_index(drop=True)
+        self._rest, self._next = frame.iloc[stop - self._next :], stop
+        if self._kind == "csv":
+            read = [_read(block[name], column, name) for name, column in self._columns.items()]
+            block = pd.DataFrame(dict(zip(self._columns, read, strict=True)))
+        self._block = (start, stop, block)
+        return block
+
+    @property
+    def iloc(self) -> FileRows:
+        """Rows and columns by position."""
+        return self
+
+    def __getitem__(self, key: tuple[slice, int]) -> Any:
+        with self._lock:
+            return self._rows(key[0].start, key[0].stop).iloc[:, key[1]]
+
+
+class FileColumn:
+    """As much of a pandas series as a RowSource reads of a target.
+
+    Parameters
+    ----------
+    rows : FileRows
+        The rows, whose last column it is.
+    """
+
+    def __init__(self, rows: FileRows) -> None:
+        self._rows = rows
+        self.name, self.dtype = rows.columns[-1], rows.dtypes[-1]
+
+    @property
+    def iloc(self) -> FileColumn:
+        """Rows by position."""
+        return self
+
+    def __getitem__(self, key: slice) -> Any:
+        return self._rows.iloc[key, len(self._rows.columns) - 1]

@@ -1,0 +1,99 @@
+"""Tables in CSV and Parquet files: how to name one, and how to write synthetic ones block by block."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["TableFile", "kind_of", "write_table"]
+
+_KINDS = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet"}
+
+
+def kind_of(path: str | os.PathLike[str]) -> str:
+    """Tell the format of a file from the end of its name.
+
+    Parameters
+    ----------
+    path : path
+        A file.
+
+    Returns
+    -------
+    {"csv", "parquet"}
+
+    Raises
+    ------
+    ValueError
+        If the name ends otherwise.
+
+    Examples
+    --------
+    >>> from skdpflow.files import kind_of
+    >>> kind_of("table.pq")
+    'parquet'
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in _KINDS:
+        raise ValueError(f"Tables are files whose names end in .csv or .parquet. Got {Path(path).name!r}.")
+    return _KINDS[suffix]
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """Private rows in a file, which `fit` reads block by block, as often as it needs to.
+
+    Parameters
+    ----------
+    path : path
+        A CSV file with a header, or a Parquet file.
+    target : str or None, default=None
+        Name of the column that is the target.
+
+    Notes
+    -----
+    Pass it as X, with a domain that names the columns; others are not read. Needs pandas, and pyarrow for Parquet.
+    Cells of a CSV file are read as the domain declares them: numbers, ISO dates, or the text of the categories.
+    The file must not change during the fit.
+
+    Examples
+    --------
+    >>> from skdpflow.files import TableFile
+    >>> TableFile("table.csv", target="outcome").target
+    'outcome'
+    """
+
+    path: str | os.PathLike[str]
+    target: str | None = None
+
+
+def write_table(blocks: Iterable[Any], path: str | os.PathLike[str]) -> None:
+    """Write pandas frames of one table below each other.
+
+    Parameters
+    ----------
+    blocks : iterable of pandas.DataFrame
+        At least one.
+    path : path
+        Where to write, as CSV or Parquet by its name.
+    """
+    if kind_of(path) == "csv":
+        for i, block in enumerate(blocks):
+            block.to_csv(path, mode="a" if i else "w", header=not i, index=False)
+        return
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    writer = None
+    try:
+        for block in blocks:
+            if writer is None:
+                schema = pa.Schema.from_pandas(block, preserve_index=False)
+                writer = parquet.ParquetWriter(path, schema)
+            writer.write_table(pa.Table.from_pandas(block, schema=schema, preserve_index=False))
+    finally:
+        if writer is not None:
+            writer.close()

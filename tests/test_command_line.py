@@ -1,0 +1,116 @@
+"""The command line: files in, files out, and codes that a script can rely on."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
+from skdpflow.__main__ import main
+from skdpflow.files import TableFile
+
+DOMAIN = Domain(
+    {
+        "age": Interval(0, 99, integer=True, nullable=True),
+        "bmi": Interval(10.0, 60.0),
+        "ward": Categories(["A", "B"], nullable=True),
+        "smoker": Categories([False, True]),
+        "day": Interval("2024-01-01", "2024-12-31", unit="D"),
+        "y": Categories([0, 1]),
+    }
+)
+
+
+def rows(n=40_000):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, n)
+    return pd.DataFrame(
+        {
+            "unused": np.arange(n),
+            "age": pd.Series(rng.integers(20, 80, n), dtype="Int64").mask(rng.uniform(size=n) < 0.3),
+            "y": y,
+            "bmi": rng.normal(25 + 4 * y, 3),
+            "ward": pd.Series(rng.choice(["A", "B"], n)).mask(rng.uniform(size=n) < 0.2),
+            "smoker": rng.uniform(size=n) < 0.3,
+            "day": pd.Series(np.datetime64("2024-03-01") + rng.integers(0, 90, n)).dt.date,
+        }
+    )
+
+
+def read(path):
+    return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_table_goes_through(tmp_path, capsys, suffix):
+    table, out, again, release = (tmp_path / f"{name}.{suffix}" for name in ("table", "out", "again", "release"))
+    frame = rows()
+    frame.to_csv(table, index=False) if suffix == "csv" else frame.to_parquet(table)
+    DOMAIN.to_json(tmp_path / "domain.json")
+    options = ["--domain", str(tmp_path / "domain.json"), "--epsilon", "5", "--target", "y", "--release", str(release)]
+    assert main(["synthesize", str(table), *options, "-o", str(out)]) == 0
+    assert "spent: epsilon=5" in capsys.readouterr().err
+    synthetic = read(out)
+    assert list(synthetic.columns) == ["age", "bmi", "ward", "smoker", "day", "y"]
+    assert len(synthetic) == pytest.approx(len(frame), rel=0.01)
+    for name in ("age", "ward"):
+        assert synthetic[name].isna().mean() == pytest.approx(frame[name].isna().mean(), abs=0.03)
+    means = synthetic.groupby("y")["bmi"].mean()
+    assert means[1] - means[0] == pytest.approx(4, abs=0.5)
+    assert synthetic["smoker"].dtype == bool
+    assert pd.to_datetime(synthetic["day"]).between("2024-01-01", "2024-12-31").all()
+    assert main(["sample", str(release), "-n", "70000", "--seed", "1", "-o", str(again)]) == 0
+    assert len(read(again)) == 70_000
+    assert main(["inspect", str(release)]) == 0
+    assert "(5, 1e-06)" in capsys.readouterr().out
+
+
+def test_a_file_gives_what_its_frame_gives(tmp_path):
+    """Blocks of a file are coded as the rows of a frame are."""
+    frame = rows(30_000)[["bmi", "smoker", "y"]]
+    frame.to_parquet(tmp_path / "t.parquet")
+    domain = {name: DOMAIN[name] for name in ("bmi", "smoker")}
+    flow = DPSlicedWassersteinFlow(epsilon=1e6, domain=domain, target=DOMAIN["y"], random_state=0)
+    one = flow.fit(TableFile(tmp_path / "t.parquet", "y")).release_["histograms"].values
+    two = flow.fit(frame[["bmi", "smoker"]], frame["y"]).release_["histograms"].values
+    assert np.abs(one - two).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "message"),
+    [
+        (["inspect", "nothing.npz"], 1, "No such file"),
+        (["sample", "nothing.npz", "-o", "x.txt"], 1, "end in .csv or .parquet"),
+        (
+            ["synthesize", "t.csv", "--domain", "d.json", "--epsilon", "-1", "--target", "y", "-o", "o.csv"],
+            1,
+            "epsilon",
+        ),
+        (["synthesize", "t.csv", "--domain", "d.json", "--epsilon", "1", "--target", "z", "-o", "o.csv"], 1, "'z'"),
+        (["synthesize", "bad.csv", "--domain", "d.json", "--epsilon", "1", "--target", "y", "-o", "o.csv"], 1, "'bmi'"),
+        (
+            ["synthesize", "few.csv", "--domain", "d.json", "--epsilon", "1", "--target", "y", "-o", "o.csv"],
+            1,
+            "'ward'",
+        ),
+    ],
+)
+def test_failures(tmp_path, monkeypatch, capsys, line, code, message):
+    monkeypatch.chdir(tmp_path)
+    DOMAIN.to_json("d.json")
+    rows(50).to_csv("t.csv", index=False)
+    rows(50).astype({"bmi": object}).replace({"bmi": {rows(50)["bmi"][3]: "SECRET"}}).to_csv("bad.csv", index=False)
+    rows(50).drop(columns="ward").to_csv("few.csv", index=False)
+    assert main(line) == code
+    error = capsys.readouterr().err
+    assert error.startswith("skdpflow: error: ")
+    assert message in error
+    assert "SECRET" not in error
+
+
+def test_wrong_usage_exits_with_two():
+    done = subprocess.run([sys.executable, "-m", "skdpflow", "synthesize"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "usage" in done.stderr
