@@ -7,7 +7,6 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch, Tags
 from sklearn.utils.validation import check_is_fitted
@@ -15,8 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdpflow._flow import DPSlicedWassersteinFlow
 from skdpflow._validation import check_real, invalid
 from skdpflow.accountants import GaussianDPAccountant, GaussianEvent, gdp_mu
-from skdpflow.compose._steps import PAYING, check_transformer, is_passthrough
-from skdpflow.curator.rowwise import fit_without_rows, map_rows
+from skdpflow.compose._steps import PAYING, check_transformer, forward, is_passthrough, learn_nothing
 from skdpflow.domain import Categories
 from skdpflow.plan import LABELS_DELTA_SHARE
 
@@ -180,11 +178,10 @@ class GenerativePipeline(Pipeline):
                 domain = getattr(step, "domain_out_", None)
             else:
                 domain = None
-                if not isinstance(step, FrozenEstimator):
-                    fit_without_rows(step, rows)
+                learn_nothing(step, rows)
             fitted.append((name, step))
             if len(fitted) < len(self.steps):
-                rows = self._forward(name, step, rows)
+                rows = forward(name, step, rows)
         self.steps_ = fitted
         self.releases_ = {name: step.release_ for name, step in fitted if name in budgets}
         private = all(release.private for release in self.releases_.values())
@@ -193,11 +190,6 @@ class GenerativePipeline(Pipeline):
         if hasattr(X, "columns") and all(isinstance(name, str) for name in X.columns):
             self._first["feature_names_in_"] = np.array(list(X.columns), dtype=object)
         return self
-
-    def _forward(self, name: str, step: Any, rows: Any) -> Any:
-        if is_passthrough(step):
-            return rows
-        return step.transform(rows) if isinstance(step, PAYING) else map_rows(step, rows, name)
 
     # ------------------------------------------------------------------ what is made of it
 
@@ -249,7 +241,7 @@ class GenerativePipeline(Pipeline):
     def _transformed(self, X: Any) -> Any:
         check_is_fitted(self)
         for name, step in self.steps_[:-1]:
-            X = self._forward(name, step, X)
+            X = forward(name, step, X)
         return X
 
     def score(self, X: Any, y: Any = None) -> float:

@@ -10,6 +10,7 @@ from sklearn.utils import get_tags
 
 from skdpflow._flow import DPSlicedWassersteinFlow
 from skdpflow._validation import invalid
+from skdpflow.curator.rowwise import fit_without_rows, map_rows
 from skdpflow.preprocessing._base import DPTransformer
 
 #: Estimators whose `epsilon` and `delta` are met by Gaussian mechanisms, so that shares of mu**2 add up.
@@ -35,3 +36,15 @@ def check_transformer(owner: str, name: str, step: Any) -> None:
         "so nothing made with it would be private. Use a transformer of skdpflow.preprocessing; or, if it was fitted "
         "on public data, say so: sklearn.frozen.FrozenEstimator(step)."
     )
+
+
+def learn_nothing(step: Any, rows: Any) -> Any:
+    """Return a step that needs no rows, ready to be used."""
+    return step if isinstance(step, FrozenEstimator) else fit_without_rows(step, rows)
+
+
+def forward(name: str, step: Any, rows: Any) -> Any:
+    """Transform rows, each as a function of itself alone."""
+    if is_passthrough(step):
+        return rows
+    return step.transform(rows) if isinstance(step, PAYING) else map_rows(step, rows, name)

@@ -22,7 +22,7 @@ from skdpflow.domain import Categories, Column, Domain, Interval, resolve_domain
 from skdpflow.files import TableFile
 from skdpflow.schema import Name, Schema, container_of, dtypes_of, schema_of
 
-__all__ = ["admit"]
+__all__ = ["admit", "as_table"]
 
 
 _NULLABLE = ", or declare that the column may be empty with nullable=True"
@@ -56,7 +56,7 @@ def _as_array(data: Any, what: str) -> NDArray[Any]:
     return array
 
 
-def _as_table(X: Any, owner: str) -> Any:
+def as_table(X: Any, owner: str) -> Any:
     """Return X as a two-dimensional array or frame with rows and columns."""
     _refuse_sparse(X, "X", owner)
     table = _as_array(X, "X") if container_of(X) == "numpy" else X
@@ -254,7 +254,7 @@ def admit(
         if target is not None:
             _check_target_cells(source, target, owner)
         return source
-    table = _as_table(X, owner)
+    table = as_table(X, owner)
     _check_names(table)
     validate_data(estimator, table, reset=reset, skip_check_array=True)
     labels = None if target is None else _as_target(y, owner)

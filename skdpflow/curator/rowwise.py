@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from skdpflow.curator.encode import to_float
+from skdpflow.curator.gate import as_table
 from skdpflow.schema import container_of
 
 
@@ -37,24 +39,22 @@ def map_rows(step: Any, X: Any, name: str) -> Any:
     ValueError
         If the step fails on a row, or returns something else than one row of numbers. The message shows no cell.
     """
-    kind = container_of(X)
-    rows: Any = np.asarray(X, dtype=getattr(X, "dtype", object)) if kind == "numpy" else X
-    problem, out = None, list[Any]()
-    if len(rows.shape) != 2 or not len(rows):
-        raise ValueError(f"The step {name!r} needs a table with rows and columns.")
-    try:
-        for i in range(len(rows)):
+    rows = as_table(X, name)
+    kind, problem, out = container_of(rows), "", list[Any]()
+    for i in range(len(rows)):
+        row: Any = None
+        try:
             row = step.transform(rows.iloc[i : i + 1] if kind == "pandas" else rows[i : i + 1])
-            if container_of(row) == "numpy":
-                row = np.asarray(row, dtype=np.float64)
-            if row.shape[0] != 1 or (out and row.shape != out[0].shape):
-                problem = "must give one row for one row, always of the same width"
-                break
-            out.append(row)
-    except Exception as e:  # its message may show a cell
-        problem = f"failed on a row ({type(e).__name__})"
-    if problem is not None:
-        raise ValueError(f"The step {name!r} {problem}.")
+        except Exception as e:  # its message may show a cell
+            problem = f"failed on a row ({type(e).__name__})"
+        if not problem and container_of(row) == "numpy":
+            cells = np.asarray(row)
+            row = to_float(cells.ravel(), f"What the step {name!r} makes of X").reshape(cells.shape)
+        if not problem and (row.shape[0] != 1 or (out and row.shape != out[0].shape)):
+            problem = "must give one row for one row, always of the same width"
+        if problem:
+            raise ValueError(f"The step {name!r} {problem}.")
+        out.append(row)
     made = container_of(out[0])
     return np.concatenate(out) if made == "numpy" else importlib.import_module(made).concat(out)
 
@@ -74,8 +74,8 @@ def fit_without_rows(step: Any, X: Any) -> Any:
     step : transformer
         Fitted to one row of zeros.
     """
-    kind = container_of(X)
-    zeros, names = np.zeros((1, np.shape(X)[1])), None if kind == "numpy" else list(X.columns)
+    kind, table = container_of(X), as_table(X, type(step).__name__)
+    zeros, names = np.zeros((1, table.shape[1])), None if kind == "numpy" else list(X.columns)
     row: Any = zeros
     if kind != "numpy":
         frame = importlib.import_module(kind).DataFrame
