@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skdpflow.curator.encode import to_float
+from skdpflow.curator.cells import to_float
 from skdpflow.curator.gate import as_table
 from skdpflow.schema import container_of
 
