@@ -186,9 +186,6 @@ class GenerativePipeline(Pipeline):
         self.releases_ = {name: step.release_ for name, step in fitted if name in budgets}
         private = all(release.private for release in self.releases_.values())
         self.privacy_spent_ = (float(self.epsilon), float(self.delta)) if private else (float("inf"), 1.0)
-        self._first: dict[str, Any] = {"n_features_in_": int(np.shape(X)[1])}
-        if hasattr(X, "columns") and all(isinstance(name, str) for name in X.columns):
-            self._first["feature_names_in_"] = np.array(list(X.columns), dtype=object)
         return self
 
     # ------------------------------------------------------------------ what is made of it
@@ -295,15 +292,15 @@ class GenerativePipeline(Pipeline):
     @property
     def n_features_in_(self) -> int:
         """Number of columns seen in `fit`."""
-        return int(self._fitted("_first")["n_features_in_"])
+        return int(self._first_step().n_features_in_)
 
     @property
     def feature_names_in_(self) -> Any:
         """Names of the columns, where X had names that are all strings."""
-        names = self._fitted("_first")
-        if "feature_names_in_" not in names:
-            raise AttributeError("The rows that were fitted had no column names.")
-        return names["feature_names_in_"]
+        return self._first_step().feature_names_in_
+
+    def _first_step(self) -> Any:
+        return next(step for _, step in self._fitted("steps_") if not is_passthrough(step))
 
     def _fitted(self, name: str) -> Any:
         if name not in vars(self):
