@@ -92,6 +92,8 @@ def summary(rows):
         for lever in LEVERS:
             # far below guessing is no worse than guessing
             change = [max(mean(n, epsilon, lever), -0.1) - max(mean(n, epsilon, "nothing"), -0.1) for n in names]
+            if np.isnan(change).all():
+                continue
             cells = ["" if np.isnan(c) else f"{c:+.3f}" for c in change]
             body.append([f"without {lever}", *cells, f"{np.nanmean(change):+.3f}"])
         title = f"Usefulness at epsilon {epsilon:g}, and the change without each lever"
