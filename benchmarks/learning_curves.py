@@ -92,7 +92,7 @@ def draw(rows, curve, path, label):
         axis.xaxis.set_minor_locator(NullLocator())
         axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         # scores far below guessing are as good as guessing
-        axis.set_ylim(guess - 0.1, None)
+        axis.set_ylim(guess - 0.1, max(r["usefulness"] for r in own) + 0.05)
     axes[0].legend(fontsize=8, loc="lower right")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
