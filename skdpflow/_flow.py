@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdpflow._files import load_flow, save_flow
 from skdpflow._parameters import TRANSPORT, Parameters, check_transport, checked_mechanism
-from skdpflow._validation import check_generator, check_int, check_shares, invalid
+from skdpflow._validation import check_generator, check_int, check_shares, class_codes, invalid
 from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import Budget, measure
 from skdpflow.curator.noise import NoiseSource
@@ -439,17 +439,25 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         return self._draw(self._model.draw_leaves(n, rng), rng)[0]
 
     def sample_labeled(
-        self, n_samples: int = 1, *, proportions: Mapping[Any, float] | None = None, random_state: Any = None
+        self,
+        n_samples: int | None = None,
+        *,
+        y: Any = None,
+        proportions: Mapping[Any, float] | None = None,
+        random_state: Any = None,
     ) -> tuple[Any, Any]:
         """Draw synthetic rows with their targets; only when fitted with a target.
 
         Parameters
         ----------
-        n_samples : int, default=1
-            Number of rows.
+        n_samples : int or None, default=None
+            Number of rows; None takes one per entry of `y`, or one.
+        y : array-like of shape (n_samples,) or None, default=None
+            Wanted class of each row, in this order. It is handed back as it is: real labels stay as private as they
+            were. None draws classes.
         proportions : mapping of class to float or None, default=None
             Wanted share of each class, summing to one; classes that are not named get none. None takes the
-            released class frequencies.
+            released class frequencies. Not together with `y`.
         random_state : int, RandomState instance, Generator or None, default=None
             Public randomness; None gives new rows at every call.
 
@@ -463,7 +471,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the model has no target, or a proportion does not fit the classes.
+            If the model has no target, or `y` or a proportion does not fit the classes.
         """
         check_is_fitted(self)
         if self.release_.target is None:
@@ -471,12 +479,21 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
                 f"This {type(self).__name__} has no target to sample: set `target` and pass y to fit. (With "
                 "Categories(), labels are found privately; on little data none may be found.)"
             )
-        n, rng = self._request(n_samples, random_state)
+        name, classes = type(self).__name__, self.release_.classes
+        if y is not None and proportions is not None:
+            raise ValueError("Pass either y or proportions: each says which classes are wanted.")
+        if (y is not None or proportions is not None) and classes is None:
+            raise ValueError("y and proportions need a target with classes: target=Categories([...]).")
+        if y is not None:
+            leaves = class_codes(name, "y", y, classes or ())
+            n, rng = self._request(len(leaves) if n_samples is None else n_samples, random_state)
+            if n != len(leaves):
+                raise ValueError("y must have n_samples entries. Leave n_samples out: one row is drawn per entry.")
+            return self._draw(leaves, rng)
+        n, rng = self._request(1 if n_samples is None else n_samples, random_state)
         if proportions is None:
             return self._draw(self._model.draw_leaves(n, rng), rng)
-        if self.release_.classes is None:
-            raise ValueError("proportions need a target with classes: target=Categories([...]).")
-        shares = check_shares(type(self).__name__, "proportions", proportions, self.release_.classes)
+        shares = check_shares(name, "proportions", proportions, classes or ())
         return self._draw(rng.choice(len(shares), size=n, p=shares), rng)
 
     def _request(self, n_samples: Any, random_state: Any) -> tuple[int, np.random.Generator]:

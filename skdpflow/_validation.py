@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from numbers import Integral, Real
 from typing import Any, Literal
 
@@ -131,6 +131,19 @@ def check_shares(owner: str, name: str, value: object, classes: Sequence[Any]) -
     ):
         raise invalid(owner, name, expected, value)
     return np.asarray(shares, dtype=np.float64) / math.fsum(shares)
+
+
+def class_codes(owner: str, name: str, value: object, classes: Sequence[Any]) -> np.ndarray:
+    """Return the position among the classes of each label; no label is shown if one is unknown."""
+    codes = {label: code for code, label in enumerate(classes)}
+    expected = "one-dimensional, with one label of `classes_` for each row"
+    if isinstance(value, str | bytes | Mapping | Set) or not isinstance(value, Iterable):
+        raise invalid(owner, name, expected, value)
+    try:
+        return np.array([codes[label] for label in value], dtype=np.int64)
+    except (KeyError, TypeError):  # unknown, or not hashable
+        pass
+    raise invalid(owner, name, expected, value)
 
 
 def check_seed(owner: str, name: str, value: object) -> int | np.random.RandomState | None:

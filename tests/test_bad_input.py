@@ -283,6 +283,9 @@ class TestAfterTheFit:
         message = rf"'n_samples' parameter .* an int in the range \[0, inf\). Got {n!r} instead"
         with pytest.raises(ValueError, match=message):
             flow.sample(n)
+        if n is None:  # one row, or as many as there are wanted labels
+            assert len(flow.sample_labeled(n)[1]) == 1
+            return
         with pytest.raises(ValueError, match=message):
             flow.sample_labeled(n)
 

@@ -228,6 +228,43 @@ class TestTargets:
         with pytest.raises(ValueError, match=r"'proportions' parameter .*among \[0, 1\]"):
             flow.sample_labeled(5, proportions=proportions)
 
+    @pytest.mark.parametrize("wrap", [list, np.array, pd.Series, pl.Series])
+    @pytest.mark.parametrize(("labels", "wanted"), [([1, 0], [0, 1, 1, 0, 0, 1]), (["b", "a"], ["a", "b", "b"] * 2)])
+    def test_rows_come_for_wanted_labels_in_their_order(self, wrap, labels, wanted):
+        Y = np.random.default_rng(1).integers(2, size=2000)
+        X = Y[:, None] + np.random.default_rng(2).uniform(-0.4, 0.4, size=(2000, 1))
+        flow = DPSlicedWassersteinFlow(epsilon=20.0, domain=(-1, 2), target=Categories(labels), random_state=0)
+        flow.fit(X, np.array(sorted(labels))[Y])
+        X_new, y_new = flow.sample_labeled(y=wrap(wanted), random_state=0)
+        assert list(y_new) == wanted
+        assert ((X_new[:, 0] > 0.5) == (np.array(wanted) == max(labels))).all()
+        again, _ = flow.sample_labeled(len(wanted), y=wrap(wanted), random_state=0)
+        np.testing.assert_array_equal(again, X_new)
+        assert [len(part) for part in flow.sample_labeled(y=wrap([]))] == [0, 0]
+
+    @pytest.mark.parametrize("y", [[0, 2], [0, None], ["0"], [[0], [1]], np.zeros((2, 1)), 0, "0", {0: 1.0}, {0}, [{}]])
+    def test_labels_that_are_no_classes(self, X, y):
+        flow = DPSlicedWassersteinFlow(domain=(-4, 4), target=Categories([0, 1])).fit(X, np.arange(len(X)) % 2)
+        with pytest.raises(ValueError, match=r"'y' parameter .* one label of `classes_`"):
+            flow.sample_labeled(y=y)
+
+    def test_an_unknown_label_is_not_shown(self, X):
+        flow = DPSlicedWassersteinFlow(domain=(-4, 4), target=Categories([0, 1])).fit(X, np.arange(len(X)) % 2)
+        with pytest.raises(ValueError, match="'y' parameter") as error:
+            flow.sample_labeled(y=np.array([0, "SECRET"], dtype=object))
+        assert "SECRET" not in str(error.value)
+        assert error.value.__context__ is None
+
+    def test_wanted_labels_contradict_other_wishes(self, X):
+        flow = DPSlicedWassersteinFlow(domain=(-4, 4), target=Categories([0, 1])).fit(X, np.arange(len(X)) % 2)
+        with pytest.raises(ValueError, match="either y or proportions"):
+            flow.sample_labeled(2, y=[0, 1], proportions={0: 1.0})
+        with pytest.raises(ValueError, match="n_samples entries"):
+            flow.sample_labeled(3, y=[0, 1])
+        flow = DPSlicedWassersteinFlow(domain=(-4, 4), target=Interval(0, 1)).fit(X, np.arange(len(X)) % 2)
+        with pytest.raises(ValueError, match="need a target with classes"):
+            flow.sample_labeled(y=[0, 1])
+
     def test_proportions_of_numbers_are_refused(self, X):
         flow = DPSlicedWassersteinFlow(domain=(-4.0, 4.0), target=Interval(-4, 4)).fit(X, X[:, 0])
         with pytest.raises(ValueError, match="need a target with classes"):
