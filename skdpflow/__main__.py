@@ -124,6 +124,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, ImportError) as e:
         print(f"skdpflow: error: {e}", file=sys.stderr)
         return 1
+    except Exception as e:  # not foreseen: its message may come from a library that shows cells
+        print(f"skdpflow: error: {type(e).__name__}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -5,7 +5,9 @@ import sys
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
 from skdpflow.__main__ import main
@@ -114,3 +116,72 @@ def test_wrong_usage_exits_with_two():
     done = subprocess.run([sys.executable, "-m", "skdpflow", "synthesize"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "usage" in done.stderr
+
+
+SECRET = "SECRET"
+GOOD = rows(50).to_csv(index=False).encode()
+BROKEN = {
+    "empty.csv": b"",
+    "no header.csv": GOOD.split(b"\n", 1)[1].replace(b"A", SECRET.encode(), 1),
+    "latin.csv": GOOD + b"1,33,1," + SECRET.encode() + b"\xe9\xff,A,True,2024-03-01\n",
+    "quote.csv": GOOD + b'1,33,1,25,"' + SECRET.encode() + b"\n",
+    "long line.csv": GOOD + b"1,33,1,25,A,True,2024-03-01,%s,%s\n" % (SECRET.encode(), SECRET.encode()) * 2,
+    "text.parquet": GOOD,
+}
+NESTED = {
+    "struct.parquet": [{"a": SECRET}] * 50,
+    "list.parquet": [[SECRET]] * 50,
+    "bytes.parquet": [SECRET.encode()] * 50,
+    "day.parquet": [SECRET] * 50,
+}
+
+
+@pytest.mark.parametrize("name", [*BROKEN, *NESTED])
+def test_broken_files_are_refused_without_a_cell_or_a_line_number(tmp_path, monkeypatch, capsys, name):
+    monkeypatch.chdir(tmp_path)
+    DOMAIN.to_json("d.json")
+    if name in BROKEN:
+        (tmp_path / name).write_bytes(BROKEN[name])
+    else:
+        column = "day" if name == "day.parquet" else "bmi"
+        table = pa.Table.from_pandas(rows(50).drop(columns=column), preserve_index=False)
+        parquet.write_table(table.append_column(column, pa.array(NESTED[name])), name)
+    code = main(["synthesize", name, "--domain", "d.json", "--epsilon", "1", "--target", "y", "-n", "5", "-o", "o.csv"])
+    error = capsys.readouterr().err
+    if name != "long line.csv":  # its cells beyond the header's are left out
+        assert code == 1
+        assert error.startswith("skdpflow: error: ")
+        assert not (tmp_path / "o.csv").exists()
+    assert SECRET not in error
+    assert "51" not in error
+    assert "0xe9" not in error
+
+
+def test_an_error_of_a_library_is_named_and_not_shown(monkeypatch, capsys):
+    def broken(given):
+        raise RuntimeError(SECRET)
+
+    monkeypatch.setattr("skdpflow.__main__._run", broken)
+    assert main(["inspect", "x"]) == 1
+    assert capsys.readouterr().err == "skdpflow: error: RuntimeError\n"
+
+
+def test_declared_categories_that_look_like_missing_cells_are_categories(tmp_path):
+    frame = pd.DataFrame({"grade": ["None", "NA", "mild", None] * 500, "other": ["A", "A", "B", None] * 500})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    domain = {
+        "grade": Categories(["None", "NA", "mild"], nullable=True),
+        "other": Categories(["A", "B"], nullable=True),
+    }
+    flow = DPSlicedWassersteinFlow(epsilon=20.0, domain=domain, random_state=0).fit(TableFile(tmp_path / "t.csv"))
+    synthetic = pd.DataFrame(flow.sample(2000, random_state=0))
+    assert synthetic["grade"].value_counts(normalize=True, dropna=False).to_numpy() == pytest.approx(0.25, abs=0.05)
+    assert synthetic["other"].isna().mean() == pytest.approx(0.25, abs=0.05)
+
+
+def test_commas_at_the_end_of_lines_do_not_shift_columns(tmp_path):
+    lines = ["a,b", *["1,5,"] * 1000]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    domain = {"a": Interval(0, 9, integer=True), "b": Interval(0, 9, integer=True)}
+    flow = DPSlicedWassersteinFlow(epsilon=20.0, domain=domain).fit(TableFile(tmp_path / "t.csv"))
+    assert pd.DataFrame(flow.sample(200, random_state=0)).median().tolist() == [1, 5]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,24 @@ from skdpflow.files import TableFile, kind_of
 __all__ = ["FileColumn", "FileRows"]
 
 _CHUNK = 2**14
+_T = TypeVar("_T")
+#: Spellings of a missing cell in a CSV file, except where the domain declares one as a category.
+_MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "<NA>")
+_FORMS = {
+    "csv": "CSV in UTF-8, with one header line and a cell per column in every line",
+    "parquet": "Parquet, with columns that are not nested",
+}
+
+
+def _safely(read: Callable[[], _T], kind: str) -> _T:
+    """Read from a file without the reader's own messages, which may show cells or tell the number of rows."""
+    try:
+        return read()
+    except (FileNotFoundError, IsADirectoryError, PermissionError):
+        raise
+    except Exception:  # foreign code on private bytes; the error is raised outside, without this one as its context
+        pass
+    raise ValueError(f"The file cannot be read. It must be {_FORMS[kind]}, and stay as it is during the fit.")
 
 
 def _declared(column: Column) -> str:
@@ -63,21 +81,23 @@ class FileRows:
         self._path, self._kind, self._columns = file.path, kind_of(file.path), columns
         self._lock, self._next, self._block = Lock(), 0, (0, 0, pd.DataFrame())
         if self._kind == "csv":
-            found = list(pd.read_csv(self._path, nrows=0).columns)
+            found = _safely(lambda: list(pd.read_csv(self._path, nrows=0).columns), "csv")
         else:
             from pyarrow import parquet
 
-            found = list(parquet.read_schema(self._path).names)
+            schema = _safely(lambda: parquet.read_schema(self._path), "parquet")
+            found = list(schema.names)
         missing = [name for name in columns if name not in found]
         if missing:
             raise ValueError(f"The file has no columns {missing}, which the domain names.")
         if self._kind == "csv":
             self.dtypes = [pd.api.types.pandas_dtype(_declared(column)) for column in columns.columns]
         else:
-            empty = parquet.read_schema(self._path).empty_table().select(list(columns)).to_pandas()
+            empty = _safely(lambda: schema.empty_table().select(list(columns)).to_pandas(), "parquet")
             self.dtypes = list(empty.dtypes)
         self.columns = list(columns)
-        self.shape = (sum(len(chunk) for chunk in self._chunks()), len(columns))
+        n_rows = _safely(lambda: sum(len(chunk) for chunk in self._chunks()), self._kind)
+        self.shape = (n_rows, len(columns))
         self._reader = self._chunks()
         self._rest = pd.DataFrame()
 
@@ -86,7 +106,20 @@ class FileRows:
         if self._kind == "csv":
             import pandas as pd
 
-            yield from pd.read_csv(self._path, usecols=names, dtype=str, chunksize=_CHUNK)
+            missing = {}
+            for name, column in self._columns.items():
+                values = column.values if isinstance(column, Categories) else ()
+                missing[name] = [text for text in _MISSING if text not in set(map(str, values))]
+            # index_col: a comma at the end of lines must not shift the columns
+            yield from pd.read_csv(
+                self._path,
+                usecols=names,
+                dtype=str,
+                chunksize=_CHUNK,
+                index_col=False,
+                na_values=missing,
+                keep_default_na=False,
+            )
             return
         from pyarrow import parquet
 
@@ -103,7 +136,7 @@ class FileRows:
             self._reader, self._rest, self._next = self._chunks(), pd.DataFrame(), 0
         parts, have = [self._rest], len(self._rest)
         while have < stop - self._next:
-            chunk = next(self._reader)[list(self._columns)]
+            chunk = _safely(lambda: next(self._reader), self._kind)[list(self._columns)]
             if self._next + have + len(chunk) <= start:
                 self._next, parts, have = self._next + have + len(chunk), [], 0
                 continue
