@@ -19,7 +19,7 @@ from skdpflow.release import Release
 
 FLOW_VERSION = 1
 _RELEASE, _PARAMETERS = "release.npz", "parameters.json"
-_MAX_PARAMETERS = 2**26
+_MAX_PARAMETERS, _MAX_RELEASE = 2**26, 2**31
 #: Seeds stay out: that of the noise removes the noise, and neither changes a fitted flow.
 _SEEDS = ("random_state", "noise_random_state")
 
@@ -60,9 +60,9 @@ def _from_plain(value: Any) -> Any:
     if value.get("kind") != "object":
         return column_from_dict(value)
     for module in (accountants, mechanisms, projections):
-        if value["class"] in module.__all__:
-            params = {key: _from_plain(entry) for key, entry in value["params"].items()}
-            return getattr(module, value["class"])(**params)
+        kind = getattr(module, value["class"]) if value["class"] in module.__all__ else None
+        if isinstance(kind, type):  # never a function
+            return kind(**{key: _from_plain(entry) for key, entry in value["params"].items()})
     raise ReleaseError("The file names a class that skdpflow does not have.")
 
 
@@ -125,11 +125,13 @@ def load_flow(file: str | os.PathLike[str] | io.IOBase) -> tuple[Release, dict[s
             if _PARAMETERS not in z.namelist():
                 file.seek(0)
                 return Release.load(file), {}
-            if z.getinfo(_PARAMETERS).file_size > _MAX_PARAMETERS:
-                raise ReleaseError("The parameters of the file are too large.")
+            if z.getinfo(_PARAMETERS).file_size > _MAX_PARAMETERS or z.getinfo(_RELEASE).file_size > _MAX_RELEASE:
+                raise ReleaseError("The file is larger than that of a flow may be.")
             header, data = json.loads(z.read(_PARAMETERS)), z.read(_RELEASE)
         if header["format"] != "skdpflow-flow" or header["format_version"] != FLOW_VERSION:
             raise ReleaseError(f"This is not the file of a flow of version {FLOW_VERSION}.")
+        if not set(_SEEDS).isdisjoint(header["parameters"]):
+            raise ReleaseError("The file names a seed, which save never does: whoever wrote it could remove noise.")
         parameters = {name: _from_plain(value) for name, value in header["parameters"].items()}
     except ReleaseError:
         raise

@@ -2,6 +2,7 @@
 
 import io
 import json
+import pickle
 import zipfile
 
 import numpy as np
@@ -71,6 +72,9 @@ def test_seeds_and_foreign_objects_stay_out(flow):
         ('"format_version": 1', '"format_version": 2', "version 1"),
         ("OrthogonalProjections", "Popen", "class that skdpflow does not have"),
         ('"parameters"', '"other"', "could not be read"),
+        ("OrthogonalProjections", "draw_directions", "class that skdpflow does not have"),
+        ('"parameters": {', '"parameters": {"noise_random_state": 1,', "names a seed"),
+        ('"parameters": {', '"parameters": {"random_state": 1,', "names a seed"),
     ],
 )
 def test_other_files_are_refused(flow, old, new, match):
@@ -94,3 +98,26 @@ def test_skops(flow):
     assert all(name.startswith(("skdpflow.", "numpy.")) for name in trusted)
     again = skops.loads(data, trusted=trusted)
     assert np.array_equal(again.sample(9, random_state=0), flow.sample(9, random_state=0), equal_nan=True)
+
+
+def test_a_file_that_unpacks_to_too_much_is_refused(flow, monkeypatch):
+    monkeypatch.setattr("skdpflow._files._MAX_RELEASE", 100)
+    with pytest.raises(ReleaseError, match="larger"):
+        DPSlicedWassersteinFlow.load(saved(flow))
+
+
+def test_nothing_is_unpickled(flow, capsys):
+    class Loud:
+        def __reduce__(self):
+            return print, ("unpickled",)
+
+    for name in ("parameters.json", "release.npz"):
+        with zipfile.ZipFile(saved(flow)) as z:
+            members = {**{name: z.read(name) for name in z.namelist()}, name: pickle.dumps(Loud())}
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as z:
+            for member, data in members.items():
+                z.writestr(member, data)
+        with pytest.raises(ReleaseError):
+            DPSlicedWassersteinFlow.load(file)
+    assert capsys.readouterr().out == ""
