@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -25,6 +26,7 @@ from skdpflow.mechanisms import Mechanism, resolve_mechanism
 from skdpflow.metrics import sliced_wasserstein_distance
 from skdpflow.planned import FitPlan, Noting, made_up_rows, planned_columns
 from skdpflow.release import Release
+from skdpflow.transport.condition import condition_of, sample_where
 from skdpflow.transport.decode import decode, decode_target
 from skdpflow.transport.density import log_density
 from skdpflow.transport.scale import inside, numeric_indices, on_common_scale
@@ -410,8 +412,23 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         return self._learn(self.release_.with_transport(check_transport(self), changed), mechanism)
 
     def _draw(self, leaf: NDArray[np.int64], rng: np.random.Generator) -> tuple[Any, Any]:
+        return self._decoded(self._model.sample(leaf, rng), leaf)
+
+    def _draw_where(
+        self, n: int, where: Any, rng: np.random.Generator, leaf: NDArray[np.int64] | None = None
+    ) -> tuple[Any, Any]:
+        ranges = condition_of(where, self.release_.domain)
+        if leaf is None:
+            return self._decoded(*sample_where(self._model, n, ranges, lambda m: self._model.draw_leaves(m, rng), rng))
+        positions = np.empty((n, self._model.latent.n_columns))
+        for c in np.unique(leaf):
+            rows = leaf == c
+            of_class = partial(np.full, fill_value=c, dtype=np.int64)
+            positions[rows] = sample_where(self._model, int(rows.sum()), ranges, of_class, rng)[0]
+        return self._decoded(positions, leaf)
+
+    def _decoded(self, positions: NDArray[np.float64], leaf: NDArray[np.int64]) -> tuple[Any, Any]:
         release = self.release_
-        positions = self._model.sample(leaf, rng)
         d = len(release.domain)
         X = decode(positions[:, :d], release.domain, release.schema)
         if release.target is None:
@@ -419,13 +436,17 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         y = positions[:, d] if release.numeric_target else leaf
         return X, decode_target(y, release.target, release.schema)
 
-    def sample(self, n_samples: int = 1, *, random_state: Any = None) -> Any:
+    def sample(self, n_samples: int = 1, *, where: Mapping[str, Any] | None = None, random_state: Any = None) -> Any:
         """Draw synthetic rows; free of privacy cost, as often as you like.
 
         Parameters
         ----------
         n_samples : int, default=1
             Number of rows.
+        where : mapping of str to value, list of values or pair, default=None
+            Condition that every row meets, by names of `domain_`: a value or list of values, a pair (lower, upper) for
+            numbers and dates, with None for an open end, or None for missing values, as in
+            ``{"ward": "A", "age": (60, None)}``.
         random_state : int, RandomState instance, Generator or None, default=None
             Public randomness; None gives new rows at every call.
 
@@ -433,9 +454,16 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         -------
         X : {ndarray, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
             In the container, with the names, order and dtypes that `fit` was given.
+
+        Raises
+        ------
+        ValueError
+            If the condition is not one of the domain, or has almost no mass under the model.
         """
         check_is_fitted(self)
         n, rng = self._request(n_samples, random_state)
+        if where is not None:
+            return self._draw_where(n, where, rng)[0]
         return self._draw(self._model.draw_leaves(n, rng), rng)[0]
 
     def sample_labeled(
@@ -444,6 +472,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         *,
         y: Any = None,
         proportions: Mapping[Any, float] | None = None,
+        where: Mapping[str, Any] | None = None,
         random_state: Any = None,
     ) -> tuple[Any, Any]:
         """Draw synthetic rows with their targets; only when fitted with a target.
@@ -458,6 +487,8 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         proportions : mapping of class to float or None, default=None
             Wanted share of each class, summing to one; classes that are not named get none. None takes the
             released class frequencies. Not together with `y`.
+        where : mapping of str to value, list of values or pair, default=None
+            Condition on the columns that every row meets, as for `sample`.
         random_state : int, RandomState instance, Generator or None, default=None
             Public randomness; None gives new rows at every call.
 
@@ -471,7 +502,8 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the model has no target, or `y` or a proportion does not fit the classes.
+            If the model has no target, `y` or a proportion does not fit the classes, or the condition has almost no
+            mass under the model.
         """
         check_is_fitted(self)
         if self.release_.target is None:
@@ -489,12 +521,15 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
             n, rng = self._request(len(leaves) if n_samples is None else n_samples, random_state)
             if n != len(leaves):
                 raise ValueError("y must have n_samples entries. Leave n_samples out: one row is drawn per entry.")
-            return self._draw(leaves, rng)
+            return self._draw(leaves, rng) if where is None else self._draw_where(n, where, rng, leaves)
         n, rng = self._request(1 if n_samples is None else n_samples, random_state)
         if proportions is None:
+            if where is not None:
+                return self._draw_where(n, where, rng)
             return self._draw(self._model.draw_leaves(n, rng), rng)
         shares = check_shares(name, "proportions", proportions, classes or ())
-        return self._draw(rng.choice(len(shares), size=n, p=shares), rng)
+        leaves = rng.choice(len(shares), size=n, p=shares)
+        return self._draw(leaves, rng) if where is None else self._draw_where(n, where, rng, leaves)
 
     def _request(self, n_samples: Any, random_state: Any) -> tuple[int, np.random.Generator]:
         name = type(self).__name__

@@ -11,7 +11,7 @@ import numpy as np
 
 from skdpflow._validation import check_bool, check_choice, check_real, invalid
 
-__all__ = ["FINE_LEVELS", "UNITS", "Categories", "Column", "Interval", "column_from_dict", "take"]
+__all__ = ["FINE_LEVELS", "UNITS", "Categories", "Column", "Interval", "column_from_dict", "since_epoch", "take"]
 
 FINE_LEVELS = 2**20
 """Number of equal cells into which a continuous interval is cut."""
@@ -86,7 +86,7 @@ class Interval:
             check_choice("Interval", "unit", self.unit, UNITS, otherwise="None")
             integer = True
             for name in ("lower", "upper"):
-                object.__setattr__(self, name, _since_epoch(name, getattr(self, name), self.unit))
+                object.__setattr__(self, name, since_epoch(name, getattr(self, name), self.unit))
         bounds: dict[str, float] = {}
         for name in ("lower", "upper"):
             bound = check_real("Interval", name, getattr(self, name))
@@ -164,7 +164,7 @@ class Interval:
         return f"Interval({lower}, {upper}{given})"
 
 
-def _since_epoch(name: str, bound: Any, unit: str) -> int | float:
+def since_epoch(name: str, bound: Any, unit: str) -> int | float:
     """Return a date as a whole number of units since 1970."""
     if isinstance(bound, int | float | np.number):
         return bound  # type: ignore[return-value]
