@@ -24,6 +24,7 @@ def kind_of(path: str | os.PathLike[str]) -> str:
     Returns
     -------
     {"csv", "parquet"}
+        The format.
 
     Raises
     ------
