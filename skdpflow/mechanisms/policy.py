@@ -39,7 +39,7 @@ LEAF_DIFFERENCE = 0.6
 PARTITION_BINS = 32
 #: Share and number of partitions: where rows are scarce, in between, and from `PARTITIONS_GROW` rows per noise on.
 PARTITION_SHARES, PARTITION_NUMBERS = (0.10, 0.12, 0.30), (32, 32, 64)
-PARTITIONS_GROW = 200.0
+PARTITIONS_GROW = 500.0
 #: Rows in a cell of a partition, in units of the noise of its count, and cells of a partition at most.
 CELL_ROWS, CELLS = 3.0, 128
 #: Groups of cells of a numeric target that a partition tells apart, below and above `PARTITIONS_GROW`.
