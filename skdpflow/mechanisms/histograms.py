@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -152,15 +153,19 @@ def rank_transform(
     return RankTransform(edges, cdfs, orders, spreads)
 
 
-def target_cells(target: Measurement, n_cells: int) -> dict[str, Any]:
+def target_cells(target: Measurement, moments: Measurement, n_cells: int, total: float) -> dict[str, Any]:
     """Cut a numeric target at the quantiles of its noisy histogram.
 
     Parameters
     ----------
     target : Measurement
         Histogram of the target.
+    moments : Measurement
+        Moments of all numeric columns, of which it is the last.
     n_cells : int
         Wanted number of cells; fewer where the target has few values.
+    total : float
+        Estimated number of rows.
 
     Returns
     -------
@@ -168,9 +173,11 @@ def target_cells(target: Measurement, n_cells: int) -> dict[str, Any]:
         ``n_leaves`` and ``leaf_edges``.
     """
     counts, edges = target.values[0].astype(np.float64), split_edges(target)[0]
-    total = max(float(counts.sum()), 1.0)
-    uniform = np.full(len(counts), total / len(counts))
-    p = denoise_ordered(counts[None], uniform[None], float(np.max(target.sd)))[0]
+    sd, own = float(np.max(target.sd)), replace(moments, values=moments.values[:, -1:])
+    ((weights, a, b),) = beta_mixtures(own, total, [counts], [edges / edges[-1]], sd)
+    expected = weights @ np.diff(betainc(a[:, None], b[:, None], edges / edges[-1]), axis=1)
+    expected = total * (expected + PRIOR_FLOOR) / (expected + PRIOR_FLOOR).sum()
+    p = denoise_ordered(counts[None], expected[None], sd)[0]
     cdf = np.concatenate([[0.0], np.cumsum(p)]) / p.sum()
     inner = np.interp(np.arange(1, n_cells) / n_cells, cdf, edges)
     inner = np.unique(np.rint(inner).astype(np.int64))
@@ -178,13 +185,13 @@ def target_cells(target: Measurement, n_cells: int) -> dict[str, Any]:
     return {"n_leaves": len(inner) + 1, "leaf_edges": inner}
 
 
-def leaf_sizes(counts: Measurement | None, histograms: Measurement) -> Array:
+def leaf_sizes(counts: Measurement, histograms: Measurement) -> Array:
     """Estimate the number of rows of each leaf, at least one.
 
     Parameters
     ----------
-    counts : Measurement or None
-        Leaf counts, where they were measured.
+    counts : Measurement
+        Leaf counts; where leaves are cells of a numeric target, the number of all rows.
     histograms : Measurement
         Axis histograms: the bins of each column sum to the leaf's size, with the noise of all its bins.
 
@@ -196,11 +203,15 @@ def leaf_sizes(counts: Measurement | None, histograms: Measurement) -> Array:
     variance = float(np.max(histograms.sd)) ** 2
     estimates = [h.sum(axis=1) for h in split_histograms(histograms)]
     weights = [1.0 / (variance * h.shape[1]) for h in split_histograms(histograms)]
-    if counts is not None:
+    single = float(np.max(counts.sd)) ** 2
+    if len(counts.values) == len(estimates[0]):
         estimates.append(counts.values.astype(np.float64))
-        weights.append(1.0 / float(np.max(counts.sd)) ** 2)
+        weights.append(1.0 / single)
     raw, noise = np.average(estimates, axis=0, weights=weights), 1.0 / np.sum(weights)
     mean = max(float(raw.mean()), 1.0)
+    if len(counts.values) < len(raw):
+        precision = len(raw) / noise, len(raw) ** 2 / single
+        mean = max(float(np.average([raw.mean(), counts.values.sum() / len(raw)], weights=precision)), 1.0)
     spread = max(float(((raw - mean) ** 2).mean()) - noise, 0.0)
     return np.maximum(mean + spread / (spread + noise) * (raw - mean), 1.0)
 

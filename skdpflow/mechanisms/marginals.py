@@ -128,27 +128,26 @@ class MarginalsMechanism(BaseEstimator):
         shares = policy.FIRST_SHARES
 
         # how many rows, and in which classes
-        counts: Measurement | None = None
+        leaf: dict[str, Any] = {"n_leaves": public.n_classes}
+        counts, *rest = yield [
+            Request("counts", "counts", shares["counts"], leaf),
+            *column_moments(columns, public.mu),
+        ]
+        n = max(float(counts.values.sum()), 1.0)
+        spent = sum(shares.values())
         if numeric_target:
-            edges = bin_edges(columns[-1], policy.TARGET_BINS, policy.TARGET_BINS)
+            most = policy.n_target_bins(n, public.mu)
+            edges = bin_edges(columns[-1], most, most)
             params: dict[str, Any] = {
                 "n_leaves": 1,
                 "columns": np.array([d - 1]),
                 "edges": edges,
                 "edge_sizes": np.array([len(edges)]),
             }
-            first = Request("target", "histograms", shares["counts"], params)
-            target, *rest = yield [first, *column_moments(columns, public.mu)]
-            n = max(float(target.values.sum()), 1.0)
+            (target,) = yield [Request("target", "histograms", policy.TARGET_SHARE, params)]
+            spent += policy.TARGET_SHARE
             cells = self.n_target_cells or policy.n_target_cells(n, public.mu, d)
-            leaf: dict[str, Any] = target_cells(target, cells)
-        else:
-            leaf = {"n_leaves": public.n_classes}
-            counts, *rest = yield [
-                Request("counts", "counts", shares["counts"], leaf),
-                *column_moments(columns, public.mu),
-            ]
-            n = max(float(counts.values.sum()), 1.0)
+            leaf = target_cells(target, rest[0], cells, n)
         n_pair_bins = policy.n_pair_bins(d_x, int(leaf["n_leaves"]))
         wanted = 0 if d_x < 2 or n_pair_bins < 2 else self.n_pairs
         regime = policy.regime(
@@ -156,6 +155,7 @@ class MarginalsMechanism(BaseEstimator):
             public.mu,
             d,
             int(leaf["n_leaves"]),
+            spent=spent,
             ordered=numeric_target,
             n_slices=self.n_slices,
             n_pairs=wanted,
@@ -249,7 +249,7 @@ class MarginalsMechanism(BaseEstimator):
             What `sample` and `score_samples` use.
         """
         histograms, mean = release["histograms"], release["mean"]
-        sizes = leaf_sizes(release["counts"] if "counts" in release else None, histograms)
+        sizes = leaf_sizes(release["counts"], histograms)
         learned = Learned(
             histograms,
             mean,

@@ -17,8 +17,8 @@ import numpy as np
 
 #: Shares of the first round, which tells how many rows there are and where the columns lie.
 FIRST_SHARES = {"counts": 0.02, "column_moments": 0.05}
-#: Bins of a numeric target's own histogram.
-TARGET_BINS = 64
+#: Share of a numeric target's own histogram, which cuts it into cells.
+TARGET_SHARE = 0.02
 #: Radius of the ball of column moments, times the root of the number of columns.
 COLUMN_RADIUS = 0.9
 #: Radius of the ball of latent rows, times the root of the number of columns: a latent row has norm about sqrt(d).
@@ -131,6 +131,24 @@ def lattice_steps(mu: float) -> int:
     return int(np.clip(2.0 ** np.floor(np.log2(finest)), 2, LATTICE_STEPS))
 
 
+def n_target_bins(n: float, mu: float) -> int:
+    """Bins of a numeric target's own histogram: few where its noise exceeds its counts.
+
+    Parameters
+    ----------
+    n : float
+        Estimated number of rows.
+    mu : float
+        Budget.
+
+    Returns
+    -------
+    n_bins : int
+        8, 16, 32 or 64.
+    """
+    return int(2 ** np.clip(np.floor(np.log2(max(n * mu, 1.0) / 8.0)), 3, 6))
+
+
 def n_target_cells(n: float, mu: float, d: int) -> int:
     """Cells into which a numeric target is cut: each must keep some rows per noise.
 
@@ -181,6 +199,7 @@ def regime(
     d: int,
     n_leaves: int,
     *,
+    spent: float = 0.07,
     ordered: bool = False,
     n_slices: int | None = None,
     n_pairs: int | None = None,
@@ -198,6 +217,8 @@ def regime(
         Number of columns.
     n_leaves : int
         Number of leaves.
+    spent : float, default=0.07
+        Share of earlier rounds.
     ordered : bool, default=False
         Whether leaves are cells of a numeric target.
     n_slices : int or None, default=None
@@ -237,7 +258,7 @@ def regime(
     n_groups = min(n_leaves, TARGET_GROUPS[rich]) if ordered else n_leaves
     cell_noise = float(np.sqrt(n_partitions / partitions)) / mu if n_partitions else np.inf
     n_cells = int(np.clip(n / (CELL_ROWS * n_groups * cell_noise), 8, CELLS))
-    shares *= (shares.sum() - pairs - slices - partitions) / shares.sum()
+    shares *= (1.0 - spent - pairs - slices - partitions) / shares.sum()
     histograms, mean, second = (float(s) for s in shares)
     return Regime(
         n_bins=16 if scarce else (32 if t < 1500.0 else 64),
