@@ -313,8 +313,10 @@ class Learned:
 
     def learn(self, seed: int, n_particles: int, n_steps: int, step_size: float) -> tuple[list[Leaf], list[Array]]:
         """Follow the flow; returns the leaves, and where the particles of each ended."""
-        means = leaf_means(self.mean, self.sizes)
+        means, unknown = leaf_means(self.mean, self.sizes)
         covariances = leaf_covariances(self.second, self.sizes, means)
+        # the predictive distribution: what is not known of a mean is spread of the rows
+        covariances += unknown[:, :, None] * np.eye(means.shape[1])
         blocks = [[axes] for axes in axis_blocks(self.histograms, self.sizes, self.transform, self.columns)]
         if self.slices is not None:
             for c, size in enumerate(self.sizes):

@@ -40,7 +40,7 @@ def slice_params(public: Public, mean: Measurement, second: Measurement, sizes: 
     params : dict
         ``directions`` (1, d, k) and ``slice_edges`` (n_leaves, k, n_bins - 1), integers on the lattice.
     """
-    means = leaf_means(mean, sizes)
+    means, _ = leaf_means(mean, sizes)
     covariances = leaf_covariances(second, sizes, means)
     weights = sizes / sizes.sum()
     within = np.einsum("c,cij->ij", weights, covariances)

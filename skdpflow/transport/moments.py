@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 MIN_EIGENVALUE = 0.01
 
 
-def leaf_means(m: Measurement, counts: Array) -> Array:
+def leaf_means(m: Measurement, counts: Array) -> tuple[Array, Array]:
     """Estimate the mean of each leaf.
 
     Parameters
@@ -30,14 +30,16 @@ def leaf_means(m: Measurement, counts: Array) -> Array:
     -------
     means : ndarray of shape (n_leaves, d)
         Shrunk towards the overall mean, column by column, by the ratio of noise to spread.
+    variances : ndarray of shape (n_leaves, d)
+        What is left to be known about them.
     """
     step = float(m.params["radius"]) / float(m.params["steps"])
     raw = m.values * step / counts[:, None]
     variance = (m.sd * step / counts[:, None]) ** 2
     overall = (m.values.sum(axis=0) * step) / counts.sum()
     spread = ((raw - overall) ** 2 - variance).mean(axis=0)
-    keep = np.maximum(spread, 0.0) / np.maximum(spread + variance, 1e-12)
-    return overall + np.clip(keep, 0.0, 1.0) * (raw - overall)
+    keep = np.clip(np.maximum(spread, 0.0) / np.maximum(spread + variance, 1e-12), 0.0, 1.0)
+    return overall + keep * (raw - overall), keep * variance
 
 
 def variance_between(counts: Sequence[Array], edges: Sequence[Array], sd: float, sizes: Array) -> float:
@@ -110,6 +112,37 @@ def positive(matrix: Array, floor: float = MIN_EIGENVALUE) -> Array:
     return np.asarray((vectors * np.maximum(values, floor)) @ vectors.T)
 
 
+def above_noise(matrix: Array, sd: float) -> Array:
+    r"""Shrink the eigenvalues of a symmetric matrix that carries noise half of the way.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (d, d)
+        Symmetric signal plus independent noise on and above the diagonal.
+    sd : float
+        Standard deviation of the noise.
+
+    Returns
+    -------
+    matrix : ndarray of shape (d, d)
+
+    Notes
+    -----
+    The eigenvalues of the noise alone fill :math:`[-e, e]` with :math:`e = 2 s \sqrt d`. Those inside carry no
+    information and are dropped, an eigenvalue :math:`\lambda` outside becomes :math:`\pm\sqrt{\lambda^2 - e^2}`, which
+    is best for signals of low rank [1]_.
+
+    References
+    ----------
+    .. [1] Donoho, D. L., Gavish, M., Johnstone, I. M. (2018). Optimal shrinkage of eigenvalues in the spiked covariance
+       model. The Annals of Statistics, 46(4).
+    """
+    values, vectors = np.linalg.eigh(matrix)
+    edge = 2.0 * sd * np.sqrt(len(matrix))
+    kept = np.sign(values) * np.sqrt(np.maximum(values**2 - edge**2, 0.0))
+    return np.asarray((vectors * ((values + kept) / 2.0)) @ vectors.T)
+
+
 def leaf_covariances(m: Measurement, counts: Array, means: Array) -> Array:
     """Estimate the covariance of each leaf.
 
@@ -134,11 +167,15 @@ def leaf_covariances(m: Measurement, counts: Array, means: Array) -> Array:
     lattice = np.eye(d) * step**2 / 12.0
     between = np.einsum("c,ci,cj->ij", counts, means, means)
     pooled = (symmetric(m.values.sum(axis=0) * step**2, d) - between) / counts.sum() - lattice
+    rows, columns = np.triu_indices(d)
+    noise = np.broadcast_to((m.sd * step**2) ** 2, (len(rows),))
+    apart = rows != columns
+    if apart.any():
+        sd = float(np.sqrt(len(m.values) * np.mean(noise[apart]))) / counts.sum()
+        pooled = np.diag(np.diag(pooled)) + above_noise(pooled - np.diag(np.diag(pooled)), sd)
     if len(m.values) == 1:
         return np.broadcast_to(positive(pooled), (len(counts), d, d)).copy()
     out = []
-    rows, columns = np.triu_indices(d)
-    noise = np.broadcast_to((m.sd * step**2) ** 2, (len(rows),))
     groups = [g for g in (rows == columns, rows != columns) if g.any()]  # variances differ more than correlations
     for values, count, mean in zip(m.values, counts, means, strict=True):
         own = symmetric(values * step**2, d) / count - np.outer(mean, mean) - lattice
