@@ -128,9 +128,10 @@ def above_noise(matrix: Array, sd: float) -> Array:
 
     Notes
     -----
-    The eigenvalues of the noise alone fill :math:`[-e, e]` with :math:`e = 2 s \sqrt d`. Those inside carry no
-    information and are dropped, an eigenvalue :math:`\lambda` outside becomes :math:`\pm\sqrt{\lambda^2 - e^2}`, which
-    is best for signals of low rank [1]_.
+    The eigenvalues of the noise alone fill :math:`[-e, e]` with :math:`e = 2 s \sqrt d`. For a signal of low rank
+    it is best to drop those inside, and to let an eigenvalue :math:`\lambda` outside become
+    :math:`\pm\sqrt{\lambda^2 - e^2}` [1]_. Signals of real tables are not of low rank, so the result is the middle
+    between that and the matrix as measured.
 
     References
     ----------
