@@ -29,7 +29,16 @@ def as_measured(coefficients, sd):
 
 
 def raw_means(m, counts):
-    return m.values * (m.params["radius"] / m.params["steps"]) / counts[:, None]
+    means = m.values * (m.params["radius"] / m.params["steps"]) / counts[:, None]
+    return means, np.zeros_like(means)
+
+
+def flat(moments, total, pooled, *args):
+    return [(np.ones(1), np.ones(1), np.ones(1)) for _ in pooled]
+
+
+def as_it_is(matrix, sd):
+    return matrix
 
 
 def gaussian_only(starts, blocks, pairs, *args, **kwargs):
@@ -49,7 +58,8 @@ LEVERS = {
     "one second moment for all classes": ({}, {"skdpflow.mechanisms.policy.pooled": lambda *args: False}),
     "second moments per class": ({}, {"skdpflow.mechanisms.policy.pooled": lambda *args: True}),
     "shrunk class means": ({}, {"skdpflow.mechanisms.marginals.leaf_means": raw_means}),
-    "column moments": ({}, {"skdpflow.mechanisms.marginals.column_moments": lambda *args: []}),
+    "shrunk eigenvalues": ({}, {"skdpflow.transport.moments.above_noise": as_it_is}),
+    "beta distributions as first guesses": ({}, {"skdpflow.mechanisms.histograms.beta_mixtures": flat}),
     "budget by the number of rows": ({}, {"skdpflow.mechanisms.policy.regime": fixed(policy.regime)}),
     "the flow (Gaussian only)": ({}, {"skdpflow.mechanisms.marginals.learn_leaves": gaussian_only}),
     "target cells": ({"n_target_cells": 1}, {}),
