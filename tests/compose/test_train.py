@@ -23,15 +23,19 @@ MODELS = [
             1e4, 0.1, noise_random_state=0, random_state=0, domain=(-32.0, 32.0), target=Categories()
         ),
         random_state=0,
-        n_samples=100_000,
+        n_samples=50_000,
     ),
     TrainOnSynthetic(
         LinearRegression(),
         DPSlicedWassersteinFlow(
-            1e4, 0.1, noise_random_state=0, random_state=0, domain=(-20.0, 20.0), target=Interval(-500.0, 500.0)
+            1e4,
+            0.1,
+            noise_random_state=0,
+            random_state=0,
+            domain=(-20.0, 20.0),
+            target=Interval(-500, 500, integer=True),
         ),
         random_state=0,
-        n_samples=250_000,
     ),
 ]
 CHECKS = parametrize_with_checks(MODELS).mark
