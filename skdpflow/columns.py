@@ -140,7 +140,12 @@ class Interval:
         }
 
     def without_gaps(self) -> Interval:
-        """Return the same column, not nullable."""
+        """Return the same column, not nullable.
+
+        Returns
+        -------
+        column : Interval
+        """
         return replace(self, nullable=False)
 
     def bounds(self) -> tuple[str, str]:
@@ -303,7 +308,12 @@ class Categories:
         }
 
     def without_gaps(self) -> Categories:
-        """Return the same column, not nullable."""
+        """Return the same column, not nullable.
+
+        Returns
+        -------
+        column : Categories
+        """
         return Categories(self.categories, ordered=self.ordered)
 
     def __repr__(self) -> str:
