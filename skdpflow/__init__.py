@@ -1,9 +1,9 @@
 """Differentially private synthetic data by a sliced-Wasserstein flow, compatible with scikit-learn."""
 
 from skdpflow._flow import DPSlicedWassersteinFlow
-from skdpflow.accountants import BudgetExceededError
 from skdpflow.domain import Categories, Domain, Interval
-from skdpflow.exceptions import PrivacyLeakWarning, ReleaseError
+from skdpflow.exceptions import BudgetExceededError, LedgerError, PrivacyLeakWarning, ReleaseError
+from skdpflow.ledger import PrivacyLedger
 from skdpflow.planned import FitPlan
 from skdpflow.release import Measurement, Release
 
@@ -16,8 +16,10 @@ __all__ = [
     "Domain",
     "FitPlan",
     "Interval",
+    "LedgerError",
     "Measurement",
     "PrivacyLeakWarning",
+    "PrivacyLedger",
     "Release",
     "ReleaseError",
     "__version__",

@@ -22,6 +22,7 @@ from skdpflow.curator.measure import Budget, measure
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Categories, Column, Domain
 from skdpflow.exceptions import PrivacyLeakWarning
+from skdpflow.ledger import PrivacyLedger
 from skdpflow.mechanisms import Mechanism, resolve_mechanism
 from skdpflow.metrics import sliced_wasserstein_distance
 from skdpflow.planned import FitPlan, Noting, made_up_rows, planned_columns
@@ -79,6 +80,8 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
     noise_random_state : int or None, default=None
         Seed of the noise, for tests and benchmarks. Whoever knows it can remove the noise: a
         `PrivacyLeakWarning` is raised and the release is marked as not private.
+    ledger : PrivacyLedger or None, default=None
+        Budget of the data set. `fit` debits its own whole budget from it before any noise is drawn.
 
     Attributes
     ----------
@@ -143,6 +146,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         verbose: int = 0,
         random_state: Any = None,
         noise_random_state: int | None = None,
+        ledger: PrivacyLedger | None = None,
     ) -> None:
         self.epsilon = epsilon
         self.delta = delta
@@ -159,6 +163,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         self.verbose = verbose
         self.random_state = random_state
         self.noise_random_state = noise_random_state
+        self.ledger = ledger
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Measure the rows within the budget, and learn the model from the measurements.
@@ -180,6 +185,8 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         ValueError, TypeError
             If a parameter is not valid or the rows cannot be used: nothing is spent then, and no value of a
             row is shown.
+        BudgetExceededError, LedgerError
+            If the ledger has too little left or cannot record: nothing is spent or measured then.
         """
         given = Parameters.of(self)
         noise = NoiseSource(given.noise_seed)
@@ -190,13 +197,21 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
                 PrivacyLeakWarning,
                 stacklevel=2,
             )
-        release = self._measure(X, y, given, given.mechanism, self.domain, self.target, noise)
+        release = self._measure(X, y, given, given.mechanism, self.domain, self.target, noise, given.ledger)
         if given.verbose:
             print(release.describe())
         return self._learn(release, given.mechanism)
 
     def _measure(
-        self, X: Any, y: Any, given: Parameters, mechanism: Any, domain: Any, target: Column | None, noise: NoiseSource
+        self,
+        X: Any,
+        y: Any,
+        given: Parameters,
+        mechanism: Any,
+        domain: Any,
+        target: Column | None,
+        noise: NoiseSource,
+        ledger: PrivacyLedger | None = None,
     ) -> Release:
         """Check the rows and carry out the plan of a mechanism on them."""
         # on a copy, so that input that is refused leaves an earlier fit as it was
@@ -207,7 +222,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
             target,
             mechanism,
             given.projections,
-            Budget(given.epsilon, given.delta, given.neighbours, given.accountant, given.accountant_name),
+            Budget(given.epsilon, given.delta, given.neighbours, given.accountant, given.accountant_name, ledger),
             noise,
             seed=given.seed,
             transport=given.transport,

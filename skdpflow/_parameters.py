@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from skdpflow._validation import check_choice, check_generator, check_int, check_real, invalid
 from skdpflow.accountants.base import Accountant, accountant_name, resolve_accountant
+from skdpflow.ledger import PrivacyLedger
 from skdpflow.mechanisms import Mechanism, check_setting, resolve_mechanism
 from skdpflow.projections import ProjectionSampler, as_sampler
 
@@ -49,11 +50,14 @@ class Parameters:
     verbose: int
     seed: int
     noise_seed: int | None
+    ledger: PrivacyLedger | None
 
     @classmethod
     def of(cls, estimator: Any) -> Parameters:
         """Check the parameters of an estimator; `domain` and `target` are checked with the rows."""
         name = type(estimator).__name__
+        if not isinstance(estimator.ledger, PrivacyLedger | None):
+            raise invalid(name, "ledger", "a PrivacyLedger or None", estimator.ledger)
         n_jobs, verbose, noise_seed = estimator.n_jobs, estimator.verbose, estimator.noise_random_state
         if n_jobs is not None and check_int(name, "n_jobs", n_jobs) == 0:
             raise invalid(name, "n_jobs", "None or an int other than 0", n_jobs)
@@ -63,6 +67,7 @@ class Parameters:
         mechanism = checked_mechanism(estimator)
         offers = check_setting(mechanism, estimator.target, neighbours)
         return cls(
+            ledger=estimator.ledger,
             epsilon=check_real(name, "epsilon", estimator.epsilon, 0.0),
             delta=check_real(name, "delta", estimator.delta, 0.0, 1.0),
             neighbours=neighbours,

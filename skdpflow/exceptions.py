@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
-__all__ = ["PrivacyLeakWarning", "ReleaseError"]
+__all__ = ["BudgetExceededError", "LedgerError", "PrivacyLeakWarning", "ReleaseError"]
+
+
+class BudgetExceededError(RuntimeError):
+    """A mechanism or a fit asked for more than the ledger has left; nothing was recorded or measured.
+
+    See Also
+    --------
+    skdpflow.PrivacyLedger : Raises it for a fit.
+    skdpflow.accountants.FitLedger : Raises it within a fit.
+    """
+
+
+class LedgerError(ValueError):
+    """A ledger is damaged, was set back, or cannot record here; nothing was measured.
+
+    See Also
+    --------
+    skdpflow.PrivacyLedger : Raises it.
+    """
 
 
 class PrivacyLeakWarning(UserWarning):

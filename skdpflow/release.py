@@ -172,6 +172,8 @@ class Release:
         Public parameters of the post-processing, including its seed.
     private : bool
         False if the noise was drawn from a seed: then nothing is guaranteed.
+    ledger : str or None, default=None
+        Head of the chain of the `PrivacyLedger` after the debit of this fit; None without a ledger.
     format_version : int, default=1
         Version of the file format.
 
@@ -200,6 +202,7 @@ class Release:
     measurements: tuple[Measurement, ...]
     transport: Mapping[str, Any]
     private: bool = True
+    ledger: str | None = None
     format_version: int = field(default=FORMAT_VERSION)
 
     def __getitem__(self, name: str) -> Measurement:
@@ -338,6 +341,7 @@ class Release:
             "mechanism": dict(self.mechanism),
             "transport": dict(self.transport),
             "private": self.private,
+            "ledger": self.ledger,
             "measurements": measurements,
         }
         if any(array.dtype.hasobject for array in arrays.values()):
@@ -414,6 +418,8 @@ class Release:
             raise ReleaseError("The file states an epsilon that is not positive, or a delta outside (0, 1).")
         if not isinstance(header["private"], bool):
             raise ReleaseError("The file does not say whether its noise is private.")
+        if not isinstance(header["ledger"], str | None):
+            raise ReleaseError("The head of the ledger in the file is not text.")
         if len({m.name for m in measurements}) < len(measurements):
             raise ReleaseError("Two measurements of the file have the same name.")
         return cls(
@@ -429,6 +435,7 @@ class Release:
             measurements=tuple(measurements),
             transport=header["transport"],
             private=header["private"],
+            ledger=header["ledger"],
         )
 
 

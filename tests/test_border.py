@@ -20,12 +20,12 @@ from scipy import sparse
 import skdpflow
 import skdpflow._flow
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, Release
-from skdpflow.accountants import BudgetExceededError, FitLedger, GaussianDPAccountant
+from skdpflow.accountants import FitLedger, GaussianDPAccountant
 from skdpflow.curator import measure as measuring
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.measure import Budget, Curator
 from skdpflow.curator.noise import NoiseSource
-from skdpflow.exceptions import PrivacyLeakWarning
+from skdpflow.exceptions import BudgetExceededError, PrivacyLeakWarning
 from skdpflow.plan import Request
 from skdpflow.schema import schema_of
 

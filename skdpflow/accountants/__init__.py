@@ -14,7 +14,6 @@ from skdpflow.accountants.events import (
     flatten_event,
 )
 from skdpflow.accountants.gaussian import GaussianDPAccountant
-from skdpflow.accountants.ledger import BudgetExceededError as BudgetExceededError  # public as skdpflow's own
 from skdpflow.accountants.ledger import FitLedger, LedgerEntry
 from skdpflow.accountants.pld import PLDAccountant
 from skdpflow.accountants.renyi import RenyiAccountant

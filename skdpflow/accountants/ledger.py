@@ -9,22 +9,14 @@ from numbers import Real
 from skdpflow.accountants.base import tally
 from skdpflow.accountants.events import ComposedEvent, Event
 from skdpflow.accountants.gaussian import total_mu
+from skdpflow.exceptions import BudgetExceededError
 
-__all__ = ["BudgetExceededError", "FitLedger", "LedgerEntry"]
+__all__ = ["FitLedger", "LedgerEntry"]
 
 # Rounding in a sum of squares; calibrate() leaves a margin many times as large.
 _ROUNDING = 1.0 + 1e-12
 # Deltas are summed as they are, so that only the last bits can differ.
 _DELTA_ROUNDING = 1.0 + 2.0**-50
-
-
-class BudgetExceededError(RuntimeError):
-    """A mechanism asked for more than the ledger has left; nothing was recorded or measured.
-
-    See Also
-    --------
-    FitLedger : Raises it.
-    """
 
 
 @dataclass(frozen=True)
@@ -98,7 +90,7 @@ class FitLedger:
     >>> ledger.debit(GaussianEvent(5.0), "slices")
     Traceback (most recent call last):
         ...
-    skdpflow.accountants.ledger.BudgetExceededError: 'slices' needs mu^2 = 0.04, but only 0.0318514 is ...
+    skdpflow.exceptions.BudgetExceededError: 'slices' needs mu^2 = 0.04, but only 0.0318514 is ...
     """
 
     def __init__(self, cap: float, delta_cap: float = 0.0) -> None:

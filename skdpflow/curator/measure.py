@@ -13,6 +13,8 @@ from skdpflow.accountants import (
     Event,
     FitLedger,
     GaussianEvent,
+    NonPrivateEvent,
+    SelectionEvent,
     ThresholdEvent,
     calibrate,
 )
@@ -26,6 +28,7 @@ from skdpflow.curator.selection import rounding_epsilon, select_top, selection_e
 from skdpflow.curator.sketch import sketch_rows
 from skdpflow.curator.statistics import STATISTICS
 from skdpflow.domain import Categories, Column, Domain
+from skdpflow.ledger import PrivacyLedger
 from skdpflow.plan import (
     BOUNDS_GRID,
     BOUNDS_SHARE,
@@ -58,6 +61,8 @@ class Budget:
         Calibrates the total noise.
     accountant_name : str
         Its name in the Release.
+    ledger : PrivacyLedger or None, default=None
+        What the whole budget is debited from before any noise is drawn.
     """
 
     epsilon: float
@@ -65,6 +70,7 @@ class Budget:
     neighbours: str
     accountant: Any
     accountant_name: str
+    ledger: PrivacyLedger | None = None
 
 
 class Curator:
@@ -123,8 +129,17 @@ class Curator:
         epsilon, delta = budget.epsilon * (1 - EPSILON_SLACK), budget.delta * (1 - DELTA_SLACK)
         self.mu = 1.0 / calibrate(total, epsilon, delta, budget.accountant)
         self.ledger = FitLedger(self.mu**2, threshold_delta)
+        self._total = total(1.0 / self.mu)
         self._scale_left = budget.epsilon * EPSILON_SLACK * 2.0**47
         self._draws_left = budget.delta * DELTA_SLACK * 2.0**60
+
+    @property
+    def whole_event(self) -> Event:
+        """What this fit may do at most: its cap, and its floating-point slack as a mechanism of its own."""
+        if not self._noise.private:
+            return NonPrivateEvent()
+        epsilon, delta = self._budget.epsilon * EPSILON_SLACK, self._budget.delta * DELTA_SLACK
+        return ComposedEvent((self._total, SelectionEvent(epsilon, "pure"), ThresholdEvent(delta)))
 
     def event(self, share: float) -> GaussianEvent:
         """Gaussian event that costs a share of the cap."""
@@ -291,6 +306,10 @@ def measure(
     find_classes = isinstance(target, Categories) and not target.declared
     threshold_delta = LABELS_DELTA_SHARE * budget.delta if find_classes else 0.0
     curator = Curator(source, budget, noise, threshold_delta=threshold_delta, n_jobs=n_jobs)
+    head = None
+    if budget.ledger is not None:
+        what = f"fit ({budget.epsilon:g}, {budget.delta:g})"
+        head = budget.ledger.debit(curator.whole_event, what, neighbours=budget.neighbours)
     measured: list[Measurement] = []
     left = 1.0
 
@@ -336,4 +355,5 @@ def measure(
         measurements=tuple(measured),
         transport={**transport, "seed": seed},
         private=noise.private,
+        ledger=head,
     )

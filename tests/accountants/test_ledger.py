@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skdpflow.accountants import (
-    BudgetExceededError,
     ComposedEvent,
     Event,
     FitLedger,
@@ -25,6 +24,7 @@ from skdpflow.accountants import (
     noise_multiplier,
 )
 from skdpflow.accountants.gaussian import selection_mu
+from skdpflow.exceptions import BudgetExceededError
 
 
 @dataclass(frozen=True)
