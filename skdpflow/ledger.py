@@ -69,7 +69,7 @@ class PrivacyLedger:
     on what earlier ones released, but how much each spends has to be fixed beforehand.
 
     On disk every debit is a transaction of its own that is flushed before noise is drawn, so a crash can waste
-    budget and never forget it. Entries form a chain of SHA-256 hashes, and a Release holds the head after its own debit:
+    budget and never forget it. Entries form a chain of SHA-256 hashes, and a Release holds the head after its debit:
     `verify` finds out that a file was set back to an older copy. Whoever rewrites the whole chain, or
     deletes the file and begins anew, is not detected. Keep the file on a local disk, where locks work.
 
@@ -239,7 +239,7 @@ class PrivacyLedger:
             spent = self._spent(rows)
             if not self._spent(rows, event) <= self.epsilon:
                 raise BudgetExceededError(
-                    f"{str(what) or 'This'!r} exceeds the ledger: epsilon = {spent:.6g} of {self.epsilon:g} is spent at "
+                    f"{str(what) or 'This'!r} exceeds the ledger: epsilon = {spent:.6g} of {self.epsilon:g} spent at "
                     f"delta = {self.delta:g}, so {self.epsilon - spent:.6g} is left, and with it the total "
                     f"would be {self._spent(rows, event):.6g}. Nothing was spent or measured; ask for less."
                 )
