@@ -145,6 +145,7 @@ class Interval:
         Returns
         -------
         column : Interval
+            Without missing cells.
         """
         return replace(self, nullable=False)
 
@@ -313,6 +314,7 @@ class Categories:
         Returns
         -------
         column : Categories
+            Without missing cells.
         """
         return Categories(self.categories, ordered=self.ordered)
 

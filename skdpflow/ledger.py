@@ -257,11 +257,23 @@ class PrivacyLedger:
         return tuple(event_from_dict(json.loads(text)["event"]) for _, text, _ in self._read()[1:])
 
     def spent(self) -> float:
-        """Return the epsilon of all entries together, at the ledger's delta."""
+        """Return the epsilon of all entries together, at the ledger's delta.
+
+        Returns
+        -------
+        epsilon : float
+            What the rows have been charged so far.
+        """
         return self._spent(self._read())
 
     def remaining(self) -> float:
-        """Return the ledger's epsilon less what is spent; by tight composition a fit may ask for more than that."""
+        """Return the ledger's epsilon less what is spent; by tight composition a fit may ask for more than that.
+
+        Returns
+        -------
+        epsilon : float
+            At least 0.
+        """
         return max(0.0, self.epsilon - self.spent())
 
     def what_if(self, event: Event) -> float:
