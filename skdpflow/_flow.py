@@ -82,6 +82,8 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         `PrivacyLeakWarning` is raised and the release is marked as not private.
     ledger : PrivacyLedger or None, default=None
         Budget of the data set. `fit` debits its own whole budget from it before any noise is drawn.
+        It belongs to the data and not to the model: `save`, `load` and `from_release` leave it out, so a later
+        `fit` of such a flow is charged only if it is given the ledger again.
 
     Attributes
     ----------

@@ -22,6 +22,8 @@ from sklearn.preprocessing import FunctionTransformer
 from skdpflow import BudgetExceededError, DPSlicedWassersteinFlow, LedgerError, PrivacyLedger
 from skdpflow.accountants import GaussianEvent, PLDAccountant
 from skdpflow.accountants.events import ComposedEvent
+from skdpflow.compose import GenerativePipeline
+from skdpflow.preprocessing import DPStandardScaler
 
 X = np.random.default_rng(0).uniform(size=(120, 2))
 EVENT = GaussianEvent(20.0)
@@ -158,3 +160,12 @@ def test_relation_seeded_noise_and_bad_input_are_refused_unpaid(ledger):
         flow(ledger).fit(np.full((5, 2), np.nan))
     flow(ledger).set_params().plan(n_guess=50, n_features=2)
     assert ledger.events == ()
+
+
+def test_a_pipeline_does_not_charge_a_part_of_its_budget():
+    ledger = PrivacyLedger(epsilon=10.0, delta=1e-5)
+    flow = DPSlicedWassersteinFlow(ledger=ledger, domain=(0, 1))
+    pipe = GenerativePipeline([("scale", DPStandardScaler(domain=(0, 1))), ("flow", flow)], epsilon=1.0)
+    with pytest.raises(ValueError, match="ledger=None"):
+        pipe.fit(np.random.default_rng(0).uniform(size=(100, 2)))
+    assert not ledger.events

@@ -163,6 +163,13 @@ class GenerativePipeline(Pipeline):
             steps spent is spent.
         """
         budgets = self._budgets(self._check_steps())
+        for name, step in self.steps:
+            if getattr(step, "ledger", None) is not None:
+                raise ValueError(
+                    f"The step {name!r} has a ledger, which private transformers do not debit: it would hold a part of "
+                    "what this pipeline spends. Set ledger=None, and debit the whole budget by hand with "
+                    "PrivacyLedger.debit."
+                )
         fitted: list[tuple[str, Any]] = []
         rows, domain = X, None
         for name, step in self.steps:
