@@ -12,6 +12,8 @@ Array = NDArray[np.float64]
 
 #: Bounds on the slope of a monotone map.
 MIN_SLOPE, MAX_SLOPE = 1e-3, 1e3
+#: Knots closer than this, beside 1 + |x|, are one: the smallest rise between others stays 1e6 times above rounding.
+NEAR_TIE = 1e-5
 
 
 def monotone_knots(x: Array, y: Array) -> tuple[Array, Array]:
@@ -30,7 +32,7 @@ def monotone_knots(x: Array, y: Array) -> tuple[Array, Array]:
         Increasing places without near-ties, and values with slopes in [`MIN_SLOPE`, `MAX_SLOPE`], kept at the middle
         knot.
     """
-    keep = np.concatenate([[True], np.diff(x) > 1e-9 * (1.0 + np.abs(x[1:]))])
+    keep = np.concatenate([[True], np.diff(x) > NEAR_TIE * (1.0 + np.abs(x[1:]))])
     x, y = x[keep], y[keep]
     dx = np.diff(x)
     rises = np.clip(np.diff(y), MIN_SLOPE * dx, MAX_SLOPE * dx)

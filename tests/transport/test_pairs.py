@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
@@ -35,6 +35,8 @@ def targets(draw):
     return target(np.rint(counts), given_edges, moved_edges, sd=sd, ordered=draw(st.booleans()))
 
 
+# knots 2.5e-9 apart, of which rounding once made a slope below the smallest
+@example(target(np.zeros((2, 2)), [0.0], [0.1], sd=0.1, ordered=False), 600)
 @given(targets(), st.sampled_from([1, 7, 600]))
 @settings(max_examples=100, deadline=None)
 def test_layers_are_invertible(what, n):
