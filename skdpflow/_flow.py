@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Self
@@ -15,13 +14,12 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skdpflow._files import load_flow, save_flow
-from skdpflow._parameters import TRANSPORT, Parameters, check_transport, checked_mechanism
+from skdpflow._parameters import TRANSPORT, Parameters, check_transport, checked_mechanism, set_released
 from skdpflow._validation import check_generator, check_int, check_shares, class_codes, invalid
 from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import Budget, measure
 from skdpflow.curator.noise import NoiseSource
-from skdpflow.domain import Categories, Column, Domain
-from skdpflow.exceptions import PrivacyLeakWarning
+from skdpflow.domain import Categories, Column
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.mechanisms import Mechanism, resolve_mechanism
 from skdpflow.metrics import sliced_wasserstein_distance
@@ -130,6 +128,8 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
     ((5, 3), (5,), (1.0, 1e-06))
     """
 
+    classes_: NDArray[Any]
+
     def __init__(
         self,
         epsilon: float = 1.0,
@@ -191,14 +191,8 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
             If the ledger has too little left or cannot record: nothing is spent or measured then.
         """
         given = Parameters.of(self)
-        noise = NoiseSource(given.noise_seed)
-        if not noise.private:
-            warnings.warn(
-                "noise_random_state is set: whoever knows it can remove the noise, so this fit guarantees no "
-                "privacy. Use it for tests and benchmarks only.",
-                PrivacyLeakWarning,
-                stacklevel=2,
-            )
+        noise = NoiseSource(given.spending.noise_seed)
+        given.spending.warn_if_seeded()
         release = self._measure(X, y, given, given.mechanism, self.domain, self.target, noise, given.ledger)
         if given.verbose:
             print(release.describe())
@@ -217,18 +211,25 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
     ) -> Release:
         """Check the rows and carry out the plan of a mechanism on them."""
         # on a copy, so that input that is refused leaves an earlier fit as it was
-        source = admit(copy.copy(self), X, y, domain=domain, target=target)
+        source, spending = admit(copy.copy(self), X, y, domain=domain, target=target), given.spending
         return measure(
             source,
             source.domain,
             target,
             mechanism,
             given.projections,
-            Budget(given.epsilon, given.delta, given.neighbours, given.accountant, given.accountant_name, ledger),
+            Budget(
+                spending.epsilon,
+                spending.delta,
+                spending.neighbours,
+                spending.accountant,
+                spending.accountant_name,
+                ledger,
+            ),
             noise,
             seed=given.seed,
             transport=given.transport,
-            n_jobs=given.n_jobs,
+            n_jobs=spending.n_jobs,
         )
 
     def plan(self, *, n_guess: int, n_features: int | None = None, n_classes: int | None = None) -> FitPlan:
@@ -280,15 +281,9 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
     def _learn(self, release: Release, mechanism: Mechanism) -> Self:
         """Set every fitted attribute from a Release."""
         self._model = mechanism.learn(release)
-        for name in {"classes_", "feature_names_in_"} & set(vars(self)):
-            delattr(self, name)
-        self.release_ = release
-        self.privacy_spent_ = (release.epsilon, release.delta) if release.private else (float("inf"), 1.0)
-        self.domain_: Domain = release.domain
-        self.n_features_in_ = len(release.domain)
-        names = release.schema.feature_names
-        if names is not None:
-            self.feature_names_in_ = np.array(names, dtype=object)
+        set_released(self, release)
+        if hasattr(self, "classes_"):  # of an earlier fit
+            del self.classes_
         if isinstance(release.target, Categories):
             codes = np.arange(release.target.n_levels)
             self.classes_ = np.asarray(decode_target(codes, release.target, release.schema))
@@ -428,12 +423,13 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         changed = {p: now[p] for p in getattr(mechanism, "refit_params", ())}
         return self._learn(self.release_.with_transport(check_transport(self), changed), mechanism)
 
-    def _draw(self, leaf: NDArray[np.int64], rng: np.random.Generator) -> tuple[Any, Any]:
-        return self._decoded(self._model.sample(leaf, rng), leaf)
-
-    def _draw_where(
+    def _draw(
         self, n: int, where: Any, rng: np.random.Generator, leaf: NDArray[np.int64] | None = None
     ) -> tuple[Any, Any]:
+        """Draw rows, of given leaves or of any, that meet a condition if there is one."""
+        if where is None:
+            leaf = self._model.draw_leaves(n, rng) if leaf is None else leaf
+            return self._decoded(self._model.sample(leaf, rng), leaf)
         ranges = condition_of(where, self.release_.domain)
         if leaf is None:
             return self._decoded(*sample_where(self._model, n, ranges, lambda m: self._model.draw_leaves(m, rng), rng))
@@ -479,9 +475,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         """
         check_is_fitted(self)
         n, rng = self._request(n_samples, random_state)
-        if where is not None:
-            return self._draw_where(n, where, rng)[0]
-        return self._draw(self._model.draw_leaves(n, rng), rng)[0]
+        return self._draw(n, where, rng)[0]
 
     def sample_labeled(
         self,
@@ -538,15 +532,12 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
             n, rng = self._request(len(leaves) if n_samples is None else n_samples, random_state)
             if n != len(leaves):
                 raise ValueError("y must have n_samples entries. Leave n_samples out: one row is drawn per entry.")
-            return self._draw(leaves, rng) if where is None else self._draw_where(n, where, rng, leaves)
+            return self._draw(n, where, rng, leaves)
         n, rng = self._request(1 if n_samples is None else n_samples, random_state)
         if proportions is None:
-            if where is not None:
-                return self._draw_where(n, where, rng)
-            return self._draw(self._model.draw_leaves(n, rng), rng)
+            return self._draw(n, where, rng)
         shares = check_shares(name, "proportions", proportions, classes or ())
-        leaves = rng.choice(len(shares), size=n, p=shares)
-        return self._draw(leaves, rng) if where is None else self._draw_where(n, where, rng, leaves)
+        return self._draw(n, where, rng, rng.choice(len(shares), size=n, p=shares))
 
     def _request(self, n_samples: Any, random_state: Any) -> tuple[int, np.random.Generator]:
         name = type(self).__name__

@@ -1,18 +1,21 @@
-"""The parameters of `DPSlicedWassersteinFlow`, checked and resolved before anything is read or spent."""
+"""Parameters of what measures rows, checked and resolved before anything is read or spent."""
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 from sklearn.base import clone
 
 from skdpflow._validation import check_choice, check_generator, check_int, check_real, invalid
 from skdpflow.accountants.base import Accountant, accountant_name, resolve_accountant
+from skdpflow.exceptions import PrivacyLeakWarning
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.mechanisms import Mechanism, check_setting, resolve_mechanism
 from skdpflow.projections import ProjectionSampler, as_sampler
+from skdpflow.release import Release
 
 #: Parameters of the flow alone: they may change without another look at the rows.
 TRANSPORT = ("n_steps", "step_size", "n_particles")
@@ -34,22 +37,69 @@ def checked_mechanism(estimator: Any) -> Mechanism:
     return cast(Mechanism, clone(mechanism, safe=False))
 
 
+def set_released(estimator: Any, release: Release) -> None:
+    """Set the attributes that every fit has from its Release."""
+    estimator.release_ = release
+    estimator.privacy_spent_ = (release.epsilon, release.delta) if release.private else (float("inf"), 1.0)
+    estimator.domain_ = release.domain
+    estimator.n_features_in_ = len(release.domain)
+    names = release.schema.feature_names
+    if names is not None:
+        estimator.feature_names_in_ = np.array(names, dtype=object)
+    elif hasattr(estimator, "feature_names_in_"):  # of an earlier fit
+        del estimator.feature_names_in_
+
+
 @dataclass(frozen=True)
-class Parameters:
-    """What `fit` works with; `seed` is drawn from ``random_state``."""
+class Spending:
+    """How much a fit may spend, how that is accounted for, and where its noise comes from."""
 
     epsilon: float
     delta: float
     neighbours: str
     accountant: Accountant
     accountant_name: str
+    n_jobs: int | None
+    noise_seed: int | None
+
+    @classmethod
+    def of(cls, estimator: Any) -> Self:
+        """Check the parameters of an estimator."""
+        name = type(estimator).__name__
+        n_jobs, noise_seed = estimator.n_jobs, estimator.noise_random_state
+        if n_jobs is not None and check_int(name, "n_jobs", n_jobs) == 0:
+            raise invalid(name, "n_jobs", "None or an int other than 0", n_jobs)
+        return cls(
+            epsilon=check_real(name, "epsilon", estimator.epsilon, 0.0),
+            delta=check_real(name, "delta", estimator.delta, 0.0, 1.0),
+            neighbours=check_choice(name, "neighbours", estimator.neighbours, ("add-remove", "replace-one")),
+            accountant=resolve_accountant(estimator.accountant, owner=name),
+            accountant_name=accountant_name(estimator.accountant),
+            n_jobs=None if n_jobs is None else int(n_jobs),
+            noise_seed=None if noise_seed is None else check_int(name, "noise_random_state", noise_seed, 0),
+        )
+
+    def warn_if_seeded(self) -> None:
+        """Warn the caller of `fit` that seeded noise protects nothing."""
+        if self.noise_seed is not None:
+            warnings.warn(
+                "noise_random_state is set: whoever knows it can remove the noise, so this fit guarantees no "
+                "privacy. Use it for tests and benchmarks only.",
+                PrivacyLeakWarning,
+                stacklevel=3,
+            )
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What `fit` of a flow works with; `seed` is drawn from ``random_state``."""
+
+    spending: Spending
     mechanism: Mechanism
     projections: ProjectionSampler
     transport: dict[str, Any]
-    n_jobs: int | None
     verbose: int
     seed: int
-    noise_seed: int | None
     ledger: PrivacyLedger | None
 
     @classmethod
@@ -58,26 +108,17 @@ class Parameters:
         name = type(estimator).__name__
         if not isinstance(estimator.ledger, PrivacyLedger | None):
             raise invalid(name, "ledger", "a PrivacyLedger or None", estimator.ledger)
-        n_jobs, verbose, noise_seed = estimator.n_jobs, estimator.verbose, estimator.noise_random_state
-        if n_jobs is not None and check_int(name, "n_jobs", n_jobs) == 0:
-            raise invalid(name, "n_jobs", "None or an int other than 0", n_jobs)
+        spending, verbose = Spending.of(estimator), estimator.verbose
         if isinstance(verbose, bool | np.bool_):
             verbose = int(verbose)
-        neighbours = check_choice(name, "neighbours", estimator.neighbours, ("add-remove", "replace-one"))
         mechanism = checked_mechanism(estimator)
-        offers = check_setting(mechanism, estimator.target, neighbours)
+        offers = check_setting(mechanism, estimator.target, spending.neighbours)
         return cls(
+            spending=spending,
             ledger=estimator.ledger,
-            epsilon=check_real(name, "epsilon", estimator.epsilon, 0.0),
-            delta=check_real(name, "delta", estimator.delta, 0.0, 1.0),
-            neighbours=neighbours,
-            accountant=resolve_accountant(estimator.accountant, owner=name),
-            accountant_name=accountant_name(estimator.accountant),
             mechanism=mechanism,
             projections=as_sampler(estimator.projections, available=offers, owner=name),
             transport=check_transport(estimator),
-            n_jobs=None if n_jobs is None else int(n_jobs),
             verbose=check_int(name, "verbose", verbose, 0),
-            noise_seed=None if noise_seed is None else check_int(name, "noise_random_state", noise_seed, 0),
             seed=int(check_generator(name, "random_state", estimator.random_state).integers(2**31)),
         )

@@ -70,6 +70,7 @@ def grow_partitions(
     edges = [latent_edges(transform, j, e) for j, e in enumerate(split(bins, "pair_edges"))]
     d = len(edges)
     binned = np.column_stack([np.searchsorted(e, z[:, j], side="right") for j, e in enumerate(edges)])
+    binned = binned.astype(np.float32)  # as trees want it, once for all of them
     columns, tables = [], []
     for i in range(n_partitions):
         own = np.sort(rng.choice(d, size=min(WIDTH, d), replace=False))

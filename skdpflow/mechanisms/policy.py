@@ -199,7 +199,7 @@ def regime(
     d: int,
     n_leaves: int,
     *,
-    spent: float = 0.07,
+    spent: float = sum(FIRST_SHARES.values()),
     ordered: bool = False,
     n_slices: int | None = None,
     n_pairs: int | None = None,
@@ -217,7 +217,7 @@ def regime(
         Number of columns.
     n_leaves : int
         Number of leaves.
-    spent : float, default=0.07
+    spent : float, default=sum(FIRST_SHARES.values())
         Share of earlier rounds.
     ordered : bool, default=False
         Whether leaves are cells of a numeric target.

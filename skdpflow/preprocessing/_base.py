@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -14,15 +13,13 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import check_is_fitted
 
-from skdpflow._validation import check_choice, check_int, check_real, invalid
-from skdpflow.accountants.base import accountant_name, resolve_accountant
+from skdpflow._parameters import Spending, set_released
 from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import Budget, measure
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Domain, Interval
-from skdpflow.exceptions import PrivacyLeakWarning
 from skdpflow.plan import Public, Rounds
-from skdpflow.release import Release
+from skdpflow.release import Measurement, Release
 from skdpflow.transport.decode import decode
 
 Array = NDArray[np.float64]
@@ -123,43 +120,20 @@ class DPTransformer(TransformerMixin, BaseEstimator):
             If a parameter is not valid or the rows cannot be used: nothing is spent then, and no value of a
             row is shown.
         """
-        name = type(self).__name__
-        if self.n_jobs is not None and check_int(name, "n_jobs", self.n_jobs) == 0:
-            raise invalid(name, "n_jobs", "None or an int other than 0", self.n_jobs)
-        seed = self.noise_random_state
-        budget = Budget(
-            check_real(name, "epsilon", self.epsilon, 0.0),
-            check_real(name, "delta", self.delta, 0.0, 1.0),
-            check_choice(name, "neighbours", self.neighbours, ("add-remove", "replace-one")),
-            resolve_accountant(self.accountant, owner=name),
-            accountant_name(self.accountant),
-        )
-        plan = self._plan()
-        noise = NoiseSource(None if seed is None else check_int(name, "noise_random_state", seed, 0))
+        given, plan = Spending.of(self), self._plan()
+        budget = Budget(given.epsilon, given.delta, given.neighbours, given.accountant, given.accountant_name)
+        noise = NoiseSource(given.noise_seed)
         # on a copy, so that input that is refused leaves an earlier fit as it was
         source = admit(copy.copy(self), X, domain=self.domain)
-        if not noise.private:
-            warnings.warn(
-                "noise_random_state is set: whoever knows it can remove the noise, so this fit guarantees no "
-                "privacy. Use it for tests and benchmarks only.",
-                PrivacyLeakWarning,
-                stacklevel=2,
-            )
+        given.warn_if_seeded()
         release = measure(
-            source, source.domain, None, plan, None, budget, noise, seed=0, transport={}, n_jobs=self.n_jobs
+            source, source.domain, None, plan, None, budget, noise, seed=0, transport={}, n_jobs=given.n_jobs
         )
         return self._learn(release)
 
     def _learn(self, release: Release) -> Self:
         """Set every fitted attribute from a Release."""
-        if hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
-        self.release_ = release
-        self.privacy_spent_ = (release.epsilon, release.delta) if release.private else (float("inf"), 1.0)
-        self.domain_ = release.domain
-        self.n_features_in_ = len(release.domain)
-        if release.schema.feature_names is not None:
-            self.feature_names_in_ = np.array(release.schema.feature_names, dtype=object)
+        set_released(self, release)
         self.domain_out_ = self._learn_map(release)
         return self
 
@@ -237,6 +211,6 @@ def lattice_steps(epsilon: float, multiplier: float, touched: float, power: int)
     return int(np.clip(2.0 ** np.floor(np.log2((noise / multiplier) ** (1.0 / power))), 2, 2**12))
 
 
-def rows_in(release: Release) -> float:
+def rows_in(counts: Measurement) -> float:
     """Return the noisy number of rows, at least one."""
-    return max(float(release["counts"].values.sum()), 1.0)
+    return max(float(counts.values.sum()), 1.0)

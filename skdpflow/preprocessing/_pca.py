@@ -57,7 +57,7 @@ class _Rounds:
             Request("counts", "counts", SHARES["counts"], {"n_leaves": 1}),
             Request("mean", "mean", SHARES["mean"], ball),
         ]
-        n = max(float(counts.values.sum()), 1.0)
+        n = rows_in(counts)
         scaled = {**scaled, "centre": np.rint(centre_of(mean, n) * LATENT_STEPS).astype(np.int64)}
         largest = 4.0 * d * LATENT_STEPS**2
         edges = np.unique(np.rint(largest * NORM_RATIO ** -np.arange(NORM_BINS - 1.0, -1.0, -1.0)).astype(np.int64))
@@ -219,7 +219,7 @@ class DPPCA(ClassNamePrefixFeaturesOutMixin, DPTransformer):
         return Plan("pca", {"n_components": k}, checked)
 
     def _learn_map(self, release: Release) -> Domain:
-        second, n, d = release["second_moment"], rows_in(release), len(release.domain)
+        second, n, d = release["second_moment"], rows_in(release["counts"]), len(release.domain)
         step = float(second.params["radius"]) / float(second.params["steps"])
         centre = np.asarray(second.params["centre"], dtype=np.int64)
         drift = centre_of(release["mean"], n) - centre / LATENT_STEPS  # the lattice moved the centre this little

@@ -113,7 +113,7 @@ class DPStandardScaler(OneToOneFeatureMixin, DPTransformer):
         return Plan("standard_scaler", {}, rounds)
 
     def _learn_map(self, release: Release) -> Domain:
-        mean, variance = scaled_moments(release["column_moments"], rows_in(release))
+        mean, variance = scaled_moments(release["column_moments"], rows_in(release["counts"]))
         columns = release.domain.columns
         self._lower = np.array([c.lower for c in columns], dtype=np.float64)  # type: ignore[union-attr]
         width = np.array([c.upper for c in columns], dtype=np.float64) - self._lower  # type: ignore[union-attr]
