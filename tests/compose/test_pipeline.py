@@ -253,6 +253,7 @@ def test_grid_search():
 
 def test_numeric_targets():
     X, _ = table()
-    model = pipe().set_params(flow__target=Interval(-8.0, 8.0)).fit(X, X["a"])
+    # at epsilon 1 one fit in ten sees a single component and fails below; at 10 none of 200 came near
+    model = pipe(epsilon=10.0).set_params(flow__target=Interval(-8.0, 8.0)).fit(X, X["a"])
     rows, y = model.sample_labeled(1000)
     assert np.corrcoef(rows["a"], y)[0, 1] > 0.8
