@@ -157,9 +157,10 @@ def test_a_release_of_other_columns_is_refused():
 def test_common_checks_of_its_parameters():
     names = ("check_estimator_cloneable", "check_get_params_invariance", "check_set_params", "check_estimator_repr",
              "check_no_attributes_set_in_init", "check_valid_tag_types")  # fmt: skip
-    found = 0
+    found = set()
     for estimator, check in estimator_checks_generator(DPOversampler(flow())):
-        if getattr(check, "func", check).__name__ in names:
+        name = getattr(check, "func", check).__name__
+        if name in names:
             check(estimator)
-            found += 1
-    assert found == len(names)
+            found.add(name)  # scikit-learn 1.6 lists one of them twice
+    assert found == set(names)

@@ -18,7 +18,7 @@ from skdpflow.compose import TrainOnSynthetic
 
 MODELS = [
     TrainOnSynthetic(
-        LogisticRegression(),
+        LogisticRegression(max_iter=1000),
         DPSlicedWassersteinFlow(
             1e4, 0.1, noise_random_state=0, random_state=0, domain=(-32.0, 32.0), target=Categories()
         ),
