@@ -1,6 +1,6 @@
 """
-One hospital helps another
-==========================
+Healthcare: one hospital helps another
+======================================
 
 Hospital A has many patients. Hospital B has few, and two of them only had the rare event. A may
 not hand out its records, but it may publish a :class:`~skdpflow.Release`: noisy statistics with a guarantee. B fills up
@@ -52,11 +52,31 @@ flow.fit(X[a], event[a]).release_.save(file)
 print(f"{len(file.getvalue()) / 1024:.0f} KiB")
 
 # %%
+# What B can see of A
+# -------------------
+# A's patients, which B never sees, beside as many drawn from the file. Doctors know the slope: the event is
+# commoner where both are high.
+
+release = Release.load(io.BytesIO(file.getvalue()))
+X_new, event_new = DPSlicedWassersteinFlow.from_release(release).sample_labeled(len(a), random_state=0)
+
+fig, axes = plt.subplots(1, 2, figsize=(8, 3.8), sharex=True, sharey=True, layout="constrained")
+pictures = {"A's patients": (X[a], event[a]), "from A's Release, epsilon 3": (X_new, event_new)}
+for ax, (title, (rows, labels)) in zip(axes, pictures.items(), strict=True):
+    for label, colour, marker, name in [(0, "#0072b2", "o", "without the event"), (1, "#d55e00", "^", "with it")]:
+        bmi, triglycerides = rows[labels == label][:, [0, 3]].T
+        ax.scatter(bmi, triglycerides, s=18, color=colour, marker=marker, alpha=0.6, lw=0, label=name)
+    ax.set(title=title, xlabel="body mass index")
+    ax.spines[["top", "right"]].set_visible(False)
+axes[0].set_ylabel("log of triglycerides")
+axes[0].legend(frameon=False, loc="lower right")
+plt.show()
+
+# %%
 # Hospital B fills up its rare class
 # ----------------------------------
 # The result holds B's own rows, so it is *not private* towards B's patients: B trains for its own use.
 
-release = Release.load(io.BytesIO(file.getvalue()))
 more, labels = DPOversampler(release, random_state=0).fit_resample(X[b], event[b])
 print("before:", np.bincount(event[b]), "after:", np.bincount(labels))
 

@@ -2,7 +2,17 @@
 
 from pathlib import Path
 
-ORDER = ("quickstart", "choosing_epsilon", "pipeline_and_grid_search", "own_sampler", "paper_mechanism")
+ORDER = (
+    "quickstart",
+    "choosing_epsilon",
+    "hospitals",
+    "loans",
+    "taxi_trips",
+    "digits",
+    "pipeline_and_grid_search",
+    "own_sampler",
+    "paper_mechanism",
+)
 
 
 class ReadingOrder:
