@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
+from skdpflow._consistency import covers
 from skdpflow._validation import check_choice, check_real
 from skdpflow.accountants import ComposedEvent, Event, event_from_dict, event_to_dict, resolve_accountant
 from skdpflow.exceptions import BudgetExceededError, LedgerError
@@ -310,7 +311,7 @@ class PrivacyLedger:
         return pd.DataFrame(table, columns=["time", "what", "event", "epsilon", "head"])
 
     def verify(self, releases: Iterable[Any]) -> None:
-        """Check that the debit of every Release is in the chain.
+        """Check that the chain holds a debit for every Release, of all that its fit was allowed.
 
         Parameters
         ----------
@@ -320,14 +321,20 @@ class PrivacyLedger:
         Raises
         ------
         LedgerError
-            If one is missing: the ledger was set back to an older copy, or is not the one of that fit.
+            If one is missing: the ledger was set back to an older copy, or is not the one of that fit. Also if the
+            debit is smaller than the `cap` of the Release, or of another neighbouring relation.
         """
-        heads = {head for _, _, head in self._read()[1:]}
+        entries = {head: event_from_dict(json.loads(text)["event"]) for _, text, head in self._read()[1:]}
         for i, release in enumerate(releases):
-            if release.ledger not in heads:
+            if release.ledger not in entries:
                 raise LedgerError(
                     f"The debit of release {i} is not in the ledger. It was set back to an older copy, or the release "
                     "was made without it or with another one."
+                )
+            if release.neighbours != self.neighbours or not covers(entries[release.ledger], release.cap):
+                raise LedgerError(
+                    f"The debit of release {i} is smaller than what its fit was allowed (its cap, under "
+                    f"neighbours={release.neighbours!r}). The ledger or the release was altered: do not trust it."
                 )
 
     def __sklearn_clone__(self) -> PrivacyLedger:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
-import zipfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -17,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from skdpflow._archive import plain, read_arrays, write_arrays
+from skdpflow._consistency import check_consistency
 from skdpflow.accountants.events import Event, event_from_dict, event_to_dict, flatten_event
 from skdpflow.domain import Categories, Column, Domain, Interval, column_from_dict
 from skdpflow.exceptions import ReleaseError
 from skdpflow.schema import Schema
 
 FORMAT_VERSION = 1
-_MAX_MEMBERS = 10_000
 
 
 def rounded_normal_pmf(k: NDArray[Any], scale: float) -> NDArray[np.float64]:
@@ -162,8 +161,12 @@ class Release:
     accountant : str
         Name of the accountant that calibrated the noise.
     event : Event
-        Everything recorded by the ledger, in order; events measured with adaptively chosen noise are covered by the
-        fixed cap that was calibrated to (`epsilon`, `delta`).
+        Everything that was measured, in order.
+    cap : Event
+        What the fit was allowed at most, fixed before anything was read: one Gaussian release that uses the whole
+        budget, thresholds, and the floating-point slack as a mechanism of its own. `event` lies within it. This is what
+        (`epsilon`, `delta`) is guaranteed for, and what a `PrivacyLedger` is charged. With seeded noise it
+        holds a `NonPrivateEvent`.
     mechanism : mapping
         Name and parameters of the mechanism.
     measurements : tuple of Measurement
@@ -198,6 +201,7 @@ class Release:
     delta: float
     accountant: str
     event: Event
+    cap: Event
     mechanism: Mapping[str, Any]
     measurements: tuple[Measurement, ...]
     transport: Mapping[str, Any]
@@ -338,18 +342,15 @@ class Release:
             "delta": self.delta,
             "accountant": self.accountant,
             "event": event_to_dict(self.event),
+            "cap": event_to_dict(self.cap),
             "mechanism": dict(self.mechanism),
             "transport": dict(self.transport),
             "private": self.private,
             "ledger": self.ledger,
             "measurements": measurements,
         }
-        if any(array.dtype.hasobject for array in arrays.values()):
-            raise TypeError("A Release can hold arrays of plain numbers and text only, not of objects.")
-        text = json.dumps(header, allow_nan=False, default=_plain).encode()
-        arrays["header"] = np.frombuffer(text, dtype=np.uint8)
-        arrays["digest"] = np.frombuffer(_digest(arrays), dtype=np.uint8)
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        text = json.dumps(header, allow_nan=False, default=plain).encode()
+        write_arrays(file, {**arrays, "header": np.frombuffer(text, dtype=np.uint8)})
 
     @classmethod
     def load(cls, file: str | os.PathLike[str] | io.IOBase, *, max_bytes: int = 2**31) -> Release:
@@ -371,25 +372,24 @@ class Release:
         OSError
             If there is no such file, or it cannot be opened.
         ReleaseError
-            If the file is damaged, was altered, is of another format or version, is too large, or holds anything but
-            plain arrays and JSON. Nothing is ever unpickled. The digest detects damage, not a forger who recomputes
+            If the file is damaged, was altered, is of another format or version, is too large, holds anything but
+            plain arrays and JSON, or contradicts itself: the noise, the events, the cap and (epsilon, delta) have to
+            agree. Nothing is ever unpickled. The digest detects damage, not a forger who recomputes
             it: load files from sources that you trust, or sign them.
         """
         if isinstance(file, str | os.PathLike):
             with open(file, "rb") as opened:
                 return cls.load(opened, max_bytes=max_bytes)
         try:
-            arrays = _read_arrays(file, max_bytes)
-            digest = arrays.pop("digest")
-            problem = None if bytes(digest) == _digest(arrays) else "its digest does not match its content"
-            release = None if problem else cls._from_arrays(arrays)
+            release = cls._from_arrays(read_arrays(file, max_bytes))
         except ReleaseError:
             raise
         except Exception as e:  # a hostile file can fail in any way; the reader learns one thing
-            problem, release = f"it could not be read ({type(e).__name__})", None
+            release, problem = None, type(e).__name__
         if release is None:
             raise ReleaseError(
-                f"Not a valid Release file: {problem}. It is damaged, was altered, or was not written by Release.save."
+                f"Not a valid Release file: it could not be read ({problem}). It is damaged, was altered, or was not "
+                "written by Release.save."
             )
         return release
 
@@ -422,7 +422,7 @@ class Release:
             raise ReleaseError("The head of the ledger in the file is not text.")
         if len({m.name for m in measurements}) < len(measurements):
             raise ReleaseError("Two measurements of the file have the same name.")
-        return cls(
+        release = cls(
             domain=Domain.from_dict(header["domain"]),
             target=None if header["target"] is None else column_from_dict(header["target"]),
             schema=Schema.from_dict(header["schema"]),
@@ -431,45 +431,16 @@ class Release:
             delta=float(header["delta"]),
             accountant=header["accountant"],
             event=event_from_dict(header["event"]),
+            cap=event_from_dict(header["cap"]),
             mechanism=header["mechanism"],
             measurements=tuple(measurements),
             transport=header["transport"],
             private=header["private"],
             ledger=header["ledger"],
         )
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"A Release can hold numbers, text and arrays only. Got an instance of {type(value).__name__!r}.")
+        check_consistency(release)
+        return release
 
 
 def _positive(*values: Any) -> bool:
     return all(bool(np.all(np.isfinite(v) & (np.asarray(v) > 0))) for v in values)
-
-
-def _digest(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    h = hashlib.sha256()
-    for name in sorted(arrays):
-        a = np.ascontiguousarray(arrays[name])
-        h.update(f"{name}|{a.dtype.str}|{a.shape}|".encode())
-        h.update(a.tobytes())
-    return h.digest()
-
-
-def _read_arrays(file: Any, max_bytes: int) -> dict[str, NDArray[Any]]:
-    with zipfile.ZipFile(file) as z:
-        infos = z.infolist()
-        if len(infos) > _MAX_MEMBERS or sum(i.file_size for i in infos) > max_bytes:
-            raise ReleaseError(f"The file is larger than a Release may be ({max_bytes} bytes unpacked).")
-        arrays = {}
-        for info in infos:
-            with z.open(info) as member:
-                # bounded: a member whose header lies about its size cannot unpack to more than it declares
-                data = member.read(info.file_size + 1)
-            array = np.load(io.BytesIO(data), allow_pickle=False)
-            if not isinstance(array, np.ndarray):
-                raise ReleaseError("Not a valid Release file: it holds something other than plain arrays.")
-            arrays[info.filename.removesuffix(".npy")] = array
-    return arrays

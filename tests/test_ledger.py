@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 
 import numpy as np
@@ -126,6 +127,16 @@ def test_a_killed_process_leaves_a_consistent_ledger(tmp_path):
         heads += process.communicate()[0].splitlines()
         recorded = set(PrivacyLedger(path, epsilon=100, delta=1e-6).history()["head"])
         assert {head for head in heads if len(head) == 64} <= recorded
+
+
+def test_a_debit_smaller_than_the_cap_of_its_release_is_found(ledger):
+    paid, other = flow(ledger).fit(X).release_, flow(ledger, 0.4).fit(X).release_
+    ledger.verify([paid, other, paid.with_transport({"n_steps": 3}, {})])
+    ledger.verify([replace(paid, cap=other.cap), replace(other, cap=GaussianEvent(1e4))])
+    less = replace(paid, ledger=ledger.debit(GaussianEvent(99.0), neighbours="add-remove"))
+    for altered in (replace(other, cap=paid.cap), less, replace(paid, neighbours="replace-one")):
+        with pytest.raises(LedgerError, match="debit of release 2 is smaller"):
+            ledger.verify([paid, other, altered])
 
 
 def test_damage_rollback_and_another_budget_are_refused(tmp_path):

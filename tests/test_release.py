@@ -16,7 +16,7 @@ import pytest
 from scipy import stats
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, Release
-from skdpflow.accountants import ComposedEvent, GaussianEvent, ThresholdEvent
+from skdpflow.accountants import ComposedEvent, GaussianEvent, NonPrivateEvent, ThresholdEvent, flatten_event
 from skdpflow.exceptions import PrivacyLeakWarning, ReleaseError
 from skdpflow.release import Measurement, rounded_normal_pmf, rounded_normal_sd
 from skdpflow.schema import Schema
@@ -120,7 +120,7 @@ def test_the_file_is_called_as_asked(release, tmp_path, name):
 
 def test_plain_and_numpy_numbers_can_be_parameters():
     params = {"n_leaves": np.int64(3), "radius": np.float64(1.5), "on": np.True_}
-    m = Measurement("m", "counts", params, np.arange(3), np.ones(1), 1.0, GaussianEvent(2.0))
+    m = Measurement("m", "counts", params, np.arange(3), 9 * np.ones(1), 1.0, GaussianEvent(9.0))
     release = Release(
         domain=Domain({"a": Interval(0, 1)}),
         target=None,
@@ -129,7 +129,8 @@ def test_plain_and_numpy_numbers_can_be_parameters():
         epsilon=1.0,
         delta=1e-6,
         accountant="gdp",
-        event=ComposedEvent([GaussianEvent(2.0), ThresholdEvent(1e-9)]),
+        event=ComposedEvent([GaussianEvent(9.0)]),
+        cap=ComposedEvent([GaussianEvent(9.0), ThresholdEvent(1e-9)]),
         mechanism={"name": "mine", "k": np.int32(4)},
         measurements=(m,),
         transport={"seed": 1},
@@ -137,7 +138,7 @@ def test_plain_and_numpy_numbers_can_be_parameters():
     again = Release.load(io.BytesIO(to_bytes(release)))
     assert again["m"].params == {"n_leaves": 3, "radius": 1.5, "on": True}
     assert again.mechanism == {"name": "mine", "k": 4}
-    assert again.event == release.event
+    assert (again.event, again.cap) == (release.event, release.cap)
 
 
 def test_objects_are_not_written():
@@ -217,6 +218,8 @@ def refused(data, match="Release file|measurement|file", **kwargs):
 
 
 def test_the_forger_of_these_tests_can_forge(saved, release):
+    assert not release.private
+    assert NonPrivateEvent() in flatten_event(release.cap)
     assert Release.load(io.BytesIO(forged(saved, lambda c, h: None))).epsilon == release.epsilon
     forged_epsilon = forged(saved, lambda c, h: h.update(epsilon=9.0))
     assert Release.load(io.BytesIO(forged_epsilon)).epsilon == 9.0
@@ -348,6 +351,16 @@ def put_in_measurement(**entries):
     return lambda content, header: header["measurements"][0].update(entries)
 
 
+def put_in_cap(position, **entries):
+    """Change a leaf of the cap: the Gaussian one, the slack of epsilon, that of delta."""
+
+    def change(content, header):
+        gaussian, *slack = header["cap"]["events"]
+        [*gaussian["events"], *slack][position].update(entries)
+
+    return change
+
+
 def put_array(name, make):
     def change(content, header):
         content[name] = make(content[name])
@@ -355,6 +368,7 @@ def put_array(name, make):
     return change
 
 
+CHEAP = {"event": "gaussian", "noise_multiplier": 99.0}
 FORGERIES = {
     "another version": (put(format_version=99), "version"),
     "no version": (drop("format_version"), "version"),
@@ -378,6 +392,20 @@ FORGERIES = {
     "nan noise": (put_array("0!noise_scale", lambda a: a * np.nan), "noise scale"),
     "noise of another shape": (put_array("0!noise_scale", lambda a: np.ones((7, 1))), "shape"),
     "noise that does not broadcast": (put_array("0!noise_scale", lambda a: np.ones(7)), "could not be read"),
+    "no cap": (drop("cap"), "could not be read"),
+    "a cap of nothing": (put(cap={"event": "composed", "events": []}), "exceed its cap"),
+    "a cap of less": (put_in_cap(0, noise_multiplier=9.0), "exceed its cap"),
+    "a cap of more": (put_in_cap(0, noise_multiplier=0.1), "costs more"),
+    "a cap of more slack": (put_in_cap(1, epsilon=1.0), "costs more"),
+    "a cap of all of delta": (put_in_cap(2, delta=1e-6), "costs more"),
+    "less epsilon": (put(epsilon=4.99), "costs more"),
+    "less delta": (put(delta=9e-7), "costs more"),
+    "private after all": (put(private=True), "contradicts itself"),
+    "an event left out": (lambda content, header: header["event"]["events"].pop(), "that of its measurements"),
+    "a cheaper event": (put_in_measurement(event=CHEAP), "less noise"),
+    "a cheaper event, consistently": (put_in_measurement(sensitivity=1e-3, event=CHEAP), "that of its measurements"),
+    "less noise": (put_array("0!noise_scale", lambda a: a / 2), "less noise than its event"),
+    "a larger sensitivity": (put_in_measurement(sensitivity=99.0), "less noise than its event"),
     "header no json": (put_array("header", lambda a: a[:-1]), None),
 }
 

@@ -136,10 +136,9 @@ class Curator:
     @property
     def whole_event(self) -> Event:
         """What this fit may do at most: its cap, and its floating-point slack as a mechanism of its own."""
-        if not self._noise.private:
-            return NonPrivateEvent()
         epsilon, delta = self._budget.epsilon * EPSILON_SLACK, self._budget.delta * DELTA_SLACK
-        return ComposedEvent((self._total, SelectionEvent(epsilon, "pure"), ThresholdEvent(delta)))
+        seeded = () if self._noise.private else (NonPrivateEvent(),)
+        return ComposedEvent((self._total, SelectionEvent(epsilon, "pure"), ThresholdEvent(delta), *seeded))
 
     def event(self, share: float) -> GaussianEvent:
         """Gaussian event that costs a share of the cap."""
@@ -351,6 +350,7 @@ def measure(
         delta=budget.delta,
         accountant=budget.accountant_name,
         event=curator.ledger.event,
+        cap=curator.whole_event,
         mechanism=mechanism.describe(),
         measurements=tuple(measured),
         transport={**transport, "seed": seed},

@@ -1,0 +1,99 @@
+"""Whether what a Release states agrees with itself, and with what a ledger was charged."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from itertools import zip_longest
+from typing import TYPE_CHECKING, get_args
+
+from skdpflow.accountants.base import tally
+from skdpflow.accountants.events import (
+    ComposedEvent,
+    Event,
+    GaussianEvent,
+    SelectionKind,
+    ThresholdEvent,
+    flatten_event,
+)
+from skdpflow.accountants.gaussian import GaussianDPAccountant, total_mu
+from skdpflow.exceptions import ReleaseError
+
+if TYPE_CHECKING:
+    from skdpflow.release import Release
+
+#: Relative rounding of sums and of conversions that are compared.
+_ROUNDING = 1.0 + 1e-9
+
+
+def covers(larger: Event, smaller: Event) -> bool:
+    """Whether an event is at least another one, by whatever accountant.
+
+    Parameters
+    ----------
+    larger, smaller : Event
+        Events of this package.
+
+    Returns
+    -------
+    covers : bool
+        True if the Gaussian parts of `larger` have at least as large a mu, its thresholds as large a delta, and each
+        selection of `smaller` has one of its own in `larger`, of the same kind and of no smaller epsilon.
+    """
+    whole, part = tally(larger), tally(smaller)
+    for kind in get_args(SelectionKind):
+        given, asked = (
+            sorted((s.epsilon for s in t.selections if s.kind == kind), reverse=True) for t in (whole, part)
+        )
+        if any(need > have * _ROUNDING for have, need in zip_longest(given, asked, fillvalue=0.0)):
+            return False
+    return (
+        part.gaussian_mu <= whole.gaussian_mu * _ROUNDING
+        and part.threshold_delta <= whole.threshold_delta * _ROUNDING
+        and part.non_private <= whole.non_private
+    )
+
+
+def guaranteed_epsilon(cap: Event, delta: float) -> float:
+    """Return the epsilon of a cap at `delta`, as it was calibrated: that of its Gaussian parts plus its slack.
+
+    For Gaussian noise Gaussian DP is exact, so no valid accountant that calibrated the cap can have a smaller epsilon.
+    The slack is added as it stands, by basic composition, as it was held back.
+    """
+    parts = tally(cap)
+    gaussians = [GaussianEvent(m) for m in parts.noise_multipliers]
+    thresholds = [ThresholdEvent(parts.threshold_delta)] if parts.threshold_delta else []
+    epsilon = GaussianDPAccountant().epsilon(ComposedEvent((*gaussians, *thresholds)), delta)
+    return epsilon + math.fsum(s.epsilon for s in parts.selections)
+
+
+def check_consistency(release: Release) -> None:
+    """Refuse a Release whose noise, events, cap and (epsilon, delta) do not agree.
+
+    Parameters
+    ----------
+    release : Release
+        As it was read from a file.
+
+    Raises
+    ------
+    ReleaseError
+        If a measurement has less noise than its event says, the events are not those of the measurements, they
+        exceed the cap, the cap costs more than (epsilon, delta), or `private` contradicts the cap.
+    """
+    for m in release.measurements:
+        parts = tally(m.event)
+        # a Gaussian multiplier, or 2 / epsilon of a choice; coordinates with a smaller scale have a smaller sensitivity
+        needed = 1.0 / parts.gaussian_mu if parts.noise_multipliers else 2.0 / max(s.epsilon for s in parts.selections)
+        if float(m.noise_scale.max()) * _ROUNDING < m.sensitivity * needed:
+            raise ReleaseError(f"The measurement {m.name!r} has less noise than its event says.")
+    measured = ComposedEvent(tuple(m.event for m in release.measurements))
+    if Counter(flatten_event(measured)) != Counter(flatten_event(release.event)):
+        raise ReleaseError("The event of the file is not that of its measurements.")
+    spent, cap = tally(release.event), tally(release.cap)
+    if total_mu(spent) > cap.gaussian_mu * _ROUNDING or spent.threshold_delta > cap.threshold_delta * _ROUNDING:
+        raise ReleaseError("The measurements of the file exceed its cap.")
+    if guaranteed_epsilon(release.cap, release.delta) > release.epsilon * _ROUNDING:
+        raise ReleaseError("The cap of the file costs more than the epsilon and delta that it states.")
+    if cap.non_private == release.private or spent.non_private:
+        raise ReleaseError("The file contradicts itself on whether its noise is private.")
