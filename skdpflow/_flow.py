@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -13,9 +12,10 @@ from sklearn.base import BaseEstimator, DensityMixin, clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from skdpflow._drawing import decode_rows, draw_positions, labelled_request, request
 from skdpflow._files import load_flow, save_flow
 from skdpflow._parameters import TRANSPORT, Parameters, check_transport, checked_mechanism, set_released
-from skdpflow._validation import check_generator, check_int, check_shares, class_codes, invalid
+from skdpflow._validation import check_int, invalid
 from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import Budget, measure
 from skdpflow.curator.noise import NoiseSource
@@ -25,8 +25,7 @@ from skdpflow.mechanisms import Mechanism, resolve_mechanism
 from skdpflow.metrics import sliced_wasserstein_distance
 from skdpflow.planned import FitPlan, Noting, made_up_rows, planned_columns
 from skdpflow.release import Release
-from skdpflow.transport.condition import condition_of, sample_where
-from skdpflow.transport.decode import decode, decode_target
+from skdpflow.transport.decode import decode_target
 from skdpflow.transport.density import log_density
 from skdpflow.transport.scale import inside, numeric_indices, on_common_scale
 
@@ -423,32 +422,6 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         changed = {p: now[p] for p in getattr(mechanism, "refit_params", ())}
         return self._learn(self.release_.with_transport(check_transport(self), changed), mechanism)
 
-    def _draw(
-        self, n: int, where: Any, rng: np.random.Generator, leaf: NDArray[np.int64] | None = None
-    ) -> tuple[Any, Any]:
-        """Draw rows, of given leaves or of any, that meet a condition if there is one."""
-        if where is None:
-            leaf = self._model.draw_leaves(n, rng) if leaf is None else leaf
-            return self._decoded(self._model.sample(leaf, rng), leaf)
-        ranges = condition_of(where, self.release_.domain)
-        if leaf is None:
-            return self._decoded(*sample_where(self._model, n, ranges, lambda m: self._model.draw_leaves(m, rng), rng))
-        positions = np.empty((n, self._model.latent.n_columns))
-        for c in np.unique(leaf):
-            rows = leaf == c
-            of_class = partial(np.full, fill_value=c, dtype=np.int64)
-            positions[rows] = sample_where(self._model, int(rows.sum()), ranges, of_class, rng)[0]
-        return self._decoded(positions, leaf)
-
-    def _decoded(self, positions: NDArray[np.float64], leaf: NDArray[np.int64]) -> tuple[Any, Any]:
-        release = self.release_
-        d = len(release.domain)
-        X = decode(positions[:, :d], release.domain, release.schema)
-        if release.target is None:
-            return X, None
-        y = positions[:, d] if release.numeric_target else leaf
-        return X, decode_target(y, release.target, release.schema)
-
     def sample(self, n_samples: int = 1, *, where: Mapping[str, Any] | None = None, random_state: Any = None) -> Any:
         """Draw synthetic rows; free of privacy cost, as often as you like.
 
@@ -474,8 +447,8 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
             If the condition is not one of the domain, or has almost no mass under the model.
         """
         check_is_fitted(self)
-        n, rng = self._request(n_samples, random_state)
-        return self._draw(n, where, rng)[0]
+        n, rng = request(type(self).__name__, n_samples, random_state)
+        return decode_rows(self.release_, *draw_positions(self._model, self.release_, n, rng, where))[0]
 
     def sample_labeled(
         self,
@@ -517,31 +490,9 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
             mass under the model.
         """
         check_is_fitted(self)
-        if self.release_.target is None:
-            raise ValueError(
-                f"This {type(self).__name__} has no target to sample: set `target` and pass y to fit. (With "
-                "Categories(), labels are found privately; on little data none may be found.)"
-            )
-        name, classes = type(self).__name__, self.release_.classes
-        if y is not None and proportions is not None:
-            raise ValueError("Pass either y or proportions: each says which classes are wanted.")
-        if (y is not None or proportions is not None) and classes is None:
-            raise ValueError("y and proportions need a target with classes: target=Categories([...]).")
-        if y is not None:
-            leaves = class_codes(name, "y", y, classes or ())
-            n, rng = self._request(len(leaves) if n_samples is None else n_samples, random_state)
-            if n != len(leaves):
-                raise ValueError("y must have n_samples entries. Leave n_samples out: one row is drawn per entry.")
-            return self._draw(n, where, rng, leaves)
-        n, rng = self._request(1 if n_samples is None else n_samples, random_state)
-        if proportions is None:
-            return self._draw(n, where, rng)
-        shares = check_shares(name, "proportions", proportions, classes or ())
-        return self._draw(n, where, rng, rng.choice(len(shares), size=n, p=shares))
-
-    def _request(self, n_samples: Any, random_state: Any) -> tuple[int, np.random.Generator]:
-        name = type(self).__name__
-        return check_int(name, "n_samples", n_samples, 0), check_generator(name, "random_state", random_state)
+        release = self.release_
+        n, rng, leaf = labelled_request(type(self).__name__, release, n_samples, y, proportions, random_state)
+        return decode_rows(release, *draw_positions(self._model, release, n, rng, where, leaf))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Minus the sliced Wasserstein-2 distance between X and a synthetic sample; higher is better.
@@ -565,7 +516,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         source = admit(self, X, domain=self.domain_, reset=False)
         seed = int(self.release_.transport["seed"])
         rng = np.random.default_rng(seed)
-        positions = self._model.sample(self._model.draw_leaves(SCORE_SAMPLES, rng), rng)
+        positions, _ = draw_positions(self._model, self.release_, SCORE_SAMPLES, rng)
         numeric = numeric_indices(self.domain_)
         real, synthetic = on_common_scale(
             np.concatenate([source.numbers(*span, numeric) for span in source.spans()]),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,85 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.schema import Name, Schema
+from skdpflow.transport.cells import POLARS_NUMBERS, Cells, as_dates, cells_of, library_of, plain_dtype
 
-__all__ = ["decode", "decode_target", "to_container"]
+__all__ = ["decode", "decode_target", "rows_of", "to_container"]
 
-_POLARS_NUMBERS = {
-    **{f"{kind}{bits}": f"{kind.lower()}{bits}" for kind in ("Int", "UInt") for bits in (8, 16, 32, 64)},
-    "Int128": "int64",
-    "Float32": "float32",
-    "Float64": "float64",
-    "Boolean": "bool",
-}
 _POLARS_TEXT = ("String", "Categorical", "Enum")
-
-
-def _library(container: str) -> Any:
-    """Import the library of a container, which only its users need to have."""
-    library = None
-    try:
-        library = importlib.import_module(container)
-    except ImportError:
-        pass
-    if library is None:
-        raise ImportError(
-            f"These rows have to be given as a {container} data frame, and {container} is not installed. "
-            f"Install it: pip install {container}"
-        )
-    return library
-
-
-def _plain_dtype(container: str, dtype: str | None) -> np.dtype[Any] | None:
-    """Return numpy's equivalent of a recorded dtype if it is one of numbers or booleans, else None."""
-    plain: Any = None
-    try:
-        if container == "polars":
-            plain = np.dtype(_POLARS_NUMBERS[str(dtype)])
-        elif container == "pandas":
-            recorded = _library("pandas").api.types.pandas_dtype(dtype)
-            plain = getattr(recorded, "numpy_dtype", recorded)
-        elif dtype is not None:
-            plain = np.dtype(dtype)
-    except (TypeError, KeyError, ValueError):
-        pass  # a dtype that this version of the library does not know
-    return plain if isinstance(plain, np.dtype) and plain.kind in "biuf" else None
-
-
-def _whole(values: NDArray[np.float64], interval: Interval, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Round to integers that lie in the interval and fit the dtype."""
-    info = np.iinfo(dtype)
-    lower = max(math.ceil(interval.lower), int(info.min))
-    upper = min(math.floor(interval.upper), int(info.max))
-    top = float(upper)
-    if top > upper:  # the largest int64 rounds up to 2**63
-        top = math.nextafter(top, 0)
-    return np.clip(np.rint(values), float(lower), top).astype(dtype)
-
-
-def _real(values: NDArray[np.float64], interval: Interval, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Cast to a floating dtype; rounding must not lead out of the interval."""
-    with np.errstate(over="ignore"):
-        lower, upper = dtype.type(interval.lower), dtype.type(interval.upper)
-        if float(lower) < interval.lower:
-            lower = np.nextafter(lower, dtype.type(np.inf))
-        if float(upper) > interval.upper:
-            upper = np.nextafter(upper, dtype.type(-np.inf))
-        return np.clip(values.astype(dtype), lower, upper)
-
-
-def _interval_values(positions: NDArray[np.float64], interval: Interval, dtype: np.dtype[Any] | None) -> NDArray[Any]:
-    if interval.discrete:
-        values = interval.lower + np.clip(np.floor(positions), 0, interval.n_values - 1)
-    else:
-        values = interval.lower + positions / interval.n_values * (interval.upper - interval.lower)
-        values = np.clip(values, interval.lower, interval.upper)
-        if interval.integer:
-            values = np.rint(values)
-    if dtype is None:
-        dtype = np.dtype(np.int64 if interval.integer else np.float64)
-    if dtype.kind == "b":
-        return np.rint(values) != 0
-    return _real(values, interval, dtype) if dtype.kind == "f" else _whole(values, interval, dtype)
 
 
 def _category_table(categories: Categories, dtype: np.dtype[Any] | None) -> NDArray[Any]:
@@ -109,47 +33,23 @@ def _category_table(categories: Categories, dtype: np.dtype[Any] | None) -> NDAr
     return np.array(values, dtype=None if len(kinds) == 1 else object)
 
 
-def _level(positions: NDArray[np.float64], n_levels: int) -> NDArray[np.int64]:
-    return np.clip(np.floor(positions), 0, n_levels - 1).astype(np.int64)
+def _entries(cells: Cells, column: Column, dtype: np.dtype[Any] | None) -> NDArray[Any]:
+    """Return values, whatever they are where the cell is a gap."""
+    return cells.values if isinstance(column, Interval) else _category_table(column, dtype)[cells.values]
 
 
-def _values(positions: NDArray[np.float64], column: Column, dtype: np.dtype[Any] | None) -> NDArray[Any]:
-    """Return values, whatever they are where the position is that of a gap."""
-    if isinstance(column, Interval):
-        return _interval_values(np.minimum(positions, column.n_values), column, dtype)
-    return _category_table(column, dtype)[_level(positions, column.n_values)]
-
-
-def _gaps(positions: NDArray[np.float64], column: Column) -> NDArray[np.bool_]:
-    return positions >= column.n_values if column.nullable else np.zeros(len(positions), dtype=np.bool_)
-
-
-def _moments(positions: NDArray[np.float64], column: Column) -> NDArray[np.datetime64]:
-    """Return dates and times, NaT where they are missing."""
-    assert isinstance(column, Interval)
-    moments = _values(positions, column, None).astype(f"datetime64[{column.unit}]")
-    moments[_gaps(positions, column)] = np.datetime64("NaT")
-    return moments
-
-
-def _of_dates(column: Column, plain: np.dtype[Any] | None) -> bool:
-    # a column that came as numbers, counted since 1970, goes out as numbers
-    return isinstance(column, Interval) and column.unit is not None and plain is None
-
-
-def _pandas_series(positions: NDArray[np.float64], column: Column, dtype: str | None) -> Any:
-    pd = _library("pandas")
+def _pandas_series(cells: Cells, column: Column, dtype: str | None) -> Any:
+    pd = library_of("pandas")
     if dtype == "category" and isinstance(column, Categories):
-        codes = np.where(_gaps(positions, column), -1, _level(positions, column.n_values))
+        codes = np.where(cells.gaps, -1, cells.values)
         kind = pd.Categorical.from_codes(codes, categories=list(column.values), ordered=column.ordered)
         return pd.Series(kind)
-    plain = _plain_dtype("pandas", dtype)
-    if _of_dates(column, plain):
-        return _pandas_dates(_moments(positions, column), column, dtype)
-    values = _values(positions, column, plain)
-    gaps = _gaps(positions, column)
+    plain = plain_dtype("pandas", dtype)
+    if as_dates(column, plain):
+        return _pandas_dates(cells.values, column, dtype)
+    values = _entries(cells, column, plain)
     if column.nullable:
-        return _pandas_with_gaps(values, gaps, dtype)
+        return _pandas_with_gaps(values, cells.gaps, dtype)
     if dtype == "object":
         return pd.Series(values.astype(object), dtype=object)
     text = plain is None and dtype is not None and values.dtype.kind == "U"
@@ -165,7 +65,7 @@ def _pandas_series(positions: NDArray[np.float64], column: Column, dtype: str | 
 
 
 def _pandas_dates(moments: NDArray[np.datetime64], column: Column, dtype: str | None) -> Any:
-    pd = _library("pandas")
+    pd = library_of("pandas")
     unit = getattr(column, "unit", None)
     series = pd.Series(moments.astype(f"datetime64[{unit if unit in ('s', 'ms', 'us') else 's'}]"))
     if dtype == "object":
@@ -181,7 +81,7 @@ def _pandas_dates(moments: NDArray[np.datetime64], column: Column, dtype: str | 
 
 def _pandas_with_gaps(values: NDArray[Any], gaps: NDArray[np.bool_], dtype: str | None) -> Any:
     """Return a series with gaps, of the dtype or of the nearest one that can hold them."""
-    pd = _library("pandas")
+    pd = library_of("pandas")
     cells = values.astype(object)
     cells[gaps] = None
     recorded = pd.api.types.pandas_dtype(dtype)
@@ -200,19 +100,18 @@ def _pandas_with_gaps(values: NDArray[Any], gaps: NDArray[np.bool_], dtype: str 
     return pd.Series(cells) if series is None else series
 
 
-def _polars_series(positions: NDArray[np.float64], column: Column, dtype: str | None) -> Any:
-    pl = _library("polars")
-    plain = _plain_dtype("polars", dtype)
-    if _of_dates(column, plain):
-        return _polars_dates(_moments(positions, column), dtype)
+def _polars_series(cells: Cells, column: Column, dtype: str | None) -> Any:
+    pl = library_of("polars")
+    plain = plain_dtype("polars", dtype)
+    if as_dates(column, plain):
+        return _polars_dates(cells.values, dtype)
     if column.nullable:
-        gaps = _gaps(positions, column)
-        return _polars_series(positions, column.without_gaps(), dtype).set(pl.Series(gaps), None)
-    values = _values(positions, column, plain)
+        return _polars_series(cells, column.without_gaps(), dtype).set(pl.Series(cells.gaps), None)
+    values = _entries(cells, column, plain)
     if values.dtype.kind == "O":
         return pl.Series(values=values.tolist(), dtype=pl.Object)
     series = pl.Series(values=values.tolist() if values.dtype.kind == "U" else values)
-    if dtype in _POLARS_NUMBERS and values.dtype == _POLARS_NUMBERS[dtype]:
+    if dtype in POLARS_NUMBERS and values.dtype == POLARS_NUMBERS[dtype]:
         return series.cast(getattr(pl, dtype))
     if dtype in _POLARS_TEXT and isinstance(column, Categories) and values.dtype.kind == "U":
         return series.cast(pl.Enum(list(column.values)) if dtype == "Enum" else getattr(pl, dtype))
@@ -220,7 +119,7 @@ def _polars_series(positions: NDArray[np.float64], column: Column, dtype: str | 
 
 
 def _polars_dates(moments: NDArray[np.datetime64], dtype: str | None) -> Any:
-    pl = _library("polars")
+    pl = library_of("polars")
     series = pl.Series(values=moments.astype("datetime64[us]"))
     if dtype == "Date":
         return series.cast(pl.Date)
@@ -233,22 +132,21 @@ def _polars_dates(moments: NDArray[np.datetime64], dtype: str | None) -> Any:
     return series
 
 
-def _decoded(positions: NDArray[np.float64], column: Column, container: str, dtype: str | None) -> Any:
-    """Decode one column into an array or into a series of the container."""
+def _series(cells: Cells, column: Column, container: str, dtype: str | None) -> Any:
+    """Return one column as an array or as a series of the container."""
     if container == "pandas":
-        return _pandas_series(positions, column, dtype)
+        return _pandas_series(cells, column, dtype)
     if container == "polars":
-        return _polars_series(positions, column, dtype)
-    plain = _plain_dtype(container, dtype)
-    if _of_dates(column, plain):
-        moments = _moments(positions, column)
+        return _polars_series(cells, column, dtype)
+    plain = plain_dtype(container, dtype)
+    if as_dates(column, plain):
+        moments = cells.values
         if dtype in ("str", "object"):
             text = np.datetime_as_string(moments).astype(object)
             text[np.isnat(moments)] = None
             return text
         return moments if dtype is None or not dtype.startswith("datetime64[") else moments.astype(dtype)
-    values = _values(positions, column, plain)
-    gaps = _gaps(positions, column)
+    values, gaps = _entries(cells, column, plain), cells.gaps
     if column.nullable and (values.dtype.kind in "biuf" and dtype != "object"):
         return np.where(gaps, np.nan, values.astype(values.dtype if values.dtype.kind == "f" else np.float64))
     if dtype == "object" or column.nullable:
@@ -279,10 +177,10 @@ def to_container(columns: Sequence[Any], schema: Schema) -> Any:
     """
     if schema.container == "pandas":
         names: Sequence[Name] = schema.names or ()
-        return _library("pandas").DataFrame(dict(zip(names, columns, strict=True)))
+        return library_of("pandas").DataFrame(dict(zip(names, columns, strict=True)))
     if schema.container == "polars":
         names = schema.names or ()
-        return _library("polars").DataFrame(
+        return library_of("polars").DataFrame(
             [column.alias(str(name)) for name, column in zip(names, columns, strict=True)]
         )
     kinds = {column.dtype.kind for column in columns}
@@ -337,11 +235,34 @@ def decode(positions: ArrayLike, domain: Domain, schema: Schema) -> Any:
     array([[0.5 , 1.  ],
            [0.25, 6.  ]])
     """
-    positions = np.asarray(positions, dtype=np.float64)
-    if positions.ndim != 2 or not positions.shape[1] == len(domain) == schema.n_features:
-        raise ValueError("Positions, domain and schema must have the same number of columns.")
+    return rows_of(cells_of(positions, domain, schema), domain, schema)
+
+
+def rows_of(cells: Sequence[Cells], domain: Domain, schema: Schema) -> Any:
+    """Turn cells into rows like those that were given.
+
+    Parameters
+    ----------
+    cells : sequence of Cells
+        One entry per column, as `cells_of` gives them.
+    domain : Domain
+        The columns.
+    schema : Schema
+        Container, names and dtypes of the rows.
+
+    Returns
+    -------
+    ndarray, pandas.DataFrame or polars.DataFrame of shape (n_samples, n_features)
+        Rows, as `decode` gives them.
+
+    Raises
+    ------
+    ImportError
+        If the library of the container is not installed.
+    """
     columns = [
-        _decoded(positions[:, j], column, schema.container, schema.dtypes[j]) for j, column in enumerate(domain.columns)
+        _series(own, column, schema.container, dtype)
+        for own, column, dtype in zip(cells, domain.columns, schema.dtypes, strict=True)
     ]
     return to_container(columns, schema)
 
@@ -378,7 +299,8 @@ def decode_target(positions: ArrayLike, target: Column, schema: Schema) -> Any:
     ['yes', 'no']
     """
     container = schema.target_container or "numpy"
-    values = _decoded(np.asarray(positions, dtype=np.float64), target, container, schema.target_dtype)
+    cells = Cells.of(np.asarray(positions, dtype=np.float64), target, container, schema.target_dtype)
+    values = _series(cells, target, container, schema.target_dtype)
     if container == "numpy" or schema.target_name is None:
         return values
     return values.rename(schema.target_name if container == "pandas" else str(schema.target_name))
