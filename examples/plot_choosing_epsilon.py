@@ -127,4 +127,4 @@ from skdpflow.accountants import GaussianDPAccountant, GaussianEvent, gdp_mu
 mu = np.sqrt(sum(gdp_mu(*guarantee) ** 2 for guarantee in guarantees))
 total = GaussianDPAccountant().epsilon(GaussianEvent(1 / mu), delta)
 print(f"one fit: {guarantees[0]} to {guarantees[-1]}; all {len(guarantees)} together: ({total:.1f}, {delta})")
-print(flow.release_.describe())
+print(flow.privacy_statement())

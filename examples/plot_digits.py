@@ -67,4 +67,4 @@ print(f"accuracy on real digits: {SVC(gamma='scale').fit(images, labels).score(X
 print("pipeline:", pipe.privacy_spent_)
 for name, release in pipe.releases_.items():
     print(f"{name}: epsilon {release.epsilon:.2f} by itself")
-print(pipe.releases_["pca"].describe())
+print(pipe.privacy_statement())

@@ -125,4 +125,4 @@ print(f"gain: {gain.mean():.3f} with a standard error of {gain.std(ddof=1) / np.
 # A real hospital A spends on its patients once; the repetitions above are for the picture.
 
 print("by hospital A:", (release.epsilon, release.delta), "neighbours:", release.neighbours)
-print(release.describe())
+print(release.privacy_statement())

@@ -118,4 +118,4 @@ from skdpflow.accountants import GaussianDPAccountant, GaussianEvent, gdp_mu
 mu = np.sqrt(2) * gdp_mu(3.0, 1e-5)
 print("each fit:", flow.privacy_spent_)
 print(f"both fits: ({GaussianDPAccountant().epsilon(GaussianEvent(1 / mu), 1e-5):.2f}, 1e-05)")
-print(flow.release_.describe())
+print(flow.privacy_statement())

@@ -118,4 +118,4 @@ plt.show()
 
 for name, flow in flows.items():
     print(name, flow.privacy_spent_)
-    print(flow.release_.describe(), end="\n\n")
+    print(flow.privacy_statement(), end="\n\n")

@@ -130,4 +130,4 @@ print(f"The figure is in {figure}")
 # --------------
 
 print(flow.privacy_spent_)
-print(flow.release_.describe())
+print(flow.privacy_statement())

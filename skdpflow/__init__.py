@@ -6,6 +6,7 @@ from skdpflow.exceptions import BudgetExceededError, LedgerError, PrivacyLeakWar
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.planned import FitPlan
 from skdpflow.release import Measurement, Release
+from skdpflow.statement import PrivacyStatement
 
 __version__ = "0.1.0.dev0"
 
@@ -20,6 +21,7 @@ __all__ = [
     "Measurement",
     "PrivacyLeakWarning",
     "PrivacyLedger",
+    "PrivacyStatement",
     "Release",
     "ReleaseError",
     "__version__",

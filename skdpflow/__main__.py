@@ -40,8 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("release", help="what synthesize, Release.save or flow.save wrote")
     _output(sample)
 
-    inspect = commands.add_parser("inspect", help="print what a release guarantees and holds")
+    inspect = commands.add_parser("inspect", help="print what a release guarantees, and what that rests on")
     inspect.add_argument("release", help="what synthesize, Release.save or flow.save wrote")
+    inspect.add_argument("--json", action="store_true", help="as JSON, from which the guarantee can be recomputed")
     return parser
 
 
@@ -78,8 +79,8 @@ def _blocks(flow: DPSlicedWassersteinFlow, n: int | None, seed: int | None) -> I
 
 def _run(given: argparse.Namespace) -> None:
     if given.command == "inspect":
-        release = DPSlicedWassersteinFlow.load(given.release).release_
-        print(release.describe())
+        statement = DPSlicedWassersteinFlow.load(given.release).privacy_statement()
+        print(statement.to_json() if given.json else statement)
         return
     kind_of(given.output)
     if given.command == "sample":

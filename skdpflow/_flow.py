@@ -25,6 +25,7 @@ from skdpflow.mechanisms import Mechanism, resolve_mechanism
 from skdpflow.metrics import sliced_wasserstein_distance
 from skdpflow.planned import FitPlan, Noting, made_up_rows, planned_columns
 from skdpflow.release import Release
+from skdpflow.statement import PrivacyStatement
 from skdpflow.transport.decode import decode_target
 from skdpflow.transport.density import log_density
 from skdpflow.transport.scale import inside, numeric_indices, on_common_scale
@@ -194,7 +195,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         given.spending.warn_if_seeded()
         release = self._measure(X, y, given, given.mechanism, self.domain, self.target, noise, given.ledger)
         if given.verbose:
-            print(release.describe())
+            print(release.privacy_statement())
         return self._learn(release, given.mechanism)
 
     def _measure(
@@ -493,6 +494,17 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         release = self.release_
         n, rng, leaf = labelled_request(type(self).__name__, release, n_samples, y, proportions, random_state)
         return decode_rows(release, *draw_positions(self._model, release, n, rng, where, leaf))
+
+    def privacy_statement(self) -> PrivacyStatement:
+        """State what the fit guarantees, what that rests on, and what it does not cover.
+
+        Returns
+        -------
+        statement : PrivacyStatement
+            ``print`` it, or keep its `to_json` beside what you publish.
+        """
+        check_is_fitted(self)
+        return self.release_.privacy_statement()
 
     def score(self, X: Any, y: Any = None) -> float:
         """Minus the sliced Wasserstein-2 distance between X and a synthetic sample; higher is better.

@@ -5,9 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,10 +16,11 @@ from scipy.special import ndtr
 
 from skdpflow._archive import plain, read_arrays, write_arrays
 from skdpflow._consistency import check_consistency
-from skdpflow.accountants.events import Event, event_from_dict, event_to_dict, flatten_event
+from skdpflow.accountants.events import Event, event_from_dict, event_to_dict
 from skdpflow.domain import Categories, Column, Domain, Interval, column_from_dict
 from skdpflow.exceptions import ReleaseError
 from skdpflow.schema import Schema
+from skdpflow.statement import PrivacyStatement
 
 FORMAT_VERSION = 1
 
@@ -81,16 +81,6 @@ def _frozen(value: Any) -> Any:
         value = value.copy()
         value.setflags(write=False)
     return value
-
-
-def _in_words(event: Event) -> str:
-    """Return an event without nesting, repetitions and digits that nobody reads."""
-    words = []
-    for part, n in Counter(flatten_event(event)).items():
-        values = {f.name: getattr(part, f.name) for f in fields(part)}
-        given = ", ".join(f"{k}={v:.6g}" if isinstance(v, float) else f"{k}={v!r}" for k, v in values.items())
-        words.append(f"{f'{n} times ' if n > 1 else ''}{type(part).__name__}({given})")
-    return ", ".join(words)
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,40 +254,25 @@ class Release:
             f"{len(self.measurements)} measurements of {len(self.domain)} columns{note})"
         )
 
-    def describe(self) -> str:
-        """Return a text that states the guarantee and lists what was measured, with its noise.
+    def privacy_statement(self) -> PrivacyStatement:
+        """State what is guaranteed, for a reader (``print`` it) and for an auditor (`to_json`).
 
         Returns
         -------
-        text : str
-            Several lines.
+        statement : PrivacyStatement
+            Guarantee, what was measured with which noise, accounting, assumptions, and what is not covered.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdpflow import DPSlicedWassersteinFlow
+        >>> X = np.random.default_rng(0).uniform(size=(200, 2))
+        >>> release = DPSlicedWassersteinFlow(epsilon=1.0, domain=(0.0, 1.0)).fit(X).release_
+        >>> print(release.privacy_statement())
+        (epsilon, delta) = (1, 1e-06), neighbours: add-remove, accountant: gdp
+        ...
         """
-        lines = [
-            f"(epsilon, delta) = ({self.epsilon:g}, {self.delta:g}), neighbours: {self.neighbours}, "
-            f"accountant: {self.accountant}",
-        ]
-        if not self.private:
-            lines.append("NOT PRIVATE: the noise was drawn from a seed; for tests and benchmarks only.")
-        for m in self.measurements:
-            scale = np.unique(m.noise_scale)
-            scales = " to ".join(f"{s:.4g}" for s in ([scale[0], scale[-1]] if scale.size > 1 else scale))
-            lines.append(
-                f"  {m.name}: {m.kind}, {m.values.size} integers, sensitivity {m.sensitivity:.6g}, "
-                f"noise scale {scales}, {_in_words(m.event)}"
-            )
-        lines.append(f"public by declaration: {self.schema.container} rows with columns {list(self.domain.names)}")
-        declared = ["the types of the columns"]
-        if "bounds" not in self:
-            declared.append("their domain")
-        if self.numeric_target:
-            declared.append("the interval of the target")
-        if self.classes is not None and "labels" not in self:
-            declared.append(f"the classes {list(self.classes)}")
-        lines[-1] += ", " + ", ".join(declared)
-        if any(m.kind == "records" for m in self.measurements):
-            of_classes = "" if self.classes is None else " of each class"
-            lines.append(f"public, as records are released: the number of rows{of_classes}")
-        return "\n".join(lines)
+        return PrivacyStatement.of({"fit": self}, self.epsilon, self.delta)
 
     def save(self, file: str | os.PathLike[str] | io.IOBase) -> None:
         """Write the Release to a file: a zip of plain arrays and one JSON header, no pickle.

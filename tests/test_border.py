@@ -469,7 +469,7 @@ def test_what_fit_leaves_behind_has_no_trace_of_a_cell(name, seeded, capsys, cap
         contents = b"".join(z.read(i) for i in z.infolist())
     texts = [repr(flow), str(flow), flow._repr_html_(), repr(flow.release_), str(flow.release_)]
     texts += [
-        flow.release_.describe(),
+        str(flow.privacy_statement()),
         repr(flow.domain_),
         repr(vars(flow)),
         np.array2string(np.asarray(samples)),

@@ -1,5 +1,6 @@
 """The command line: files in, files out, and codes that a script can rely on."""
 
+import json
 import subprocess
 import sys
 
@@ -67,6 +68,8 @@ def test_a_table_goes_through(tmp_path, capsys, suffix):
     assert len(read(again)) == 70_000
     assert main(["inspect", str(release)]) == 0
     assert "(5, 1e-06)" in capsys.readouterr().out
+    assert main(["inspect", str(release), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["guarantee"]["epsilon"] == 5
 
 
 def test_a_file_gives_what_its_frame_gives(tmp_path):

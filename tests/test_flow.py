@@ -409,7 +409,7 @@ class TestPrivacySpent:
         for verbose in (1, True):
             flow = DPSlicedWassersteinFlow(domain=(-4.0, 4.0), verbose=verbose).fit(X)
             out = capsys.readouterr().out
-            assert out == flow.release_.describe() + "\n"
+            assert out == str(flow.privacy_statement()) + "\n"
             assert "(epsilon, delta) = (1, 1e-06)" in out
 
     def test_nothing_of_the_table_is_kept(self, X, flow):

@@ -102,7 +102,7 @@ def test_a_file_gives_the_release_back_bit_for_bit(flow, tmp_path):
         for f in fields(Release):
             assert same(getattr(release, f.name), getattr(copy, f.name)), f.name
         assert repr(copy) == repr(release)
-        assert copy.describe() == release.describe()
+        assert copy.privacy_statement() == release.privacy_statement()
 
 
 def test_a_loaded_release_gives_the_same_model(flow):
@@ -165,7 +165,7 @@ def test_measurements_are_found_by_name(release):
 
 
 def test_the_text_says_what_holds(release):
-    text = release.describe() + repr(release)
+    text = str(release.privacy_statement()) + repr(release)
     for part in ("5", "1e-06", "add-remove", "gdp", "NOT PRIVATE", "sensitivity", "noise scale"):
         assert part in text
     for m in release.measurements:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
 
 from skdpflow._flow import DPSlicedWassersteinFlow
@@ -17,6 +18,7 @@ from skdpflow.compose._generators import check_generator_of, declared_target
 from skdpflow.domain import Categories
 from skdpflow.release import Release
 from skdpflow.schema import container_of, schema_of
+from skdpflow.statement import PrivacyStatement
 
 _STRATEGIES = ("auto", "minority", "not minority", "not majority", "all")
 
@@ -142,6 +144,25 @@ class DPOversampler(BaseEstimator):
         self.sampling_strategy_ = wanted
         self.n_features_in_: int = generator.n_features_in_
         return _concatenated([rows for rows, _ in parts]), _concatenated([labels for _, labels in parts])
+
+    def privacy_statement(self) -> PrivacyStatement:
+        """State what the generator guarantees, what that rests on, and what it does not cover.
+
+        It protects the rows that the generator was fitted to. Given rows that are kept are not protected.
+
+        Returns
+        -------
+        statement : PrivacyStatement
+            ``print`` it, or keep its `to_json` beside what you publish.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit_resample` was not called.
+        """
+        if not hasattr(self, "generator_"):
+            raise NotFittedError("Call fit_resample first: there is no generator to speak of.")
+        return cast(PrivacyStatement, self.generator_.privacy_statement())
 
     def _check_strategy(self, keep: bool) -> None:
         name, strategy = type(self).__name__, self.sampling_strategy

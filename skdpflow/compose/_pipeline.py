@@ -17,6 +17,7 @@ from skdpflow.accountants import GaussianDPAccountant, GaussianEvent, gdp_mu
 from skdpflow.compose._steps import PAYING, check_transformer, forward, is_passthrough, learn_nothing
 from skdpflow.domain import Categories
 from skdpflow.plan import LABELS_DELTA_SHARE
+from skdpflow.statement import PrivacyStatement
 
 #: Part of epsilon and of delta that is held back for the floating-point slack of each step.
 STEP_SLACK = 2.0**-8
@@ -171,6 +172,7 @@ class GenerativePipeline(Pipeline):
                     "PrivacyLedger.debit."
                 )
         fitted: list[tuple[str, Any]] = []
+        handed: list[str] = []
         rows, domain = X, None
         for name, step in self.steps:
             if is_passthrough(step):
@@ -181,6 +183,7 @@ class GenerativePipeline(Pipeline):
                 step.set_params(epsilon=budgets[name], delta=self.delta)
                 if domain is not None:
                     step.set_params(domain=domain)
+                    handed.append(name)
                 step.fit(rows, y)
                 domain = getattr(step, "domain_out_", None)
             else:
@@ -190,10 +193,27 @@ class GenerativePipeline(Pipeline):
             if len(fitted) < len(self.steps):
                 rows = forward(name, step, rows)
         self.steps_ = fitted
+        self._handed = handed
         self.releases_ = {name: step.release_ for name, step in fitted if name in budgets}
         private = all(release.private for release in self.releases_.values())
         self.privacy_spent_ = (float(self.epsilon), float(self.delta)) if private else (float("inf"), 1.0)
         return self
+
+    def privacy_statement(self) -> PrivacyStatement:
+        """State what all steps guarantee together, what that rests on, and what it does not cover.
+
+        Returns
+        -------
+        statement : PrivacyStatement
+            ``print`` it, or keep its `to_json` beside what you publish.
+        """
+        check_is_fitted(self)
+        public = {
+            name: type(s).__name__ for name, s in self.steps_ if not (is_passthrough(s) or name in self.releases_)
+        }
+        return PrivacyStatement.of(
+            self.releases_, float(self.epsilon), float(self.delta), handed=self._handed, public_steps=public
+        )
 
     # ------------------------------------------------------------------ what is made of it
 

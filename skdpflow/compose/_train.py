@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.utils import Tags, get_tags
@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdpflow._validation import check_generator, check_int
 from skdpflow.compose._generators import check_generator_of, check_target_for, plain_labels
+from skdpflow.statement import PrivacyStatement
 
 _METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "score")
 
@@ -135,6 +136,17 @@ class TrainOnSynthetic(MetaEstimatorMixin, BaseEstimator):
         if hasattr(estimator, "classes_"):
             self.classes_ = estimator.classes_
         return self
+
+    def privacy_statement(self) -> PrivacyStatement:
+        """State what the generator guarantees, what that rests on, and what it does not cover.
+
+        Returns
+        -------
+        statement : PrivacyStatement
+            ``print`` it, or keep its `to_json` beside what you publish.
+        """
+        check_is_fitted(self)
+        return cast(PrivacyStatement, self.generator_.privacy_statement())
 
     def _call(self, method: str, *args: Any, **params: Any) -> Any:
         check_is_fitted(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, DensityMixin, clone
@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdpflow.compose._generators import check_generator_of
 from skdpflow.compose._steps import check_transformer, forward, learn_nothing
 from skdpflow.preprocessing._base import DPTransformer
+from skdpflow.statement import PrivacyStatement
 
 
 class TransformedGenerator(DensityMixin, BaseEstimator):
@@ -128,6 +129,17 @@ class TransformedGenerator(DensityMixin, BaseEstimator):
         check_is_fitted(self)
         X, y = self.generator_.sample_labeled(n_samples, **params)
         return self.transformer_.inverse_transform(X), y
+
+    def privacy_statement(self) -> PrivacyStatement:
+        """State what the generator guarantees, what that rests on, and what it does not cover.
+
+        Returns
+        -------
+        statement : PrivacyStatement
+            ``print`` it, or keep its `to_json` beside what you publish.
+        """
+        check_is_fitted(self)
+        return cast(PrivacyStatement, self.generator_.privacy_statement())
 
     def score(self, X: Any, y: Any = None) -> float:
         """Score the generator on transformed rows; not covered by the guarantee if they are private.

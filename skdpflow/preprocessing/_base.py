@@ -20,6 +20,7 @@ from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Domain, Interval
 from skdpflow.plan import Public, Rounds
 from skdpflow.release import Measurement, Release
+from skdpflow.statement import PrivacyStatement
 from skdpflow.transport.decode import decode
 
 Array = NDArray[np.float64]
@@ -179,6 +180,17 @@ class DPTransformer(TransformerMixin, BaseEstimator):
         levels = np.array([column.n_levels for column in self.domain_.columns], dtype=np.float64)
         positions = np.clip(self._backward(Z), 0.0, np.nextafter(levels, 0.0))
         return decode(positions, self.domain_, self.release_.schema)
+
+    def privacy_statement(self) -> PrivacyStatement:
+        """State what the fit guarantees, what that rests on, and what it does not cover.
+
+        Returns
+        -------
+        statement : PrivacyStatement
+            ``print`` it, or keep its `to_json` beside what you publish.
+        """
+        check_is_fitted(self)
+        return self.release_.privacy_statement()
 
     def __sklearn_tags__(self) -> Tags:
         """Tell scikit-learn that two fits differ, since each draws fresh noise."""

@@ -1,0 +1,112 @@
+"""The sentences of a privacy statement."""
+
+from __future__ import annotations
+
+NEIGHBOURS = {
+    "add-remove": "Neighbouring tables differ by one row that one of them has and the other has not.",
+    "replace-one": "Neighbouring tables have the same number of rows, and differ in the content of one.",
+}
+UNIT = "The unit of privacy is one row."
+TRUST = "Whoever holds the rows adds the noise and is trusted with them; everybody else sees what was released."
+DEFINITION = (
+    "For neighbouring tables D and D', and every set S of outcomes, P[M(D) in S] <= exp(epsilon) P[M(D') in S] + "
+    "delta, where M is the fit with everything that was made of what it released."
+)
+SEEDED = (
+    "NOT PRIVATE: the noise was drawn from a seed, and whoever knows the seed can take it away again. Nothing is "
+    "guaranteed; this is for tests and benchmarks only."
+)
+RECOMPUTE = (
+    "Compose Gaussian mechanisms with the noise multipliers in the caps of all steps, at delta less the deltas of all "
+    "thresholds in them, and add the epsilons of their pure selections, which are the floating-point slack: this is at "
+    "most the epsilon of the guarantee. In each step, the events of the measurements lie within the cap: the squares "
+    "of their mu add up to at most 1 / multiplier^2. A measurement's mu is its sensitivity over its largest noise "
+    "scale; coordinates with less noise have a sensitivity that is smaller in proportion. A choice with Gumbel noise "
+    "of that scale has epsilon = 2 sensitivity / scale, bounded range, and mu = -2 Phi^-1(1 / (1 + exp(epsilon / 2)))."
+)
+ONE_ROW_EACH = (
+    "One person has at most one row. Whoever has k rows is protected less: mu is k times as large, and what is said of "
+    "thresholds does not hold for them."
+)
+ENTROPY = (
+    "The entropy of the operating system is random, SHAKE-128 behaves like a random function on secret keys, and "
+    "nobody reads the memory of the process."
+)
+NOT_COVERED = [
+    "What else was done with the rows, before or after: other fits, and steps before the fit that learnt from them. "
+    "A PrivacyLedger adds up all fits that were given it.",
+    "score and score_samples of private rows: they are functions of these rows.",
+    "Choices made by looking at such scores (cross-validation, a grid search, fitting until the result pleases).",
+    "That an error was raised on malformed input: missing, infinite or unreadable cells, no rows.",
+    "How long the fit took, and how much memory it needed.",
+    "What is true of the population, and what follows from that about a person.",
+    "Who can read the rows themselves, and how they were collected.",
+]
+
+ACCOUNTANTS = {
+    "gdp": "gdp: mu^2 = sum of 1 / multiplier^2; delta = Phi(mu / 2 - epsilon / mu) - exp(epsilon) Phi(-mu / 2 - "
+    "epsilon / mu). Dong, Roth, Su (2022), Gaussian differential privacy; Balle, Wang (2018), Improving the Gaussian "
+    "mechanism. With a fixed cap, noise may be chosen adaptively: Smith, Thakurta (2022), Fully adaptive composition.",
+    "zcdp": "zcdp: rho = sum of 1 / (2 multiplier^2); epsilon is the minimum over alpha > 1 of alpha rho + "
+    "ln(1 - 1 / alpha) - (ln delta + ln alpha) / (alpha - 1). Bun, Steinke (2016), Concentrated differential privacy; "
+    "Canonne, Kamath, Steinke (2020), The discrete Gaussian.",
+    "rdp": "rdp: r(alpha) = alpha times the sum of 1 / (2 multiplier^2); epsilon is the minimum over orders alpha of "
+    "r(alpha) + ln(1 - 1 / alpha) - (ln delta + ln alpha) / (alpha - 1). Mironov (2017), Renyi differential privacy; "
+    "Canonne, Kamath, Steinke (2020), The discrete Gaussian.",
+    "pld": "pld: privacy loss distributions, composed numerically and rounded up. Doroshenko, Ghazi, Kamath, Kumar, "
+    "Manurangsi (2022), Connect the dots.",
+}
+ACCOUNTANTS |= {
+    "GaussianDPAccountant": ACCOUNTANTS["gdp"],
+    "ZCDPAccountant": ACCOUNTANTS["zcdp"],
+    "RenyiAccountant": ACCOUNTANTS["rdp"],
+    "PLDAccountant": ACCOUNTANTS["pld"],
+}
+OWN_ACCOUNTANT = "An accountant of one's own. Recompute the cap by the formula of Gaussian differential privacy."
+
+_GAUSSIAN = "Gaussian mechanism, on integers and rounded: Balle, Wang (2018)."
+
+
+def _ones(k: str) -> dict[str, str]:
+    return {"add-remove": f"sqrt({k})" if k != "1" else "1", "replace-one": f"sqrt(2 {k})" if k != "1" else "sqrt(2)"}
+
+
+def _ball(size: str) -> dict[str, str]:
+    return {"add-remove": size, "replace-one": f"2 {size}"}
+
+
+#: Kind of a measurement to what a row adds, the sensitivity under each relation, and the source.
+KINDS: dict[str, tuple[str, dict[str, str], str]] = {
+    "counts": ("one to the count of its class", _ones("1"), _GAUSSIAN),
+    "histograms": ("one to at most one bin of each of d columns, in its own class", _ones("d"), _GAUSSIAN),
+    "column_moments": ("an integer vector clipped to a ball of K = steps lattice units", _ball("K"), _GAUSSIAN),
+    "mean": ("an integer vector clipped to a ball of K = steps lattice units, in its own class", _ball("K"), _GAUSSIAN),
+    "second_moment": (
+        "the upper triangle of x x^T with |x| <= K = steps, in its own class; off-diagonal entries get 1 / sqrt(2) of "
+        "the noise, so that the norm is that of the whole matrix",
+        {"add-remove": "K^2", "replace-one": "sqrt(2) K^2"},
+        _GAUSSIAN,
+    ),
+    "norms": ("one to at most one bin of lengths, in its own class", _ones("1"), _GAUSSIAN),
+    "slices": ("one to one bin of each of k directions, in its own class", _ones("k"), _GAUSSIAN),
+    "pairs": ("one to at most one cell of each of k tables, in its own class", _ones("k"), _GAUSSIAN),
+    "partitions": ("one to at most one cell of each of k partitions, in the group of its class", _ones("k"), _GAUSSIAN),
+    "bounds": ("one to one cell of a public grid, for each of d columns", _ones("d"), _GAUSSIAN),
+    "records": (
+        "a line of its own: the product with the integer matrix Theta of a vector clipped to a ball of K lattice units",
+        {"add-remove": "unbounded", "replace-one": "2 K sigma_max(Theta)"},
+        "Rakotomamonjy, Ralaivola (2021), Differentially private sliced Wasserstein distance. " + _GAUSSIAN,
+    ),
+    "labels": (
+        "one to the count of its label; labels are shown where the noisy count passes a threshold",
+        _ones("1"),
+        _GAUSSIAN + " Thresholds: Korolova, Kenthapadi, Mishra, Ntoulas (2009), Releasing search queries.",
+    ),
+    "select_pairs": (
+        "at most 1 to the score of a pair of columns, an L1 distance of counts; the best are chosen",
+        {"add-remove": "1", "replace-one": "2"},
+        "Exponential mechanism, bounded range: Dong, Durfee, Rogers (2020), Optimal composition for exponential "
+        "mechanisms.",
+    ),
+}
+UNKNOWN_KIND = ("see the documentation of this statistic", {"add-remove": "as stated", "replace-one": "as stated"}, "")

@@ -1,0 +1,253 @@
+"""The statement: an auditor who has nothing but the JSON comes to the same guarantee."""
+
+import io
+import json
+import warnings
+
+import numpy as np
+import pytest
+from dp_accounting import GaussianDpEvent
+from dp_accounting.pld import PLDAccountant
+from dp_accounting.rdp import RdpAccountant
+from scipy.stats import norm
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import FunctionTransformer
+
+from skdpflow import Categories, DPSlicedWassersteinFlow, Interval, PrivacyLedger, Release
+from skdpflow._statement_texts import ACCOUNTANTS, KINDS
+from skdpflow.compose import DPOversampler, GenerativePipeline, TrainOnSynthetic, TransformedGenerator
+from skdpflow.curator import measure
+from skdpflow.exceptions import PrivacyLeakWarning
+from skdpflow.mechanisms import RecordsMechanism
+from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScaler
+
+X = np.random.default_rng(0).uniform(size=(3000, 3))
+Y = (X[:, 0] > 0.5).astype(int)
+LABELS = Categories([0, 1])
+
+
+def flow(**params):
+    return DPSlicedWassersteinFlow(**{"n_particles": 64, "n_steps": 1, "domain": (0, 1), **params})
+
+
+CASES = {
+    "gdp": flow(target=LABELS),
+    "zcdp": flow(target=LABELS, accountant="zcdp"),
+    "rdp": flow(target=LABELS, accountant="rdp"),
+    "pld": flow(accountant="pld", epsilon=0.5),
+    "found": flow(target=Categories(), domain=None, epsilon=3.0),
+    "found replace-one": flow(target=Categories(), domain=None, neighbours="replace-one"),
+    "numeric replace-one": flow(target=Interval(0, 1), neighbours="replace-one", epsilon=0.2),
+    "large": flow(epsilon=20.0, delta=1e-3),
+    "records": flow(mechanism="records", neighbours="replace-one"),
+    "records of classes": flow(mechanism=RecordsMechanism(public_labels=True), target=LABELS, neighbours="replace-one"),
+    "pca": DPPCA(domain=(0, 1)),
+    "scaler": DPStandardScaler(accountant="rdp"),
+    "quantiles": DPQuantileTransformer(domain=(0, 1), neighbours="replace-one"),
+    "pipeline": GenerativePipeline(
+        [("scale", DPStandardScaler()), ("pca", DPPCA()), ("flow", flow(target=Categories(), domain=None))], epsilon=2.0
+    ),
+    "pipeline zcdp": GenerativePipeline(
+        [("scale", DPStandardScaler(domain=(0, 1))), ("flow", flow(accountant="zcdp"))], weights={"scale": 1, "flow": 9}
+    ),
+}
+#: How much less than stated may come out: a pipeline splits by GDP, so steps with another accountant lose something;
+#: it holds back slack for each step; and zCDP and RDP are compared with what privacy loss distributions say.
+LOWEST = 0.8
+#: dp-accounting rounds privacy losses up to a grid of 1e-4, and its delta to that of a truncated distribution.
+ROUNDED = 1 + 1e-4
+
+
+@pytest.fixture(scope="module", params=CASES)
+def text(request):
+    """All that the auditor gets."""
+    return CASES[request.param].fit(X, Y).privacy_statement().to_json()
+
+
+def parts(events, kind):
+    return [event for event in events for _ in range(event["times"]) if event["event"] == kind]
+
+
+def epsilon_of(events, delta, accountant):
+    """Compose the events of a statement with somebody else's accountant."""
+    multipliers = [e["noise_multiplier"] for e in parts(events, "gaussian")]
+    slack = 0.0
+    for choice in parts(events, "selection"):
+        if choice["kind"] == "pure":
+            slack += choice["epsilon"]
+        else:
+            multipliers.append(-0.5 / norm.ppf(1 / (1 + np.exp(choice["epsilon"] / 2))))
+    for multiplier in multipliers:
+        # add-or-remove whatever the relation is: the multipliers contain the sensitivity under it
+        accountant.compose(GaussianDpEvent(multiplier))
+    return accountant.get_epsilon(delta - sum(e["delta"] for e in parts(events, "threshold"))) + slack
+
+
+def from_noise(m):
+    """Return the events of a measurement by its noise and sensitivity alone."""
+    if m["noise"] == "Gumbel":
+        each = 2 * m["sensitivity"] / m["noise_scale"]["largest"]
+        chosen = len(parts(m["events"], "selection"))
+        return [{"event": "selection", "kind": "bounded-range", "epsilon": each, "times": chosen}]
+    multiplier = m["noise_scale"]["largest"] / m["sensitivity"]
+    return [{"event": "gaussian", "noise_multiplier": multiplier, "times": 1}, *parts(m["events"], "threshold")]
+
+
+def caps(content):
+    return [event for step in content["steps"] for event in step["cap"]]
+
+
+def measured(content):
+    return [event for step in content["steps"] for m in step["measurements"] for event in from_noise(m)]
+
+
+def renyi():
+    return RdpAccountant(orders=(1 + np.geomspace(0.01, 1000, 1000)).tolist())
+
+
+def test_an_auditor_recomputes_the_guarantee_from_the_json(text):
+    content = json.loads(text)
+    stated = content["guarantee"]
+    assert stated["private"]
+    capped = epsilon_of(caps(content), stated["delta"], PLDAccountant())
+    assert LOWEST * stated["epsilon"] <= capped <= stated["epsilon"] * ROUNDED
+    spent = epsilon_of(measured(content), stated["delta"], PLDAccountant())
+    assert 0.95 * capped <= spent <= capped * ROUNDED
+    if [step["accountant"]["name"] for step in content["steps"]] in (["zcdp"], ["rdp"]):
+        capped = epsilon_of(caps(content), stated["delta"], renyi())
+        assert 0.99 * stated["epsilon"] <= capped <= stated["epsilon"] * ROUNDED
+
+
+def test_an_auditor_finds_too_little_noise(text):
+    content = json.loads(text)
+    stated = content["guarantee"]
+    for step in content["steps"]:
+        for event in step["cap"]:
+            event["noise_multiplier"] = 0.7 * event.get("noise_multiplier", 0.0)
+    assert epsilon_of(caps(content), stated["delta"], PLDAccountant()) > 1.05 * stated["epsilon"]
+
+
+def test_each_step_stays_within_its_cap_and_its_sensitivities_follow(text):
+    content = json.loads(text)
+    factor = {"add-remove": 1, "replace-one": 2}[content["guarantee"]["neighbours"]]
+    for step in content["steps"]:
+        numeric = (step["rows"]["target"] or {}).get("kind") == "interval"
+        columns = len(step["rows"]["domain"]["columns"]) + numeric
+        shares = [m["share"] for m in step["measurements"]]
+        assert 0.95 <= sum(shares) <= 1 + 1e-9
+        for m in step["measurements"]:
+            K, d = m["parameters"].get("steps"), 1 if m["name"] == "target" else columns
+            expected = {
+                "1": 1.0,
+                "2": 2.0,
+                "sqrt(2)": 2**0.5,
+                "sqrt(d)": d**0.5,
+                "sqrt(2 d)": (2 * d) ** 0.5,
+                "K": K,
+                "2 K": K and 2 * K,
+                "K^2": K and K**2,
+                "sqrt(2) K^2": K and 2**0.5 * K**2,
+            }.get(m["sensitivity_is"])
+            if expected is not None:
+                assert m["sensitivity"] == pytest.approx(expected, rel=1e-12), m["name"]
+            elif m["sensitivity_is"] in ("sqrt(k)", "sqrt(2 k)"):
+                assert m["sensitivity"] ** 2 / factor == pytest.approx(round(m["sensitivity"] ** 2 / factor), rel=1e-9)
+            else:
+                assert m["kind"] == "records"
+            for event in parts(m["events"], "gaussian"):
+                assert event["noise_multiplier"] <= m["noise_scale"]["largest"] / m["sensitivity"] * (1 + 1e-12)
+
+
+def test_every_kind_and_accountant_has_its_sentences():
+    assert set(KINDS) == {*measure.KINDS, "labels", "select_pairs"}
+    assert {"gdp", "zcdp", "rdp", "pld"} <= set(ACCOUNTANTS)
+
+
+def test_the_text_says_what_the_json_says():
+    ledger = PrivacyLedger(epsilon=4, delta=1e-6, neighbours="replace-one")
+    statement = (
+        flow(target=Categories(), domain=None, neighbours="replace-one", ledger=ledger).fit(X, Y).privacy_statement()
+    )
+    text = " ".join(str(statement).split())
+    for said in [*statement.content["assumptions"], *statement.content["not_covered"]]:
+        assert said in text
+    for m in statement.content["steps"][0]["measurements"]:
+        assert f"{m['name']} {m['kind']} {m['integers']} {m['sensitivity']:.6g}" in text
+    assert "(epsilon, delta) = (1, 1e-06), neighbours: replace-one, accountant: gdp" in text
+    assert "The number of rows is public" in text
+    assert "was declared" not in text
+    assert f"Recorded in a PrivacyLedger: {statement.content['steps'][0]['ledger']}" in text
+    assert repr(statement) == "PrivacyStatement(epsilon=1, delta=1e-06)"
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({}, "The domain was declared"),
+        ({"target": LABELS}, "The classes were declared, and not read off the rows: [0, 1]"),
+        ({"target": Interval(0, 1)}, "The interval of the target was declared"),
+        (
+            {"mechanism": "records", "neighbours": "replace-one"},
+            "As records are released, the number of rows is public",
+        ),
+        ({"accountant": "zcdp"}, "zcdp: rho = sum"),
+    ],
+)
+def test_what_is_public_is_named(params, said):
+    statement = " ".join(str(flow(**params).fit(X, Y).privacy_statement()).split())
+    assert said in statement
+    assert "Recorded in no PrivacyLedger" in statement
+
+
+def test_seeded_noise_guarantees_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PrivacyLeakWarning)
+        seeded = flow(noise_random_state=0).fit(X).privacy_statement()
+        step = DPStandardScaler(domain=(0, 1), noise_random_state=0)
+        pipeline = GenerativePipeline([("scale", step), ("flow", flow())]).fit(X).privacy_statement()
+    for statement in (seeded, pipeline):
+        assert (statement.epsilon, statement.delta) == (float("inf"), 1.0)
+        assert json.loads(statement.to_json())["guarantee"]["epsilon"] is None
+        assert str(statement).startswith("(epsilon, delta) = (inf, 1), ")
+        assert "NOT PRIVATE" in str(statement)
+        assert not any("entropy" in said for said in statement.content["assumptions"])
+        assert parts(statement.content["steps"][0]["cap"], "non-private")
+
+
+def test_the_statement_is_a_function_of_the_release():
+    fitted = flow(target=LABELS).fit(X, Y)
+    statement = fitted.privacy_statement()
+    file = io.BytesIO()
+    fitted.release_.save(file)
+    again = Release.load(io.BytesIO(file.getvalue()))
+    assert again.privacy_statement() == fitted.release_.privacy_statement() == statement
+    assert DPSlicedWassersteinFlow.from_release(again).privacy_statement() == statement
+    assert json.loads(statement.to_json(indent=None)) == statement.content
+
+
+def test_what_is_made_of_a_generator_states_its_guarantee():
+    made = {
+        "trained": TrainOnSynthetic(LogisticRegression(), flow(target=LABELS)).fit(X, Y),
+        "transformed": TransformedGenerator(flow(), FunctionTransformer(inverse_func=np.asarray)).fit(X),
+    }
+    oversampler = DPOversampler(flow(target=LABELS))
+    with pytest.raises(NotFittedError, match="fit_resample"):
+        oversampler.privacy_statement()
+    oversampler.fit_resample(X, Y)
+    for model in (*made.values(), oversampler):
+        assert model.privacy_statement() == model.generator_.privacy_statement()
+
+
+def test_a_pipeline_names_its_steps_and_what_each_was_handed():
+    log = FunctionTransformer(np.log1p, inverse_func=np.expm1)
+    steps = [("log", log), ("scale", DPStandardScaler(domain=(0, 1))), ("flow", flow(target=LABELS))]
+    statement = GenerativePipeline(steps, epsilon=2.0).fit(X, Y).privacy_statement()
+    assert statement.epsilon == 2.0
+    assert statement.content["public_steps"] == {"log": "FunctionTransformer"}
+    assert [s["rows"]["domain_is"] for s in statement.content["steps"]] == ["declared", "released by an earlier step"]
+    text = " ".join(str(statement).split())
+    assert "The step 'log' (FunctionTransformer) learnt nothing" in text
+    assert "The domain of the step 'scale' was declared" in text
+    assert "domain of the step 'flow'" not in text
+    assert "The classes were declared" in text
