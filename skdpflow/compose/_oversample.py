@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, cast
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self, cast
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
-from sklearn.exceptions import NotFittedError
-from sklearn.utils import Tags
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, clone
+from sklearn.utils import InputTags, Tags, get_tags
+from sklearn.utils.validation import check_is_fitted
 
 from skdpflow._flow import DPSlicedWassersteinFlow
 from skdpflow._validation import check_bool, check_generator, check_int, check_real, invalid
-from skdpflow.compose._generators import check_generator_of, declared_target
+from skdpflow.compose._generators import check_generator_of, declared_target, plain_labels
 from skdpflow.domain import Categories
 from skdpflow.release import Release
 from skdpflow.schema import container_of, schema_of
@@ -23,7 +24,7 @@ from skdpflow.statement import PrivacyStatement
 _STRATEGIES = ("auto", "minority", "not minority", "not majority", "all")
 
 
-class DPOversampler(BaseEstimator):
+class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
     """Fill up rare classes with private synthetic rows.
 
     Follows imbalanced-learn's conventions for samplers [1]_, so that it works as a step of its `Pipeline`: rows are
@@ -35,10 +36,11 @@ class DPOversampler(BaseEstimator):
         Where the new rows come from. An estimator such as `DPSlicedWassersteinFlow`, with a target of categories, is
         fitted to the rows that are given, and spends its budget on them. A `Release`, of the same columns and classes,
         says what another holder's rows were like: then nothing is spent here.
-    sampling_strategy : {"auto", "minority", "not minority", "not majority", "all"}, float or dict, default="auto"
+    sampling_strategy : {"auto", "minority", "not minority", "not majority", "all"}, float, dict or callable, \
+            default="auto"
         Which classes are filled up to as many rows as the largest has; ``"auto"`` means ``"not majority"``. A float,
         for two classes, is the wanted ratio of the smaller to the larger. A dict gives the wanted number of rows of
-        classes, the original ones included.
+        classes, the original ones included. A callable gets the labels and returns such a dict.
     keep_original : bool, default=True
         True returns the given rows, followed by the new ones. False returns new rows only, and then needs a dict
         as the `sampling_strategy`.
@@ -57,6 +59,8 @@ class DPOversampler(BaseEstimator):
         that names all of it.
     n_features_in_ : int
         Number of columns seen.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the columns, where X has names that are all strings.
 
     See Also
     --------
@@ -104,6 +108,47 @@ class DPOversampler(BaseEstimator):
         self.keep_original = keep_original
         self.random_state = random_state
 
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit the generator, unless it is a Release, and count the missing rows; `fit_resample` does this too.
+
+        Parameters
+        ----------
+        X : {array-like, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,), or of shape (n_samples, n_classes)
+            Their labels, which may be a frame of one column, or classes 0, 1, ... one-hot encoded.
+
+        Returns
+        -------
+        self : DPOversampler
+            Fitted.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter is not valid or the rows do not fit the Release; nothing is spent then. Also if classes are
+            to be found privately and fewer than two are: the budget is spent then.
+        """
+        name = type(self).__name__
+        keep = check_bool(name, "keep_original", self.keep_original)
+        check_generator(name, "random_state", self.random_state)
+        self._check_strategy(keep)
+        classes = self._known_classes()
+        labels = _flat(y)[0]
+        if classes is not None:  # what is refused costs nothing
+            wanted = self._wanted(labels, classes, keep)
+        generator = self._fitted(X, labels)
+        if classes is None:
+            wanted = self._wanted(labels, list(generator.classes_), keep)
+        self.sampling_strategy_ = wanted
+        self.generator_ = generator
+        self.privacy_spent_: tuple[float, float] = generator.privacy_spent_
+        self.n_features_in_: int = generator.n_features_in_
+        self.__dict__.pop("feature_names_in_", None)
+        if hasattr(generator, "feature_names_in_"):
+            self.feature_names_in_ = generator.feature_names_in_
+        return self
+
     def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
         """Fit the generator, unless it is a Release, and fill up classes.
 
@@ -111,39 +156,34 @@ class DPOversampler(BaseEstimator):
         ----------
         X : {array-like, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
             Rows.
-        y : array-like of shape (n_samples,)
-            Their labels.
+        y : array-like of shape (n_samples,), or of shape (n_samples, n_classes)
+            Their labels, as for `fit`.
 
         Returns
         -------
-        X_resampled : {ndarray, pandas.DataFrame, polars.DataFrame} of shape (n_samples_new, n_features)
+        X_resampled : {ndarray, list, pandas.DataFrame, polars.DataFrame} of shape (n_samples_new, n_features)
             The given rows, if they are kept, and the new ones.
-        y_resampled : array or series of shape (n_samples_new,)
-            Their labels.
+        y_resampled : array, list, series or frame of shape (n_samples_new,) or (n_samples_new, n_classes)
+            Their labels, in the form of `y`.
 
         Raises
         ------
         ValueError, TypeError
-            If a parameter is not valid or the rows do not fit the Release; nothing is spent then.
+            If a parameter is not valid or the rows do not fit the Release; nothing is spent then. Also if classes are
+            to be found privately and fewer than two are: the budget is spent then.
         """
-        name = type(self).__name__
-        keep = check_bool(name, "keep_original", self.keep_original)
-        rng = check_generator(name, "random_state", self.random_state)
-        self._check_strategy(keep)
-        generator = self._fitted(X, y)
-        wanted = self._wanted(y, list(generator.classes_), keep)
+        self.fit(X, y)
+        rng = check_generator(type(self).__name__, "random_state", self.random_state)
         parts = [
-            generator.sample_labeled(n, proportions={label: 1.0}, random_state=rng) for label, n in wanted.items() if n
+            self.generator_.sample_labeled(n, proportions={label: 1.0}, random_state=rng)
+            for label, n in self.sampling_strategy_.items()
+            if n
         ]
-        if keep:
-            parts.insert(0, (_as_sampled(X), _as_sampled(y)))
-        elif not parts:
-            raise invalid(name, "sampling_strategy", "a dict with a positive number", self.sampling_strategy)
-        self.generator_ = generator
-        self.privacy_spent_: tuple[float, float] = generator.privacy_spent_
-        self.sampling_strategy_ = wanted
-        self.n_features_in_: int = generator.n_features_in_
-        return _concatenated([rows for rows, _ in parts]), _concatenated([labels for _, labels in parts])
+        labels, in_form = _flat(y)
+        if self.keep_original:
+            parts.insert(0, (_as_sampled(X), labels))
+        rows = _concatenated([rows for rows, _ in parts])
+        return rows.tolist() if isinstance(X, list) else rows, in_form(_concatenated([labels for _, labels in parts]))
 
     def privacy_statement(self) -> PrivacyStatement:
         """State what the generator guarantees, what that rests on, and what it does not cover.
@@ -158,10 +198,9 @@ class DPOversampler(BaseEstimator):
         Raises
         ------
         NotFittedError
-            If `fit_resample` was not called.
+            If neither `fit` nor `fit_resample` was called.
         """
-        if not hasattr(self, "generator_"):
-            raise NotFittedError("Call fit_resample first: there is no generator to speak of.")
+        check_is_fitted(self)
         return cast(PrivacyStatement, self.generator_.privacy_statement())
 
     def _check_strategy(self, keep: bool) -> None:
@@ -169,35 +208,47 @@ class DPOversampler(BaseEstimator):
         if isinstance(strategy, Mapping):
             for n in strategy.values():
                 check_int(name, "sampling_strategy", n, 0)
+            if not keep and not any(strategy.values()):
+                raise invalid(name, "sampling_strategy", "a dict with a positive number", strategy)
             return
         if not keep:
             raise ValueError(
                 f"With keep_original=False, {name} needs the rows of each class as sampling_strategy={{...}}: "
                 "numbers taken from the raw labels would not be private."
             )
+        if callable(strategy):
+            return
         if isinstance(strategy, str):
             if strategy not in _STRATEGIES:
-                raise invalid(name, "sampling_strategy", f"among {list(_STRATEGIES)}, a float or a dict", strategy)
+                expected = f"among {list(_STRATEGIES)}, a float, a dict or a callable"
+                raise invalid(name, "sampling_strategy", expected, strategy)
             return
         check_real(name, "sampling_strategy", strategy, 0.0, 1.0, "right")
 
-    def _fitted(self, X: Any, y: Any) -> Any:
+    def _known_classes(self) -> list[Any] | None:
+        """Return the classes to fill up, None where they are to be found privately."""
         name = type(self).__name__
-        if not isinstance(self.generator, Release):
-            check_generator_of(name, self.generator, "sample_labeled")
-            if not isinstance(declared_target(self.generator), Categories):
-                raise ValueError(f"The generator of {name} needs target=Categories([...]): the classes to fill up.")
+        if isinstance(self.generator, Release):
+            if self.generator.classes is None:
+                raise ValueError("This Release has no classes: its flow was fitted without target=Categories([...]).")
+            return list(self.generator.classes)
+        check_generator_of(name, self.generator, "sample_labeled")
+        target = declared_target(self.generator)
+        if not isinstance(target, Categories):
+            raise ValueError(f"The generator of {name} needs target=Categories([...]): the classes to fill up.")
+        return list(target.values) if target.declared else None
+
+    def _fitted(self, X: Any, y: Any) -> Any:
+        """Return the fitted generator."""
+        release = self.generator
+        if not isinstance(release, Release):
             generator = clone(self.generator).fit(X, y)
             if not hasattr(generator, "classes_"):
                 raise ValueError("No class labels were found privately; the budget is spent. Declare them instead.")
             return generator
-        release = self.generator
-        if release.classes is None:
-            raise ValueError("This Release has no classes: its flow was fitted without target=Categories([...]).")
         if len(np.shape(X)) != 2 or np.shape(X)[1] != len(release.domain):
             raise ValueError(f"The Release is of {len(release.domain)} columns, X must have as many.")
-        rows, labels = _as_sampled(X), _as_sampled(y)
-        schema = schema_of(rows, labels)
+        schema = schema_of(_as_sampled(X), y)
         theirs = release.schema.feature_names
         if schema.feature_names and theirs and schema.feature_names != theirs:
             raise ValueError(f"The columns of X must be those of the Release, in this order: {theirs}.")
@@ -207,13 +258,21 @@ class DPOversampler(BaseEstimator):
     def _wanted(self, y: Any, classes: list[Any], keep: bool) -> dict[Any, int]:
         """Return the number of new rows of each class."""
         name, strategy = type(self).__name__, self.sampling_strategy
+        if callable(strategy):
+            strategy = strategy(y)
+            if not isinstance(strategy, Mapping):
+                raise TypeError(f"A callable as the sampling_strategy of {name} must return a dict of numbers of rows.")
         if isinstance(strategy, Mapping) and not set(strategy) <= set(classes):
             raise invalid(name, "sampling_strategy", f"a dict with keys among the classes {classes}", strategy)
         if not keep:
             return {label: int(strategy.get(label, 0)) for label in classes}
-        labels = np.asarray(y).tolist()
-        have = {label: labels.count(label) for label in classes}
+        if len(classes) < 2:
+            raise ValueError("There is one class only, so there is nothing to balance.")
+        counts = Counter(np.asarray(y).tolist())
+        have = {label: counts[label] for label in classes}
         largest, smallest = max(have.values()), min(have.values())
+        if largest == 0:
+            raise ValueError(f"None of the labels is among the classes of {name}, {classes}.")
         if isinstance(strategy, Mapping):
             short = [label for label, n in strategy.items() if n < have[label]]
             if short:
@@ -231,15 +290,67 @@ class DPOversampler(BaseEstimator):
         return {label: largest - n if label in chosen else 0 for label, n in have.items()}
 
     def __sklearn_tags__(self) -> Tags:
-        """Tell scikit-learn that two fits differ, and that labels are needed."""
-        tags = super().__sklearn_tags__()
+        """Tell scikit-learn and imbalanced-learn that two fits differ, that labels are needed, and what X may be."""
+        tags = _SamplerTags(**_shallow(super().__sklearn_tags__()))
+        tags.input_tags = _SamplerInputTags(**_shallow(tags.input_tags))
+        tags.estimator_type = "sampler"
         tags.non_deterministic = True
         tags.target_tags.required = True
+        if isinstance(self.generator, Release):
+            tags.input_tags.allow_nan = any(column.nullable for column in self.generator.domain.columns)
+        else:
+            tags.input_tags.allow_nan = get_tags(self.generator).input_tags.allow_nan
         return tags
 
 
+# What imbalanced-learn asks of a sampler beyond scikit-learn's tags.
+
+
+@dataclass(slots=True)
+class _SampleIndices:
+    sample_indices: bool = False
+
+
+@dataclass(slots=True)
+class _SamplerInputTags(InputTags):
+    dataframe: bool = True
+
+
+@dataclass(slots=True)
+class _SamplerTags(Tags):
+    sampler_tags: _SampleIndices = field(default_factory=_SampleIndices)
+
+
+def _shallow(tags: Any) -> dict[str, Any]:
+    return {entry.name: getattr(tags, entry.name) for entry in fields(tags)}
+
+
+def _flat(y: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """Return labels in one dimension, and what gives labels the form of y."""
+    container = container_of(y)
+    if container == "numpy":
+        labels = plain_labels(np.asarray(y, dtype=object if isinstance(y, list) else None))
+        if labels.ndim != 2:
+            return labels, (lambda new: new.tolist()) if isinstance(y, list) else _same
+        if labels.shape[1] == 1:
+            return labels[:, 0], _same
+        if not (np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all()):
+            raise ValueError("Multilabel and multioutput targets are not supported: y needs one label per row of X.")
+        return labels.argmax(axis=1), np.eye(labels.shape[1], dtype=labels.dtype).__getitem__
+    if len(y.shape) == 1:
+        return y, _same
+    if y.shape[1] != 1:
+        raise ValueError("Multilabel and multioutput targets are not supported: y needs one column.")
+    labels = y.iloc[:, 0] if container == "pandas" else y.to_series(0)
+    return labels, type(labels).to_frame
+
+
+def _same(labels: Any) -> Any:
+    return labels
+
+
 def _as_sampled(data: Any) -> Any:
-    """Return rows or labels in a container in which synthetic ones can come."""
+    """Return rows in a container in which synthetic ones can come."""
     return np.asarray(data) if container_of(data) == "numpy" else data
 
 

@@ -43,6 +43,7 @@ def flow(n_classes=3, **params):
         ("not minority", [600, 600, 20]),
         ({1: 100, 2: 50}, [600, 100, 50]),
         ({2: 20}, [600, 80, 20]),
+        (lambda y: {2: 4 * int((np.asarray(y) == 2).sum())}, [600, 80, 80]),
     ],
 )
 @pytest.mark.parametrize("container", [np.asarray, pd.DataFrame, pl.DataFrame])
@@ -60,6 +61,58 @@ def test_strategies(strategy, counts, container):
     new = np.asarray(more)[len(y) :][np.asarray(labels)[len(y) :] == 2]
     if len(new) > 100:
         assert new.mean() > 2.0
+
+
+def test_labels_come_back_in_the_form_in_which_they_were_given():
+    X, y = table((60, 20, 10))
+    release = flow().fit(*table()).release_
+    expected = DPOversampler(release, random_state=0).fit_resample(X, y)
+    rows, one_hot = DPOversampler(release, random_state=0).fit_resample(X, np.eye(3, dtype=np.int8)[y])
+    assert np.array_equal(rows, expected[0])
+    assert one_hot.dtype == np.int8
+    assert np.array_equal(one_hot, np.eye(3)[expected[1]])
+    rows, labels = DPOversampler(release, random_state=0).fit_resample(X.tolist(), y.tolist())
+    assert rows == expected[0].tolist()
+    assert labels == expected[1].tolist()
+    X, y = table((60, 20, 10), pl.DataFrame)
+    labels = DPOversampler(release, random_state=0).fit_resample(X, y.to_frame())[1]
+    assert labels.equals(pl.Series("y", expected[1]).to_frame())
+    for wrong in (
+        np.ones((90, 2), dtype=int),
+        pd.DataFrame({"y": y.to_numpy(), "z": 0}),
+        pl.DataFrame([y, y.alias("z")]),
+    ):
+        with pytest.raises(ValueError, match="Multilabel and multioutput targets are not supported"):
+            DPOversampler(release).fit_resample(X, wrong)
+
+
+@pytest.mark.parametrize("container", [np.asarray, pd.DataFrame])
+def test_fit_counts_and_draws_nothing(container):
+    X, y = table(container=container)
+    sampler = DPOversampler(flow(), {2: 100}).fit(X, y)
+    assert sampler.sampling_strategy_ == {0: 0, 1: 0, 2: 80}
+    assert list(sampler.get_feature_names_out()) == (["a", "b"] if container is pd.DataFrame else ["x0", "x1"])
+
+
+@pytest.mark.parametrize(
+    ("strategy", "classes", "message"),
+    [
+        ({7: 100}, [0, 1, 2], "keys among the classes"),
+        ({0: 3}, [0, 1, 2], "have more rows"),
+        (lambda y: [0], [0, 1, 2], "must return a dict"),
+        (0.5, [0, 1, 2], "needs two classes"),
+        ("auto", [0], "nothing to balance"),
+        ("auto", ["0", "1"], "None of the labels"),
+    ],
+)
+def test_what_is_refused_costs_nothing(strategy, classes, message):
+    class NoFit(DPSlicedWassersteinFlow):
+        def fit(self, X, y=None):
+            raise AssertionError("the budget was spent")
+
+    generator = NoFit(domain=(-4.0, 8.0), target=Categories(classes))
+    with pytest.raises((ValueError, TypeError), match=message):
+        DPOversampler(generator, strategy).fit_resample(*table())
 
 
 def test_agrees_with_imbalanced_learn():
@@ -131,6 +184,8 @@ class Untouchable:
         (DPOversampler(flow(), "some"), "'sampling_strategy' parameter"),
         (DPOversampler(flow(), 1.5), "'sampling_strategy' parameter"),
         (DPOversampler(flow(), {0: -1}), "'sampling_strategy' parameter"),
+        (DPOversampler(flow(), {0: 0}, keep_original=False), "a positive number"),
+        (DPOversampler(flow(), lambda y: {0: 9}, keep_original=False), "would not be private"),
         (DPOversampler(flow(), keep_original=1), "'keep_original' parameter"),
     ],
 )
