@@ -26,13 +26,15 @@ if TYPE_CHECKING:
 _ROUNDING = 1.0 + 1e-9
 
 
-def covers(larger: Event, smaller: Event) -> bool:
+def covers(larger: Event, smaller: Event, *, rounding: float = _ROUNDING) -> bool:
     """Whether an event is at least another one, by whatever accountant.
 
     Parameters
     ----------
     larger, smaller : Event
         Events of this package.
+    rounding : float, default=1 + 1e-9
+        Factor by which numbers of `larger` may be too small.
 
     Returns
     -------
@@ -45,11 +47,11 @@ def covers(larger: Event, smaller: Event) -> bool:
         given, asked = (
             sorted((s.epsilon for s in t.selections if s.kind == kind), reverse=True) for t in (whole, part)
         )
-        if any(need > have * _ROUNDING for have, need in zip_longest(given, asked, fillvalue=0.0)):
+        if any(need > have * rounding for have, need in zip_longest(given, asked, fillvalue=0.0)):
             return False
     return (
-        part.gaussian_mu <= whole.gaussian_mu * _ROUNDING
-        and part.threshold_delta <= whole.threshold_delta * _ROUNDING
+        part.gaussian_mu <= whole.gaussian_mu * rounding
+        and part.threshold_delta <= whole.threshold_delta * rounding
         and part.non_private <= whole.non_private
     )
 

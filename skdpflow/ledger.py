@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import sqlite3
-import threading
-import uuid
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable
+from copy import copy
 from datetime import UTC, datetime
+from numbers import Integral
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
 
+from skdpflow._chain import Chain, Row
 from skdpflow._consistency import covers
-from skdpflow._validation import check_choice, check_real
-from skdpflow.accountants import ComposedEvent, Event, event_from_dict, event_to_dict, resolve_accountant
+from skdpflow._parts import Part, worst_cases
+from skdpflow._validation import check_choice, check_real, invalid
+from skdpflow.accountants import (
+    Accountant,
+    ComposedEvent,
+    Event,
+    GaussianEvent,
+    SelectionEvent,
+    ThresholdEvent,
+    calibrate,
+    event_from_dict,
+    event_to_dict,
+    resolve_accountant,
+)
 from skdpflow.exceptions import BudgetExceededError, LedgerError
+from skdpflow.plan import DELTA_SLACK, EPSILON_SLACK
 
 __all__ = ["PrivacyLedger"]
 
 _ACCOUNTANTS = ("gdp", "zcdp", "rdp", "pld")
-_WAIT = 60.0  # seconds to wait for another process that is writing
-_HERE: WeakValueDictionary[str, PrivacyLedger] = WeakValueDictionary()  # ledgers in the memory of this process
-
-Row = tuple[int, str, str]  # position, content as JSON, head of the chain
 
 
-def _next_row(rows: list[Row], content: dict[str, Any]) -> Row:
-    text = json.dumps(content, sort_keys=True, allow_nan=False)
-    before = rows[-1][2] if rows else ""
-    return len(rows), text, hashlib.sha256(f"{before}\n{text}".encode()).hexdigest()
+def _entry(content: dict[str, Any]) -> tuple[Event, Part | None]:
+    """Return the event of an entry and the part that it is charged to."""
+    by, key = content.get("part", ("", ""))
+    return event_from_dict(content["event"]), (str(by), str(key)) if by else None
+
+
+def _entries(rows: list[Row]) -> list[tuple[Event, Part | None]]:
+    return [_entry(json.loads(text)) for _, text, _ in rows[1:]]
 
 
 class PrivacyLedger:
@@ -67,7 +77,15 @@ class PrivacyLedger:
     Notes
     -----
     The guarantee of the total is that of composition: rows may be the same in all fits, and later fits may depend
-    on what earlier ones released, but how much each spends has to be fixed beforehand.
+    on what earlier ones released, but how much each spends has to be fixed beforehand. Fits on rows of different
+    sites or classes can be charged to these alone, see `part`.
+
+    A fit is charged for all that it was allowed: the noise to which its own accountant calibrated it, its thresholds,
+    and what it holds back for rounding, as a small pure selection and a share of delta. If its accountant is that
+    of the ledger, it can ask for the ledger's whole (epsilon, delta); another one may calibrate to less noise than the
+    ledger accepts (``"gdp"`` does, for ``"zcdp"`` and ``"rdp"``), and then the refusal says what would fit. The shares
+    of delta add up: after 255 fits with the delta of the ledger nothing is left (after 9 that find labels), so give
+    fits a hundredth of it or less.
 
     On disk every debit is a transaction of its own that is flushed before noise is drawn, so a crash can waste
     budget and never forget it. Entries form a chain of SHA-256 hashes, and a Release holds the head after its debit:
@@ -100,110 +118,80 @@ class PrivacyLedger:
         self.delta = check_real(name, "delta", delta, 0.0, 1.0)
         self.neighbours = check_choice(name, "neighbours", neighbours, ("add-remove", "replace-one"))
         self.accountant = check_choice(name, "accountant", accountant, _ACCOUNTANTS)
-        self.path = None if path is None else Path(path).resolve()
-        self._key, self._pid, self._lock = uuid.uuid4().hex, os.getpid(), threading.Lock()
-        self._rows = [_next_row([], {**self._budget(), "key": self._key})]
-        if self.path is None:
-            _HERE[self._key] = self
-        else:
-            if not self.path.exists():
-                self._create()
-            self._read()
+        budget = {name: getattr(self, name) for name in ("epsilon", "delta", "neighbours", "accountant")}
+        self._chain = Chain(path, {"format": "skdpflow-ledger-1", **budget}, _entry)
+        self._part: Part | None = None
 
-    def _budget(self) -> dict[str, Any]:
-        return {
-            "format": "skdpflow-ledger-1",
-            "epsilon": self.epsilon,
-            "delta": self.delta,
-            "neighbours": self.neighbours,
-            "accountant": self.accountant,
-        }
+    @property
+    def path(self) -> Path | None:
+        """The file, or None."""
+        return self._chain.path
 
-    def _create(self) -> None:
-        """Make the file under another name and link it: it is never seen half made, and never overwrites."""
-        assert self.path is not None
-        new = self.path.with_name(f".{self.path.name}.{self._key}")
-        try:
-            with closing(sqlite3.connect(new, isolation_level=None)) as db:
-                db.execute("PRAGMA journal_mode=DELETE")
-                db.execute("PRAGMA synchronous=FULL")
-                db.execute("BEGIN IMMEDIATE")
-                db.execute(
-                    "CREATE TABLE chain (position INTEGER PRIMARY KEY, content TEXT NOT NULL, head TEXT NOT NULL)"
-                )
-                db.execute("INSERT INTO chain VALUES (?, ?, ?)", self._rows[0])
-                db.execute("COMMIT")
-            try:
-                os.link(new, self.path)
-            except FileExistsError:
-                pass  # another process was faster: its budget is checked when it is read
-        finally:
-            new.unlink(missing_ok=True)
+    def part(self, by: str, key: str | int) -> PrivacyLedger:
+        """Return the same ledger for fits on one part of the rows, which cost rows of other parts nothing.
 
-    @contextmanager
-    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
-        """Open a connection of this call alone, so that none is shared by threads or survives a fork."""
-        assert self.path is not None
-        try:
-            with closing(sqlite3.connect(f"{self.path.as_uri()}?mode=rw", uri=True, timeout=_WAIT)) as db:
-                db.isolation_level = None
-                db.execute("PRAGMA synchronous=FULL")
-                db.execute(begin)
-                try:
-                    yield db
-                    db.execute("COMMIT")
-                except BaseException:
-                    if db.in_transaction:
-                        db.execute("ROLLBACK")
-                    raise
-        except sqlite3.Error as e:
+        Parameters
+        ----------
+        by : str
+            Name of the partition, such as ``"site"``.
+        key : str or int
+            What all rows of the fit have there, such as ``"A"``; 1 and "1" are the same key.
+
+        Returns
+        -------
+        ledger : PrivacyLedger
+            Pass it as `ledger` to fits on these rows. Its `spent`, `remaining`, `affordable` and `what_if` are what
+            such rows were and may be charged; entries go to the common ledger.
+
+        Raises
+        ------
+        LedgerError
+            If the ledger is for "replace-one": a replaced row can move from one part to another, which both parts
+            would see as another number of rows, and that is public there.
+        ValueError, TypeError
+            If the name or key is none, or this is the ledger of a part already.
+
+        Notes
+        -----
+        A record has one key in each partition. So it is charged for all fits without a part, and for those with its own
+        key, and the ledger's total is that of the worst record: for each partition the key that was charged most, by
+        composition of the events and not by adding epsilons.
+
+        The ledger sees no rows. You declare, and it cannot check, that
+
+        - the key is a function of the *record alone*, decided before: a site, a region, a class. Folds of
+          cross-validation, samples and quantiles are none, since removing a record moves others between them
+          (and training folds overlap): charge these without a part;
+        - the fit was given rows with this key only, and nothing else that was learnt from others unpaid;
+        - which keys are fitted does not depend on the rows. That a site has rows at all would tell of them.
+
+        A person with rows in two parts is charged in both.
+
+        Examples
+        --------
+        >>> from skdpflow import PrivacyLedger
+        >>> from skdpflow.accountants import GaussianEvent
+        >>> ledger = PrivacyLedger(epsilon=1.0, delta=1e-6)
+        >>> for site in ["A", "B", "C"]:
+        ...     head = ledger.part("site", site).debit(GaussianEvent(6.0), site, neighbours="add-remove")
+        >>> ledger.spent() == ledger.part("site", "B").spent()
+        True
+        """
+        name = type(self).__name__
+        if self.neighbours != "add-remove":
             raise LedgerError(
-                f"The ledger {self.path.name!r} could not be used ({e}). Nothing may be measured without it: restore "
-                "the file, or wait for the process that holds it."
-            ) from e
-
-    def _checked(self, rows: list[Row]) -> list[Row]:
-        try:
-            good: list[Row] = []
-            for row in rows:
-                content = json.loads(row[1])
-                if row != _next_row(good, content):
-                    raise ValueError
-                if good:
-                    event_from_dict(content["event"])
-                good.append(row)
-            first = {k: v for k, v in json.loads(rows[0][1]).items() if k != "key"}
-        except Exception as e:  # a damaged file can fail in any way
-            raise LedgerError("The ledger is damaged or was altered: its chain of hashes is broken.") from e
-        if first != self._budget():
-            raise LedgerError(
-                f"The ledger was made with {first}, and is now opened with {self._budget()}. A budget is fixed once: "
-                "open it with the values it was made with."
+                "Parts need a ledger with neighbours='add-remove': a replaced row can leave one part and enter "
+                "another, and would change the number of rows of both. Under 'replace-one', charge the whole ledger."
             )
-        return good
-
-    def _read(self) -> list[Row]:
-        if self.path is None:
-            return list(self._rows)
-        with self._transaction("BEGIN") as db:
-            return self._checked(db.execute("SELECT position, content, head FROM chain ORDER BY position").fetchall())
-
-    def _append(self, check: Callable[[list[Row]], Row]) -> str:
-        if self.path is not None:
-            with self._transaction("BEGIN IMMEDIATE") as db:
-                rows = db.execute("SELECT position, content, head FROM chain ORDER BY position").fetchall()
-                row = check(self._checked(rows))
-                db.execute("INSERT INTO chain VALUES (?, ?, ?)", row)
-            return row[2]
-        if self._pid != os.getpid():
-            raise LedgerError(
-                "A ledger in memory cannot record in another process, where its entry would be lost. Give it a file: "
-                'PrivacyLedger("data.ledger", ...), or use threads.'
-            )
-        with self._lock:
-            row = check(self._rows)
-            self._rows.append(row)
-        return row[2]
+        if self._part is not None:
+            raise ValueError(f"{self!r} is the ledger of a part already. Call `part` of the whole ledger.")
+        if not isinstance(by, str) or not by:
+            raise invalid(name, "by", "the name of a partition", by)
+        if not isinstance(key, str | Integral) or isinstance(key, bool):
+            raise invalid(name, "key", "a str or an int", key)
+        view = copy(self)
+        view._part = (str(by), str(key))
+        return view
 
     def debit(self, event: Event, what: str = "", *, neighbours: str) -> str:
         """Record a spend that is about to happen, or refuse it and record nothing.
@@ -235,27 +223,30 @@ class PrivacyLedger:
                 "cannot be added up."
             )
         content = {"time": datetime.now(UTC).isoformat(), "what": str(what), "event": event_to_dict(event)}
+        if self._part is not None:
+            content["part"] = list(self._part)
 
-        def check(rows: list[Row]) -> Row:
-            spent = self._spent(rows)
-            if not self._spent(rows, event) <= self.epsilon:
+        def checked(rows: list[Row]) -> dict[str, Any]:
+            spent, total = self._spent(rows), self._spent(rows, event)
+            if not total <= self.epsilon:
                 raise BudgetExceededError(
                     f"{str(what) or 'This'!r} exceeds the ledger: epsilon = {spent:.6g} of {self.epsilon:g} spent at "
                     f"delta = {self.delta:g}, so {self.epsilon - spent:.6g} is left, and with it the total "
-                    f"would be {self._spent(rows, event):.6g}. Nothing was spent or measured; ask for less."
+                    f"would be {total:.6g}. Nothing was spent or measured; ask for less."
                 )
-            return _next_row(rows, content)
+            return content
 
-        return self._append(check)
+        return self._chain.append(checked)
 
     def _spent(self, rows: list[Row], *more: Event) -> float:
-        events = [event_from_dict(json.loads(text)["event"]) for _, text, _ in rows[1:]]
-        return float(resolve_accountant(self.accountant).epsilon(ComposedEvent((*events, *more)), self.delta))
+        entries = [*_entries(rows), *((event, self._part) for event in more)]
+        accountant = resolve_accountant(self.accountant)
+        return max(float(accountant.epsilon(case, self.delta)) for case in worst_cases(entries, self._part))
 
     @property
     def events(self) -> tuple[Event, ...]:
         """What was recorded, in order."""
-        return tuple(event_from_dict(json.loads(text)["event"]) for _, text, _ in self._read()[1:])
+        return tuple(event for event, _ in _entries(self._chain.read()))
 
     def spent(self) -> float:
         """Return the epsilon of all entries together, at the ledger's delta.
@@ -265,7 +256,7 @@ class PrivacyLedger:
         epsilon : float
             What the rows have been charged so far.
         """
-        return self._spent(self._read())
+        return self._spent(self._chain.read())
 
     def remaining(self) -> float:
         """Return the ledger's epsilon less what is spent; by tight composition a fit may ask for more than that.
@@ -290,7 +281,47 @@ class PrivacyLedger:
         epsilon : float
             At the ledger's delta.
         """
-        return self._spent(self._read(), event)
+        return self._spent(self._chain.read(), event)
+
+    def affordable(self, delta: float, accountant: str | Accountant = "gdp", *, threshold_delta: float = 0.0) -> float:
+        """Return what epsilon a fit may still ask for; by tight composition it can be more than `remaining`.
+
+        Parameters
+        ----------
+        delta : float
+            The fit's delta. Small ones leave more for later fits: the deltas' shares for rounding add up.
+        accountant : {"gdp", "zcdp", "rdp", "pld"} or Accountant, default="gdp"
+            The fit's accountant. Where it is not the ledger's, the ledger may count the same noise as more.
+        threshold_delta : float, default=0.0
+            Part of `delta` that the fit uses to find labels; a tenth of it with ``target=Categories()``.
+
+        Returns
+        -------
+        epsilon : float
+            A little below the largest that is accepted; 0 if nothing is.
+        """
+        delta = check_real("affordable", "delta", delta, 0.0, 1.0)
+        thresholds = check_real("affordable", "threshold_delta", threshold_delta, 0.0, delta, "left")
+        fit = resolve_accountant(accountant, owner="affordable")
+        rest = (
+            SelectionEvent(4.0 * self.epsilon * EPSILON_SLACK, "pure"),  # generous: its cost is of second order
+            ThresholdEvent(delta * DELTA_SLACK + thresholds),
+        )
+        try:
+            multiplier = max(
+                calibrate(
+                    lambda m, case=case: ComposedEvent((case, GaussianEvent(m), *rest)),  # type: ignore[misc]
+                    self.epsilon,
+                    self.delta,
+                    self.accountant,
+                )
+                for case in worst_cases(_entries(self._chain.read()), self._part)
+            )
+        except ValueError:  # no noise is enough
+            return 0.0
+        epsilon = fit.epsilon(GaussianEvent(multiplier), delta * (1.0 - DELTA_SLACK) - thresholds)
+        digits = f"{epsilon * (1.0 - 4.0 * EPSILON_SLACK):.12e}".partition("e")
+        return float(f"{digits[0][:5]}e{digits[2]}")  # four digits, rounded down
 
     def history(self) -> Any:
         """Return the entries as a pandas DataFrame.
@@ -298,17 +329,18 @@ class PrivacyLedger:
         Returns
         -------
         history : pandas.DataFrame
-            Columns ``time``, ``what``, ``event`` (JSON), ``epsilon`` (of all entries so far) and ``head``.
+            Columns ``time``, ``what``, ``part`` (as in "site=A", or empty), ``event`` (JSON), ``epsilon`` (of all
+            entries so far) and ``head``.
         """
         import pandas as pd
 
-        rows = self._read()
+        rows = self._chain.read()
         table = []
         for i, (_, text, head) in enumerate(rows[1:], 2):
             entry = json.loads(text)
-            event = json.dumps(entry["event"])
-            table.append((pd.Timestamp(entry["time"]), entry["what"], event, self._spent(rows[:i]), head))
-        return pd.DataFrame(table, columns=["time", "what", "event", "epsilon", "head"])
+            when, part, event = pd.Timestamp(entry["time"]), "=".join(entry.get("part", ())), json.dumps(entry["event"])
+            table.append((when, entry["what"], part, event, self._spent(rows[:i]), head))
+        return pd.DataFrame(table, columns=["time", "what", "part", "event", "epsilon", "head"])
 
     def verify(self, releases: Iterable[Any]) -> None:
         """Check that the chain holds a debit for every Release, of all that its fit was allowed.
@@ -324,7 +356,7 @@ class PrivacyLedger:
             If one is missing: the ledger was set back to an older copy, or is not the one of that fit. Also if the
             debit is smaller than the `cap` of the Release, or of another neighbouring relation.
         """
-        entries = {head: event_from_dict(json.loads(text)["event"]) for _, text, head in self._read()[1:]}
+        entries = {head: event_from_dict(json.loads(text)["event"]) for _, text, head in self._chain.read()[1:]}
         for i, release in enumerate(releases):
             if release.ledger not in entries:
                 raise LedgerError(
@@ -341,28 +373,10 @@ class PrivacyLedger:
         """Return the ledger itself: a copy would forget what is spent."""
         return self
 
-    def __copy__(self) -> PrivacyLedger:
-        return self
-
     def __deepcopy__(self, memo: Any) -> PrivacyLedger:
         return self
 
-    def __reduce__(self) -> Any:
-        return _restore, (self._budget(), None if self.path is None else str(self.path), self._key, list(self._rows))
-
     def __repr__(self) -> str:
         where = "" if self.path is None else f"{self.path.name!r}, "
-        return f"PrivacyLedger({where}epsilon={self.epsilon:g}, delta={self.delta:g}, neighbours={self.neighbours!r})"
-
-
-def _restore(budget: dict[str, Any], path: str | None, key: str, rows: list[Row]) -> PrivacyLedger:
-    """Unpickle: the same file, the same object in its own process, and elsewhere a copy that can only be read."""
-    if path is None and key in _HERE and _HERE[key]._pid == os.getpid():
-        return _HERE[key]
-    if path is not None and not os.path.exists(path):
-        raise LedgerError("The file of the ledger is gone. It is not made anew: what was spent would be forgotten.")
-    kept = {k: budget[k] for k in ("epsilon", "delta", "neighbours", "accountant")}
-    ledger = PrivacyLedger(path, **kept)
-    if path is None:
-        ledger._pid, ledger._rows = -1, rows
-    return ledger
+        text = f"PrivacyLedger({where}epsilon={self.epsilon:g}, delta={self.delta:g}, neighbours={self.neighbours!r})"
+        return text if self._part is None else f"{text}.part({self._part[0]!r}, {self._part[1]!r})"

@@ -82,8 +82,11 @@ class Public:
         return len(self.target.categories or ()) if isinstance(self.target, Categories) else 1
 
 
-# ---------------------------------------------------------------- what is found privately before the plan begins
+# ---------------------------------------------------------------- what is held back, and found, before the plan begins
 
+#: Shares of epsilon and delta held back for floating-point arithmetic.
+EPSILON_SLACK = 2.0**-12
+DELTA_SLACK = 2.0**-8
 BOUNDS_SHARE = 0.1
 LABELS_SHARE = 0.05
 LABELS_DELTA_SHARE = 0.1

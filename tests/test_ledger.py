@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+import re
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from joblib import parallel_backend
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_validate
@@ -18,9 +21,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from skdpflow import BudgetExceededError, DPSlicedWassersteinFlow, LedgerError, PrivacyLedger
-from skdpflow.accountants import GaussianEvent, PLDAccountant
+from skdpflow.accountants import GaussianEvent, PLDAccountant, resolve_accountant
 from skdpflow.accountants.events import ComposedEvent
 from skdpflow.compose import GenerativePipeline
+from skdpflow.curator.measure import Budget, Curator
+from skdpflow.curator.noise import NoiseSource
 from skdpflow.preprocessing import DPStandardScaler
 
 X = np.random.default_rng(0).uniform(size=(120, 2))
@@ -45,6 +50,48 @@ def test_a_fit_of_the_whole_budget_is_paid_and_no_second_one(ledger):
     with pytest.raises(BudgetExceededError, match="left"):
         again.fit(X)
     assert not hasattr(again, "release_")
+    assert len(ledger.events) == 1
+
+
+def whole_event(epsilon, delta, accountant, threshold_delta=0.0):
+    """What a fit debits, with no rows at all."""
+    budget = Budget(epsilon, delta, "add-remove", resolve_accountant(accountant), accountant)
+    return Curator(None, budget, NoiseSource(None), threshold_delta=threshold_delta).whole_event
+
+
+@pytest.mark.parametrize("accountant", ["gdp", "zcdp", "rdp", "pld"])
+@pytest.mark.parametrize(("epsilon", "delta"), [(1e-3, 1e-6), (0.1, 1e-9), (0.5, 1e-3), (2.0, 1e-6)])
+def test_a_fit_with_the_accountant_of_the_ledger_may_ask_for_all_of_it(accountant, epsilon, delta):
+    ledger = PrivacyLedger(epsilon=epsilon, delta=delta, accountant=accountant)
+    for threshold_delta in (0.0, 0.1 * delta):
+        assert ledger.what_if(whole_event(epsilon, delta, accountant, threshold_delta)) <= epsilon
+
+
+@pytest.mark.parametrize("accountant", ["gdp", "zcdp", "rdp"])
+@settings(max_examples=20)
+@given(st.floats(0.02, 20), st.floats(-9, -2), st.floats(-4, 0), st.sampled_from([0.0, 0.1]), st.integers(0, 3))
+def test_what_is_affordable_is_accepted_and_hardly_more(accountant, epsilon, log_delta, share, label_share, n_before):
+    total, delta = 10**log_delta, 10 ** (log_delta + share)
+    ledger, labels = PrivacyLedger(epsilon=epsilon, delta=total, accountant=accountant), label_share * delta
+    for _ in range(n_before):
+        ledger.debit(whole_event(epsilon / 4, total / 8, "gdp"), neighbours="add-remove")
+    largest = ledger.affordable(delta, threshold_delta=labels)
+    if largest:  # the deltas of the fits before may leave nothing
+        assert ledger.what_if(whole_event(largest, delta, "gdp", labels)) <= epsilon
+        assert ledger.what_if(whole_event(largest * 1.01, delta, "gdp", labels)) > epsilon
+    else:
+        assert ledger.what_if(whole_event(1e-6, delta, "gdp", labels)) > epsilon
+
+
+def test_a_refusal_says_what_would_fit():
+    ledger = PrivacyLedger(epsilon=1.0, delta=1e-6, accountant="zcdp")
+    with pytest.raises(BudgetExceededError, match="would fit") as refusal:
+        flow(ledger, 1.0).fit(X)  # calibrated by another accountant, which needs less noise
+    fits = float(re.search(r"epsilon=([0-9.]+) would fit", str(refusal.value))[1])
+    assert 0.8 < fits < 1.0
+    flow(ledger, fits).fit(X)
+    with pytest.raises(BudgetExceededError, match="no epsilon would fit"):
+        flow(ledger, 0.1).set_params(delta=0.999).fit(X)
     assert len(ledger.events) == 1
 
 
@@ -128,6 +175,7 @@ assert not any(os.waitpid(pid, 0)[1] for pid in children)
 """
 
 
+@pytest.mark.slow
 def test_eight_processes_race_for_the_last_of_the_budget(tmp_path):
     path = tmp_path / "a.ledger"
     programs = [program(RACE, path) for _ in range(2)]

@@ -39,11 +39,11 @@ class PLDAccountant(TallyAccountant):
     Notes
     -----
     Gaussian events become one Gaussian; a selection of bounded range becomes the Gaussian that dominates it
-    (see :func:`skdpflow.accountants.gaussian.selection_mu`); a pure selection becomes randomised response,
-    which dominates it tightly [1]_. Where the total privacy loss spreads over more than one unit, the
-    step of the grid grows in proportion, which bounds time and memory; a total mu above 100, where epsilon
-    is in the thousands, counts as infinite. Every delta is raised by 1e-14 for rounding, so that no smaller
-    one can be certified.
+    (see :func:`skdpflow.accountants.gaussian.selection_mu`), and so does a pure one that is finer than the grid;
+    other pure selections become randomised response, which dominates them tightly [1]_. Where the total privacy
+    loss spreads over more than one unit, the step of the grid grows in proportion, which bounds time and memory;
+    a total mu above 100, where epsilon is in the thousands, counts as infinite. Every delta is raised by 1e-14
+    for rounding, so that no smaller one can be certified.
 
     The events' multipliers are sensitivity-based under whatever neighbouring relation they were made for.
     They are therefore always handed over as for adding or removing a record, where that library takes
@@ -83,12 +83,10 @@ class PLDAccountant(TallyAccountant):
                 f"Got {interval!r}."
             )
         library, parameters = _import_dp_accounting()
-        pure = Counter(
-            selection.epsilon
-            for selection in parts.selections
-            if selection.kind == "pure" and selection.epsilon <= _LARGE_EPSILON
-        )
-        dominated = [s for s in parts.selections if s.kind != "pure" or s.epsilon > _LARGE_EPSILON]
+        # a selection finer than the grid would be rounded up to a step of it
+        gridded = [s for s in parts.selections if s.kind == "pure" and interval <= s.epsilon <= _LARGE_EPSILON]
+        pure = Counter(selection.epsilon for selection in gridded)
+        dominated = [s for s in parts.selections if s not in gridded]
         mu = math.hypot(parts.gaussian_mu, *map(selection_mu, dominated))
         if mu > _LARGE_MU:
             return None

@@ -28,10 +28,13 @@ from skdpflow.curator.selection import rounding_epsilon, select_top, selection_e
 from skdpflow.curator.sketch import sketch_rows
 from skdpflow.curator.statistics import STATISTICS
 from skdpflow.domain import Categories, Column, Domain
+from skdpflow.exceptions import BudgetExceededError
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.plan import (
     BOUNDS_GRID,
     BOUNDS_SHARE,
+    DELTA_SLACK,
+    EPSILON_SLACK,
     LABELS_DELTA_SHARE,
     LABELS_SHARE,
     Public,
@@ -42,9 +45,6 @@ from skdpflow.release import Measurement, Release
 
 #: What can be asked for beside ``"select_pairs"``: sums over rows, and one line per row.
 KINDS: dict[str, Any] = {**STATISTICS, "records": Records, "pairs": Pairs, "partitions": Partitions}
-#: Shares of epsilon and delta held back for floating-point arithmetic.
-EPSILON_SLACK = 2.0**-12
-DELTA_SLACK = 2.0**-8
 
 
 @dataclass(frozen=True)
@@ -308,7 +308,12 @@ def measure(
     head = None
     if budget.ledger is not None:
         what = f"fit ({budget.epsilon:g}, {budget.delta:g})"
-        head = budget.ledger.debit(curator.whole_event, what, neighbours=budget.neighbours)
+        try:
+            head = budget.ledger.debit(curator.whole_event, what, neighbours=budget.neighbours)
+        except BudgetExceededError as error:
+            fits = budget.ledger.affordable(budget.delta, budget.accountant, threshold_delta=threshold_delta)
+            advice = f"epsilon={fits:.4g} would fit" if fits else "no epsilon would fit; a smaller one may leave room"
+            raise BudgetExceededError(f"{error} With delta={budget.delta:g}, {advice}.") from None
     measured: list[Measurement] = []
     left = 1.0
 

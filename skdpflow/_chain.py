@@ -1,0 +1,189 @@
+"""Rows of JSON, each with a hash over all before it, in memory or in one SQLite file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
+
+from skdpflow.exceptions import LedgerError
+
+_WAIT = 60.0  # seconds to wait for another process that is writing
+_SELECT = "SELECT position, content, head FROM chain ORDER BY position"
+_HERE: WeakValueDictionary[str, Chain] = WeakValueDictionary()  # chains in the memory of this process
+
+Row = tuple[int, str, str]  # position, content as JSON, head of the chain
+
+
+def _next_row(rows: list[Row], content: dict[str, Any]) -> Row:
+    text = json.dumps(content, sort_keys=True, allow_nan=False)
+    before = rows[-1][2] if rows else ""
+    return len(rows), text, hashlib.sha256(f"{before}\n{text}".encode()).hexdigest()
+
+
+class Chain:
+    """Rows that can be appended and never changed without notice.
+
+    Parameters
+    ----------
+    path : path or None
+        The file; it is made if there is none. None keeps the rows in the memory of this process.
+    first : dict
+        Content of the first row, which a file has to agree with.
+    check : callable
+        Raises an error if the content of a later row is not valid.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None,
+        first: dict[str, Any],
+        check: Callable[[dict[str, Any]], object],
+    ) -> None:
+        self.path = None if path is None else Path(path).resolve()
+        self.key = uuid.uuid4().hex
+        self._first, self._check = first, check
+        self._pid, self._lock = os.getpid(), threading.Lock()
+        self._rows = [_next_row([], {**first, "key": self.key})]
+        if self.path is None:
+            _HERE[self.key] = self
+        else:
+            if not self.path.exists():
+                self._create(self.path)
+            self.read()
+
+    def _create(self, path: Path) -> None:
+        """Make the file under another name and link it: it is never seen half made, and never overwrites."""
+        new = path.with_name(f".{path.name}.{self.key}")
+        try:
+            with closing(sqlite3.connect(new, isolation_level=None)) as db:
+                db.execute("PRAGMA journal_mode=DELETE")
+                db.execute("PRAGMA synchronous=FULL")
+                db.execute("BEGIN IMMEDIATE")
+                db.execute(
+                    "CREATE TABLE chain (position INTEGER PRIMARY KEY, content TEXT NOT NULL, head TEXT NOT NULL)"
+                )
+                db.execute("INSERT INTO chain VALUES (?, ?, ?)", self._rows[0])
+                db.execute("COMMIT")
+            try:
+                os.link(new, path)
+            except FileExistsError:
+                pass  # another process was faster: its first row is checked when it is read
+        finally:
+            new.unlink(missing_ok=True)
+
+    @contextmanager
+    def _transaction(self, path: Path, begin: str) -> Iterator[sqlite3.Connection]:
+        """Open a connection of this call alone, so that none is shared by threads or survives a fork."""
+        try:
+            with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=_WAIT)) as db:
+                db.isolation_level = None
+                db.execute("PRAGMA synchronous=FULL")
+                db.execute(begin)
+                try:
+                    yield db
+                    db.execute("COMMIT")
+                except BaseException:
+                    if db.in_transaction:
+                        db.execute("ROLLBACK")
+                    raise
+        except sqlite3.Error as e:
+            raise LedgerError(
+                f"The ledger {path.name!r} could not be used ({e}). Nothing may be measured without it: restore "
+                "the file, or wait for the process that holds it."
+            ) from e
+
+    def _checked(self, rows: list[Row]) -> list[Row]:
+        try:
+            good: list[Row] = []
+            for row in rows:
+                content = json.loads(row[1])
+                if row != _next_row(good, content):
+                    raise ValueError
+                if good:
+                    self._check(content)
+                good.append(row)
+            first = {k: v for k, v in json.loads(rows[0][1]).items() if k != "key"}
+        except Exception as e:  # a damaged file can fail in any way
+            raise LedgerError("The ledger is damaged or was altered: its chain of hashes is broken.") from e
+        if first != self._first:
+            raise LedgerError(
+                f"The ledger was made with {first}, and is now opened with {self._first}. A budget is fixed once: "
+                "open it with the values it was made with."
+            )
+        return good
+
+    def read(self) -> list[Row]:
+        """Return all rows.
+
+        Returns
+        -------
+        rows : list of tuple
+            Position, content as JSON, and head; the first row is that of the budget.
+
+        Raises
+        ------
+        LedgerError
+            If the file cannot be used, is damaged, or begins otherwise.
+        """
+        if self.path is None:
+            return list(self._rows)
+        with self._transaction(self.path, "BEGIN") as db:
+            return self._checked(db.execute(_SELECT).fetchall())
+
+    def append(self, content_after: Callable[[list[Row]], dict[str, Any]]) -> str:
+        """Append a row while nobody else can.
+
+        Parameters
+        ----------
+        content_after : callable
+            From the rows so far to the content of the next one; if it raises an error, nothing is appended.
+
+        Returns
+        -------
+        head : str
+            Of the new row, which is on the disk by now.
+
+        Raises
+        ------
+        LedgerError
+            As for `read`, and for rows in the memory of another process.
+        """
+        if self.path is not None:
+            with self._transaction(self.path, "BEGIN IMMEDIATE") as db:
+                rows = self._checked(db.execute(_SELECT).fetchall())
+                row = _next_row(rows, content_after(rows))
+                db.execute("INSERT INTO chain VALUES (?, ?, ?)", row)
+            return row[2]
+        if self._pid != os.getpid():
+            raise LedgerError(
+                "A ledger in memory cannot record in another process, where its entry would be lost. Give it a file: "
+                'PrivacyLedger("data.ledger", ...), or use threads.'
+            )
+        with self._lock:
+            row = _next_row(self._rows, content_after(self._rows))
+            self._rows.append(row)
+        return row[2]
+
+    def __reduce__(self) -> Any:
+        return _restore, (self.path, self._first, self._check, self.key, list(self._rows))
+
+
+def _restore(path: Path | None, first: dict[str, Any], check: Any, key: str, rows: list[Row]) -> Chain:
+    """Unpickle: the same file, the same object in its own process, and elsewhere a copy that can only be read."""
+    if path is None and key in _HERE and _HERE[key]._pid == os.getpid():
+        return _HERE[key]
+    if path is not None and not path.exists():
+        raise LedgerError("The file of the ledger is gone. It is not made anew: what was spent would be forgotten.")
+    chain = Chain(path, first, check)
+    if path is None:
+        chain._pid, chain._rows = -1, rows
+    return chain
