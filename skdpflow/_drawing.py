@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from skdpflow._validation import check_generator, check_int, check_shares, class_codes
 from skdpflow.release import Release
+from skdpflow.transport.cells import cells_of
 from skdpflow.transport.condition import condition_of, sample_where
-from skdpflow.transport.decode import decode, decode_target
+from skdpflow.transport.decode import decode_target, rows_of
+from skdpflow.transport.facts import Facts
 from skdpflow.transport.model import Model
 
 Array = NDArray[np.float64]
@@ -59,25 +61,31 @@ def draw_positions(
     where: Mapping[str, Any] | None = None,
     leaf: Leaves | None = None,
 ) -> tuple[Array, Leaves]:
-    """Draw positions, of given leaves or of any, that meet a condition if there is one."""
-    if where is None:
+    """Draw positions, of given leaves or of any, that meet the constraints and a condition if there are any."""
+    facts = Facts.of(release.domain, release.schema)
+    if where is None and facts is None:
         leaf = model.draw_leaves(n, rng) if leaf is None else leaf
         return model.sample(leaf, rng), leaf
-    ranges = condition_of(where, release.domain)
+    ranges = condition_of({} if where is None else where, release.domain)
     if leaf is None:
-        return sample_where(model, n, ranges, lambda m: model.draw_leaves(m, rng), rng)
+        return sample_where(model, n, ranges, lambda m: model.draw_leaves(m, rng), rng, facts)
     positions = np.empty((n, model.latent.n_columns))
     for c in np.unique(leaf):
         rows = leaf == c
         of_class = partial(np.full, fill_value=c, dtype=np.int64)
-        positions[rows] = sample_where(model, int(rows.sum()), ranges, of_class, rng)[0]
+        positions[rows] = sample_where(model, int(rows.sum()), ranges, of_class, rng, facts)[0]
     return positions, leaf
 
 
 def decode_rows(release: Release, positions: Array, leaf: Leaves) -> tuple[Any, Any]:
     """Return rows like those that were given, and their targets if there is a target."""
     d = len(release.domain)
-    X = decode(positions[:, :d], release.domain, release.schema)
+    cells = cells_of(positions[:, :d], release.domain, release.schema)
+    facts = Facts.of(release.domain, release.schema)
+    if facts is not None:  # exactly what was computed, and not what the lattice rounds it to
+        for j, own in facts.settle(positions)[2].items():
+            cells[j] = own
+    X = rows_of(cells, release.domain, release.schema)
     if release.target is None:
         return X, None
     return X, decode_target(positions[:, d] if release.numeric_target else leaf, release.target, release.schema)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
+from skdpflow._constraints import rules_of
 from skdpflow._public_columns import columns_of_dtypes, columns_of_sample
 from skdpflow._validation import invalid
 from skdpflow.columns import FINE_LEVELS, Categories, Column, Interval, column_from_dict, take
@@ -38,6 +40,11 @@ class Domain(Mapping[str, Column]):
     ----------
     columns : mapping of str to Interval or Categories
         One entry per column. The order counts for arrays, the names for data frames.
+    constraints : list of str, default=()
+        Facts that hold in every row, such as ``"admission <= discharge"``, ``"rooms + kitchens == total"`` or
+        ``"not (sex == 'm' and pregnant)"``. Synthetic rows meet all of them. They may hold names of columns (in
+        backticks if they are no identifiers), numbers, text in quotes, True, False, ``+ - * /``, comparisons,
+        ``in (...)``, ``is None``, ``and``, ``or`` and ``not``. What hangs on a missing cell counts as met.
 
     Attributes
     ----------
@@ -45,6 +52,13 @@ class Domain(Mapping[str, Column]):
         Names of the columns.
     columns : tuple of Interval or Categories
         The columns.
+    constraints : tuple of str
+        The constraints.
+
+    Raises
+    ------
+    ValueError
+        If a constraint is no such expression, or not one on these columns: it is named, and what is wrong with it.
 
     See Also
     --------
@@ -54,6 +68,9 @@ class Domain(Mapping[str, Column]):
     -----
     A domain is immutable, hashable and holds plain Python values only. It is published with every release, so
     it must not be read off the private rows.
+
+    Constraints are public too, and say nothing about single rows: `fit` does not look whether the private rows meet
+    them. They are text, so that they travel with the domain; nothing in them is ever run as code.
 
     Examples
     --------
@@ -65,12 +82,15 @@ class Domain(Mapping[str, Column]):
     2
     >>> Domain.from_dict(domain.to_dict()) == domain
     True
+    >>> Domain(domain, constraints=["ward == 'A' or age >= 18"]).constraints
+    ("ward == 'A' or age >= 18",)
     """
 
-    __slots__ = ("_columns",)
+    __slots__ = ("_columns", "_constraints")
     _columns: dict[str, Column]
+    _constraints: tuple[str, ...]
 
-    def __init__(self, columns: Mapping[str, Column]) -> None:
+    def __init__(self, columns: Mapping[str, Column], *, constraints: Sequence[str] = ()) -> None:
         if not isinstance(columns, Mapping):
             raise invalid("Domain", "columns", "a dict of column names to Interval or Categories", columns)
         if not columns:
@@ -83,6 +103,10 @@ class Domain(Mapping[str, Column]):
             if isinstance(column, Categories) and not column.declared:
                 raise ValueError(f"Categories of column {name!r} must be listed: only a target may omit them.")
         object.__setattr__(self, "_columns", {str.__str__(name): column for name, column in columns.items()})
+        if not isinstance(constraints, list | tuple) or not all(isinstance(text, str) for text in constraints):
+            raise invalid("Domain", "constraints", "a list of str, such as ['admission <= discharge']", constraints)
+        object.__setattr__(self, "_constraints", tuple(map(str.__str__, constraints)))
+        rules_of(self._constraints, self._columns)  # refuses what is no constraint
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -94,6 +118,11 @@ class Domain(Mapping[str, Column]):
         """The columns, in order."""
         return tuple(self._columns.values())
 
+    @property
+    def constraints(self) -> tuple[str, ...]:
+        """What holds in every row, as text."""
+        return self._constraints
+
     def to_dict(self) -> dict[str, Any]:
         """Return the domain as a dict that JSON can hold.
 
@@ -103,7 +132,8 @@ class Domain(Mapping[str, Column]):
             What :meth:`from_dict` takes.
         """
         columns = [{"name": name, **column.to_dict()} for name, column in self._columns.items()]
-        return {"kind": "domain", "columns": columns}
+        data: dict[str, Any] = {"kind": "domain", "columns": columns}
+        return data | ({"constraints": list(self._constraints)} if self._constraints else {})
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Domain:
@@ -112,14 +142,15 @@ class Domain(Mapping[str, Column]):
         Parameters
         ----------
         data : dict
-            Exactly that; anything else is a ValueError.
+            Exactly that; anything else is a ValueError. "constraints" may be left out.
 
         Returns
         -------
         Domain
             The domain.
         """
-        fields = take(data, "A domain", {"kind", "columns"})
+        given = {"constraints": [], **data} if isinstance(data, Mapping) else data
+        fields = take(given, "A domain", {"kind", "columns", "constraints"})
         if fields["kind"] != "domain" or not isinstance(fields["columns"], list):
             raise ValueError("A domain must be of the kind 'domain' and hold a list of columns.")
         columns: dict[str, Column] = {}
@@ -129,7 +160,7 @@ class Domain(Mapping[str, Column]):
             if entry["name"] in columns:
                 raise ValueError(f"The domain names column {entry['name']!r} twice.")
             columns[entry["name"]] = column_from_dict({k: v for k, v in entry.items() if k != "name"})
-        return cls(columns)
+        return cls(columns, constraints=fields["constraints"])
 
     def to_json(self, file: str | os.PathLike[str] | None = None) -> str:
         """Return the domain as JSON text, and write it to a file if one is named.
@@ -189,7 +220,9 @@ class Domain(Mapping[str, Column]):
         return cls.from_dict(data)
 
     @classmethod
-    def from_dtypes(cls, frame: Any, columns: Mapping[str, Column] | None = None) -> Domain:
+    def from_dtypes(
+        cls, frame: Any, columns: Mapping[str, Column] | None = None, *, constraints: Sequence[str] = ()
+    ) -> Domain:
         """Read what the dtypes of a frame say; no value is looked at.
 
         Parameters
@@ -198,6 +231,8 @@ class Domain(Mapping[str, Column]):
             Private rows are allowed.
         columns : mapping of str to Interval or Categories, or None, default=None
             What dtypes do not say: bounds of wide numbers and of dates, categories of text. They go before.
+        constraints : list of str, default=()
+            What holds in every row.
 
         Returns
         -------
@@ -218,16 +253,18 @@ class Domain(Mapping[str, Column]):
         >>> Domain.from_dtypes(frame, {"bmi": Interval(10, 70)})
         Domain({'smoker': Categories([False, True]), 'bmi': Interval(10.0, 70.0)})
         """
-        return cls(columns_of_dtypes(frame, columns or {}))
+        return cls(columns_of_dtypes(frame, columns or {}), constraints=constraints)
 
     @classmethod
-    def from_public(cls, sample: Any) -> Domain:
+    def from_public(cls, sample: Any, *, constraints: Sequence[str] = ()) -> Domain:
         """Read the domain off rows that are public; **never** off the private ones.
 
         Parameters
         ----------
         sample : pandas.DataFrame or polars.DataFrame
             Public rows, such as an earlier year or a code book.
+        constraints : list of str, default=()
+            What holds in every row.
 
         Returns
         -------
@@ -241,15 +278,15 @@ class Domain(Mapping[str, Column]):
         >>> Domain.from_public(pd.DataFrame({"age": [17, 90, 30], "ward": ["B", "A", None]}))
         Domain({'age': Interval(17, 90, integer=True), 'ward': Categories(['A', 'B'], nullable=True)})
         """
-        return cls(columns_of_sample(sample))
+        return cls(columns_of_sample(sample), constraints=constraints)
 
     def describe(self) -> str:
-        """Return a text with one line for each column.
+        """Return a text with one line for each column and for each constraint.
 
         Returns
         -------
         text : str
-            Name, what it holds, and whether values may be missing.
+            Name, what it holds, and whether values may be missing; then the constraints.
 
         Examples
         --------
@@ -259,7 +296,8 @@ class Domain(Mapping[str, Column]):
         ward  1 value: 'ABC'
         """
         width = max(map(len, self.names))
-        return "\n".join(f"{name:<{width}}  {_in_words(column)}" for name, column in self._columns.items())
+        lines = [f"{name:<{width}}  {_in_words(column)}" for name, column in self._columns.items()]
+        return "\n".join(lines + [f"in every row: {text}" for text in self._constraints])
 
     def __getitem__(self, name: str) -> Column:
         return self._columns[name]
@@ -273,19 +311,23 @@ class Domain(Mapping[str, Column]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Domain):
             return NotImplemented
-        return self.names == other.names and self.columns == other.columns
+        return self._all() == other._all()
 
     def __hash__(self) -> int:
-        return hash((self.names, self.columns))
+        return hash(self._all())
+
+    def _all(self) -> tuple[Any, ...]:
+        return self.names, self.columns, self._constraints
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"A Domain is immutable; cannot set {name!r}.")
 
-    def __reduce__(self) -> tuple[type[Domain], tuple[dict[str, Column]]]:
-        return type(self), (dict(self._columns),)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), constraints=self._constraints), (dict(self._columns),)
 
     def __repr__(self) -> str:
-        return f"Domain({self._columns!r})"
+        given = f", constraints={list(self._constraints)!r}" if self._constraints else ""
+        return f"Domain({self._columns!r}{given})"
 
 
 def _in_words(column: Column) -> str:
@@ -382,4 +424,4 @@ def resolve_domain(
         raise ValueError(
             f"The 'domain' parameter of {owner} must name the columns of X. Columns {'; '.join(problems)}."
         )
-    return Domain({name: resolved[name] for name in names})
+    return Domain({name: resolved[name] for name in names}, constraints=resolved.constraints)

@@ -78,19 +78,27 @@ def _real(values: NDArray[np.float64], interval: Interval, dtype: np.dtype[Any])
         return np.clip(values.astype(dtype), lower, upper)
 
 
-def _interval_values(positions: NDArray[np.float64], interval: Interval, dtype: np.dtype[Any] | None) -> NDArray[Any]:
+def _numbers(positions: NDArray[np.float64], interval: Interval) -> NDArray[np.float64]:
+    """Return what positions mean; whatever lies in the interval for those of gaps."""
     if interval.discrete:
-        values = interval.lower + np.clip(np.floor(positions), 0, interval.n_values - 1)
-    else:
-        values = interval.lower + positions / interval.n_values * (interval.upper - interval.lower)
-        values = np.clip(values, interval.lower, interval.upper)
-        if interval.integer:
-            values = np.rint(values)
+        return interval.lower + np.clip(np.floor(positions), 0, interval.n_values - 1)
+    positions = np.minimum(positions, interval.n_values)
+    return _inside(interval.lower + positions / interval.n_values * (interval.upper - interval.lower), interval)
+
+
+def _inside(numbers: NDArray[np.float64], interval: Interval) -> NDArray[np.float64]:
+    """Clip numbers to the interval, and round them if it is one of whole numbers."""
+    numbers = np.clip(numbers, interval.lower, interval.upper)
+    return np.rint(numbers) if interval.integer else numbers
+
+
+def _cast(numbers: NDArray[np.float64], interval: Interval, dtype: np.dtype[Any] | None) -> NDArray[Any]:
+    """Return numbers of the interval in a dtype, or in their own."""
     if dtype is None:
         dtype = np.dtype(np.int64 if interval.integer else np.float64)
     if dtype.kind == "b":
-        return np.rint(values) != 0
-    return _real(values, interval, dtype) if dtype.kind == "f" else _whole(values, interval, dtype)
+        return np.rint(numbers) != 0
+    return _real(numbers, interval, dtype) if dtype.kind == "f" else _whole(numbers, interval, dtype)
 
 
 def as_dates(column: Column, plain: np.dtype[Any] | None) -> bool:
@@ -152,14 +160,63 @@ class Cells:
         gaps = _gaps(positions, column)
         if not isinstance(column, Interval):
             return cls(np.clip(np.floor(positions), 0, column.n_values - 1).astype(np.int64), gaps)
+        return cls._of(_numbers(positions, column), gaps, column, container, dtype)
+
+    @classmethod
+    def of_numbers(
+        cls, numbers: NDArray[np.float64], gaps: NDArray[np.bool_], column: Interval, container: str, dtype: str | None
+    ) -> Self:
+        """Bring numbers into an interval and into the dtype that they go out with.
+
+        Parameters
+        ----------
+        numbers : ndarray of shape (n,)
+            Numbers, or dates in units since 1970.
+        gaps : ndarray of shape (n,), bool
+            Which cells are missing.
+        column : Interval
+            What they are clipped to, and rounded to if it is one of whole numbers.
+        container : {"numpy", "pandas", "polars"}
+            Where the cells will go.
+        dtype : str or None
+            The recorded dtype.
+
+        Returns
+        -------
+        cells : Cells
+        """
+        return cls._of(_inside(numbers, column), gaps, column, container, dtype)
+
+    @classmethod
+    def _of(
+        cls, numbers: NDArray[np.float64], gaps: NDArray[np.bool_], column: Interval, container: str, dtype: str | None
+    ) -> Self:
         plain = plain_dtype(container, dtype)
-        numbers = _interval_values(np.minimum(positions, column.n_values), column, plain)
+        values = _cast(numbers, column, plain)
         if not as_dates(column, plain):
-            return cls(numbers, gaps)
+            return cls(values, gaps)
         assert column.unit is not None
-        moments = numbers.astype(f"datetime64[{column.unit}]").astype(f"datetime64[{_resolution(column.unit, dtype)}]")
+        moments = values.astype(f"datetime64[{column.unit}]").astype(f"datetime64[{_resolution(column.unit, dtype)}]")
         moments[gaps] = np.datetime64("NaT")
         return cls(moments, gaps)
+
+    def numbers(self, column: Column) -> NDArray[np.float64]:
+        """Return the cells as numbers again.
+
+        Parameters
+        ----------
+        column : Interval or Categories
+            What it is.
+
+        Returns
+        -------
+        numbers : ndarray of shape (n,), float64
+            Numbers, dates in units since 1970, or levels; anything where a cell is missing.
+        """
+        if self.values.dtype.kind != "M":
+            return self.values.astype(np.float64)
+        assert isinstance(column, Interval)
+        return self.values.astype(f"datetime64[{column.unit}]").astype(np.int64).astype(np.float64)
 
 
 def cells_of(positions: ArrayLike, domain: Domain, schema: Schema) -> list[Cells]:
