@@ -86,14 +86,19 @@ def _run(given: argparse.Namespace) -> None:
     if given.command == "sample":
         flow = DPSlicedWassersteinFlow.load(given.release)
     else:
-        columns = dict(Domain.from_json(given.domain))
+        domain = Domain.from_json(given.domain)
+        columns = dict(domain)
         target = None
         if given.target is not None:
             if given.target not in columns:
                 raise ValueError(f"The domain does not describe the target {given.target!r}.")
             target = columns.pop(given.target)
         flow = DPSlicedWassersteinFlow(
-            given.epsilon, given.delta, domain=Domain(columns), target=target, neighbours=given.neighbours
+            given.epsilon,
+            given.delta,
+            domain=Domain(columns, constraints=domain.constraints),
+            target=target,
+            neighbours=given.neighbours,
         )
         flow.fit(TableFile(given.table, given.target))
         if given.release is not None:

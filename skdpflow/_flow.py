@@ -28,6 +28,7 @@ from skdpflow.release import Release
 from skdpflow.statement import PrivacyStatement
 from skdpflow.transport.decode import decode_target
 from skdpflow.transport.density import log_density
+from skdpflow.transport.facts import Facts
 from skdpflow.transport.scale import inside, numeric_indices, on_common_scale
 
 #: Rows of the synthetic sample that `score` compares with, and number of its directions.
@@ -554,20 +555,35 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
             and categories; -inf for rows outside the domain, such as fractions in an integer column. A
             numeric target is integrated out.
 
+        Raises
+        ------
+        ValueError
+            If the domain has constraints that compute columns from others, which leaves no density, or constraints
+            that no row of the model meets.
+
         Notes
         -----
         For continuous columns it is the density of the flow at the row, rounded to the lattice of the
         domain. The mass of an integer or category is the integral of the density over its cell: it is
         bounded from below by the mean of the log-density over a fixed public point set (Jensen's inequality).
+
+        Where the domain has constraints, rows that violate one get -inf, and the density of the others is divided by
+        the share of the rows of a fixed public sample that meet all.
         """
         check_is_fitted(self)
+        facts, log_mass = Facts.of(self.domain_, self.release_.schema), 0.0
+        if facts is not None:
+            log_mass = facts.log_mass(self._model)
         source = admit(self, X, domain=self.domain_, reset=False)
         out = []
         for start, stop in source.spans():
-            density = log_density(self._model, source.block(start, stop, self.domain_)[0], self.domain_)
+            codes, _ = source.block(start, stop, self.domain_)
+            density = log_density(self._model, codes, self.domain_)
             x = source.numbers(start, stop, numeric_indices(self.domain_))
             density[~inside(x, self.domain_)] = -np.inf
-            out.append(density)
+            if facts is not None:
+                density[~facts.met_by(codes, x)] = -np.inf
+            out.append(density - log_mass)
         return np.concatenate(out)
 
     def __sklearn_tags__(self) -> Tags:

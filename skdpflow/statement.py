@@ -214,6 +214,7 @@ def _assumptions(releases: Mapping[str, Release], handed: Sequence[str], public_
         out.append(f"Public by declaration{of}: {release.schema.container} rows with the columns {shown}; their types.")
         if "bounds" not in release:
             out.append(f"The domain{of} was declared, and not read off the rows.")
+        out += [f"In every row{of}, as declared: {fact}" for fact in release.domain.constraints]
     for release in releases.values():
         if release.numeric_target:
             out.append("The interval of the target was declared, and not read off the rows.")

@@ -154,7 +154,7 @@ class Parser:
 
             def value(rows: Rows) -> Evaluated:
                 values, missing, roundoff = rows[name]
-                return Evaluated(values, np.abs(values) * roundoff, missing)
+                return Evaluated(values, 0.0 if column.integer else np.abs(values) * roundoff, missing)
 
             return Number(value, column.integer, column.unit, {name: 1.0})
         numbers = [v for v in column.values if isinstance(v, int | float) and not isinstance(v, bool)]

@@ -115,6 +115,12 @@ class GenerativePipeline(Pipeline):
         if not isinstance(generator, DPSlicedWassersteinFlow):
             raise invalid(owner, last, "a DPSlicedWassersteinFlow, as it is the last step", generator)
         paying = [(name, step) for name, step in self.steps if isinstance(step, PAYING)]
+        for name, step in paying:
+            if paying[0][1] is not generator and getattr(step.domain, "constraints", None):
+                raise ValueError(
+                    f"The domain of the step {name!r} has constraints, which rows that come back through a private "
+                    "transformer would not meet. Use the generator alone, or Domain(dict(domain)), which has none."
+                )
         if len({step.neighbours for _, step in paying}) > 1:
             raise ValueError(f"All steps of {owner} that pay must have the same 'neighbours'.")
         return [name for name, _ in paying]

@@ -47,6 +47,11 @@ class Plan:
         nullable = [n for n, c in public.domain.items() if c.nullable]
         if nullable:
             raise ValueError(f"Columns must have no missing values here. These are declared as nullable: {nullable}.")
+        if public.domain.constraints:
+            raise ValueError(
+                "inverse_transform cannot keep constraints, so the domain must have none here: "
+                "Domain(dict(domain)) is the domain without them."
+            )
         return self.rounds(public)
 
     def describe(self) -> dict[str, Any]:

@@ -207,8 +207,8 @@ def sample_where(
             pool = model.sample(draw_leaves(POOL), rng)
             remedy = f"Of the constraints, the fewest rows meet {facts.rarest(pool)!r}: see if it is what you mean."
         raise ValueError(
-            f"The {'condition' if facts is None else 'constraints and the condition'} has almost no mass: under the "
-            f"model it holds in fewer than {FEWEST} of {drawn} rows. {remedy}"
+            f"The condition has almost no mass: under the model it{'' if facts is None else ', with all constraints,'} "
+            f"holds in fewer than {FEWEST} of {drawn} rows. {remedy}"
         )
     wanted = leaf[rng.integers(have, size=n - have)]
     columns = {*ranges, *(() if facts is None else facts.indices)}

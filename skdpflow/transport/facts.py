@@ -10,9 +10,13 @@ from numpy.typing import NDArray
 from skdpflow._constraints import Data, Rule, rules_of, solutions
 from skdpflow.domain import Column, Domain, Interval
 from skdpflow.schema import Schema
-from skdpflow.transport.cells import Cells
+from skdpflow.transport.cells import Cells, plain_dtype
+from skdpflow.transport.model import Model
 
 Array = NDArray[np.float64]
+
+#: Rows of the sample from which the mass of constraints is estimated.
+MASS_SAMPLES = 2**15
 
 
 def data_of(cells: Cells, column: Column) -> Data:
@@ -98,6 +102,65 @@ class Facts:
             computed[j] = Cells.of_numbers(numbers, drawn.gaps, column, self._schema.container, self._schema.dtypes[j])
             rows[name] = data_of(computed[j], column)
         return rows, computed
+
+    def met_by(self, codes: NDArray[np.int64], numbers: Array) -> NDArray[np.bool_]:
+        """Say which given rows meet all constraints.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), int64
+            Codes of the rows.
+        numbers : ndarray of shape (n, n_numeric)
+            Their numeric columns, NaN where a cell is missing.
+
+        Returns
+        -------
+        met : ndarray of shape (n,), bool
+        """
+        numeric = [name for name, column in self._domain.items() if isinstance(column, Interval)]
+        rows = {}
+        for j, name in zip(self.indices, self.names, strict=True):
+            column, own = self._domain[name], codes[:, j]
+            if isinstance(column, Interval):
+                x = numbers[:, numeric.index(name)]
+                kind = plain_dtype(self._schema.container, self._schema.dtypes[j])
+                rounded = not column.integer and kind is not None and kind.kind == "f"
+                rows[name] = Data(x, np.isnan(x), float(np.finfo(kind).eps) if rounded else 0.0)
+            else:
+                rows[name] = Data(own.astype(np.float64), (own < 0) | (own >= column.n_values))
+        return self.met(rows)
+
+    def log_mass(self, model: Model) -> float:
+        """Estimate the logarithm of the part of a model that meets all constraints.
+
+        Parameters
+        ----------
+        model : Model
+            The learned model.
+
+        Returns
+        -------
+        log_mass : float
+            From a fixed public sample.
+
+        Raises
+        ------
+        ValueError
+            If constraints compute columns from others: given those, they have no density. Or if no row of the sample
+            meets all.
+        """
+        if self.solved:
+            raise ValueError(
+                f"Constraints compute the columns {list(self.solved)} from others, so rows have no density. Score rows "
+                "with `score`, or take the columns out of the domain."
+            )
+        rng = np.random.default_rng(0)
+        _, met, _ = self.settle(model.sample(model.draw_leaves(MASS_SAMPLES, rng), rng))
+        if not met.any():
+            raise ValueError(
+                f"None of {MASS_SAMPLES} rows of the model meets all constraints, so rows have no density."
+            )
+        return float(np.log(met.mean()))
 
     def met(self, rows: Mapping[str, Data]) -> NDArray[np.bool_]:
         """Say which rows meet all constraints.
