@@ -9,6 +9,7 @@ from typing import Any, Self, cast
 import numpy as np
 from sklearn.base import clone
 
+from skdpflow._prepaid import Prepaid
 from skdpflow._validation import check_choice, check_generator, check_int, check_real, invalid
 from skdpflow.accountants.base import Accountant, accountant_name, resolve_accountant
 from skdpflow.exceptions import PrivacyLeakWarning
@@ -29,6 +30,13 @@ def check_transport(estimator: Any) -> dict[str, Any]:
         "step_size": check_real(name, "step_size", estimator.step_size, 0.0, 1.0, "right"),
         "n_particles": check_int(name, "n_particles", estimator.n_particles, 2),
     }
+
+
+def checked_ledger(estimator: Any) -> PrivacyLedger | None:
+    """Return what a fit is debited from; a pipeline hands its steps a part of its own debit instead."""
+    if not isinstance(estimator.ledger, PrivacyLedger | Prepaid | None):
+        raise invalid(type(estimator).__name__, "ledger", "a PrivacyLedger or None", estimator.ledger)
+    return cast(PrivacyLedger | None, estimator.ledger)
 
 
 def checked_mechanism(estimator: Any) -> Mechanism:
@@ -106,8 +114,6 @@ class Parameters:
     def of(cls, estimator: Any) -> Parameters:
         """Check the parameters of an estimator; `domain` and `target` are checked with the rows."""
         name = type(estimator).__name__
-        if not isinstance(estimator.ledger, PrivacyLedger | None):
-            raise invalid(name, "ledger", "a PrivacyLedger or None", estimator.ledger)
         spending, verbose = Spending.of(estimator), estimator.verbose
         if isinstance(verbose, bool | np.bool_):
             verbose = int(verbose)
@@ -115,7 +121,7 @@ class Parameters:
         offers = check_setting(mechanism, estimator.target, spending.neighbours)
         return cls(
             spending=spending,
-            ledger=estimator.ledger,
+            ledger=checked_ledger(estimator),
             mechanism=mechanism,
             projections=as_sampler(estimator.projections, available=offers, owner=name),
             transport=check_transport(estimator),

@@ -354,16 +354,22 @@ class PrivacyLedger:
         ------
         LedgerError
             If one is missing: the ledger was set back to an older copy, or is not the one of that fit. Also if the
-            debit is smaller than the `cap` of the Release, or of another neighbouring relation.
+            debit is smaller than the `cap` of the Release, or of another neighbouring relation. Releases of several
+            fits with the same debit, such as the steps of a pipeline, have to be covered by it together.
         """
         entries = {head: event_from_dict(json.loads(text)["event"]) for _, text, head in self._chain.read()[1:]}
+        caps: dict[str, dict[Any, Event]] = {}
         for i, release in enumerate(releases):
             if release.ledger not in entries:
                 raise LedgerError(
                     f"The debit of release {i} is not in the ledger. It was set back to an older copy, or the release "
                     "was made without it or with another one."
                 )
-            if release.neighbours != self.neighbours or not covers(entries[release.ledger], release.cap):
+            # a copy with another transport is the same fit, and has the same noise
+            fit = tuple((m.name, m.values.tobytes()) for m in release.measurements)
+            caps.setdefault(release.ledger, {})[fit] = release.cap
+            charged = ComposedEvent(tuple(caps[release.ledger].values()))
+            if release.neighbours != self.neighbours or not covers(entries[release.ledger], charged):
                 raise LedgerError(
                     f"The debit of release {i} is smaller than what its fit was allowed (its cap, under "
                     f"neighbours={release.neighbours!r}). The ledger or the release was altered: do not trust it."

@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch, Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skdpflow._flow import DPSlicedWassersteinFlow
-from skdpflow._validation import check_real, invalid
-from skdpflow.accountants import GaussianDPAccountant, GaussianEvent, gdp_mu
-from skdpflow.compose._steps import PAYING, check_transformer, forward, is_passthrough, learn_nothing
-from skdpflow.domain import Categories
-from skdpflow.plan import LABELS_DELTA_SHARE
+from skdpflow._parameters import checked_ledger
+from skdpflow._prepaid import Prepaid
+from skdpflow._validation import invalid
+from skdpflow.accountants import ComposedEvent
+from skdpflow.compose._budget import split_budget
+from skdpflow.compose._steps import PAYING, check_rows, check_transformer, forward, is_passthrough, learn_nothing
+from skdpflow.ledger import PrivacyLedger
 from skdpflow.statement import PrivacyStatement
-
-#: Part of epsilon and of delta that is held back for the floating-point slack of each step.
-STEP_SLACK = 2.0**-8
 
 
 class GenerativePipeline(Pipeline):
@@ -43,6 +41,9 @@ class GenerativePipeline(Pipeline):
         Probability with which the guarantee may fail, in (0, 1).
     weights : mapping of str to float or None, default=None
         Relative shares of the steps that pay, by name. None gives the generator four times what each transformer gets.
+    ledger : PrivacyLedger or None, default=None
+        Budget of the data set. `fit` debits all steps together from it, once, before any noise is drawn. Steps must not
+        have a ledger of their own. Like that of a flow, it belongs to the data and not to the model.
 
     Attributes
     ----------
@@ -74,6 +75,38 @@ class GenerativePipeline(Pipeline):
     A row passes the steps as a function of itself alone and of what was released before, so each step's
     sensitivity is what it states. There is no ``memory``: a cache would write private rows to a disk.
 
+    *Why the whole keeps its budget.* Let :math:`(\varepsilon, \delta)` be that of the pipeline, :math:`n` the number of
+    steps that pay, :math:`h` the part held back for each of them, and :math:`l` the part of delta for labels that are
+    found (0 if they are declared). A step holds back :math:`s_\varepsilon \le h` and :math:`s_\delta \le h` of its own
+    epsilon and delta for floating-point arithmetic.
+
+    1. :math:`\mu` is such that :math:`\mu`-Gaussian privacy implies
+       :math:`(\varepsilon (1 - n h), \delta (1 - n h - l))`-privacy.
+    2. Step :math:`i` gets :math:`\mu_i`, with :math:`\sum_i \mu_i^2 = \mu^2`, and :math:`\varepsilon_i`, the exact
+       epsilon of :math:`\mu_i`-Gaussian privacy at :math:`\delta`. As :math:`\mu_i \le \mu`, it is at most
+       :math:`\varepsilon`. None of these depends on the rows.
+    3. The accountant of the step chooses a noise multiplier :math:`m_i` for which it states an epsilon of at most
+       :math:`\varepsilon_i (1 - s_\varepsilon)`, at a delta of at most :math:`\delta (1 - s_\delta)`. The exact epsilon
+       is no larger than what it states, and falls as delta grows: at :math:`\delta` it is below
+       :math:`\varepsilon_i`. It grows with mu, so :math:`1 / m_i < \mu_i`. This takes the accountant to be right, and
+       is checked for each step before its noise is drawn.
+    4. In exact arithmetic, step :math:`i` is a filter with the cap :math:`1 / m_i^2`, fixed beforehand, and has the
+       thresholds of labels, which spend :math:`l \delta`. Neighbouring tables are neighbours still after a map of
+       single rows, and the map is a function of what was released before. So all steps together are adaptively
+       composed mechanisms, whose :math:`\mu^2` never add up to more than :math:`\sum_i \mu_i^2 = \mu^2`: they are
+       :math:`\mu`-Gaussian private [1]_, but for :math:`l \delta`.
+    5. By 1, that is :math:`(\varepsilon (1 - n h), \delta (1 - n h))`-privacy.
+    6. Floating-point arithmetic changes the probabilities of what a step releases by a factor of at most
+       :math:`e^{s_\varepsilon \varepsilon_i}`, but for :math:`s_\delta \delta`. By 2, this adds at most
+       :math:`n h \varepsilon` and :math:`n h \delta` over all steps, which gives :math:`(\varepsilon, \delta)`.
+    7. A ledger is charged, for each step, a Gaussian event of :math:`\mu_i`, a pure one of
+       :math:`s_\varepsilon \varepsilon_i`, and thresholds of :math:`s_\delta \delta` and :math:`l \delta`. By 3, the
+       cap of the step's Release is no more than that, part by part. So the entry covers all caps together.
+
+    References
+    ----------
+    .. [1] A. Smith, A. Thakurta. "Fully Adaptive Composition for Gaussian Differential Privacy". 2022.
+
     Examples
     --------
     >>> import numpy as np
@@ -94,16 +127,18 @@ class GenerativePipeline(Pipeline):
         epsilon: float = 1.0,
         delta: float = 1e-6,
         weights: Mapping[str, float] | None = None,
+        ledger: PrivacyLedger | None = None,
     ) -> None:
         super().__init__(steps)
         self.epsilon = epsilon
         self.delta = delta
         self.weights = weights
+        self.ledger = ledger
 
     # ------------------------------------------------------------------ before anything is read
 
-    def _check_steps(self) -> list[str]:
-        """Check all steps; returns the names of those that pay."""
+    def _check_steps(self) -> list[tuple[str, Any]]:
+        """Check all steps; returns those that pay."""
         owner = type(self).__name__
         if not isinstance(self.steps, list) or not self.steps:
             raise invalid(owner, "steps", "a list of (name, estimator), the last of them a generator", self.steps)
@@ -123,28 +158,13 @@ class GenerativePipeline(Pipeline):
                 )
         if len({step.neighbours for _, step in paying}) > 1:
             raise ValueError(f"All steps of {owner} that pay must have the same 'neighbours'.")
-        return [name for name, _ in paying]
-
-    def _budgets(self, paying: list[str]) -> dict[str, float]:
-        """Return the epsilon of each step that pays; its delta is that of the whole."""
-        owner = type(self).__name__
-        epsilon = check_real(owner, "epsilon", self.epsilon, 0.0)
-        delta = check_real(owner, "delta", self.delta, 0.0, 1.0)
-        weights = {name: 1.0 for name in paying} | {paying[-1]: 4.0} if self.weights is None else self.weights
-        if not isinstance(weights, Mapping) or set(weights) != set(paying):
-            raise invalid(owner, "weights", f"None or a mapping of exactly {paying} to positive numbers", weights)
-        shares = np.array([check_real(owner, "weights", weights[name], 0.0) for name in paying])
-        slack = STEP_SLACK * len(paying)
-        target = self.steps[-1][1].target
-        finds_labels = isinstance(target, Categories) and not target.declared
-        gaussian_delta = delta * (1.0 - slack - (LABELS_DELTA_SHARE if finds_labels else 0.0))
-        mus = gdp_mu(epsilon * (1.0 - slack), gaussian_delta) * np.sqrt(shares / shares.sum())
-        accountant = GaussianDPAccountant()
-        # at the delta of the whole, so that a step's own calibration gives back its mu
-        return {
-            name: accountant.epsilon(GaussianEvent(float(1.0 / mu)), delta)
-            for name, mu in zip(paying, mus, strict=True)
-        }
+        for name, step in self.steps:
+            if getattr(step, "ledger", None) is not None:
+                raise ValueError(
+                    f"The step {name!r} has a ledger of its own, which would be charged for a part of what {owner} "
+                    "spends. Give it to the pipeline, which debits all steps at once: ledger=..., and None to the step."
+                )
+        return paying
 
     # ------------------------------------------------------------------ fit
 
@@ -166,17 +186,21 @@ class GenerativePipeline(Pipeline):
         Raises
         ------
         ValueError, TypeError
-            If a step or parameter is not valid, before any row is read. If a later step refuses the rows, what earlier
-            steps spent is spent.
+            If a step or parameter is not valid, before any row is read; or if the first step that pays refuses the
+            rows: nothing is spent then. If a later step refuses them, what earlier steps spent is spent, and a ledger
+            has been charged for all steps.
+        BudgetExceededError
+            If the ledger has too little left, before any row is read: nothing is spent or measured then.
+        LedgerError
+            If the ledger cannot record: nothing is spent or measured then.
         """
-        budgets = self._budgets(self._check_steps())
-        for name, step in self.steps:
-            if getattr(step, "ledger", None) is not None:
-                raise ValueError(
-                    f"The step {name!r} has a ledger, which private transformers do not debit: it would hold a part of "
-                    "what this pipeline spends. Set ledger=None, and debit the whole budget by hand with "
-                    "PrivacyLedger.debit."
-                )
+        shares = split_budget(type(self).__name__, self.epsilon, self.delta, self._check_steps(), self.weights)
+        ledger, neighbours = checked_ledger(self), self.steps[-1][1].neighbours
+        whole = ComposedEvent(tuple(share.event for share in shares.values()))
+        what = f"pipeline ({self.epsilon:g}, {self.delta:g})"
+        if ledger is not None and ledger.what_if(whole) > ledger.epsilon:
+            ledger.debit(whole, what, neighbours=neighbours)  # which refuses it, before any row is read
+        head, paid = None, False
         fitted: list[tuple[str, Any]] = []
         handed: list[str] = []
         rows, domain = X, None
@@ -185,12 +209,16 @@ class GenerativePipeline(Pipeline):
                 fitted.append((name, step))
                 continue
             step = clone(step)
-            if name in budgets:
-                step.set_params(epsilon=budgets[name], delta=self.delta)
+            if name in shares:
+                share = shares[name]
+                step.set_params(epsilon=share.epsilon, delta=self.delta)
                 if domain is not None:
                     step.set_params(domain=domain)
                     handed.append(name)
-                step.fit(rows, y)
+                if ledger is not None and not paid:
+                    check_rows(step, rows, y)
+                    head, paid = ledger.debit(whole, what, neighbours=neighbours), True
+                step.set_params(ledger=Prepaid(share.event, neighbours, head)).fit(rows, y).set_params(ledger=None)
                 domain = getattr(step, "domain_out_", None)
             else:
                 domain = None
@@ -200,7 +228,7 @@ class GenerativePipeline(Pipeline):
                 rows = forward(name, step, rows)
         self.steps_ = fitted
         self._handed = handed
-        self.releases_ = {name: step.release_ for name, step in fitted if name in budgets}
+        self.releases_ = {name: step.release_ for name, step in fitted if name in shares}
         private = all(release.private for release in self.releases_.values())
         self.privacy_spent_ = (float(self.epsilon), float(self.delta)) if private else (float("inf"), 1.0)
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from sklearn.frozen import FrozenEstimator
@@ -10,6 +11,7 @@ from sklearn.utils import get_tags
 
 from skdpflow._flow import DPSlicedWassersteinFlow
 from skdpflow._validation import invalid
+from skdpflow.curator.gate import admit
 from skdpflow.curator.rowwise import fit_without_rows, map_rows
 from skdpflow.preprocessing._base import DPTransformer
 
@@ -36,6 +38,14 @@ def check_transformer(owner: str, name: str, step: Any) -> None:
         "so nothing made with it would be private. Use a transformer of skdpflow.preprocessing; or, if it was fitted "
         "on public data, say so: sklearn.frozen.FrozenEstimator(step)."
     )
+
+
+def check_rows(step: Any, rows: Any, y: Any) -> None:
+    """Refuse rows that a step which pays could not use, before anything is spent."""
+    if isinstance(step, DPTransformer):
+        step._check_rows(rows)
+    else:
+        admit(copy.copy(step), rows, y, domain=step.domain, target=step.target)
 
 
 def learn_nothing(step: Any, rows: Any) -> Any:

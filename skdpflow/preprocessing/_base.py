@@ -13,11 +13,13 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import check_is_fitted
 
-from skdpflow._parameters import Spending, set_released
+from skdpflow._parameters import Spending, checked_ledger, set_released
+from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import Budget, measure
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Domain, Interval
+from skdpflow.ledger import PrivacyLedger
 from skdpflow.plan import Public, Rounds
 from skdpflow.release import Measurement, Release
 from skdpflow.statement import PrivacyStatement
@@ -37,22 +39,7 @@ class Plan:
 
     name: str
     params: Mapping[str, Any]
-    rounds: Callable[[Public], Rounds]
-
-    def plan(self, public: Public) -> Rounds:
-        """Ask for measurements, round by round."""
-        not_numeric = [n for n, c in public.domain.items() if not isinstance(c, Interval)]
-        if not_numeric:
-            raise ValueError(f"Columns must be numeric here, declared as an Interval. These are not: {not_numeric}.")
-        nullable = [n for n, c in public.domain.items() if c.nullable]
-        if nullable:
-            raise ValueError(f"Columns must have no missing values here. These are declared as nullable: {nullable}.")
-        if public.domain.constraints:
-            raise ValueError(
-                "inverse_transform cannot keep constraints, so the domain must have none here: "
-                "Domain(dict(domain)) is the domain without them."
-            )
-        return self.rounds(public)
+    plan: Callable[[Public], Rounds]
 
     def describe(self) -> dict[str, Any]:
         """Return name and parameters, as JSON can hold them."""
@@ -81,6 +68,7 @@ class DPTransformer(TransformerMixin, BaseEstimator):
         accountant: Any = "gdp",
         n_jobs: int | None = None,
         noise_random_state: int | None = None,
+        ledger: PrivacyLedger | None = None,
     ) -> None:
         self.epsilon = epsilon
         self.delta = delta
@@ -89,6 +77,7 @@ class DPTransformer(TransformerMixin, BaseEstimator):
         self.accountant = accountant
         self.n_jobs = n_jobs
         self.noise_random_state = noise_random_state
+        self.ledger = ledger
 
     def _plan(self) -> Plan:
         """Check the parameters of the transformer and say what it measures."""
@@ -125,17 +114,40 @@ class DPTransformer(TransformerMixin, BaseEstimator):
         ValueError, TypeError
             If a parameter is not valid or the rows cannot be used: nothing is spent then, and no value of a
             row is shown.
+        BudgetExceededError, LedgerError
+            If the ledger has too little left or cannot record: nothing is spent or measured then.
         """
-        given, plan = Spending.of(self), self._plan()
-        budget = Budget(given.epsilon, given.delta, given.neighbours, given.accountant, given.accountant_name)
+        given, plan, ledger = Spending.of(self), self._plan(), checked_ledger(self)
+        budget = Budget(given.epsilon, given.delta, given.neighbours, given.accountant, given.accountant_name, ledger)
         noise = NoiseSource(given.noise_seed)
-        # on a copy, so that input that is refused leaves an earlier fit as it was
-        source = admit(copy.copy(self), X, domain=self.domain)
+        source = self._check_rows(X)
         given.warn_if_seeded()
         release = measure(
             source, source.domain, None, plan, None, budget, noise, seed=0, transport={}, n_jobs=given.n_jobs
         )
         return self._learn(release)
+
+    def _check_rows(self, X: Any) -> RowSource:
+        """Check the rows before anything is spent."""
+        # on a copy, so that input that is refused leaves an earlier fit as it was
+        source = admit(copy.copy(self), X, domain=self.domain)
+        columns = {} if source.domain is None else source.domain
+        not_numeric = [n for n, c in columns.items() if not isinstance(c, Interval)]
+        if not_numeric:
+            raise ValueError(f"Columns must be numeric here, declared as an Interval. These are not: {not_numeric}.")
+        nullable = [n for n, c in columns.items() if c.nullable]
+        if nullable:
+            raise ValueError(f"Columns must have no missing values here. These are declared as nullable: {nullable}.")
+        if source.domain is not None and source.domain.constraints:
+            raise ValueError(
+                "inverse_transform cannot keep constraints, so the domain must have none here: "
+                "Domain(dict(domain)) is the domain without them."
+            )
+        self._check_width(source.n_features)
+        return source
+
+    def _check_width(self, n_features: int) -> None:
+        """Refuse a number of columns that the transformer cannot do with."""
 
     def _learn(self, release: Release) -> Self:
         """Set every fitted attribute from a Release."""

@@ -9,6 +9,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from skdpflow._validation import check_int
 from skdpflow.domain import Domain, Interval
+from skdpflow.ledger import PrivacyLedger
 from skdpflow.plan import Public, Request, Rounds
 from skdpflow.preprocessing._base import Array, Codes, DPTransformer, Plan, lattice_steps, rows_in
 from skdpflow.release import Measurement, Release
@@ -122,6 +123,8 @@ class DPPCA(ClassNamePrefixFeaturesOutMixin, DPTransformer):
         Threads that read the rows.
     noise_random_state : int or None, default=None
         Seed of the noise, for tests and benchmarks: the fit is not private then.
+    ledger : PrivacyLedger or None, default=None
+        Budget of the data set. `fit` debits its own whole budget from it before any noise is drawn.
 
     Attributes
     ----------
@@ -194,6 +197,7 @@ class DPPCA(ClassNamePrefixFeaturesOutMixin, DPTransformer):
         accountant: Any = "gdp",
         n_jobs: int | None = None,
         noise_random_state: int | None = None,
+        ledger: PrivacyLedger | None = None,
     ) -> None:
         super().__init__(
             epsilon,
@@ -203,20 +207,18 @@ class DPPCA(ClassNamePrefixFeaturesOutMixin, DPTransformer):
             accountant=accountant,
             n_jobs=n_jobs,
             noise_random_state=noise_random_state,
+            ledger=ledger,
         )
         self.n_components = n_components
 
     def _plan(self) -> Plan:
         k = self.n_components
         k = None if k is None else check_int(type(self).__name__, "n_components", k, 1)
-        rounds = _Rounds(self.epsilon)
+        return Plan("pca", {"n_components": k}, _Rounds(self.epsilon))
 
-        def checked(public: Public) -> Rounds:
-            if k is not None and k > len(public.domain):
-                raise ValueError(f"n_components={k} must be at most the number of columns, {len(public.domain)}.")
-            return rounds(public)
-
-        return Plan("pca", {"n_components": k}, checked)
+    def _check_width(self, n_features: int) -> None:
+        if self.n_components is not None and self.n_components > n_features:
+            raise ValueError(f"n_components={self.n_components} must be at most the number of columns, {n_features}.")
 
     def _learn_map(self, release: Release) -> Domain:
         second, n, d = release["second_moment"], rows_in(release["counts"]), len(release.domain)

@@ -11,6 +11,7 @@ from sklearn.base import OneToOneFeatureMixin
 
 from skdpflow._validation import check_choice, check_int
 from skdpflow.domain import Domain, Interval
+from skdpflow.ledger import PrivacyLedger
 from skdpflow.mechanisms.histograms import bin_edges, rank_transform
 from skdpflow.plan import Public, Request, Rounds
 from skdpflow.preprocessing._base import Array, Codes, DPTransformer, Plan
@@ -42,6 +43,8 @@ class DPQuantileTransformer(OneToOneFeatureMixin, DPTransformer):
         Threads that read the rows.
     noise_random_state : int or None, default=None
         Seed of the noise, for tests and benchmarks: the fit is not private then.
+    ledger : PrivacyLedger or None, default=None
+        Budget of the data set. `fit` debits its own whole budget from it before any noise is drawn.
 
     Attributes
     ----------
@@ -88,6 +91,7 @@ class DPQuantileTransformer(OneToOneFeatureMixin, DPTransformer):
         accountant: Any = "gdp",
         n_jobs: int | None = None,
         noise_random_state: int | None = None,
+        ledger: PrivacyLedger | None = None,
     ) -> None:
         super().__init__(
             epsilon,
@@ -97,6 +101,7 @@ class DPQuantileTransformer(OneToOneFeatureMixin, DPTransformer):
             accountant=accountant,
             n_jobs=n_jobs,
             noise_random_state=noise_random_state,
+            ledger=ledger,
         )
         self.n_bins = n_bins
         self.output_distribution = output_distribution

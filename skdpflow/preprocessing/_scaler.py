@@ -56,6 +56,8 @@ class DPStandardScaler(OneToOneFeatureMixin, DPTransformer):
         Threads that read the rows.
     noise_random_state : int or None, default=None
         Seed of the noise, for tests and benchmarks: the fit is not private then.
+    ledger : PrivacyLedger or None, default=None
+        Budget of the data set. `fit` debits its own whole budget from it before any noise is drawn.
 
     Attributes
     ----------

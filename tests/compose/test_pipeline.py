@@ -74,7 +74,7 @@ def test_all_steps_together_keep_the_budget(target, weights, epsilon, delta):
 
 
 def test_the_slack_of_steps_covers_that_of_the_curator():
-    from skdpflow.compose._pipeline import STEP_SLACK
+    from skdpflow.compose._budget import STEP_SLACK
     from skdpflow.curator.measure import DELTA_SLACK, EPSILON_SLACK
 
     assert STEP_SLACK >= max(DELTA_SLACK, EPSILON_SLACK)

@@ -1,0 +1,57 @@
+"""A part of a debit that was made for several fits together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from skdpflow._consistency import covers
+from skdpflow.accountants import Event
+from skdpflow.exceptions import LedgerError
+
+
+@dataclass(frozen=True)
+class Prepaid:
+    """Stands for a ledger in one of several fits, where all of them were paid for beforehand.
+
+    Parameters
+    ----------
+    part : Event
+        What this fit may do at most.
+    neighbours : {"add-remove", "replace-one"}
+        The relation that `part` is for.
+    head : str or None
+        Head of the ledger after the debit of all fits; None if there is no ledger.
+    """
+
+    part: Event
+    neighbours: str
+    head: str | None
+
+    def debit(self, event: Event, what: str = "", *, neighbours: str) -> str | None:
+        """Check that a fit stays within its part, before any noise is drawn.
+
+        Parameters
+        ----------
+        event : Event
+            What is about to be done.
+        what : str, default=""
+            What it is for.
+        neighbours : {"add-remove", "replace-one"}
+            The relation that the event's multipliers are for.
+
+        Returns
+        -------
+        head : str or None
+            Of the debit that covers it.
+
+        Raises
+        ------
+        LedgerError
+            If it is more.
+        """
+        if neighbours != self.neighbours or not covers(self.part, event):
+            raise LedgerError(
+                f"{what!r} would do more than its part of the budget pays for: its accountant asks for less noise than "
+                "Gaussian differential privacy does. Use an accountant whose epsilon is an upper bound."
+            )
+        return self.head

@@ -1,0 +1,87 @@
+"""How a pipeline splits its budget over the steps that pay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skdpflow._validation import check_real, invalid
+from skdpflow.accountants import (
+    ComposedEvent,
+    Event,
+    GaussianDPAccountant,
+    GaussianEvent,
+    NonPrivateEvent,
+    SelectionEvent,
+    ThresholdEvent,
+    gdp_mu,
+)
+from skdpflow.domain import Categories
+from skdpflow.plan import DELTA_SLACK, EPSILON_SLACK, LABELS_DELTA_SHARE
+
+#: Part of epsilon and of delta that is held back for the floating-point slack of each step.
+STEP_SLACK = 2.0**-8
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one step may spend.
+
+    Parameters
+    ----------
+    epsilon : float
+        Its budget at the delta of the whole.
+    event : Event
+        What it may do at most with that, whatever its accountant: a ledger is charged the events of all steps.
+    """
+
+    epsilon: float
+    event: Event
+
+
+def split_budget(
+    owner: str, epsilon: Any, delta: Any, paying: Sequence[tuple[str, Any]], weights: Any
+) -> dict[str, Share]:
+    """Split a budget; `GenerativePipeline` says why the whole keeps it.
+
+    Parameters
+    ----------
+    owner : str
+        Class that asks, for messages.
+    epsilon, delta : float
+        Budget of all steps together.
+    paying : sequence of (str, estimator)
+        The steps, the generator last.
+    weights : mapping of str to float or None
+        Relative shares of mu**2; None gives the generator four times what each of the others gets.
+
+    Returns
+    -------
+    shares : dict of str to Share
+        By the name of the step.
+    """
+    epsilon, delta = check_real(owner, "epsilon", epsilon, 0.0), check_real(owner, "delta", delta, 0.0, 1.0)
+    names = [name for name, _ in paying]
+    weights = {name: 1.0 for name in names} | {names[-1]: 4.0} if weights is None else weights
+    if not isinstance(weights, Mapping) or set(weights) != set(names):
+        raise invalid(owner, "weights", f"None or a mapping of exactly {names} to positive numbers", weights)
+    parts = np.array([check_real(owner, "weights", weights[name], 0.0) for name in names])
+    slack = STEP_SLACK * len(names)
+    target = paying[-1][1].target
+    labels = LABELS_DELTA_SHARE if isinstance(target, Categories) and not target.declared else 0.0
+    mus = gdp_mu(epsilon * (1.0 - slack), delta * (1.0 - slack - labels)) * np.sqrt(parts / parts.sum())
+    accountant, shares = GaussianDPAccountant(), {}
+    for (name, step), mu in zip(paying, mus, strict=True):
+        gaussian = GaussianEvent(float(1.0 / mu))
+        # at the delta of the whole, so that a step's own calibration gives back its mu
+        own = accountant.epsilon(gaussian, delta)
+        events = [gaussian, SelectionEvent(own * EPSILON_SLACK, "pure"), ThresholdEvent(delta * DELTA_SLACK)]
+        if labels and name == names[-1]:
+            events.append(ThresholdEvent(delta * labels))
+        if step.noise_random_state is not None:
+            events.append(NonPrivateEvent())
+        shares[name] = Share(own, ComposedEvent(tuple(events)))
+    return shares

@@ -1,0 +1,172 @@
+"""The budget of a data set, spent by transformers, by pipelines, and by what holds a generator."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from joblib import parallel_backend
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import FunctionTransformer
+
+from skdpflow import BudgetExceededError, Categories, DPSlicedWassersteinFlow, Interval, LedgerError, PrivacyLedger
+from skdpflow._consistency import covers
+from skdpflow.accountants import ComposedEvent, GaussianDPAccountant
+from skdpflow.compose import DPOversampler, GenerativePipeline, TrainOnSynthetic, TransformedGenerator
+from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScaler
+
+X = np.random.default_rng(0).uniform(size=(120, 2))
+Y = (X[:, 0] > 0.5).astype(int)
+
+
+def flow(ledger, epsilon=0.5):
+    return DPSlicedWassersteinFlow(epsilon, domain=(0, 1), n_particles=64, n_steps=1, ledger=ledger)
+
+
+@pytest.fixture(params=["memory", "disk"])
+def ledger(request, tmp_path):
+    return PrivacyLedger(None if request.param == "memory" else tmp_path / "a.ledger", epsilon=4, delta=1e-6)
+
+
+def labelled(ledger, epsilon=0.5):
+    return flow(ledger, epsilon).set_params(target=Categories([0, 1]))
+
+
+def pipeline(ledger, **params):
+    steps = [("scale", DPStandardScaler()), ("pca", DPPCA()), ("flow", flow(None))]
+    return GenerativePipeline(steps, ledger=ledger, **params)
+
+
+@pytest.mark.parametrize("transformer", [DPStandardScaler, DPQuantileTransformer, DPPCA])
+def test_private_transformers_pay(ledger, transformer):
+    fitted = transformer(3.9, domain=(0, 1), ledger=ledger).fit(X)
+    ledger.verify([fitted.release_])
+    assert 3.8 < ledger.spent() <= 4.0
+    again = clone(fitted)
+    with pytest.raises(BudgetExceededError, match="left"):
+        again.fit(X)
+    assert not hasattr(again, "release_")
+    assert len(ledger.events) == 1
+
+
+@pytest.mark.parametrize(
+    ("transformer", "match"),
+    [
+        (DPPCA(n_components=3), "n_components=3"),
+        (DPStandardScaler(domain={"a": Interval(0, 1), "b": Categories([0, 1])}), "must be numeric"),
+        (DPQuantileTransformer(domain={"a": Interval(0, 1), "b": Interval(0, 1, nullable=True)}), "nullable"),
+        (DPPCA(ledger="a.ledger"), "a PrivacyLedger or None"),
+    ],
+)
+def test_transformers_refuse_unpaid_what_they_cannot_do(transformer, match):
+    ledger = PrivacyLedger(epsilon=4, delta=1e-6)
+    if transformer.ledger is None:
+        transformer = transformer.set_params(ledger=ledger)
+    with pytest.raises(ValueError, match=match):
+        transformer.fit(X)
+    assert ledger.events == ()
+
+
+@pytest.mark.parametrize("epsilon", [0.01, 1.0, 30.0])
+@pytest.mark.parametrize("accountant", ["gdp", "zcdp", "rdp"])
+@pytest.mark.parametrize("target", [None, Categories([0, 1]), Categories()])
+def test_a_pipeline_pays_once_for_all_its_steps(epsilon, accountant, target):
+    ledger = PrivacyLedger(epsilon=epsilon, delta=1e-6)  # the whole of it, and nothing more
+    pipe = pipeline(ledger, epsilon=epsilon).set_params(flow__target=target, flow__accountant=accountant).fit(X, Y)
+    assert len(ledger.events) == 1
+    assert 0.9 * epsilon < ledger.spent() <= epsilon
+    ledger.verify(pipe.releases_.values())
+    ledger.verify([*pipe.releases_.values(), *pipe.releases_.values()])
+    (head,) = {release.ledger for release in pipe.releases_.values()}
+    assert f"Recorded in a PrivacyLedger: {head}" in str(pipe.privacy_statement())
+    caps = ComposedEvent(tuple(release.cap for release in pipe.releases_.values()))
+    assert covers(ledger.events[0], caps)
+    assert GaussianDPAccountant().epsilon(caps, 1e-6) <= epsilon
+    assert all(step.ledger is None for _, step in pipe.steps_)
+    with pytest.raises(BudgetExceededError, match="pipeline"):
+        clone(pipe).fit(X, Y)
+
+
+def test_steps_of_two_pipelines_do_not_share_a_debit():
+    ledger = PrivacyLedger(epsilon=4, delta=1e-6)
+    one, two = (pipeline(ledger).fit(X).releases_ for _ in range(2))
+    ledger.verify([*one.values(), *two.values()])
+    moved = replace(two["pca"], ledger=one["pca"].ledger)
+    with pytest.raises(LedgerError, match="release 3 is smaller"):
+        ledger.verify([*one.values(), moved])
+
+
+class Unread:
+    """Rows that nobody may look at."""
+
+    def __getattr__(self, name):
+        raise AssertionError(name)
+
+
+def test_a_pipeline_that_does_not_fit_in_reads_nothing(ledger):
+    with pytest.raises(BudgetExceededError, match="Nothing was spent"):
+        pipeline(ledger, epsilon=4.1).fit(Unread())
+    assert ledger.events == ()
+
+
+def test_a_pipeline_refuses_unpaid_what_it_cannot_do(ledger):
+    with pytest.raises(ValueError, match="step 'flow' has a ledger of its own"):
+        pipeline(ledger).set_params(flow__ledger=ledger).fit(X)
+    with pytest.raises(ValueError, match="step 'pca' has a ledger of its own"):
+        pipeline(None).set_params(pca__ledger=ledger).fit(X)
+    with pytest.raises(ValueError, match="NaN"):
+        pipeline(ledger).fit(np.full((5, 2), np.nan))
+    with pytest.raises(ValueError, match="n_components=3"):
+        pipeline(ledger).set_params(scale="passthrough", pca__n_components=3).fit(X)
+    with pytest.raises(ValueError, match="NaN"):
+        GenerativePipeline([("flow", flow(None))], ledger=ledger).fit(np.full((5, 2), np.nan))
+    with pytest.raises(ValueError, match="a PrivacyLedger or None"):
+        pipeline("a.ledger").fit(X)
+    with pytest.raises(LedgerError, match="replace-one"):
+        pipeline(ledger).set_params(
+            scale__neighbours="replace-one", pca__neighbours="replace-one", flow__neighbours="replace-one"
+        ).fit(X)
+    with pytest.raises(BudgetExceededError):
+        pipeline(ledger).set_params(pca__noise_random_state=0).fit(X)
+    assert ledger.events == ()
+
+
+class Optimist(GaussianDPAccountant):
+    """Says that everything costs a tenth."""
+
+    def epsilon(self, event, delta):
+        return super().epsilon(event, delta) / 10
+
+
+def test_a_step_whose_accountant_asks_for_too_little_noise_measures_nothing(ledger):
+    pipe = pipeline(ledger).set_params(pca__accountant=Optimist())
+    with pytest.raises(LedgerError, match="less noise than"):
+        pipe.fit(X)
+    assert len(ledger.events) == 1
+    assert not hasattr(pipe, "releases_")
+
+
+def test_what_holds_a_generator_with_a_ledger_pays_once_per_fit(ledger):
+    identity = FunctionTransformer(inverse_func=np.asarray)
+    made = [
+        TrainOnSynthetic(LogisticRegression(), labelled(ledger)).fit(X, Y).generator_,
+        TransformedGenerator(labelled(ledger), identity).fit(X, Y).generator_,
+        TrainOnSynthetic(LogisticRegression(), pipeline(ledger).set_params(flow__target=Categories([0, 1]))),
+    ]
+    made[2] = made[2].fit(X, Y).generator_.steps_[-1][1]
+    oversampler = DPOversampler(labelled(ledger))
+    oversampler.fit_resample(X, Y)
+    made.append(oversampler.generator_)
+    assert len(ledger.events) == 4
+    ledger.verify([generator.release_ for generator in made])
+    assert len({generator.release_.ledger for generator in made}) == 4
+    DPOversampler(made[0].release_).fit_resample(X, Y)  # another holder's rows: nothing is spent here
+    assert len(ledger.events) == 4
+
+
+def test_searches_pay_for_every_pipeline(tmp_path):
+    ledger = PrivacyLedger(tmp_path / "a.ledger", epsilon=8, delta=1e-6)
+    with parallel_backend("loky", n_jobs=2):
+        GridSearchCV(pipeline(ledger), {"flow__n_steps": [1, 2]}, cv=2, error_score="raise").fit(X)
+    assert len(ledger.events) == 5
