@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdpflow._drawing import decode_rows, draw_positions, labelled_request, request
 from skdpflow._files import load_flow, save_flow
-from skdpflow._parameters import TRANSPORT, Parameters, check_transport, checked_mechanism, set_released
+from skdpflow._parameters import TRANSPORT, Parameters, check_all, check_transport, checked_mechanism, set_released
 from skdpflow._validation import check_int, invalid
 from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import Budget, measure
@@ -373,6 +373,8 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
             If there is no such file.
         ReleaseError
             If the file is damaged, or of another format or version.
+        ValueError, TypeError
+            If a parameter is not valid, in the file or here.
 
         Examples
         --------
@@ -387,8 +389,9 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         release, saved = load_flow(file)
         known = {name: value for name, value in saved.items() if name in cls().get_params(deep=False)}
         parameters = {**known, **parameters}
-        flow = cls.from_release(release, mechanism=parameters.get("mechanism"))
-        return flow.set_params(**parameters)
+        flow = cls.from_release(release, mechanism=parameters.get("mechanism")).set_params(**parameters)
+        check_all(flow)  # a file may hold anything
+        return flow
 
     def refit(self) -> Self:
         """Learn the model again from `release_` with the current parameters of the flow; spends nothing.

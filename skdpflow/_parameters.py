@@ -12,6 +12,7 @@ from sklearn.base import clone
 from skdpflow._prepaid import Prepaid
 from skdpflow._validation import check_choice, check_generator, check_int, check_real, invalid
 from skdpflow.accountants.base import Accountant, accountant_name, resolve_accountant
+from skdpflow.domain import Categories, Interval, resolve_domain
 from skdpflow.exceptions import PrivacyLeakWarning
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.mechanisms import Mechanism, check_setting, resolve_mechanism
@@ -128,3 +129,12 @@ class Parameters:
             verbose=check_int(name, "verbose", verbose, 0),
             seed=int(check_generator(name, "random_state", estimator.random_state).integers(2**31)),
         )
+
+
+def check_all(estimator: Any) -> None:
+    """Check the parameters of a fitted flow: also `domain` and `target`, without rows."""
+    name, target = type(estimator).__name__, estimator.target
+    if not isinstance(target, Interval | Categories | None):
+        raise invalid(name, "target", "an Interval, a Categories or None", target)
+    resolve_domain(estimator.domain, None, estimator.n_features_in_, owner=name)
+    Parameters.of(estimator)

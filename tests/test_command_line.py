@@ -160,6 +160,21 @@ def test_broken_files_are_refused_without_a_cell_or_a_line_number(tmp_path, monk
     assert "0xe9" not in error
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_table_without_rows_is_refused_like_an_empty_frame(tmp_path, capsys, suffix):
+    frame = rows(50).iloc[:0]
+    table = tmp_path / f"table.{suffix}"
+    frame.to_csv(table, index=False) if suffix == "csv" else frame.to_parquet(table)
+    DOMAIN.to_json(tmp_path / "domain.json")
+    options = ["--domain", str(tmp_path / "domain.json"), "--epsilon", "1", "--target", "y", "-n", "5"]
+    assert main(["synthesize", str(table), *options, "-o", str(tmp_path / "o.csv")]) == 1
+    assert not (tmp_path / "o.csv").exists()
+    domain = {name: DOMAIN[name] for name in DOMAIN if name != "y"}
+    with pytest.raises(ValueError, match="Found array with 0 sample") as error:
+        DPSlicedWassersteinFlow(domain=domain, target=DOMAIN["y"]).fit(frame[list(domain)], frame["y"])
+    assert capsys.readouterr().err == f"skdpflow: error: {error.value}\n"
+
+
 def test_an_error_of_a_library_is_named_and_not_shown(monkeypatch, capsys):
     def broken(given):
         raise RuntimeError(SECRET)

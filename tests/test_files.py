@@ -48,6 +48,37 @@ def test_samples_and_parameters_are_the_same(flow, tmp_path):
     assert again.refit().release_["counts"].values.tolist() == flow.release_["counts"].values.tolist()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epsilon", -1.0),
+        ("delta", 2.0),
+        ("neighbours", "near"),
+        ("accountant", "mine"),
+        ("mechanism", 7),
+        ("projections", "all"),
+        ("n_jobs", 0),
+        ("verbose", "much"),
+        ("n_steps", -1),
+        ("target", 5),
+        ("domain", [1]),
+    ],
+)
+def test_a_file_with_a_wrong_parameter_is_refused(flow, name, value):
+    with zipfile.ZipFile(saved(flow)) as z:
+        members = {member: z.read(member) for member in z.namelist()}
+    header = json.loads(members["parameters.json"])
+    header["parameters"][name] = value
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as z:
+        for member, data in {**members, "parameters.json": json.dumps(header)}.items():
+            z.writestr(member, data)
+    with pytest.raises((ValueError, TypeError), match=f"The '{name}' parameter of DPSlicedWassersteinFlow must be"):
+        DPSlicedWassersteinFlow.load(file)
+    with pytest.raises((ValueError, TypeError), match=f"The '{name}' parameter of DPSlicedWassersteinFlow must be"):
+        DPSlicedWassersteinFlow.load(saved(flow), **{name: value})
+
+
 def test_a_release_file_is_a_flow_too(flow):
     file = io.BytesIO()
     flow.release_.save(file)

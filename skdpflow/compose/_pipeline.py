@@ -275,15 +275,15 @@ class GenerativePipeline(Pipeline):
         check_is_fitted(self)
         return self._back(self.steps_[-1][1].sample(n_samples, **params))
 
-    def sample_labeled(self, n_samples: int = 1, **params: Any) -> tuple[Any, Any]:
+    def sample_labeled(self, n_samples: int | None = None, **params: Any) -> tuple[Any, Any]:
         """Draw synthetic rows with their targets; only if the generator has a target.
 
         Parameters
         ----------
-        n_samples : int, default=1
-            Number of rows.
+        n_samples : int or None, default=None
+            Number of rows; None leaves it to the generator, as where `y` has an entry for each.
         **params : dict
-            Passed to the generator's `sample_labeled`: ``proportions`` and ``random_state``, for instance.
+            Passed to the generator's `sample_labeled`: ``y``, ``proportions`` and ``random_state``, for instance.
 
         Returns
         -------
@@ -293,7 +293,8 @@ class GenerativePipeline(Pipeline):
             Labels or values.
         """
         check_is_fitted(self)
-        X, y = self.steps_[-1][1].sample_labeled(n_samples, **params)
+        wanted = () if n_samples is None else (n_samples,)
+        X, y = self.steps_[-1][1].sample_labeled(*wanted, **params)
         return self._back(X), y
 
     def _transformed(self, X: Any) -> Any:

@@ -109,15 +109,15 @@ class TransformedGenerator(DensityMixin, BaseEstimator):
         check_is_fitted(self)
         return self.transformer_.inverse_transform(self.generator_.sample(n_samples, **params))
 
-    def sample_labeled(self, n_samples: int = 1, **params: Any) -> tuple[Any, Any]:
+    def sample_labeled(self, n_samples: int | None = None, **params: Any) -> tuple[Any, Any]:
         """Draw synthetic rows with their targets; only if the generator has a target.
 
         Parameters
         ----------
-        n_samples : int, default=1
-            Number of rows.
+        n_samples : int or None, default=None
+            Number of rows; None leaves it to the generator, as where `y` has an entry for each.
         **params : dict
-            Passed to the generator's `sample_labeled`: ``proportions`` and ``random_state``, for instance.
+            Passed to the generator's `sample_labeled`: ``y``, ``proportions`` and ``random_state``, for instance.
 
         Returns
         -------
@@ -127,7 +127,8 @@ class TransformedGenerator(DensityMixin, BaseEstimator):
             Labels or values.
         """
         check_is_fitted(self)
-        X, y = self.generator_.sample_labeled(n_samples, **params)
+        wanted = () if n_samples is None else (n_samples,)
+        X, y = self.generator_.sample_labeled(*wanted, **params)
         return self.transformer_.inverse_transform(X), y
 
     def privacy_statement(self) -> PrivacyStatement:

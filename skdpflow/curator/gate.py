@@ -68,12 +68,16 @@ def as_table(X: Any, owner: str) -> Any:
             "your data has a single feature or array.reshape(1, -1) if it contains a single sample."
         )
     n_rows, n_features = table.shape
+    _refuse_empty(n_rows, n_features, owner)
+    return table
+
+
+def _refuse_empty(n_rows: int, n_features: int, owner: str) -> None:
     needed = f"while a minimum of 1 is required by {owner}."
     if n_rows == 0:
         raise ValueError(f"Found array with 0 sample(s) (shape=(0, {n_features})) {needed}")
     if n_features == 0:  # the number of rows is private, so the shape leaves it out
         raise ValueError(f"Found array with 0 feature(s) (shape=(, 0)) {needed}")
-    return table
 
 
 def _check_names(table: Any) -> None:
@@ -250,6 +254,7 @@ def admit(
         raise ValueError(f"The 'target' parameter of {owner} must not be nullable: rows need a target to learn it.")
     if isinstance(X, TableFile):
         source = _file_source(X, domain, target, owner)
+        _refuse_empty(source.n_rows, source.n_features, owner)
         _check_cells(source, owner)
         if target is not None:
             _check_target_cells(source, target, owner)

@@ -137,7 +137,10 @@ class DPTransformer(TransformerMixin, BaseEstimator):
             raise ValueError(f"Columns must be numeric here, declared as an Interval. These are not: {not_numeric}.")
         nullable = [n for n, c in columns.items() if c.nullable]
         if nullable:
-            raise ValueError(f"Columns must have no missing values here. These are declared as nullable: {nullable}.")
+            raise ValueError(
+                f"Columns must have no missing values here. These are declared as nullable: {nullable}. Leave them "
+                "out, or fit a flow to the table itself, which takes gaps."
+            )
         if source.domain is not None and source.domain.constraints:
             raise ValueError(
                 "inverse_transform cannot keep constraints, so the domain must have none here: "

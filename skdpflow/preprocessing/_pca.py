@@ -110,8 +110,8 @@ class DPPCA(ClassNamePrefixFeaturesOutMixin, DPTransformer):
     delta : float, default=1e-6
         Probability with which the guarantee may fail, in (0, 1).
     domain : Domain, dict, (lower, upper) or None, default=None
-        Public knowledge about the columns, which must be intervals. None finds bounds privately, with a tenth of the
-        budget. Values outside are clipped.
+        Public knowledge about the columns, which must be intervals and not nullable. None finds bounds privately, with
+        a tenth of the budget. Values outside are clipped.
     n_components : int or None, default=None
         Number of components; at most the number of columns. None keeps those whose released variance stands well
         above what the noise alone would show, at least one.

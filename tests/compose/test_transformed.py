@@ -38,6 +38,8 @@ def test_there_and_back():
     assert list(rows.columns) == ["a", "b"]
     assert np.abs(np.log(rows).mean() - np.log(X).mean()).max() < 0.3
     assert (rows["a"] > 20)[labels == "rich"].mean() > 0.8
+    rows, labels = model.sample_labeled(y=["poor", "rich", "poor"])
+    assert (len(rows), list(labels)) == (3, ["poor", "rich", "poor"])
     assert list(model.classes_) == ["rich", "poor"]
     assert model.sample(4).shape == (4, 2)
     assert model.score(X) < 0.0

@@ -200,9 +200,11 @@ def test_containers_come_back(cls, container):
         (DPQuantileTransformer(n_bins=1), "'n_bins' parameter"),
         (DPQuantileTransformer(output_distribution="beta"), "'output_distribution' parameter"),
         (DPQuantileTransformer(domain={f"c{j}": Categories([0, 1]) for j in range(64)}), "must be numeric"),
+        *((cls(domain={f"c{j}": Interval(0, 16, nullable=True) for j in range(64)}), "no missing") for cls in ALL),
     ],
 )
-def test_bad_parameters_are_refused(estimator, message):
+def test_bad_parameters_are_refused(estimator, message, monkeypatch):
+    monkeypatch.setattr("skdpflow.accountants.ledger.FitLedger.debit", lambda *_: pytest.fail("a budget was spent"))
     with pytest.raises(ValueError, match=message):
         estimator.fit(digits())
     assert not hasattr(estimator, "release_")
