@@ -51,6 +51,18 @@ def test_codes_of_discrete_peers_lead_back(script):
     assert np.array_equal(y, iris.y)
 
 
+def test_models_on_synthetic_rows_beside_real_ones(script, monkeypatch):
+    benchmark, iris, quick = script("train_on_synthetic"), table(script, "iris"), "logistic regression"
+    model = benchmark.models(iris)[quick]
+    monkeypatch.setattr(benchmark, "models", lambda table: {quick: model})
+    rows = list(benchmark.run([iris], [30.0], [0, 1]))
+    assert len(rows) == 4
+    assert all(row["auc"] > 0.9 for row in rows)
+    text = benchmark.tabulate(rows, [30.0])
+    assert text.count("±") == 2
+    assert f"* - iris\n     - 90\n     - {quick}\n" in text
+
+
 def test_scores_of_real_rows_are_good(script):
     tables, iris = script("tables"), table(script, "iris")
     X, X_test, y, y_test = iris.split(0)
