@@ -98,4 +98,4 @@ pd.concat(medians, axis=1).swaplevel(axis=1)[columns].round(1)
 # A customer with two loans is in two rows: see :doc:`/guarantees` for what epsilon means then.
 
 print("spent:", flow.privacy_spent_, "neighbours:", flow.release_.neighbours)
-print(flow.release_.describe())
+print(flow.privacy_statement())

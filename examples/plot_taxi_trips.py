@@ -93,4 +93,4 @@ pd.DataFrame(answers, index=list(questions)).map("{:.1%}".format)
 # of each rider before the fit, or count on a correspondingly weaker guarantee.
 
 print("spent:", flow.privacy_spent_, "neighbours:", flow.release_.neighbours)
-print(flow.release_.describe())
+print(flow.privacy_statement())

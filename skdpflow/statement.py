@@ -214,6 +214,8 @@ def _assumptions(releases: Mapping[str, Release], handed: Sequence[str], public_
         out.append(f"Public by declaration{of}: {release.schema.container} rows with the columns {shown}; their types.")
         if "bounds" not in release:
             out.append(f"The domain{of} was declared, and not read off the rows.")
+        if release.domain.constraints:
+            out.append(f"The constraints{of} were declared: {'; '.join(release.domain.constraints)}.")
         out += [f"In every row{of}, as declared: {fact}" for fact in release.domain.constraints]
     for release in releases.values():
         if release.numeric_target:

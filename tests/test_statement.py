@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 
-from skdpflow import Categories, DPSlicedWassersteinFlow, Interval, PrivacyLedger, Release
+from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, PrivacyLedger, Release
 from skdpflow._statement_texts import ACCOUNTANTS, KINDS
 from skdpflow.compose import DPOversampler, GenerativePipeline, TrainOnSynthetic, TransformedGenerator
 from skdpflow.curator import measure
@@ -25,6 +25,7 @@ from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScale
 X = np.random.default_rng(0).uniform(size=(3000, 3))
 Y = (X[:, 0] > 0.5).astype(int)
 LABELS = Categories([0, 1])
+CONSTRAINED = Domain({name: Interval(0, 1) for name in "abc"}, constraints=["a <= b"])
 
 
 def flow(**params):
@@ -185,6 +186,7 @@ def test_the_text_says_what_the_json_says():
     ("params", "said"),
     [
         ({}, "The domain was declared"),
+        ({"domain": CONSTRAINED}, "The constraints were declared: a <= b."),
         ({"target": LABELS}, "The classes were declared, and not read off the rows: [0, 1]"),
         ({"target": Interval(0, 1)}, "The interval of the target was declared"),
         (

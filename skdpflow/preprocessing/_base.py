@@ -116,6 +116,13 @@ class DPTransformer(TransformerMixin, BaseEstimator):
             row is shown.
         BudgetExceededError, LedgerError
             If the ledger has too little left or cannot record: nothing is spent or measured then.
+
+        Notes
+        -----
+        Parameters and rows are checked first. Then the ledger is debited the whole budget, and noise is drawn. An error
+        after that (want of memory, an interrupt, a measurement that would exceed the floating-point
+        slack) leaves no new Release, but the debit stays in the ledger. Without a ledger, count
+        the whole budget as spent, too.
         """
         given, plan, ledger = Spending.of(self), self._plan(), checked_ledger(self)
         budget = Budget(given.epsilon, given.delta, given.neighbours, given.accountant, given.accountant_name, ledger)
