@@ -13,6 +13,7 @@ from skdpflow._validation import check_generator, check_int, check_shares, class
 from skdpflow.release import Release
 from skdpflow.transport.cells import cells_of
 from skdpflow.transport.condition import condition_of, sample_where
+from skdpflow.transport.constrained import sample_met
 from skdpflow.transport.decode import decode_target, rows_of
 from skdpflow.transport.facts import Facts
 from skdpflow.transport.model import Model
@@ -63,17 +64,22 @@ def draw_positions(
 ) -> tuple[Array, Leaves]:
     """Draw positions, of given leaves or of any, that meet the constraints and a condition if there are any."""
     facts = Facts.of(release.domain, release.schema)
-    if where is None and facts is None:
-        leaf = model.draw_leaves(n, rng) if leaf is None else leaf
-        return model.sample(leaf, rng), leaf
-    ranges = condition_of({} if where is None else where, release.domain)
+
+    def drawn(leaf: Leaves, *, fixed: bool = False) -> tuple[Array, Leaves]:
+        return (model.sample(leaf, rng), leaf) if facts is None else sample_met(model, facts, leaf, rng, fixed=fixed)
+
+    if where is None:
+        return drawn(model.draw_leaves(n, rng) if leaf is None else leaf, fixed=leaf is not None)
+    ranges = condition_of(where, release.domain)
+    tied = () if facts is None else facts.indices
     if leaf is None:
-        return sample_where(model, n, ranges, lambda m: model.draw_leaves(m, rng), rng, facts)
+        return sample_where(model, n, ranges, lambda m: drawn(model.draw_leaves(m, rng)), rng, tied)
     positions = np.empty((n, model.latent.n_columns))
     for c in np.unique(leaf):
         rows = leaf == c
         of_class = partial(np.full, fill_value=c, dtype=np.int64)
-        positions[rows] = sample_where(model, int(rows.sum()), ranges, of_class, rng, facts)[0]
+        draw = lambda m, of_class=of_class: drawn(of_class(m), fixed=True)  # noqa: E731
+        positions[rows] = sample_where(model, int(rows.sum()), ranges, draw, rng, tied)[0]
     return positions, leaf
 
 

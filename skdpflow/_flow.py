@@ -26,6 +26,7 @@ from skdpflow.metrics import sliced_wasserstein_distance
 from skdpflow.planned import FitPlan, Noting, made_up_rows, planned_columns
 from skdpflow.release import Release
 from skdpflow.statement import PrivacyStatement
+from skdpflow.transport.constrained import ConditionalDensity
 from skdpflow.transport.decode import decode_target
 from skdpflow.transport.density import log_density
 from skdpflow.transport.facts import Facts
@@ -578,22 +579,22 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         bounded from below by the mean of the log-density over a fixed public point set (Jensen's inequality).
 
         Where the domain has constraints, rows that violate one get -inf, and the density of the others is divided by
-        the share of the rows of a fixed public sample that meet all.
+        the share of rows that meet all, of those in its class and with its gaps, in a fixed public sample.
         """
         check_is_fitted(self)
-        facts, log_mass = Facts.of(self.domain_, self.release_.schema), 0.0
-        if facts is not None:
-            log_mass = facts.log_mass(self._model)
+        facts = Facts.of(self.domain_, self.release_.schema)
+        conditional = None if facts is None else ConditionalDensity(self._model, facts)
         source = admit(self, X, domain=self.domain_, reset=False)
         out = []
         for start, stop in source.spans():
             codes, _ = source.block(start, stop, self.domain_)
-            density = log_density(self._model, codes, self.domain_)
             x = source.numbers(start, stop, numeric_indices(self.domain_))
+            if conditional is None:
+                density = log_density(self._model, codes, self.domain_)
+            else:
+                density = conditional.log_density(codes, x, self.domain_)
             density[~inside(x, self.domain_)] = -np.inf
-            if facts is not None:
-                density[~facts.met_by(codes, x)] = -np.inf
-            out.append(density - log_mass)
+            out.append(density)
         return np.concatenate(out)
 
     def __sklearn_tags__(self) -> Tags:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from skdpflow.columns import Column, Interval, since_epoch
 from skdpflow.domain import Domain
-from skdpflow.transport.facts import Facts
 from skdpflow.transport.model import Model
 
 Array = NDArray[np.float64]
@@ -19,8 +18,6 @@ Ranges = dict[int, list[tuple[float, float]]]
 
 #: Particles drawn at once and at most, and how many of them must meet the condition.
 POOL, MOST_DRAWN, FEWEST = 2**15, 2**19, 50
-#: Where a domain has constraints: particles for each wanted row, at most, if those are more.
-MOST_PER_ROW = 32
 
 
 def _interval_range(column: Interval, wanted: Any, name: str) -> tuple[float, float]:
@@ -112,8 +109,30 @@ def meets(positions: Array, ranges: Ranges) -> NDArray[np.bool_]:
     return out
 
 
-def _completed(model: Model, found: Array, n: int, columns: Collection[int], rng: np.random.Generator) -> Array:
-    """Draw from a kernel estimate around found particles, in the latent space; conditioned columns are theirs."""
+def completed(model: Model, found: Array, n: int, columns: Collection[int], rng: np.random.Generator) -> Array:
+    """Draw more particles like some that were found.
+
+    Parameters
+    ----------
+    model : Model
+        The learned model.
+    found : ndarray of shape (m, d)
+        Positions.
+    n : int
+        How many to draw.
+    columns : collection of int
+        Columns that are taken together from one of those found.
+    rng : numpy.random.Generator
+        Public randomness.
+
+    Returns
+    -------
+    positions : ndarray of shape (n, d)
+        Draws from a Gaussian kernel estimate in the latent space; or, of fewer than `FEWEST`, which are no estimate,
+        repetitions.
+    """
+    if len(found) < FEWEST:
+        return found[rng.integers(len(found), size=n)]
     codes = np.floor(found).astype(np.int64)
     z = model.latent.to_latent(codes, found - codes)
     size, d = z.shape
@@ -128,26 +147,15 @@ def _completed(model: Model, found: Array, n: int, columns: Collection[int], rng
     return moved
 
 
-def _pool(
-    model: Model, leaf: NDArray[np.int64], ranges: Ranges, facts: Facts | None, rng: np.random.Generator
-) -> tuple[Array, NDArray[np.bool_]]:
-    """Draw particles of leaves, and say which of them meet everything."""
-    pool = model.sample(leaf, rng)
-    if facts is None:
-        return pool, meets(pool, ranges)
-    pool, met, _ = facts.settle(pool)
-    return pool, met & meets(pool, ranges)
-
-
 def sample_where(
     model: Model,
     n: int,
     ranges: Ranges,
-    draw_leaves: Callable[[int], NDArray[np.int64]],
+    draw: Callable[[int], tuple[Array, NDArray[np.int64]]],
     rng: np.random.Generator,
-    facts: Facts | None = None,
+    tied: Collection[int] = (),
 ) -> tuple[Array, NDArray[np.int64]]:
-    """Draw rows that meet a condition, and the constraints of the domain.
+    """Draw rows that meet a condition.
 
     Parameters
     ----------
@@ -157,12 +165,12 @@ def sample_where(
         How many.
     ranges : dict
         Of `condition_of`.
-    draw_leaves : callable
-        Draws that many leaves.
+    draw : callable
+        Draws that many positions, and their leaves.
     rng : numpy.random.Generator
         Public randomness.
-    facts : Facts or None, default=None
-        The constraints of the domain, if it has any.
+    tied : collection of int, default=()
+        Columns that fit together in every row, as the constraints of the domain demand.
 
     Returns
     -------
@@ -172,53 +180,36 @@ def sample_where(
     Raises
     ------
     ValueError
-        If the condition, together with the constraints, has almost no mass under the model.
+        If the condition has almost no mass under the model.
 
     Notes
     -----
-    At most `MOST_DRAWN` particles are drawn; with constraints, `MOST_PER_ROW` for each row if those are more. Those
-    that meet everything are exact draws of the conditional model; if they are fewer than `n`, the rest is drawn from
-    a Gaussian kernel estimate around them, leaf by leaf. Conditioned columns, and those that constraints name, are
-    taken together from one particle, so that they meet everything too.
+    At most `MOST_DRAWN` particles are drawn. Those that meet the condition are exact draws of the conditional model;
+    if they are fewer than `n`, the rest is drawn from a Gaussian kernel estimate around them, leaf by leaf.
     """
-    if n == 0:
-        return model.sample(np.zeros(0, dtype=np.int64), rng), np.zeros(0, dtype=np.int64)
     positions: list[Array] = []
     leaves: list[NDArray[np.int64]] = []
     have = drawn = 0
-    most = MOST_DRAWN if facts is None else max(MOST_DRAWN, MOST_PER_ROW * n)
-    size = POOL
-    while drawn < most and have < n:
-        if facts is not None:  # constraints are often met: no more particles than are likely to be needed
-            rate = (have + 1) / (drawn + 1)
-            size = min(POOL, math.ceil(1.1 * (n - have) / rate) + FEWEST)
-        leaf = draw_leaves(size)
-        pool, kept = _pool(model, leaf, ranges, facts, rng)
+    while drawn < MOST_DRAWN and have < n:
+        pool, leaf = draw(POOL)
+        kept = meets(pool, ranges)
         positions.append(pool[kept])
         leaves.append(leaf[kept])
-        have, drawn = have + int(kept.sum()), drawn + size
+        have, drawn = have + int(kept.sum()), drawn + POOL
+    if n == 0:
+        return draw(0)
     found, leaf = np.concatenate(positions), np.concatenate(leaves)
     if have >= n:
         return found[:n], leaf[:n]
     if have < FEWEST:
-        if facts is None:
-            remedy = "Widen its ranges, or drop one of its columns."
-        else:
-            pool = model.sample(draw_leaves(POOL), rng)
-            remedy = f"Of the constraints, the fewest rows meet {facts.rarest(pool)!r}: see if it is what you mean."
         raise ValueError(
-            f"The condition has almost no mass: under the model it{'' if facts is None else ', with all constraints,'} "
-            f"holds in fewer than {FEWEST} of {drawn} rows. {remedy}"
+            f"The condition has almost no mass: under the model it holds in fewer than {FEWEST} of {MOST_DRAWN} rows. "
+            "Widen its ranges, or drop one of its columns."
         )
     wanted = leaf[rng.integers(have, size=n - have)]
-    columns = {*ranges, *(() if facts is None else facts.indices)}
     extra = np.empty((n - have, found.shape[1]))
     for c in np.unique(wanted):
-        own, rows = found[leaf == c], wanted == c
-        small = len(own) < FEWEST  # a kernel of few points is no estimate: they are repeated
-        moved = (
-            own[rng.integers(len(own), size=rows.sum())] if small else _completed(model, own, rows.sum(), columns, rng)
-        )
-        extra[rows] = moved
+        rows = wanted == c
+        extra[rows] = completed(model, found[leaf == c], int(rows.sum()), {*ranges, *tied}, rng)
     order = rng.permutation(n)
     return np.concatenate([found, extra])[order], np.concatenate([leaf, wanted])[order]

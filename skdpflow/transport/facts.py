@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +12,11 @@ from skdpflow._constraints import Data, Rule, rules_of, solutions
 from skdpflow.domain import Column, Domain, Interval
 from skdpflow.schema import Schema
 from skdpflow.transport.cells import Cells, plain_dtype
-from skdpflow.transport.model import Model
 
 Array = NDArray[np.float64]
 
-#: Rows of the sample from which the mass of constraints is estimated.
-MASS_SAMPLES = 2**15
+#: Of more columns with gaps than these, patterns of gaps are not told apart.
+_MOST_GAPS = 40
 
 
 def data_of(cells: Cells, column: Column) -> Data:
@@ -130,37 +130,24 @@ class Facts:
                 rows[name] = Data(own.astype(np.float64), (own < 0) | (own >= column.n_values))
         return self.met(rows)
 
-    def log_mass(self, model: Model) -> float:
-        """Estimate the logarithm of the part of a model that meets all constraints.
+    def pattern(self, positions: NDArray[Any]) -> NDArray[np.int64]:
+        """Number rows by which of the named columns they lack.
 
         Parameters
         ----------
-        model : Model
-            The learned model.
+        positions : ndarray of shape (n, >= d)
+            Positions, or codes.
 
         Returns
         -------
-        log_mass : float
-            From a fixed public sample.
-
-        Raises
-        ------
-        ValueError
-            If constraints compute columns from others: given those, they have no density. Or if no row of the sample
-            meets all.
+        pattern : ndarray of shape (n,), int64
         """
-        if self.solved:
-            raise ValueError(
-                f"Constraints compute the columns {list(self.solved)} from others, so rows have no density. Score rows "
-                "with `score`, or take the columns out of the domain."
-            )
-        rng = np.random.default_rng(0)
-        _, met, _ = self.settle(model.sample(model.draw_leaves(MASS_SAMPLES, rng), rng))
-        if not met.any():
-            raise ValueError(
-                f"None of {MASS_SAMPLES} rows of the model meets all constraints, so rows have no density."
-            )
-        return float(np.log(met.mean()))
+        columns = self._domain.columns
+        nullable = [j for j in sorted(self.indices) if columns[j].nullable][:_MOST_GAPS]
+        gaps = np.array([positions[:, j] >= columns[j].n_values for j in nullable]).reshape(
+            len(nullable), len(positions)
+        )
+        return 2 ** np.arange(len(nullable)) @ gaps
 
     def met(self, rows: Mapping[str, Data]) -> NDArray[np.bool_]:
         """Say which rows meet all constraints.

@@ -1,0 +1,210 @@
+"""Rows that meet the constraints of a domain: those that do not are redrawn, in their class and with their gaps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skdpflow.domain import Domain
+from skdpflow.transport.condition import FEWEST, POOL, completed
+from skdpflow.transport.density import log_density
+from skdpflow.transport.facts import Facts
+from skdpflow.transport.model import Model
+
+Array = NDArray[np.float64]
+Leaves = NDArray[np.int64]
+
+#: Particles that are drawn at most; or that many for each row, if those are more.
+MOST_DRAWN, MOST_PER_ROW = 2**19, 32
+#: Particles of a leaf, none of which had a row's gaps and met the constraints, after which the gaps are given up; and
+#: none of which met them at all, after which the leaf is.
+GAPS_TRIED, LEAF_TRIED = 2**12, 2**16
+#: Rows of the sample from which densities take the mass of constraints.
+MASS_SAMPLES = 2**15
+
+
+def _strata(facts: Facts, positions: Array, leaf: Leaves) -> NDArray[np.int64]:
+    """Number rows by leaf and gaps."""
+    return facts.pattern(positions) * 2**20 + leaf
+
+
+def _matched(have: NDArray[np.int64], want: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pair equal entries of two arrays, each used once, in their order."""
+    i, k = np.argsort(have, kind="stable"), np.argsort(want, kind="stable")
+    have, want = have[i], want[k]
+    rank = np.arange(len(have)) - np.searchsorted(have, have)
+    place = np.searchsorted(want, have) + rank
+    fits = place < np.searchsorted(want, have, side="right")
+    return i[fits], k[place[fits]]
+
+
+def sample_met(
+    model: Model, facts: Facts, leaf: Leaves, rng: np.random.Generator, *, fixed: bool
+) -> tuple[Array, Leaves]:
+    """Draw rows that meet constraints.
+
+    Parameters
+    ----------
+    model : Model
+        The learned model.
+    facts : Facts
+        The constraints.
+    leaf : ndarray of shape (n,), int64
+        A leaf for each row.
+    rng : numpy.random.Generator
+        Public randomness.
+    fixed : bool
+        Whether rows have to be of these leaves. Otherwise rows of a leaf that cannot meet the constraints are drawn
+        from others.
+
+    Returns
+    -------
+    positions : ndarray of shape (n, d)
+    leaf : ndarray of shape (n,), int64
+
+    Raises
+    ------
+    ValueError
+        If the constraints have almost no mass under the model.
+
+    Notes
+    -----
+    A row that violates a constraint is redrawn until it meets all, in its own leaf and with the same gaps in the
+    columns that constraints name. So classes and gaps keep the frequencies that were released: what hangs on a missing
+    cell counts as met, and redrawing without regard to gaps would favour rows that have them. Gaps that no row can have
+    (as "bmi is not None" says) are given up after `GAPS_TRIED` particles.
+
+    Effort is bounded. Rows for which it does not suffice come from a kernel estimate around those that were found, from
+    one of which they take all columns that constraints name.
+    """
+    leaf, n = leaf.copy(), len(leaf)
+    positions, met, _ = facts.settle(model.sample(leaf, rng))
+    waiting = np.flatnonzero(~met)
+    if not waiting.size:
+        return positions, leaf
+    wanted = _strata(facts, positions, leaf)
+    spare = [(positions[:0], leaf[:0])]
+    possible = [np.unique(wanted[met])]
+    tried = np.bincount(leaf, minlength=len(model.leaves))
+    alive = np.bincount(leaf[met], minlength=len(model.leaves)) > 0
+    drawn, slow = n, 0
+    while waiting.size and drawn < max(MOST_DRAWN, MOST_PER_ROW * n):
+        size = min(POOL, max(2 * waiting.size, FEWEST) << slow)
+        own = leaf[waiting[np.arange(size) % waiting.size]]
+        pool, met, _ = facts.settle(model.sample(own, rng))
+        tried += np.bincount(own, minlength=len(tried))
+        pool, own = pool[met], own[met]
+        alive[own] = True
+        strata = _strata(facts, pool, own)
+        possible.append(np.unique(strata))
+        # negative: any gaps of a leaf will do
+        i, k = _matched(strata, wanted[waiting])
+        rest = np.setdiff1d(np.arange(len(own)), i)
+        i_any, k_any = _matched(-1 - own[rest], wanted[waiting])
+        i, k = np.concatenate([i, rest[i_any]]), np.concatenate([k, k_any])
+        positions[waiting[k]] = pool[i]
+        if sum(len(own) for _, own in spare) < POOL:
+            left = np.setdiff1d(np.arange(len(own)), i)
+            spare.append((pool[left], own[left]))
+        slow = slow + 1 if 4 * len(k) < waiting.size else 0
+        drawn += size
+        waiting = np.delete(waiting, k)
+        lost = waiting[(tried[leaf[waiting]] > GAPS_TRIED) & (wanted[waiting] >= 0)]
+        lost = lost[~np.isin(wanted[lost], np.concatenate(possible))]
+        wanted[lost] = -1 - leaf[lost]
+        dead = waiting[(tried[leaf[waiting]] > LEAF_TRIED) & ~alive[leaf[waiting]]]
+        if dead.size and (fixed or not alive.any()):
+            break
+        if dead.size:
+            weights = np.where(alive, model.weights, 0.0)
+            leaf[dead] = replace(model, weights=weights / weights.sum()).draw_leaves(len(dead), rng)
+            wanted[dead] = -1 - leaf[dead]
+    done = np.delete(np.arange(n), waiting)
+    found = np.concatenate([positions[done], *(pool for pool, _ in spare)])
+    found_leaf = np.concatenate([leaf[done], *(own for _, own in spare)])
+    strata = _strata(facts, found, found_leaf)
+    for key in np.unique(wanted[waiting]):
+        rows = waiting[wanted[waiting] == key]
+        like = strata == key
+        like = like if like.any() else found_leaf == leaf[rows[0]]
+        if len(found) < FEWEST or not like.any():
+            rarest = facts.rarest(model.sample(model.draw_leaves(POOL, rng), rng))
+            raise ValueError(
+                f"The constraints have almost no mass: under the model, too few of {drawn} rows meet all. The fewest "
+                f"meet {rarest!r}: see if it says what you mean."
+            )
+        positions[rows] = completed(model, found[like], len(rows), facts.indices, rng)
+    return positions, leaf
+
+
+class ConditionalDensity:
+    """The density of rows that meet constraints: that of `sample_met`, up to its bounds on effort.
+
+    Parameters
+    ----------
+    model : Model
+        The learned model.
+    facts : Facts
+        The constraints.
+
+    Raises
+    ------
+    ValueError
+        If constraints compute columns from others: given those, they have no density. Or if no row of a fixed public
+        sample, from which the mass of the constraints is taken, meets all.
+    """
+
+    def __init__(self, model: Model, facts: Facts) -> None:
+        if facts.solved:
+            raise ValueError(
+                f"Constraints compute the columns {list(facts.solved)} from others, so rows have no density. Score "
+                "rows with `score`, or take the columns out of the domain."
+            )
+        rng = np.random.default_rng(0)
+        leaf = model.draw_leaves(MASS_SAMPLES, rng)
+        positions, met, _ = facts.settle(model.sample(leaf, rng))
+        if not met.any():
+            raise ValueError(
+                f"None of {MASS_SAMPLES} rows of the model meets all constraints, so rows have no density."
+            )
+        self._model, self._facts = model, facts
+        self._leaf, self._met, self._pattern = leaf, met, facts.pattern(positions)
+
+    def _weights(self, pattern: int) -> Array:
+        """Return the weights of the leaves for rows with given gaps: each over the share of its rows that are kept."""
+        weights = self._model.weights.copy()
+        possible = np.isin(self._pattern, self._pattern[self._met])
+        for c in range(len(weights)):
+            own, like = self._leaf == c, self._pattern == pattern
+            of_both = own & like
+            sample = next((s for s in (of_both, like, own) if s.sum() >= FEWEST), np.ones_like(own))
+            weights[c] /= max(self._met[sample].mean(), 1.0 / sample.sum())
+            if own.any() and self._met[own].any():  # rows whose gaps are given up
+                weights[c] += self._model.weights[c] * (1.0 - possible[own].mean()) / self._met[own].mean()
+        return weights
+
+    def log_density(self, codes: NDArray[np.int64], numbers: Array, domain: Domain) -> Array:
+        """Log-density of rows, as `skdpflow.transport.density.log_density` gives it.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), int64
+            Codes of the rows.
+        numbers : ndarray of shape (n, n_numeric)
+            Their numeric columns, NaN where a cell is missing.
+        domain : Domain
+            The columns.
+
+        Returns
+        -------
+        log_density : ndarray of shape (n,)
+            -inf for rows that violate a constraint.
+        """
+        out = np.full(len(codes), -np.inf)
+        met, pattern = self._facts.met_by(codes, numbers), self._facts.pattern(codes)
+        for own in np.unique(pattern[met]):
+            rows = met & (pattern == own)
+            out[rows] = log_density(replace(self._model, weights=self._weights(own)), codes[rows], domain)
+        return out
