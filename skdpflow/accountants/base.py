@@ -16,6 +16,7 @@ from skdpflow.accountants.events import (
     Event,
     GaussianEvent,
     NonPrivateEvent,
+    RepeatAndSelectEvent,
     SelectionEvent,
     ThresholdEvent,
     flatten_event,
@@ -105,6 +106,8 @@ class Tally:
         Sum over the threshold events.
     non_private : bool
         Whether something guarantees nothing.
+    repetitions : tuple of RepeatAndSelectEvent, default=()
+        The repeated trials; only for accountants that know how to compose them.
 
     See Also
     --------
@@ -115,6 +118,7 @@ class Tally:
     selections: tuple[SelectionEvent, ...]
     threshold_delta: float
     non_private: bool
+    repetitions: tuple[RepeatAndSelectEvent, ...] = ()
 
     @property
     def gaussian_mu(self) -> float:
@@ -122,13 +126,15 @@ class Tally:
         return math.hypot(*(1.0 / m for m in self.noise_multipliers))
 
 
-def tally(event: Event) -> Tally:
+def tally(event: Event, *, repetitions: bool = False) -> Tally:
     """Sort the parts of an event by kind.
 
     Parameters
     ----------
     event : Event
         What was done.
+    repetitions : bool, default=False
+        Whether the caller composes repeated trials; if not, they are refused.
 
     Returns
     -------
@@ -148,6 +154,7 @@ def tally(event: Event) -> Tally:
     (2.0, 3.0)
     """
     multipliers, selections, deltas, non_private = [], [], [], False
+    repeated: list[RepeatAndSelectEvent] = []
     for part in flatten_event(event):
         # Exact types: a subclass may mean something else.
         if type(part) is GaussianEvent:
@@ -158,13 +165,20 @@ def tally(event: Event) -> Tally:
             deltas.append(part.delta)
         elif type(part) is NonPrivateEvent:
             non_private = True
+        elif repetitions and type(part) is RepeatAndSelectEvent:
+            repeated.append(part)
+        elif type(part) is RepeatAndSelectEvent:
+            raise UnsupportedEventError(
+                "The best of many trials has a guarantee in Renyi divergences, which this accountant cannot compose. "
+                "Use the accountant 'rdp': PrivacyLedger(..., accountant='rdp'), or RenyiAccountant()."
+            )
         else:
             inside = "" if part is event else f", a part of {type(event).__name__},"
             raise UnsupportedEventError(
                 f"{type(part).__name__}{inside} is not an event that this accountant knows. It knows "
                 "GaussianEvent, SelectionEvent, ThresholdEvent, NonPrivateEvent and compositions of them."
             )
-    return Tally(tuple(multipliers), tuple(selections), math.fsum(deltas), non_private)
+    return Tally(tuple(multipliers), tuple(selections), math.fsum(deltas), non_private, tuple(repeated))
 
 
 class TallyAccountant(BaseEstimator):
@@ -182,6 +196,8 @@ class TallyAccountant(BaseEstimator):
     Threshold events guarantee (0, delta') each. By composition the whole is (epsilon, delta)-private
     when the rest is (epsilon, delta - sum delta')-private.
     """
+
+    _composes_repetitions = False
 
     def epsilon(self, event: Event, delta: float) -> float:
         """Return the smallest epsilon such that the event is (epsilon, delta)-private.
@@ -207,11 +223,11 @@ class TallyAccountant(BaseEstimator):
         """
         if not 0.0 <= delta < 1.0:
             raise ValueError(f"The 'delta' parameter must be a number in [0, 1). Got {delta!r}.")
-        parts = tally(event)
+        parts = tally(event, repetitions=self._composes_repetitions)
         left = float(delta) - parts.threshold_delta
         if parts.non_private or left < 0.0:
             return math.inf
-        if not parts.noise_multipliers and not parts.selections:
+        if not (parts.noise_multipliers or parts.selections or parts.repetitions):
             return 0.0
         return self._epsilon(parts, left) if left > 0.0 else math.inf
 
@@ -239,10 +255,10 @@ class TallyAccountant(BaseEstimator):
         """
         if not 0.0 <= epsilon < math.inf:
             raise ValueError(f"The 'epsilon' parameter must be a finite number that is not negative. Got {epsilon!r}.")
-        parts = tally(event)
+        parts = tally(event, repetitions=self._composes_repetitions)
         if parts.non_private:
             return 1.0
-        if not parts.noise_multipliers and not parts.selections:
+        if not (parts.noise_multipliers or parts.selections or parts.repetitions):
             return min(1.0, parts.threshold_delta)
         return min(1.0, parts.threshold_delta + self._delta(parts, float(epsilon)))
 

@@ -22,6 +22,7 @@ __all__ = [
     "Event",
     "GaussianEvent",
     "NonPrivateEvent",
+    "RepeatAndSelectEvent",
     "SelectionEvent",
     "ThresholdEvent",
     "event_from_dict",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 SelectionKind = Literal["bounded-range", "pure"]
+Repetitions = Literal["poisson", "truncated-negative-binomial"]
 
 # Deeper nesting than this in a stored event is damage or an attack, never a plan of ours.
 _MAX_DEPTH = 32
@@ -218,6 +220,77 @@ class ComposedEvent(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RepeatAndSelectEvent(Event):
+    """The best of a random number of trials, each with the same guarantee.
+
+    A trial returned an outcome and a score. Trials were independent and identically distributed, their number K was
+    drawn from a distribution that does not depend on the data, and only the outcome with the highest score was
+    released, with its score: not K, nor anything of the other trials.
+
+    Parameters
+    ----------
+    event : Event
+        One trial, with its score: Gaussian events and selections.
+    mean : float
+        Mean of K, in [1.01, 500].
+    distribution : {"poisson", "truncated-negative-binomial"}, default="poisson"
+        Distribution of K, which is at least 1: a Poisson distribution conditioned on that, or a truncated negative
+        binomial one.
+    shape : float, default=1.0
+        Shape of the negative binomial distribution, in [0, 100]: 1 is the geometric distribution, 0 the
+        logarithmic one. Not used by ``"poisson"``.
+    slack : float, default=0.0
+        By how much floating-point arithmetic may change the log-ratio of the probabilities that two neighbours give to
+        a trial's outcome.
+
+    See Also
+    --------
+    skdpflow.model_selection.DPSearchCV : Makes one.
+    RenyiAccountant : Composes it tightly.
+
+    References
+    ----------
+    .. [1] N. Papernot, T. Steinke. "Hyperparameter Tuning with Renyi Differential Privacy". ICLR 2022.
+
+    Examples
+    --------
+    >>> from skdpflow.accountants import GaussianEvent, RenyiAccountant, RepeatAndSelectEvent
+    >>> event = RepeatAndSelectEvent(GaussianEvent(8.0), mean=10)
+    >>> round(RenyiAccountant().epsilon(event, delta=1e-6), 3)
+    0.986
+    """
+
+    event: Event
+    mean: float
+    distribution: Repetitions = "poisson"
+    shape: float = 1.0
+    slack: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.event, Event):
+            raise TypeError(f"The 'event' of {type(self).__name__} must be an Event. Got {type(self.event).__name__}.")
+        for part in flatten_event(self.event):
+            if type(part) not in (GaussianEvent, SelectionEvent):
+                raise ValueError(
+                    f"A trial of {type(self).__name__} may hold Gaussian events and selections only, as no other has "
+                    f"a curve of Renyi divergences. Got {type(part).__name__}."
+                )
+        if self.distribution not in get_args(Repetitions):
+            raise ValueError(
+                f"The 'distribution' of {type(self).__name__} must be one of {get_args(Repetitions)}. "
+                f"Got {self.distribution!r}."
+            )
+        for name, low, high in [("mean", 1.01, 500.0), ("shape", 0.0, 100.0), ("slack", 0.0, 1.0)]:
+            value = getattr(self, name)
+            message = f"The {name!r} of {type(self).__name__} must be a number in [{low:g}, {high:g}]. Got {value!r}."
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise TypeError(message)
+            if not low <= value <= high:
+                raise ValueError(message)
+            object.__setattr__(self, name, float(value))
+
+
+@dataclass(frozen=True, slots=True)
 class NonPrivateEvent(Event):
     """Something that guarantees nothing: epsilon is infinite, delta is one.
 
@@ -239,6 +312,7 @@ _NAMES: dict[str, type[Event]] = {
     "selection": SelectionEvent,
     "threshold": ThresholdEvent,
     "composed": ComposedEvent,
+    "repeat-and-select": RepeatAndSelectEvent,
     "non-private": NonPrivateEvent,
 }
 
@@ -304,7 +378,13 @@ def event_to_dict(event: Event) -> dict[str, Any]:
         raise TypeError(f"Only events of this package can be stored. Got {type(event).__name__}.")
     if isinstance(event, ComposedEvent):
         return {"event": names[0], "events": [event_to_dict(part) for part in event.events]}
-    return {"event": names[0]} | {field.name: getattr(event, field.name) for field in fields(event)}
+    values = {_stored(field.name): getattr(event, field.name) for field in fields(event)}
+    return {"event": names[0]} | {k: event_to_dict(v) if isinstance(v, Event) else v for k, v in values.items()}
+
+
+def _stored(field: str) -> str:
+    """Return the name under which a field is stored: ``"event"`` is taken by the name of the kind."""
+    return "trial" if field == "event" else field
 
 
 def event_from_dict(data: Mapping[str, Any]) -> Event:
@@ -347,7 +427,7 @@ def _from_dict(data: object, depth: int) -> Event:
     kind = _NAMES.get(name) if isinstance(name, str) else None
     if kind is None:
         raise ValueError(f"The 'event' of a stored event must be one of {', '.join(_NAMES)}. Got {name!r}.")
-    expected = {field.name for field in fields(kind)}
+    expected = {_stored(field.name) for field in fields(kind)}
     given = set(data) - {"event"}
     if given != expected:
         raise ValueError(
@@ -359,6 +439,8 @@ def _from_dict(data: object, depth: int) -> Event:
         if not isinstance(values["events"], list | tuple):
             raise ValueError("The 'events' of a stored 'composed' event must be a list.")
         values["events"] = tuple(_from_dict(part, depth + 1) for part in values["events"])
+    if kind is RepeatAndSelectEvent:
+        values["event"] = _from_dict(values.pop("trial"), depth + 1)
     try:
         return kind(**values)
     except TypeError as error:

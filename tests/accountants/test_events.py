@@ -13,6 +13,7 @@ from skdpflow.accountants import (
     Event,
     GaussianEvent,
     NonPrivateEvent,
+    RepeatAndSelectEvent,
     SelectionEvent,
     ThresholdEvent,
     event_from_dict,
@@ -26,6 +27,7 @@ leaves = st.one_of(
     st.builds(SelectionEvent, positive, st.sampled_from(["bounded-range", "pure"])),
     st.builds(ThresholdEvent, st.floats(1e-300, 0.999)),
     st.builds(NonPrivateEvent),
+    st.builds(RepeatAndSelectEvent, st.builds(GaussianEvent, positive), st.floats(1.01, 500.0)),
 )
 events = st.recursive(leaves, lambda parts: st.builds(ComposedEvent, st.lists(parts, max_size=4)), max_leaves=12)
 
