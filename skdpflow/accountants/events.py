@@ -285,7 +285,7 @@ class RepeatAndSelectEvent(Event):
             message = f"The {name!r} of {type(self).__name__} must be a number in [{low:g}, {high:g}]. Got {value!r}."
             if isinstance(value, bool) or not isinstance(value, Real):
                 raise TypeError(message)
-            if not low <= value <= high:
+            if not low <= float(value) <= high:
                 raise ValueError(message)
             object.__setattr__(self, name, float(value))
 

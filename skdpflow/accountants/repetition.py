@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -179,7 +180,7 @@ def repeated_divergences(
     .. [1] N. Papernot, T. Steinke. "Hyperparameter Tuning with Renyi Differential Privacy". ICLR 2022.
     """
     if distribution == "poisson":
-        extra = poisson_rate(mean) * deltas(np.log1p(1.0 / (orders - 1.0)))
+        extra: Any = poisson_rate(mean) * deltas(np.log1p(1.0 / (orders - 1.0)))
     else:
         log_gamma = math.log(negative_binomial_gamma(mean, shape))
         extra = (1.0 + shape) * np.min((1.0 - 1.0 / orders) * trial - log_gamma / orders)

@@ -22,7 +22,7 @@ from skdpflow.domain import Categories, Column, Domain, Interval, resolve_domain
 from skdpflow.files import TableFile
 from skdpflow.schema import Name, Schema, container_of, dtypes_of, schema_of
 
-__all__ = ["admit", "as_table"]
+__all__ = ["admit", "as_table", "as_target"]
 
 
 _NULLABLE = ", or declare that the column may be empty with nullable=True"
@@ -89,7 +89,7 @@ def _check_names(table: Any) -> None:
         raise ValueError(f"The column names of X must be unique. Got more than once: {', '.join(twice)}.")
 
 
-def _as_target(y: Any, owner: str) -> Any:
+def as_target(y: Any, owner: str) -> Any:
     """Return y as a one-dimensional array or series."""
     if y is None:
         raise ValueError(
@@ -262,7 +262,7 @@ def admit(
     table = as_table(X, owner)
     _check_names(table)
     validate_data(estimator, table, reset=reset, skip_check_array=True)
-    labels = None if target is None else _as_target(y, owner)
+    labels = None if target is None else as_target(y, owner)
     if labels is not None and labels.shape[0] != table.shape[0]:
         raise ValueError("Found input variables with inconsistent numbers of samples: y needs one entry per row of X.")
     schema = schema_of(table, labels)

@@ -1,0 +1,186 @@
+"""A model's score on private rows: a mean of terms of single rows, from noisy integers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skdpflow.curator.cells import to_float
+from skdpflow.curator.encode import UNKNOWN, RowSource, encode_values
+from skdpflow.curator.gate import as_table, as_target
+from skdpflow.curator.measure import Curator
+from skdpflow.curator.noise import NoiseSource
+from skdpflow.domain import Categories, Interval
+from skdpflow.schema import schema_of
+
+#: Terms in [0, 1] are rounded to multiples of one over this.
+LEVELS = 2**10
+
+Term = Callable[[Any, Any], float]
+
+
+def _accuracy(estimator: Any, target: Categories) -> Term:
+    index = {label: code for code, label in enumerate(target.values)}
+
+    def term(predicted: Any, y: int) -> float:
+        label = predicted.item() if isinstance(predicted, np.generic) else predicted
+        return float(y != UNKNOWN and index.get(label, UNKNOWN) == y)
+
+    return term
+
+
+def _brier(estimator: Any, target: Categories) -> Term:
+    index = {label: code for code, label in enumerate(target.values)}
+    codes = np.array([index.get(label, UNKNOWN) for label in np.asarray(estimator.classes_).tolist()])
+
+    def term(predicted: Any, y: int) -> float:
+        return 1.0 - 0.5 * float(np.sum((predicted - ((codes == y) & (y != UNKNOWN))) ** 2))
+
+    return term
+
+
+def _absolute_error(estimator: Any, target: Interval) -> Term:
+    lower, upper = float(target.lower), float(target.upper)
+
+    def term(predicted: Any, y: float) -> float:
+        return 1.0 - abs(min(max(float(predicted), lower), upper) - y) / (upper - lower)
+
+    return term
+
+
+#: What is called for a row, what is made of it, and what to add to the mean of the terms to get the score.
+SCORINGS: dict[str, tuple[str, Callable[[Any, Any], Term], float]] = {
+    "accuracy": ("predict", _accuracy, 0.0),
+    "neg_brier_score": ("predict_proba", _brier, -1.0),
+    "neg_mean_absolute_error": ("predict", _absolute_error, -1.0),
+}
+
+
+class RowScorer:
+    r"""Scores models on private rows, with noise.
+
+    Parameters
+    ----------
+    owner : str
+        Who asks, for messages.
+    X : {array-like, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
+        Private rows.
+    y : array-like of shape (n_samples,)
+        Their targets.
+    target : Categories or Interval
+        What y is; public.
+    scoring : {"accuracy", "neg_brier_score", "neg_mean_absolute_error"}
+        What is computed for a row.
+    neighbours : {"add-remove", "replace-one"}
+        The neighbouring relation.
+    noise : NoiseSource
+        Decides which rows are used.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the rows cannot be used. No message shows a cell.
+
+    Notes
+    -----
+    *A row's term depends on that row alone.* An estimator may compute with whole columns, and even a product of
+    matrices gives a row other last bits beside other rows, which decide a class at a tie. So each row is predicted
+    alone. A row that cannot be predicted has the term 0, and raises nothing. This takes the prediction for a row to be
+    a function of that row: an estimator that draws random numbers, or remembers rows, has no such score.
+
+    *Sensitivity.* A term is rounded to an integer t in [0, L] and enters the sum as :math:`2t - L`, which is at most L
+    in magnitude. Adding or removing a row changes the sum by at most L and the number of rows by 1; replacing a row
+    changes the sum by at most 2 L.
+
+    *Many rows.* From the noisy number of rows follows the public probability with which each row is used. Whether it
+    is, is decided by a secret random number of its own. For neighbours, those of the rows that they share can be taken
+    to be the same, so the sensitivity remains that of one row. All models of one scorer are scored on the same rows:
+    given the secret numbers each guarantee holds, and so it does for their mixture.
+    """
+
+    def __init__(
+        self, owner: str, X: Any, y: Any, target: Any, scoring: str, neighbours: str, noise: NoiseSource
+    ) -> None:
+        self._table = as_table(X, owner)
+        labels = as_target(y, owner)
+        if labels.shape[0] != self._table.shape[0]:
+            raise ValueError("Found input variables with inconsistent numbers of samples: y needs one entry per row.")
+        self.source = RowSource(self._table, labels, schema_of(self._table, labels), None)
+        self._method, self._make_term, self._offset = SCORINGS[scoring]
+        self._target, self._add_remove = target, neighbours == "add-remove"
+        cells = self.source.target_cells(0, self.source.n_rows)
+        if isinstance(target, Interval):
+            self._y: NDArray[Any] = np.clip(to_float(cells, "y"), target.lower, target.upper)
+        else:
+            self._y = encode_values(cells, target, "y")
+        self._keys = noise.uniform(self.source.n_rows)
+        self._used = np.arange(self.source.n_rows)
+        self._expected = 1.0
+
+    def count(self, curator: Curator, share: float, max_rows: int) -> None:
+        """Release the number of rows, if it is private, and decide which rows are used.
+
+        Parameters
+        ----------
+        curator : Curator
+            Pays and draws the noise.
+        share : float
+            Share of its budget.
+        max_rows : int
+            Expected number of rows to use, if there are more.
+        """
+        n = self.source.n_rows
+        if self._add_remove:
+            event = curator.event(share)
+            curator.ledger.debit(event, "number of rows")
+            n += int(curator.draw(event.noise_multiplier, (1,), differing=1)[0])
+        used = min(1.0, max_rows / max(n, 1))
+        self._used = np.flatnonzero(self._keys < used)
+        self._expected = max(n * used, 1.0)
+
+    def score(self, estimator: Any, curator: Curator, share: float) -> float:
+        """Release the score of a model.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted.
+        curator : Curator
+            Pays and draws the noise.
+        share : float
+            Share of its budget.
+
+        Returns
+        -------
+        score : float
+            In the range of the scoring; higher is better.
+        """
+        event = curator.event(share)
+        curator.ledger.debit(event, "score")
+        scale = LEVELS * (1.0 if self._add_remove else 2.0) * event.noise_multiplier
+        total = self._total(estimator) + int(curator.draw(scale, (1,), differing=1)[0])
+        return float(np.clip(0.5 + 0.5 * total / (LEVELS * self._expected), 0.0, 1.0)) + self._offset
+
+    def _total(self, estimator: Any) -> int:
+        term = self._make_term(estimator, self._target)
+        with warnings.catch_warnings(), redirect_stdout(StringIO()):
+            warnings.simplefilter("ignore")  # a warning may depend on the row
+            return sum(2 * self._level(estimator, term, i) - LEVELS for i in self._used.tolist())
+
+    def _level(self, estimator: Any, term: Term, i: int) -> int:
+        """Return the term of a row as an integer in [0, LEVELS]."""
+        row = self._table.iloc[i : i + 1] if self.source.schema.container == "pandas" else self._table[i : i + 1]
+        try:
+            value = term(np.asarray(getattr(estimator, self._method)(row))[0], self._y[i])
+            return int(np.rint(min(max(value, 0.0), 1.0) * LEVELS))  # NaN raises
+        except Exception:  # it would depend on the row
+            return 0
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("A RowScorer holds private rows and cannot be pickled or copied.")
