@@ -119,4 +119,4 @@ mu = np.sqrt(sum(folds_with_a_row * gdp_mu(p["flow__epsilon"], 1e-5) ** 2 for p 
 total = GaussianDPAccountant().epsilon(GaussianEvent(1 / mu), 1e-5)
 print("the first fit:", pipe["flow"].privacy_spent_)
 print(f"the search: ({total:.1f}, 1e-05), and its scores, which have no guarantee")
-print(pipe.privacy_statement())
+print(pipe["flow"].privacy_statement())

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -322,8 +321,11 @@ class Domain(Mapping[str, Column]):
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"A Domain is immutable; cannot set {name!r}.")
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return partial(type(self), constraints=self._constraints), (dict(self._columns),)
+    def __getstate__(self) -> dict[str, Any]:
+        return {"columns": dict(self._columns), "constraints": list(self._constraints)}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        Domain.__init__(self, **state)  # for pickle, copy and skops
 
     def __repr__(self) -> str:
         given = f", constraints={list(self._constraints)!r}" if self._constraints else ""

@@ -131,6 +131,12 @@ def test_skops(flow):
     assert np.array_equal(again.sample(9, random_state=0), flow.sample(9, random_state=0), equal_nan=True)
 
 
+def test_skops_keeps_constraints():
+    domain = Domain({"a": Interval(0, 9), "b": Interval(0, 9)}, constraints=["a <= b"])
+    data = skops.dumps(domain)
+    assert skops.loads(data, trusted=skops.get_untrusted_types(data=data)) == domain
+
+
 def test_a_file_that_unpacks_to_too_much_is_refused(flow, monkeypatch):
     monkeypatch.setattr("skdpflow._files._MAX_RELEASE", 100)
     with pytest.raises(ReleaseError, match="larger"):
