@@ -18,7 +18,7 @@ import numpy as np
 from tables import ROOT, all_tables, fitted, list_table, usefulness, write_csv
 
 from skdpflow.mechanisms import MarginalsMechanism, policy
-from skdpflow.mechanisms.marginals import learn_leaves
+from skdpflow.mechanisms.learned import learn_leaves
 
 #: Rows that a policy reckons with that does not look at the number of rows.
 FIXED_ROWS = 10_000
@@ -57,11 +57,11 @@ LEVERS = {
     "slices": ({"n_slices": 0}, {}),
     "one second moment for all classes": ({}, {"skdpflow.mechanisms.policy.pooled": lambda *args: False}),
     "second moments per class": ({}, {"skdpflow.mechanisms.policy.pooled": lambda *args: True}),
-    "shrunk class means": ({}, {"skdpflow.mechanisms.marginals.leaf_means": raw_means}),
+    "shrunk class means": ({}, {"skdpflow.mechanisms.learned.leaf_means": raw_means}),
     "shrunk eigenvalues": ({}, {"skdpflow.transport.moments.above_noise": as_it_is}),
     "beta distributions as first guesses": ({}, {"skdpflow.mechanisms.histograms.beta_mixtures": flat}),
     "budget by the number of rows": ({}, {"skdpflow.mechanisms.policy.regime": fixed(policy.regime)}),
-    "the flow (Gaussian only)": ({}, {"skdpflow.mechanisms.marginals.learn_leaves": gaussian_only}),
+    "the flow (Gaussian only)": ({}, {"skdpflow.mechanisms.learned.learn_leaves": gaussian_only}),
     "target cells": ({"n_target_cells": 1}, {}),
 }
 

@@ -14,8 +14,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdpflow._drawing import decode_rows, draw_positions, labelled_request, request
 from skdpflow._files import load_flow, save_flow
-from skdpflow._parameters import TRANSPORT, Parameters, check_all, check_transport, checked_mechanism, set_released
-from skdpflow._validation import check_int, invalid
+from skdpflow._parameters import (
+    TRANSPORT,
+    Parameters,
+    check_all,
+    check_transport,
+    checked_mechanism,
+    same_mechanism,
+    set_released,
+)
+from skdpflow._pooling import n_fits, pooled
+from skdpflow._tuning import tune_results
+from skdpflow._validation import check_int, check_real, invalid
+from skdpflow.curator.continued import measure_more
 from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import Budget, measure
 from skdpflow.curator.noise import NoiseSource
@@ -63,6 +74,9 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         Calibrates the noise to `epsilon` and `delta`.
     neighbours : {"add-remove", "replace-one"}, default="add-remove"
         Whether neighbouring tables differ by one row more, or by the content of one row.
+    tuning_share : float, default=0.0
+        Share of the budget (of mu**2), in [0, 1), for slices that are held back, so that `tune` has something to
+        compare models with; 0.05 is a good choice for it.
     n_steps : int, default=2
         Passes of the flow over the slices; it stops when nothing moves.
     step_size : float, default=1.0
@@ -90,7 +104,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
     release_ : Release
         What the rows gave, and all that the model depends on.
     privacy_spent_ : tuple of float
-        ``(epsilon, delta)`` guaranteed for this fit; ``(inf, 1.0)`` if the noise was seeded.
+        ``(epsilon, delta)`` guaranteed for all that `release_` holds; ``(inf, 1.0)`` if the noise was seeded.
     domain_ : Domain
         The columns, with bounds that were found privately filled in.
     classes_ : ndarray of shape (n_classes,)
@@ -99,6 +113,8 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns, where X has names that are all strings.
+    tune_results_ : dict
+        Only after `tune`: ``params``, ``param_<name>``, ``score``, ``rank`` and ``noise`` of the candidates.
 
     See Also
     --------
@@ -143,6 +159,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         projections: Any = "auto",
         accountant: Any = "gdp",
         neighbours: str = "add-remove",
+        tuning_share: float = 0.0,
         n_steps: int = 2,
         step_size: float = 1.0,
         n_particles: int = 8192,
@@ -160,6 +177,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         self.projections = projections
         self.accountant = accountant
         self.neighbours = neighbours
+        self.tuning_share = tuning_share
         self.n_steps = n_steps
         self.step_size = step_size
         self.n_particles = n_particles
@@ -238,8 +256,85 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
             noise,
             seed=given.seed,
             transport=given.transport,
+            tuning_share=given.tuning_share,
             n_jobs=spending.n_jobs,
         )
+
+    def continue_fit(self, X: Any, y: Any = None, *, extra_epsilon: float) -> Self:
+        r"""Measure the rows again with a further budget, and improve the model by it.
+
+        Parameters
+        ----------
+        X : {array-like, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
+            The private rows that `fit` was given.
+        y : array-like of shape (n_samples,) or None, default=None
+            Their target, if `fit` had one.
+        extra_epsilon : float
+            Added to the epsilon of the Release, under its relation and at its delta.
+
+        Returns
+        -------
+        self : DPSlicedWassersteinFlow
+            With a Release of all measurements, old and new; `privacy_spent_` is their total guarantee.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the mechanism cannot do it or is not the one of the Release, `extra_epsilon` is too small to pay for
+            anything, the first fit had a ledger and this one has none, or the rows cannot be used: nothing is spent
+            then.
+        BudgetExceededError, LedgerError
+            If the ledger has too little left, does not know of the first fit, or cannot record: nothing is
+            spent or measured then.
+
+        Notes
+        -----
+        Going from :math:`\varepsilon` to :math:`\varepsilon + \varepsilon'` costs :math:`\mu^2(\varepsilon +
+        \varepsilon') - \mu^2(\varepsilon)` of Gaussian privacy, so two steps buy what one would have, but for what the
+        first spent on parameters that stay (bins, the latent space). What was measured is measured again and
+        averaged by its precision; tables that only the larger budget pays for are added. The domain, classes, relation
+        and delta are those of the Release, whatever the parameters say now.
+
+        The total holds for every row that was in X at any time. The statistics are averaged as those of one table: rows
+        that came or went in between make the model worse, not less private. `extra_epsilon` has to be fixed before
+        the first Release is looked at; where it is decided later, the guarantee is the budget of the `ledger`. The
+        ledger is debited the increment, or all if it does not know of the first fit.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdpflow import DPSlicedWassersteinFlow
+        >>> X = np.random.default_rng(0).uniform(size=(500, 2))
+        >>> flow = DPSlicedWassersteinFlow(epsilon=0.5, domain=(0, 1)).fit(X)
+        >>> flow.continue_fit(X, extra_epsilon=0.25).privacy_spent_
+        (0.75, 1e-06)
+        """
+        check_is_fitted(self)
+        release, given = self.release_, Parameters.of(self)
+        extra = check_real(type(self).__name__, "extra_epsilon", extra_epsilon, 0.0)
+        mechanism, _ = same_mechanism(self, release, measures=True)
+        if release.ledger is not None and given.ledger is None:
+            raise ValueError(
+                "The release was debited from a ledger: set the 'ledger' parameter to it, so that this is too."
+            )
+        noise = NoiseSource(given.spending.noise_seed, stream=n_fits(release))
+        given.spending.warn_if_seeded()
+        source = admit(self, X, y, domain=release.domain, target=release.target, reset=False)
+        epsilon, accountant, named = release.epsilon + extra, given.spending.accountant, given.spending.accountant_name
+        budget = Budget(epsilon, release.delta, release.neighbours, accountant, named, given.ledger)
+        better = measure_more(
+            source,
+            release,
+            mechanism,
+            given.projections,
+            budget,
+            noise,
+            tuning_share=given.tuning_share,
+            n_jobs=given.spending.n_jobs,
+        )
+        if given.verbose:
+            print(better.privacy_statement())
+        return self._learn(better, mechanism)
 
     def plan(self, *, n_guess: int, n_features: int | None = None, n_classes: int | None = None) -> FitPlan:
         """Tell what `fit` would measure and how accurate that would be; sees no data and spends nothing.
@@ -289,10 +384,11 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
 
     def _learn(self, release: Release, mechanism: Mechanism) -> Self:
         """Set every fitted attribute from a Release."""
-        self._model = mechanism.learn(release)
+        self._model = mechanism.learn(pooled(release))
         set_released(self, release)
-        if hasattr(self, "classes_"):  # of an earlier fit
-            del self.classes_
+        for name in ("classes_", "tune_results_"):  # of an earlier fit
+            if hasattr(self, name):
+                delattr(self, name)
         if isinstance(release.target, Categories):
             codes = np.arange(release.target.n_levels)
             self.classes_ = np.asarray(decode_target(codes, release.target, release.schema))
@@ -425,15 +521,58 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         (1.0, 1e-06)
         """
         check_is_fitted(self)
-        mechanism, name = checked_mechanism(self), self.release_.mechanism.get("name")
-        now = mechanism.describe()
-        if now.get("name") != name:
-            raise ValueError(
-                f"The release was made by the mechanism {name!r}, which refit cannot change. Set it back, or "
-                "call fit, which measures again and spends a budget."
-            )
-        changed = {p: now[p] for p in getattr(mechanism, "refit_params", ())}
+        mechanism, changed = same_mechanism(self, self.release_)
         return self._learn(self.release_.with_transport(check_transport(self), changed), mechanism)
+
+    def tune(self, param_grid: Any, *, refit: bool = True) -> Self:
+        """Choose parameters of the flow against slices that the Release holds for it; spends nothing.
+
+        Parameters
+        ----------
+        param_grid : dict of str to sequence, or list of such dicts
+            Candidates: values of `n_steps`, `step_size`, `n_particles`, and of ``mechanism__<name>`` for the
+            ``refit_params`` of the mechanism.
+        refit : bool, default=True
+            Whether to set the parameters that scored best, and to learn the model with them.
+
+        Returns
+        -------
+        self : DPSlicedWassersteinFlow
+            With the attribute `tune_results_`.
+
+        Raises
+        ------
+        ValueError
+            If the Release was made with ``tuning_share=0``, or a parameter needs the rows or is not valid.
+
+        Notes
+        -----
+        A candidate's score is minus the mean squared difference of distribution functions along the directions that
+        `fit` held back, less what their noise adds to it: about 0 where nothing can be told from the table.
+        All is a function of the Release, so `tune_results_` may be published like it. With a small share, the noise
+        decides among similar candidates: ``tune_results_["noise"]`` is the standard deviation of the difference to the
+        best.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdpflow import DPSlicedWassersteinFlow
+        >>> X = np.random.default_rng(0).uniform(size=(500, 3))
+        >>> flow = DPSlicedWassersteinFlow(epsilon=1.0, domain=(0, 1), tuning_share=0.05).fit(X)
+        >>> flow.tune({"n_steps": [1, 2], "step_size": [0.5, 1.0]}).privacy_spent_
+        (1.0, 1e-06)
+        >>> len(flow.tune_results_["score"])
+        4
+        """
+        check_is_fitted(self)
+        results = tune_results(self, param_grid)
+        if refit:
+            best = results["params"][int(np.argmax(results["score"]))]
+            if any(key.startswith("mechanism__") for key in best):  # a name has no parameters
+                self.mechanism = resolve_mechanism(self.mechanism, type(self).__name__)
+            self.set_params(**best).refit()
+        self.tune_results_ = results
+        return self
 
     def sample(self, n_samples: int = 1, *, where: Mapping[str, Any] | None = None, random_state: Any = None) -> Any:
         """Draw synthetic rows; free of privacy cost, as often as you like.

@@ -46,6 +46,42 @@ def checked_mechanism(estimator: Any) -> Mechanism:
     return cast(Mechanism, clone(mechanism, safe=False))
 
 
+def same_mechanism(estimator: Any, release: Release, *, measures: bool = False) -> tuple[Mechanism, dict[str, Any]]:
+    """Return the mechanism, which must be that of a Release, and the parameters that only its learning uses.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With the parameter ``mechanism``.
+    release : Release
+        What was measured.
+    measures : bool, default=False
+        Whether it is to measure again: then it must be able to, and no other parameter may have changed.
+    """
+    mechanism = checked_mechanism(estimator)
+    now, then = mechanism.describe(), release.mechanism
+    name = then.get("name")
+    if now.get("name") != name:
+        raise ValueError(
+            f"The release was made by the mechanism {name!r}, which {'continue_fit' if measures else 'refit'} cannot "
+            "change. Set it back, or call fit, which measures anew and spends a budget."
+        )
+    free = tuple(getattr(mechanism, "refit_params", ()))
+    if measures:
+        if not callable(getattr(mechanism, "continue_plan", None)):
+            raise ValueError(
+                f"The mechanism {name!r} cannot improve a release: it has no method 'continue_plan'. Call fit with a "
+                "larger epsilon instead, which measures anew."
+            )
+        changed = sorted(key for key in now if key not in free and now[key] != then.get(key))
+        if changed:
+            raise ValueError(
+                f"The parameters {changed} of the mechanism {name!r} are not those that the release was made with. Set "
+                "them back, or call fit, which measures anew."
+            )
+    return mechanism, {key: now[key] for key in free}
+
+
 def set_released(estimator: Any, release: Release) -> None:
     """Set the attributes that every fit has from its Release."""
     estimator.release_ = release
@@ -107,6 +143,7 @@ class Parameters:
     mechanism: Mechanism
     projections: ProjectionSampler
     transport: dict[str, Any]
+    tuning_share: float
     verbose: int
     seed: int
     ledger: PrivacyLedger | None
@@ -126,6 +163,7 @@ class Parameters:
             mechanism=mechanism,
             projections=as_sampler(estimator.projections, available=offers, owner=name),
             transport=check_transport(estimator),
+            tuning_share=check_real(name, "tuning_share", estimator.tuning_share, 0.0, 1.0, "left"),
             verbose=check_int(name, "verbose", verbose, 0),
             seed=int(check_generator(name, "random_state", estimator.random_state).integers(2**31)),
         )

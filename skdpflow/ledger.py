@@ -193,7 +193,7 @@ class PrivacyLedger:
         view._part = (str(by), str(key))
         return view
 
-    def debit(self, event: Event, what: str = "", *, neighbours: str) -> str:
+    def debit(self, event: Event, what: str = "", *, neighbours: str, after: str | None = None) -> str:
         """Record a spend that is about to happen, or refuse it and record nothing.
 
         Parameters
@@ -204,6 +204,8 @@ class PrivacyLedger:
             What it is for, in words that may be published.
         neighbours : {"add-remove", "replace-one"}
             The relation that the event's multipliers are for.
+        after : str or None, default=None
+            Head of the debit that this one continues: a Release holds the last one, which leads to all of them.
 
         Returns
         -------
@@ -225,8 +227,15 @@ class PrivacyLedger:
         content = {"time": datetime.now(UTC).isoformat(), "what": str(what), "event": event_to_dict(event)}
         if self._part is not None:
             content["part"] = list(self._part)
+        if after is not None:
+            content["after"] = after
 
         def checked(rows: list[Row]) -> dict[str, Any]:
+            parts = {head: json.loads(text).get("part") for _, text, head in rows}
+            if after is not None and self._part is not None and parts.get(after) != content["part"]:
+                raise LedgerError(
+                    "This continues a fit on other rows: use the ledger of the same part, or of all rows."
+                )
             spent, total = self._spent(rows), self._spent(rows, event)
             if not total <= self.epsilon:
                 raise BudgetExceededError(
@@ -357,7 +366,11 @@ class PrivacyLedger:
             debit is smaller than the `cap` of the Release, or of another neighbouring relation. Releases of several
             fits with the same debit, such as the steps of a pipeline, have to be covered by it together.
         """
-        entries = {head: event_from_dict(json.loads(text)["event"]) for _, text, head in self._chain.read()[1:]}
+        entries: dict[str, Event] = {}  # what each debit was for, with those that it continues
+        for _, text, head in self._chain.read()[1:]:
+            content = json.loads(text)
+            event, before = event_from_dict(content["event"]), entries.get(content.get("after"))
+            entries[head] = event if before is None else ComposedEvent((before, event))
         caps: dict[str, dict[Any, Event]] = {}
         for i, release in enumerate(releases):
             if release.ledger not in entries:

@@ -19,6 +19,7 @@ from skdpflow.accountants.gaussian import total_mu
 from skdpflow.domain import Categories, Column, Domain, Interval, resolve_domain
 from skdpflow.plan import Public, Rounds
 from skdpflow.release import Measurement, Release
+from skdpflow.transport.model import Model
 
 #: Part of a made-up value that depends on the made-up target, beside one of its own.
 DEPENDENCE = 0.5
@@ -139,8 +140,9 @@ class FitPlan:
         plan : FitPlan
         """
         named = {name for names in rounds for name in names}
-        before = [[m.name] for m in release.measurements if m.name not in named]  # bounds and labels
-        number = {name: i for i, names in enumerate([*before, *rounds], start=1) for name in names}
+        before = [[m.name] for m in release.measurements if m.name in ("bounds", "labels")]
+        after = [m.name for m in release.measurements if m.name not in named and [m.name] not in before]
+        number = {name: i for i, names in enumerate([*before, *rounds, after], start=1) for name in names}
         spent = [total_mu(tally(m.event)) ** 2 for m in release.measurements]
         measurements = tuple(
             PlannedMeasurement(number[m.name], m.name, m.kind, cost / sum(spent), m.values.size, noise_in_rows(m))
@@ -362,6 +364,22 @@ class Noting:
                 requests = rounds.send(answers)
             except StopIteration:
                 requests = None
+
+    def learn(self, release: Release) -> Model:
+        """Learn a model.
+
+        Parameters
+        ----------
+        release : Release
+            What was measured.
+
+        Returns
+        -------
+        model : Model
+            That of the mechanism.
+        """
+        model: Model = self._mechanism.learn(release)
+        return model
 
     def describe(self) -> dict[str, Any]:
         """Describe the mechanism.

@@ -96,9 +96,10 @@ class Measurement:
     params : mapping of str to ndarray, int, float, str or bool
         Public parameters of the statistic, e.g. its bin edges: given beforehand or computed from earlier measurements.
     values : ndarray of int64
-        The sketch plus rounded Gaussian noise.
+        The sketch plus rounded Gaussian noise. The mean of repeated measurements, which is learnt from but not stored,
+        is of float64.
     noise_scale : ndarray of float64, broadcastable to `values`
-        Standard deviation of the noise before rounding, in lattice units.
+        Standard deviation of the noise before rounding, in lattice units; of a mean, that of its noise.
     sensitivity : float
         L2 sensitivity of the statistic, in lattice units, under the Release's neighbouring relation.
     event : Event
@@ -108,7 +109,7 @@ class Measurement:
     name: str
     kind: str
     params: Mapping[str, Any]
-    values: NDArray[np.int64]
+    values: NDArray[Any]
     noise_scale: NDArray[np.float64]
     sensitivity: float
     event: Event
@@ -121,6 +122,8 @@ class Measurement:
     @cached_property
     def sd(self) -> NDArray[np.float64]:
         """Exact standard deviation of the noise in `values`, broadcastable to them."""
+        if self.values.dtype.kind == "f":
+            return self.noise_scale
         scales, inverse = np.unique(self.noise_scale, return_inverse=True)
         sds = np.array([rounded_normal_sd(float(s)) for s in scales])
         return np.asarray(sds[inverse].reshape(self.noise_scale.shape))
@@ -155,8 +158,8 @@ class Release:
     cap : Event
         What the fit was allowed at most, fixed before anything was read: one Gaussian release that uses the whole
         budget, thresholds, and the floating-point slack as a mechanism of its own. `event` lies within it. This is what
-        (`epsilon`, `delta`) is guaranteed for, and what a `PrivacyLedger` is charged. With seeded noise it
-        holds a `NonPrivateEvent`.
+        (`epsilon`, `delta`) is guaranteed for, and what a `PrivacyLedger` is charged. Of a continued fit it holds a cap
+        for each step. With seeded noise it holds a `NonPrivateEvent`.
     mechanism : mapping
         Name and parameters of the mechanism.
     measurements : tuple of Measurement
@@ -166,7 +169,8 @@ class Release:
     private : bool
         False if the noise was drawn from a seed: then nothing is guaranteed.
     ledger : str or None, default=None
-        Head of the chain of the `PrivacyLedger` after the debit of this fit; None without a ledger.
+        Head of the chain of the `PrivacyLedger` after the debit of this fit, the last one if it was continued; None
+        without a ledger.
     format_version : int, default=1
         Version of the file format.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from skdpflow._tuning import validation_request
 from skdpflow.accountants import (
     ComposedEvent,
     Event,
@@ -18,6 +20,7 @@ from skdpflow.accountants import (
     ThresholdEvent,
     calibrate,
 )
+from skdpflow.accountants.base import tally
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.labels import find_labels
 from skdpflow.curator.noise import MAX_SCALE, NoiseSource
@@ -39,6 +42,7 @@ from skdpflow.plan import (
     LABELS_SHARE,
     Public,
     Request,
+    Rounds,
     bounds_from_histogram,
 )
 from skdpflow.release import Measurement, Release
@@ -88,6 +92,9 @@ class Curator:
         Part of delta that threshold events may spend.
     n_jobs : int or None, default=None
         Number of threads.
+    before : Event or None, default=None
+        What earlier fits of the same Release were allowed, their slack included. `budget` is then the guarantee of
+        all together, and this curator may spend what is left of it, see `skdpflow.curator.continued`.
 
     Notes
     -----
@@ -115,30 +122,44 @@ class Curator:
         *,
         threshold_delta: float = 0.0,
         n_jobs: int | None = None,
+        before: Event | None = None,
     ) -> None:
         self._source = source
         self._budget = budget
         self._noise = noise
         self._n_jobs = n_jobs
         self._rank_key = noise.rank_key()
-        thresholds = (ThresholdEvent(threshold_delta),) if threshold_delta else ()
+        spent = tally(ComposedEvent(() if before is None else (before,)))
 
-        def total(multiplier: float) -> Event:
+        def total(multiplier: float, threshold_delta: float) -> Event:
+            thresholds = (ThresholdEvent(threshold_delta),) if threshold_delta else ()
             return ComposedEvent((GaussianEvent(multiplier), *thresholds))
 
-        epsilon, delta = budget.epsilon * (1 - EPSILON_SLACK), budget.delta * (1 - DELTA_SLACK)
-        self.mu = 1.0 / calibrate(total, epsilon, delta, budget.accountant)
+        def all_fits(multiplier: float) -> Event:
+            return total(multiplier, spent.threshold_delta + threshold_delta)
+
+        slack, delta = budget.epsilon * EPSILON_SLACK, budget.delta * (1 - DELTA_SLACK)
+        epsilon = budget.epsilon - math.fsum([slack, *(s.epsilon for s in spent.selections)])
+        enough = calibrate(all_fits, epsilon, delta, budget.accountant) if epsilon > 0.0 else math.inf
+        cap = enough**-2 - spent.gaussian_mu**2
+        if not cap > 0.0:
+            raise ValueError(
+                f"(epsilon, delta) = ({budget.epsilon:g}, {budget.delta:g}) leaves nothing to spend beside what "
+                f"was allowed before, by the accountant {budget.accountant_name!r}. Nothing was spent; ask for more, "
+                "or use an accountant that is no looser than the one before."
+            )
+        self.mu = math.sqrt(cap)
         self.ledger = FitLedger(self.mu**2, threshold_delta)
-        self._total = total(1.0 / self.mu)
-        self._scale_left = budget.epsilon * EPSILON_SLACK * 2.0**47
+        self._slack = (SelectionEvent(slack, "pure"), ThresholdEvent(budget.delta * DELTA_SLACK))
+        self._total = total(1.0 / self.mu, threshold_delta)
+        self._scale_left = slack * 2.0**47
         self._draws_left = budget.delta * DELTA_SLACK * 2.0**60
 
     @property
     def whole_event(self) -> Event:
         """What this fit may do at most: its cap, and its floating-point slack as a mechanism of its own."""
-        epsilon, delta = self._budget.epsilon * EPSILON_SLACK, self._budget.delta * DELTA_SLACK
         seeded = () if self._noise.private else (NonPrivateEvent(),)
-        return ComposedEvent((self._total, SelectionEvent(epsilon, "pure"), ThresholdEvent(delta), *seeded))
+        return ComposedEvent((self._total, *self._slack, *seeded))
 
     def event(self, share: float) -> GaussianEvent:
         """Gaussian event that costs a share of the cap."""
@@ -260,6 +281,46 @@ class Curator:
         return out
 
 
+def converse(
+    curator: Curator, rounds: Rounds, share: float, domain: Domain, target: Column | None, *, found_labels: bool = False
+) -> list[Measurement]:
+    """Answer a plan, round by round.
+
+    Parameters
+    ----------
+    curator : Curator
+        Who answers.
+    rounds : generator
+        What a mechanism asks for.
+    share : float
+        Share of the curator's budget that the plan divides.
+    domain : Domain
+        How to encode the columns.
+    target : Interval, Categories or None
+        How to encode y.
+    found_labels : bool, default=False
+        Whether the classes were found privately.
+
+    Returns
+    -------
+    measurements : list of Measurement
+    """
+    measured: list[Measurement] = []
+    requests = next(rounds, None)
+    while requests is not None:
+        if found_labels and any(r.kind == "records" for r in requests):
+            raise ValueError(
+                "Records show how many rows each class has: labels that are found privately do not allow it."
+            )
+        answers = curator.answer([replace(r, share=r.share * share) for r in requests], domain, target)
+        measured += answers
+        try:
+            requests = rounds.send(answers)
+        except StopIteration:
+            requests = None
+    return measured
+
+
 def measure(
     source: RowSource,
     domain: Domain | None,
@@ -271,6 +332,7 @@ def measure(
     *,
     seed: int,
     transport: dict[str, Any],
+    tuning_share: float = 0.0,
     n_jobs: int | None = None,
 ) -> Release:
     """Carry out a mechanism's plan on the rows.
@@ -295,6 +357,8 @@ def measure(
         Public seed.
     transport : dict
         Public parameters of the post-processing, kept in the Release.
+    tuning_share : float, default=0.0
+        Share of mu**2 for slices that are held back, to tune against.
     n_jobs : int or None, default=None
         Number of threads.
 
@@ -315,7 +379,7 @@ def measure(
             advice = f"epsilon={fits:.4g} would fit" if fits else "no epsilon would fit; a smaller one may leave room"
             raise BudgetExceededError(f"{error} With delta={budget.delta:g}, {advice}.") from None
     measured: list[Measurement] = []
-    left = 1.0
+    left = 1.0 - tuning_share
 
     if domain is None:
         grid = {"grid": BOUNDS_GRID, "n_columns": source.n_features}
@@ -331,22 +395,9 @@ def measure(
         left -= LABELS_SHARE
 
     public = Public(domain, target, curator.mu * float(np.sqrt(left)), budget.neighbours, seed, projections)
-    rounds = mechanism.plan(public)
-    requests = next(rounds, None)
-    while requests is not None:
-        if find_classes and any(r.kind == "records" for r in requests):
-            raise ValueError(
-                "Records show how many rows each class has: labels that are found privately do not allow it."
-            )
-        shares = [Request(r.name, r.kind, r.share * left, r.params) for r in requests]
-        answers = curator.answer(shares, domain, target)
-        measured += answers
-        try:
-            requests = rounds.send(answers)
-        except StopIteration:
-            requests = None
+    measured += converse(curator, mechanism.plan(public), left, domain, target, found_labels=find_classes)
 
-    return Release(
+    release = Release(
         domain=domain,
         target=target,
         schema=source.schema,
@@ -362,3 +413,7 @@ def measure(
         private=noise.private,
         ledger=head,
     )
+    if not tuning_share:
+        return release
+    held_back = curator.answer([validation_request(release, mechanism.learn(release), tuning_share)], domain, target)
+    return replace(release, measurements=(*measured, *held_back), event=curator.ledger.event)

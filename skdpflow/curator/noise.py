@@ -33,6 +33,9 @@ class NoiseSource:
         None draws from the operating system. An integer makes the noise repeatable, and so removable by whoever knows
         it: for tests and benchmarks only; `private` is then False.
 
+    stream : int, default=0
+        Streams of one seed are independent: fits whose noise must differ have different ones.
+
     Attributes
     ----------
     private : bool
@@ -50,9 +53,9 @@ class NoiseSource:
     .. [2] Mironov, I. (2012). On significance of the least significant bits for differential privacy. CCS.
     """
 
-    def __init__(self, seed: int | None = None) -> None:
+    def __init__(self, seed: int | None = None, stream: int = 0) -> None:
         self.private = seed is None
-        self._generator = None if seed is None else np.random.Philox(seed)
+        self._generator = None if seed is None else np.random.Philox([seed, stream] if stream else seed)
 
     def _words(self, n: int) -> NDArray[np.uint64]:
         if self._generator is None:

@@ -22,11 +22,13 @@ class Mechanism(Protocol):
 
     Notes
     -----
-    Three more members are optional. ``check(target, neighbours)`` raises a ValueError for what the mechanism cannot
+    Four more members are optional. ``check(target, neighbours)`` raises a ValueError for what the mechanism cannot
     do, before any row is read; ``offers``, a tuple of str, names what projection samplers may be computed from
     besides the dimension, ``("moments",)`` if it is missing: see `check_setting`. ``refit_params``, a tuple of str,
-    names the parameters that ``learn`` alone uses, which `refit` may change. The model is a function of the Release,
-    so ``learn`` should read parameters from ``release.mechanism``, what ``describe`` gave, and not from itself.
+    names the parameters that ``learn`` alone uses, which `refit` may change. ``continue_plan(public, release)`` is the
+    plan of a further fit that improves a Release, for `continue_fit`: a request with the name of an earlier measurement
+    repeats it with the same parameters, and ``learn`` is given the mean of the two. The model is a function of the
+    Release, so ``learn`` should read parameters from ``release.mechanism``, what ``describe`` gave, not from itself.
     """
 
     def plan(self, public: Public) -> Rounds:

@@ -3,39 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from skdpflow.domain import Categories, Column
 from skdpflow.mechanisms import policy
 from skdpflow.mechanisms.histograms import (
-    axis_blocks,
     bin_edges,
     latent_histograms,
     leaf_sizes,
     rank_transform,
-    split_edges,
     target_cells,
 )
-from skdpflow.mechanisms.partitions import grow_partitions, measured_cells
-from skdpflow.mechanisms.slices import slice_blocks, slice_params
-from skdpflow.mechanisms.tables import orient, pair_bins, pair_targets, predictions
+from skdpflow.mechanisms.later import ask_pairs, ask_partitions
+from skdpflow.mechanisms.learned import Learned, of_kind
+from skdpflow.mechanisms.more import more
+from skdpflow.mechanisms.partitions import measured_cells
+from skdpflow.mechanisms.slices import slice_params
 from skdpflow.plan import Public, Request, Rounds
-from skdpflow.release import Measurement, Release
-from skdpflow.transport.flow import Gaussian, Leaf, learn_leaves, normal_particles
-from skdpflow.transport.latent import RankTransform
+from skdpflow.release import Release
 from skdpflow.transport.model import Model
-from skdpflow.transport.moments import leaf_covariances, leaf_means, variance_between
+from skdpflow.transport.moments import variance_between
 from skdpflow.transport.tilt import tilt
 
-Array = NDArray[np.float64]
-
-#: Particles of a leaf that predict the two-way tables for the selection.
-SELECTION_PARTICLES = 2048
 #: Particles of all leaves whose weights the tilt learns.
 TILT_PARTICLES = 2**16
 
@@ -134,7 +128,6 @@ class MarginalsMechanism(BaseEstimator):
             *column_moments(columns, public.mu),
         ]
         n = max(float(counts.values.sum()), 1.0)
-        spent = sum(shares.values())
         if numeric_target:
             most = policy.n_target_bins(n, public.mu)
             edges = bin_edges(columns[-1], most, most)
@@ -145,22 +138,9 @@ class MarginalsMechanism(BaseEstimator):
                 "edge_sizes": np.array([len(edges)]),
             }
             (target,) = yield [Request("target", "histograms", policy.TARGET_SHARE, params)]
-            spent += policy.TARGET_SHARE
             cells = self.n_target_cells or policy.n_target_cells(n, public.mu, d)
             leaf = target_cells(target, rest[0], cells, n)
-        n_pair_bins = policy.n_pair_bins(d_x, int(leaf["n_leaves"]))
-        wanted = 0 if d_x < 2 or n_pair_bins < 2 else self.n_pairs
-        regime = policy.regime(
-            n,
-            public.mu,
-            d,
-            int(leaf["n_leaves"]),
-            spent=spent,
-            ordered=numeric_target,
-            n_slices=self.n_slices,
-            n_pairs=wanted,
-            n_partitions=0 if d_x < 2 else self.n_partitions,
-        )
+        regime = self._regime(n, public, int(leaf["n_leaves"]))
 
         # how each column is distributed
         n_bins = self.n_bins or regime.n_bins
@@ -195,43 +175,47 @@ class MarginalsMechanism(BaseEstimator):
             params |= slice_params(public, mean, second, sizes, regime.n_slices)
             yield [Request("slices", "slices", regime.slices, params)]
 
-        n_candidates = d_x * (d_x - 1) // 2
-        if not (regime.n_pairs or regime.n_partitions):
-            return
-        so_far = Learned(histograms, mean, second, None, None, transform, sizes, columns)
-        _, particles = so_far.learn(public.seed, SELECTION_PARTICLES, 1, 1.0)
-        edges_x, tables = split_edges(histograms)[:d_x], None
+        learned = Learned(histograms, mean, second, None, (), transform, sizes, columns)
+        latent = {**leaf, **transform.to_params()}
         if regime.n_pairs:
-            bins = pair_bins(transform, edges_x, n_pair_bins)
-            params = {**leaf, **transform.to_params(), **bins}
-            if regime.n_pairs < n_candidates:
-                # which pairs of columns the model gets wrong
-                factor = 1.0 if public.neighbours == "add-remove" else 2.0
-                noise = float(np.sqrt(factor * regime.n_pairs / regime.pairs)) / public.mu
-                choice = {"k": regime.n_pairs, **predictions(particles, sizes, transform, bins, noise)}
-                (selected,) = yield [Request("selected", "select_pairs", regime.selection, {**params, **choice})]
-                pairs, share = selected.values, regime.pairs
-            else:
-                pairs, share = np.column_stack(np.triu_indices(d_x, 1)), regime.selection + regime.pairs
-            (tables,) = yield [Request("pairs", "pairs", share, {**params, "pairs": orient(pairs, bins)})]
+            tables = yield from ask_pairs(public, learned, latent, regime.n_pairs, regime.selection, regime.pairs)
+            learned = replace(learned, pairs=(tables,))
         if regime.n_partitions:
-            if tables is not None:
-                so_far = Learned(histograms, mean, second, None, tables, transform, sizes, columns)
-                _, particles = so_far.learn(public.seed, SELECTION_PARTICLES, 1, 1.0)
-            bins = pair_bins(transform, edges_x, policy.PARTITION_BINS)
-            grown = grow_partitions(
-                particles,
-                sizes,
-                transform,
-                bins,
-                regime.n_partitions,
-                regime.n_cells,
-                regime.n_groups,
-                public.seed,
-                ordered=numeric_target,
-            )
-            params = {**leaf, **transform.to_params(), **bins, **grown}
-            yield [Request("partitions", "partitions", regime.partitions, params)]
+            yield from ask_partitions(public, learned, latent, regime, regime.partitions)
+
+    def continue_plan(self, public: Public, release: Release) -> Rounds:
+        """Ask for what a larger budget would have measured, less what an earlier Release paid for.
+
+        Parameters
+        ----------
+        public : Public
+            What is known beforehand; `mu` is what may be spent now.
+        release : Release
+            What was measured before.
+
+        Yields
+        ------
+        requests : list of Request
+            A round. Requests with the names of earlier measurements repeat these.
+        """
+        yield from more(public, release, partial(self._regime, public=public))
+
+    def _regime(self, n: float, public: Public, n_leaves: int, mu: float | None = None) -> policy.Regime:
+        """Choose what to measure of about n rows."""
+        d, d_x = len(public.columns), len(public.domain)
+        numeric_target = d > d_x
+        wanted = 0 if d_x < 2 or policy.n_pair_bins(d_x, n_leaves) < 2 else self.n_pairs
+        return policy.regime(
+            n,
+            public.mu if mu is None else mu,
+            d,
+            n_leaves,
+            spent=sum(policy.FIRST_SHARES.values()) + (policy.TARGET_SHARE if numeric_target else 0.0),
+            ordered=numeric_target,
+            n_slices=self.n_slices,
+            n_pairs=wanted,
+            n_partitions=0 if d_x < 2 else self.n_partitions,
+        )
 
     # ------------------------------------------------------------------ what is made of it
 
@@ -248,18 +232,8 @@ class MarginalsMechanism(BaseEstimator):
         model : Model
             What `sample` and `score_samples` use.
         """
-        histograms, mean = release["histograms"], release["mean"]
-        sizes = leaf_sizes(release["counts"], histograms)
-        learned = Learned(
-            histograms,
-            mean,
-            release["second_moment"],
-            release["slices"] if "slices" in release else None,
-            release["pairs"] if "pairs" in release else None,
-            RankTransform.from_params(mean.params),
-            sizes,
-            release.columns,
-        )
+        learned = Learned.of(release)
+        sizes = learned.sizes
         transport = release.transport
         leaves, particles = learned.learn(
             int(transport["seed"]),
@@ -267,69 +241,14 @@ class MarginalsMechanism(BaseEstimator):
             int(transport["n_steps"]),
             float(transport["step_size"]),
         )
-        if "partitions" not in release:
+        measured = of_kind(release, "partitions")
+        if not measured:
             return Model(learned.transform, sizes / sizes.sum(), tuple(leaves))
-        partitions = release["partitions"]
-        cells, found = measured_cells(partitions, learned.transform)
+        cells, found, sds = measured_cells(measured, learned.transform)
         most = max(TILT_PARTICLES // len(leaves), 1024)
-        tilted, sizes = tilt(
-            leaves,
-            [z[:most] for z in particles],
-            sizes,
-            cells,
-            partitions.params["groups"],
-            found,
-            float(np.max(partitions.sd)),
-        )
+        groups = measured[0].params["groups"]
+        tilted, sizes = tilt(leaves, [z[:most] for z in particles], sizes, cells, groups, found, sds)
         return Model(learned.transform, sizes / sizes.sum(), tuple(tilted))
-
-
-@dataclass(frozen=True, eq=False)
-class Learned:
-    """What was measured so far, and the model that follows from it.
-
-    Parameters
-    ----------
-    histograms, mean, second : Measurement
-        Of all columns, per leaf.
-    slices, pairs : Measurement or None
-        Measured in later rounds.
-    transform : RankTransform
-        From the histograms.
-    sizes : ndarray of shape (n_leaves,)
-        Estimated leaf sizes.
-    columns : sequence of Interval or Categories
-        The columns.
-    """
-
-    histograms: Measurement
-    mean: Measurement
-    second: Measurement
-    slices: Measurement | None
-    pairs: Measurement | None
-    transform: RankTransform
-    sizes: Array
-    columns: Sequence[Column]
-
-    def learn(self, seed: int, n_particles: int, n_steps: int, step_size: float) -> tuple[list[Leaf], list[Array]]:
-        """Follow the flow; returns the leaves, and where the particles of each ended."""
-        means, unknown = leaf_means(self.mean, self.sizes)
-        covariances = leaf_covariances(self.second, self.sizes, means)
-        # the predictive distribution: what is not known of a mean is spread of the rows
-        covariances += unknown[:, :, None] * np.eye(means.shape[1])
-        blocks = [[axes] for axes in axis_blocks(self.histograms, self.sizes, self.transform, self.columns)]
-        if self.slices is not None:
-            for c, size in enumerate(self.sizes):
-                blocks[c] += slice_blocks(self.slices, c, float(size))
-        return learn_leaves(
-            [Gaussian(m, s) for m, s in zip(means, covariances, strict=True)],
-            blocks,
-            [] if self.pairs is None else pair_targets(self.pairs, self.transform, self.columns),
-            self.sizes,
-            normal_particles(n_particles, self.transform.n_columns, seed),
-            n_steps=n_steps,
-            step_size=step_size,
-        )
 
 
 def column_moments(columns: Sequence[Column], mu: float) -> list[Request]:

@@ -87,11 +87,17 @@ def grow_partitions(
     }
 
 
-def measured_cells(m: Measurement, transform: RankTransform) -> tuple[Cells, list[Array]]:
-    """Return the partitions of a measurement in the latent space, and their counts."""
-    edges = tuple(latent_edges(transform, j, e) for j, e in enumerate(split(m.params, "pair_edges")))
-    columns = m.params["partition_columns"]
-    shapes = [int(np.prod([len(edges[j]) + 1 for j in own])) for own in columns]
-    tables = tuple(np.split(m.params["partition_cells"], np.cumsum(shapes)[:-1]))
-    cuts = np.cumsum([int(t.max()) + 1 for t in tables])[:-1]
-    return Cells(edges, columns, tables), np.split(m.values.astype(np.float64), cuts, axis=1)
+def measured_cells(measured: Sequence[Measurement], transform: RankTransform) -> tuple[Cells, list[Array], list[float]]:
+    """Return the partitions of measurements in the latent space, their counts, and the noise of these."""
+    edges = tuple(latent_edges(transform, j, e) for j, e in enumerate(split(measured[0].params, "pair_edges")))
+    columns, tables, counts, sds = [], [], [], []
+    for m in measured:
+        own = m.params["partition_columns"]
+        shapes = [int(np.prod([len(edges[j]) + 1 for j in each])) for each in own]
+        parts = np.split(m.params["partition_cells"], np.cumsum(shapes)[:-1])
+        cuts = np.cumsum([int(t.max()) + 1 for t in parts])[:-1]
+        columns.append(own)
+        tables += parts
+        counts += np.split(m.values.astype(np.float64), cuts, axis=1)
+        sds += [float(np.max(m.sd))] * len(parts)
+    return Cells(edges, np.concatenate(columns), tuple(tables)), counts, sds

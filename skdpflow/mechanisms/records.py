@@ -117,6 +117,9 @@ class RecordsMechanism(BaseEstimator):
     :math:`\mu^2 = \sum_t (2 K_t \sigma_{\max}(\Theta_t) / s_t)^2`; each gets :math:`\mu^2 / T`. For unit directions
     :math:`\sigma_{\max}^2 \ge k / d`, with equality for whole orthonormal blocks.
 
+    There is no ``continue_plan``: lines come in a secret order, a new one in each release, so those of two releases
+    cannot be averaged row by row.
+
     The flow starts at a Gaussian as wide as the ball, follows orthonormal blocks of directions in turn, and is
     invertible. Following a block of :math:`d` directions with the flow's `step_size` :math:`h` is a step of the paper
     along these directions with its step :math:`d h`. The targets are the quantile functions of the noisy lines, noise

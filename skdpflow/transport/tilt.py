@@ -160,7 +160,7 @@ def tilt(
     cells: Cells,
     groups: NDArray[np.int64],
     counts: Sequence[Array],
-    sd: float,
+    sds: Sequence[float],
 ) -> tuple[list[TiltedLeaf], Array]:
     r"""Tilt leaves towards noisy counts.
 
@@ -178,8 +178,8 @@ def tilt(
         Group of each leaf; leaves of one group share their factors.
     counts : sequence of ndarray of shape (n_groups, n_cells)
         Noisy counts of each partition.
-    sd : float
-        Standard deviation of their noise.
+    sds : sequence of float
+        Standard deviation of the noise of each.
 
     Returns
     -------
@@ -199,9 +199,10 @@ def tilt(
     found = np.concatenate([np.asarray(cells.find(z)) for z in particles], axis=1)
     log_factors = [np.zeros(h.size) for h in counts]
     total = np.zeros(len(leaf))
-    penalty, limit = CLOSENESS * sd**2, float(np.log(MAX_FACTOR))
+    limit = float(np.log(MAX_FACTOR))
     for _ in range(SWEEPS):
-        for own, h, factor in zip(found, counts, log_factors, strict=True):
+        for own, h, factor, sd in zip(found, counts, log_factors, sds, strict=True):
+            penalty = CLOSENESS * sd**2
             place = groups[leaf] * h.shape[1] + own
             weight = np.bincount(place, start * np.exp(np.minimum(total, limit)), h.size)
             step = np.zeros(h.size)

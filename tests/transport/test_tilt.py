@@ -41,7 +41,7 @@ def test_points_are_found_in_their_cells():
 def test_nothing_moves_where_the_counts_agree():
     points = particles()
     counts = counts_of(SIZES / len(points[0]), points)
-    tilted, sizes = tilt(LEAVES, points, SIZES, CELLS, np.arange(2), counts, 5.0)
+    tilted, sizes = tilt(LEAVES, points, SIZES, CELLS, np.arange(2), counts, [5.0] * len(counts))
     assert sizes == pytest.approx(SIZES, rel=1e-6)
     for leaf in tilted:
         assert np.abs(leaf.log_factor(points[0])).max() < 1e-6
@@ -53,7 +53,7 @@ def test_the_model_agrees_with_precise_counts():
     # twice as many rows of the first leaf where both columns are positive
     z = np.concatenate([points[0], points[0][(points[0] > 0).all(axis=1)]])
     truth = counts_of(SIZES / len(points[0]), [z, points[1]])
-    tilted, sizes = tilt(LEAVES, points, SIZES, CELLS, np.arange(2), truth, 0.1)
+    tilted, sizes = tilt(LEAVES, points, SIZES, CELLS, np.arange(2), truth, [0.1] * len(truth))
     drawn = [leaf.sample(100_000, rng) for leaf in tilted]
     for wanted, got in zip(truth, counts_of(sizes / 100_000, drawn), strict=True):
         np.testing.assert_allclose(got, wanted, atol=6.0)  # four standard errors of the samples
@@ -63,7 +63,7 @@ def test_counts_that_are_mostly_noise_move_little():
     points = particles()
     rng = np.random.default_rng(2)
     counts = [h + rng.normal(scale=1e4, size=h.shape) for h in counts_of(SIZES / len(points[0]), points)]
-    tilted, _ = tilt(LEAVES, points, SIZES, CELLS, np.arange(2), counts, 1e4)
+    tilted, _ = tilt(LEAVES, points, SIZES, CELLS, np.arange(2), counts, [1e4] * len(counts))
     assert max(np.abs(leaf.log_factor(points[0])).max() for leaf in tilted) < 0.02
 
 
@@ -75,7 +75,7 @@ def test_densities_integrate_to_one_and_factors_are_bounded(seed, sd):
     counts = [
         h * rng.exponential(size=h.shape) + sd * rng.standard_normal(h.shape) for h in counts_of(SIZES / 4000, points)
     ]
-    tilted, sizes = tilt(LEAVES, points, SIZES, CELLS, np.arange(2), counts, sd)
+    tilted, sizes = tilt(LEAVES, points, SIZES, CELLS, np.arange(2), counts, [sd] * len(counts))
     assert (sizes > 0).all()
     for leaf, own in zip(tilted, points, strict=True):
         factor = np.exp(leaf.log_factor(own))
@@ -88,7 +88,7 @@ def test_samples_follow_the_density():
     """False alarm at 1e-4 a leaf, with a fixed seed."""
     points = particles()
     counts = [h * np.linspace(0.3, 1.7, h.shape[1]) for h in counts_of(SIZES / len(points[0]), points)]
-    tilted, _ = tilt(LEAVES, points, SIZES, CELLS, np.arange(2), counts, 1.0)
+    tilted, _ = tilt(LEAVES, points, SIZES, CELLS, np.arange(2), counts, [1.0] * len(counts))
     leaf = tilted[0]
     mass = np.exp(
         leaf.log_factor(np.array([[-1.0, 0.5], [0.0, 0.5], [1.0, 0.5], [-1.0, -0.5], [0.0, -0.5], [1.0, -0.5]]))

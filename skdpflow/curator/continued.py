@@ -1,0 +1,124 @@
+r"""More measurements of the same rows, within one guarantee for all of them.
+
+Let a first fit have been allowed :math:`\mu_1` of Gaussian privacy, and let the accountant say that one Gaussian
+release of :math:`\mu` guarantees the larger epsilon that is asked for now. The second fit gets
+:math:`\mu_2^2 = \mu^2 - \mu_1^2`.
+
+*The guarantee.* Take exact arithmetic first. Whatever the first Release is, the second fit is a filter with the fixed
+cap :math:`\mu_2^2`: its Gaussian measurements, and its selections, each of which is dominated by a Gaussian release,
+never exceed it. So both together are adaptively composed mechanisms with
+:math:`\sum_i \mu_i^2 \le \mu_1^2 + \mu_2^2 = \mu^2` at all times, which is :math:`\mu`-Gaussian private [1]_ [2]_. This
+holds by whatever accountants :math:`\mu_1` and :math:`\mu` were found. Threshold events add their deltas.
+Floating-point arithmetic then changes the probability of every outcome of both fits by a factor of at most
+:math:`e^{s_1 + s_2}`, but for :math:`d_1 + d_2` of delta. These slacks are added as they stand and not composed in
+squares, since they bound a perturbation and are no mechanisms: :math:`\mu` is calibrated to
+:math:`\varepsilon - s_1 - s_2` and :math:`\delta - d_1 - d_2`, less what thresholds may spend. The sum is
+:math:`(\varepsilon, \delta)`. The same argument adds a third fit to the first two, and so on.
+
+*What it is about.* A row that is in the tables of both fits. One that came in between is in the second alone, so the
+total holds for it too. Only the statistics suffer from different tables: they are averaged as if they were of one.
+
+*Adaptivity.* All that the second fit does may depend on the first Release, except its budget: a guarantee is a number
+that is fixed beforehand. Where looking at the first Release decides how much more to spend, or whether to, what is
+guaranteed is the most that might have been spent: the budget of a `PrivacyLedger`, which is such a cap.
+
+References
+----------
+.. [1] A. Smith, A. Thakurta. "Fully Adaptive Composition for Gaussian Differential Privacy". 2022.
+.. [2] J. Dong, A. Roth, W. Su. "Gaussian Differential Privacy". J. R. Stat. Soc. B, 2022.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from skdpflow._pooling import REPEAT, groups, n_fits, pooled
+from skdpflow._tuning import VALIDATION, validation_request
+from skdpflow.accountants import ComposedEvent
+from skdpflow.curator.encode import RowSource
+from skdpflow.curator.measure import Budget, Curator, converse
+from skdpflow.curator.noise import NoiseSource
+from skdpflow.plan import Public, Request
+from skdpflow.release import Measurement, Release
+
+
+def measure_more(
+    source: RowSource,
+    release: Release,
+    mechanism: Any,
+    projections: Any,
+    budget: Budget,
+    noise: NoiseSource,
+    *,
+    tuning_share: float = 0.0,
+    n_jobs: int | None = None,
+) -> Release:
+    """Carry out a mechanism's plan for improving a Release.
+
+    Parameters
+    ----------
+    source : RowSource
+        The raw rows: the same as those of the Release.
+    release : Release
+        What was measured before.
+    mechanism : Mechanism
+        Its ``continue_plan`` says what to measure.
+    projections : ProjectionSampler
+        Chooses directions.
+    budget : Budget
+        What all fits together may spend: the epsilon of the Release and more, and its delta.
+    noise : NoiseSource
+        Noise and rank keys, independent of those of earlier fits.
+    tuning_share : float, default=0.0
+        Share of what is spent now for slices that are held back, to tune against.
+    n_jobs : int or None, default=None
+        Number of threads.
+
+    Returns
+    -------
+    release : Release
+        With all measurements, old and new, and the guarantee of all of them.
+    """
+    curator = Curator(source, budget, noise, before=release.cap, n_jobs=n_jobs)
+    cap, head = ComposedEvent((release.cap, curator.whole_event)), None
+    if budget.ledger is not None:
+        if release.ledger is not None:
+            budget.ledger.verify([release])
+        event = cap if release.ledger is None else curator.whole_event  # all, if it does not know of the earlier fits
+        what = f"continue_fit ({budget.epsilon:g}, {budget.delta:g})"
+        head = budget.ledger.debit(event, what, neighbours=budget.neighbours, after=release.ledger)
+    seed = int(np.random.default_rng([int(release.transport["seed"]), n_fits(release)]).integers(2**31))
+    domain, target, left = release.domain, release.target, 1.0 - tuning_share
+    public = Public(domain, target, curator.mu * float(np.sqrt(left)), budget.neighbours, seed, projections)
+    answers = converse(curator, mechanism.continue_plan(public, release), left, domain, target)
+    better = replace(
+        release,
+        epsilon=budget.epsilon,
+        accountant=budget.accountant_name,
+        event=ComposedEvent((release.event, curator.ledger.event)),
+        cap=cap,
+        measurements=(*release.measurements, *_numbered(answers, release)),
+        private=release.private and noise.private,
+        ledger=head,
+    )
+    if not tuning_share:
+        return better
+    if VALIDATION in release:
+        request = Request(VALIDATION, "slices", tuning_share, release[VALIDATION].params)
+    else:
+        request = validation_request(better, mechanism.learn(pooled(better)), tuning_share)
+    held_back = _numbered(curator.answer([request], domain, target), release)
+    return replace(
+        better,
+        measurements=(*better.measurements, *held_back),
+        event=ComposedEvent((release.event, curator.ledger.event)),
+    )
+
+
+def _numbered(answers: list[Measurement], release: Release) -> list[Measurement]:
+    """Name repetitions by their number."""
+    earlier = groups(release)
+    return [replace(m, name=f"{m.name}{REPEAT}{len(earlier[m.name]) + 1}") if m.name in earlier else m for m in answers]

@@ -1,0 +1,93 @@
+"""What the marginals mechanism has measured so far, and the model that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skdpflow.domain import Column
+from skdpflow.mechanisms.histograms import axis_blocks, leaf_sizes
+from skdpflow.mechanisms.slices import slice_blocks
+from skdpflow.mechanisms.tables import pair_targets
+from skdpflow.release import Measurement, Release
+from skdpflow.transport.flow import Gaussian, Leaf, learn_leaves, normal_particles
+from skdpflow.transport.latent import RankTransform
+from skdpflow.transport.moments import leaf_covariances, leaf_means
+
+Array = NDArray[np.float64]
+
+#: Particles of a leaf that predict what is measured next.
+SELECTION_PARTICLES = 2048
+
+
+def of_kind(release: Release, kind: str) -> list[Measurement]:
+    """Return the measurements of one kind, in order."""
+    return [m for m in release.measurements if m.kind == kind]
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What was measured so far, and the model that follows from it.
+
+    Parameters
+    ----------
+    histograms, mean, second : Measurement
+        Of all columns, per leaf.
+    slices : Measurement or None
+        Measured in a later round.
+    pairs : sequence of Measurement
+        Two-way tables.
+    transform : RankTransform
+        From the histograms.
+    sizes : ndarray of shape (n_leaves,)
+        Estimated leaf sizes.
+    columns : sequence of Interval or Categories
+        The columns.
+    """
+
+    histograms: Measurement
+    mean: Measurement
+    second: Measurement
+    slices: Measurement | None
+    pairs: Sequence[Measurement]
+    transform: RankTransform
+    sizes: Array
+    columns: Sequence[Column]
+
+    @classmethod
+    def of(cls, release: Release) -> Learned:
+        """Read off a Release in which repetitions are pooled."""
+        histograms, mean = release["histograms"], release["mean"]
+        return cls(
+            histograms,
+            mean,
+            release["second_moment"],
+            release["slices"] if "slices" in release else None,
+            of_kind(release, "pairs"),
+            RankTransform.from_params(mean.params),
+            leaf_sizes(release["counts"], histograms),
+            release.columns,
+        )
+
+    def learn(self, seed: int, n_particles: int, n_steps: int, step_size: float) -> tuple[list[Leaf], list[Array]]:
+        """Follow the flow; returns the leaves, and where the particles of each ended."""
+        means, unknown = leaf_means(self.mean, self.sizes)
+        covariances = leaf_covariances(self.second, self.sizes, means)
+        # the predictive distribution: what is not known of a mean is spread of the rows
+        covariances += unknown[:, :, None] * np.eye(means.shape[1])
+        blocks = [[axes] for axes in axis_blocks(self.histograms, self.sizes, self.transform, self.columns)]
+        if self.slices is not None:
+            for c, size in enumerate(self.sizes):
+                blocks[c] += slice_blocks(self.slices, c, float(size))
+        return learn_leaves(
+            [Gaussian(m, s) for m, s in zip(means, covariances, strict=True)],
+            blocks,
+            [target for m in self.pairs for target in pair_targets(m, self.transform, self.columns)],
+            self.sizes,
+            normal_particles(n_particles, self.transform.n_columns, seed),
+            n_steps=n_steps,
+            step_size=step_size,
+        )

@@ -1,0 +1,99 @@
+"""How a Release of marginals is improved by a further budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from skdpflow._pooling import groups, n_fits, pool, pooled
+from skdpflow.accountants.base import tally
+from skdpflow.accountants.gaussian import total_mu
+from skdpflow.mechanisms import policy
+from skdpflow.mechanisms.later import ask_pairs, ask_partitions
+from skdpflow.mechanisms.learned import Learned, of_kind
+from skdpflow.mechanisms.slices import slice_params
+from skdpflow.plan import Public, Request, Rounds
+from skdpflow.release import Release
+
+#: Less than this share of what may be spent is not worth a measurement.
+LEAST_SHARE = 0.01
+#: Measurements that are no part of the mechanism's own budget.
+NOT_OWN = ("bounds", "labels", "validation")
+
+
+def more(public: Public, release: Release, regime_of: Callable[..., policy.Regime]) -> Rounds:
+    """Ask for what the budget of all fits together would have measured, less what was paid for already.
+
+    Parameters
+    ----------
+    public : Public
+        What is known beforehand; `mu` is what may be spent now.
+    release : Release
+        What was measured before.
+    regime_of : callable
+        From the number of rows, that of leaves and mu to a `Regime`.
+
+    Yields
+    ------
+    requests : list of Request
+        First everything that the model uses again, with the parameters it had, so that repetitions can be averaged;
+        then, on the better model, slices and tables that only the larger budget pays for, and new partitions.
+
+    Notes
+    -----
+    Bins and the latent space stay those of the first fit, so that the counts match. What led to them, moments of
+    columns and the histogram of a numeric target, has done its work and is not measured again. New partitions,
+    grown on the better model, are worth more than the same ones again.
+    """
+    earlier, again = pooled(release), groups(release)
+    spent = {name: sum(total_mu(tally(m.event)) ** 2 for m in same) for name, same in again.items()}
+    mu = float(np.sqrt(public.mu**2 + sum(cost for name, cost in spent.items() if name not in NOT_OWN)))
+    learned, d = Learned.of(earlier), len(public.domain)
+    regime = regime_of(float(learned.sizes.sum()), n_leaves=len(learned.sizes), mu=mu)
+
+    # what each statistic lacks of what the whole budget would have given it
+    tables = {m.name: len(m.params["pairs"]) for m in learned.pairs}
+    known = sum(tables.values())
+    n_new = max(min(regime.n_pairs, d * (d - 1) // 2) - known, 0)
+    wanted = {
+        "counts": policy.FIRST_SHARES["counts"],
+        "histograms": regime.histograms,
+        "mean": regime.mean,
+        "second_moment": regime.second_moment,
+        "slices": regime.slices,
+        **{name: regime.pairs * k / (known + n_new) for name, k in tables.items()},
+        "new pairs": (regime.pairs + regime.selection) * n_new / max(known + n_new, 1),
+        "new partitions": regime.partitions,
+    }
+    spent["new partitions"] = sum(spent[m.name] for m in of_kind(earlier, "partitions"))
+    lacks = {name: share * mu**2 - spent.get(name, 0.0) for name, share in wanted.items()}
+    lacks = {name: lack for name, lack in lacks.items() if lack > LEAST_SHARE * public.mu**2}
+    shares = {name: lack / sum(lacks.values()) for name, lack in lacks.items()}
+
+    repeated = [Request(m.name, m.kind, shares[m.name], m.params) for m in earlier.measurements if m.name in shares]
+    if repeated:
+        answers = yield repeated
+        better = {m.name: pool([*again[m.name], m]) for m in answers}
+        earlier = replace(earlier, measurements=tuple(better.get(m.name, m) for m in earlier.measurements))
+        learned = Learned.of(earlier)
+    leaf = {key: learned.mean.params[key] for key in ("n_leaves", "leaf_edges") if key in learned.mean.params}
+    latent, suffix = {**leaf, **learned.transform.to_params()}, f"+{n_fits(release) + 1}"
+
+    if "slices" in shares and learned.slices is None:
+        params = {**latent, **slice_params(public, learned.mean, learned.second, learned.sizes, regime.n_slices)}
+        (slices,) = yield [Request("slices", "slices", shares["slices"], params)]
+        learned = replace(learned, slices=slices)
+    if n_new and "new pairs" in shares:
+        choice = regime.selection / (regime.selection + regime.pairs)
+        share = shares["new pairs"]
+        new = yield from ask_pairs(
+            public, learned, latent, n_new, share * choice, share * (1.0 - choice), suffix=suffix
+        )
+        learned = replace(learned, pairs=(*learned.pairs, new))
+    if "new partitions" in shares:
+        partitions = of_kind(earlier, "partitions")
+        if partitions:  # counts of all partitions are of the same groups
+            regime = replace(regime, n_groups=int(partitions[0].params["groups"][-1]) + 1)
+        yield from ask_partitions(public, learned, latent, regime, shares["new partitions"], suffix=suffix)
