@@ -20,7 +20,7 @@ from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from skdpflow import BudgetExceededError, DPSlicedWassersteinFlow, LedgerError, PrivacyLedger
+from skdpflow import BudgetExceededError, DPSlicedWassersteinFlow, LedgerError, PrivacyLeakWarning, PrivacyLedger
 from skdpflow.accountants import GaussianEvent, PLDAccountant, resolve_accountant
 from skdpflow.accountants.events import ComposedEvent
 from skdpflow.curator.measure import Budget, Curator
@@ -271,7 +271,10 @@ def test_damage_rollback_and_another_budget_are_refused(tmp_path):
 def test_relation_seeded_noise_and_bad_input_are_refused_unpaid(ledger):
     with pytest.raises(LedgerError, match="replace-one"):
         flow(ledger).set_params(neighbours="replace-one").fit(X)
-    with pytest.warns(UserWarning, match="noise_random_state"), pytest.raises(BudgetExceededError):
+    with (
+        pytest.warns(PrivacyLeakWarning, match="seed|noise"),
+        pytest.raises(BudgetExceededError, match="while noise_random_state is set"),
+    ):
         flow(ledger).set_params(noise_random_state=0).fit(X)
     with pytest.raises(ValueError, match="NaN"):
         flow(ledger).fit(np.full((5, 2), np.nan))

@@ -375,6 +375,8 @@ def measure(
         try:
             head = budget.ledger.debit(curator.whole_event, what, neighbours=budget.neighbours)
         except BudgetExceededError as error:
+            if not noise.private:
+                raise BudgetExceededError(f"{error} Nothing fits while noise_random_state is set.") from None
             fits = budget.ledger.affordable(budget.delta, budget.accountant, threshold_delta=threshold_delta)
             advice = f"epsilon={fits:.4g} would fit" if fits else "no epsilon would fit; a smaller one may leave room"
             raise BudgetExceededError(f"{error} With delta={budget.delta:g}, {advice}.") from None
