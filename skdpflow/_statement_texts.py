@@ -28,6 +28,10 @@ ONE_ROW_EACH = (
     "One person has at most one row. Whoever has k rows is protected less: mu is k times as large, and what is said of "
     "thresholds does not hold for them."
 )
+CONTINUED = (
+    "The rows were measured {} times. How much each time may spend was fixed before anything was released. Where it "
+    "was decided later, what is guaranteed is the most that might have been spent: the budget of the PrivacyLedger."
+)
 ENTROPY = (
     "The entropy of the operating system is random, SHAKE-128 behaves like a random function on secret keys, and "
     "nobody reads the memory of the process."

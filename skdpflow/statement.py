@@ -225,6 +225,8 @@ def _assumptions(releases: Mapping[str, Release], handed: Sequence[str], public_
         if any(m.kind == "records" for m in release.measurements):
             of_classes = "" if release.classes is None else " of each class"
             out.append(f"As records are released, the number of rows{of_classes} is public.")
+        if (n_fits := len(tally(release.cap).noise_multipliers)) > 1:
+            out.append(texts.CONTINUED.format(n_fits))
     if next(iter(releases.values())).neighbours == "replace-one":
         out.append("The number of rows is public: it is the same in neighbouring tables.")
     for name, kind in public_steps.items():

@@ -264,6 +264,15 @@ def test_what_may_change_of_the_parameters_and_what_the_release_keeps():
     assert model.epsilon == 9.0
 
 
+def test_the_statement_says_that_there_were_several_fits():
+    model = flow().fit(X)
+    assert "measured 2 times" not in str(model.privacy_statement())
+    text = str(model.continue_fit(X, extra_epsilon=0.5).privacy_statement())
+    assert "(1, 1e-06)" in text
+    assert "measured 2 times" in text
+    assert "histograms#2" in text
+
+
 def test_seeded_noise_is_repeatable_fresh_in_each_fit_and_stays_unsafe():
     def made(seed, again):
         with pytest.warns(PrivacyLeakWarning):
