@@ -36,11 +36,11 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
         Where the new rows come from. An estimator such as `DPSlicedWassersteinFlow`, with a target of categories, is
         fitted to the rows that are given, and spends its budget on them. A `Release`, of the same columns and classes,
         says what another holder's rows were like: then nothing is spent here.
-    sampling_strategy : {"auto", "minority", "not minority", "not majority", "all"}, float, dict or callable, \
-            default="auto"
-        Which classes are filled up to as many rows as the largest has; ``"auto"`` means ``"not majority"``. A float,
-        for two classes, is the wanted ratio of the smaller to the larger. A dict gives the wanted number of rows of
-        classes, the original ones included. A callable gets the labels and returns such a dict.
+    sampling_strategy : str, float, dict or callable, default="auto"
+        Which classes are filled up to as many rows as the largest has: ``"minority"``, ``"not minority"``,
+        ``"not majority"`` or ``"all"``; ``"auto"`` means ``"not majority"``. A float, for two classes, is the wanted
+        ratio of the smaller to the larger. A dict gives the wanted number of rows of classes, the original ones
+        included. A callable gets the labels and returns such a dict.
     keep_original : bool, default=True
         True returns the given rows, followed by the new ones. False returns new rows only, and then needs a dict
         as the `sampling_strategy`.
