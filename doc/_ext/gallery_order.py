@@ -10,6 +10,7 @@ ORDER = (
     "taxi_trips",
     "digits",
     "pipeline_and_grid_search",
+    "ledger",
     "own_sampler",
     "paper_mechanism",
 )
