@@ -96,7 +96,8 @@ plt.show()
 # Where the folds of one setting scatter more than the settings differ, there is nothing to choose: every fit draws
 # its own noise. And the search is expensive:
 #
-# * every fit spends its own epsilon on the rows it was given, and every row is in all folds but one;
+# * every fit spends its own epsilon, and all of them count: a row is left out of one fold, but without that row others
+#   would have been in other folds. A :class:`~skdpflow.PrivacyLedger` keeps the sum, and refuses what exceeds it;
 # * the scores are functions of private rows, **not covered** by any guarantee, and so is the choice they lead to.
 #
 # These rows are public, so nothing is lost. With private rows, choose on public data of the same shape instead, or on
@@ -114,8 +115,7 @@ print("chosen on synthetic rows, at no cost:", free.best_params_)
 
 from skdpflow.accountants import GaussianDPAccountant, GaussianEvent, gdp_mu
 
-folds_with_a_row = search.n_splits_ - 1
-mu = np.sqrt(sum(folds_with_a_row * gdp_mu(p["flow__epsilon"], 1e-5) ** 2 for p in results["params"]))
+mu = np.sqrt(sum(search.n_splits_ * gdp_mu(p["flow__epsilon"], 1e-5) ** 2 for p in results["params"]))
 total = GaussianDPAccountant().epsilon(GaussianEvent(1 / mu), 1e-5)
 print("the first fit:", pipe["flow"].privacy_spent_)
 print(f"the search: ({total:.1f}, 1e-05), and its scores, which have no guarantee")
