@@ -12,13 +12,14 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from skdpflow.mechanisms.tables import split
 from skdpflow.release import Measurement
 from skdpflow.transport.latent import RankTransform
+from skdpflow.transport.lookup import bin_of
 from skdpflow.transport.pairs import latent_edges
 from skdpflow.transport.tilt import Cells
 
 Array = NDArray[np.float64]
 
 #: Columns of a partition, synthetic rows that trees are grown on.
-WIDTH, TREE_ROWS = 3, 8192
+WIDTH, TREE_ROWS = 3, 4096
 
 
 def grow_partitions(
@@ -69,7 +70,7 @@ def grow_partitions(
     z = np.stack(particles)[leaf, place]
     edges = [latent_edges(transform, j, e) for j, e in enumerate(split(bins, "pair_edges"))]
     d = len(edges)
-    binned = np.column_stack([np.searchsorted(e, z[:, j], side="right") for j, e in enumerate(edges)])
+    binned = np.column_stack([bin_of(z[:, j], e) for j, e in enumerate(edges)])
     binned = binned.astype(np.float32)  # as trees want it, once for all of them
     columns, tables = [], []
     for i in range(n_partitions):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from skdpflow.transport.lookup import KnotTable
+
 Array = NDArray[np.float64]
 
 #: Bounds on the slope of a monotone map.
@@ -41,52 +43,31 @@ def monotone_knots(x: Array, y: Array) -> tuple[Array, Array]:
     return x, z - z[middle] + y[middle]
 
 
-def interpolate(p: Array, x: Array, y: Array) -> Array:
-    """Evaluate the piecewise linear map through the knots, with slope one outside them.
+def interpolate(p: Array, x: Sequence[Array], y: Sequence[Array], rows: NDArray[np.int64] | None = None) -> Array:
+    """Evaluate piecewise linear maps through knots, with slope one outside them.
 
     Parameters
     ----------
     p : ndarray of shape (n,)
         Where.
-    x, y : ndarray of shape (m,)
-        Knots.
-
-    Returns
-    -------
-    values : ndarray of shape (n,)
-    """
-    return np.asarray(np.interp(p, x, y) + (p - np.clip(p, x[0], x[-1])))
-
-
-def interpolate_rows(p: Array, rows: NDArray[np.int64], x: Sequence[Array], y: Sequence[Array]) -> Array:
-    """Evaluate at each point the map of its row, with slope one outside the knots.
-
-    Parameters
-    ----------
-    p : ndarray of shape (n,)
-        Where.
-    rows : ndarray of shape (n,), int64
-        Which map.
     x, y : sequence of ndarray
-        Knots of each map.
+        Knots of each map; increasing.
+    rows : ndarray of shape (n,), int64, or None, default=None
+        The map of each point; None if there is one.
 
     Returns
     -------
     values : ndarray of shape (n,)
     """
-    sizes = np.array([len(knots) for knots in x])
-    first = np.cumsum(sizes) - sizes
-    flat_x, flat_y = np.concatenate(x), np.concatenate(y)
-    low, high = flat_x[first][rows], flat_x[first + sizes - 1][rows]
-    inside = np.clip(p, low, high)
-    # one search for all maps: those of later rows are moved to the right of all earlier ones
-    gap = float(np.ptp(flat_x)) + 1.0
-    at = np.searchsorted(flat_x + gap * np.repeat(np.arange(len(x)), sizes), inside + gap * rows, side="right") - 1
-    at = np.clip(at, first[rows], first[rows] + np.maximum(sizes[rows] - 2, 0))
-    beyond = np.minimum(at + 1, first[rows] + sizes[rows] - 1)
-    width = flat_x[beyond] - flat_x[at]
-    slope = np.divide(flat_y[beyond] - flat_y[at], width, out=np.zeros_like(width), where=width > 0)
-    return np.asarray(flat_y[at] + slope * (inside - flat_x[at]) + (p - inside))
+    table, flat_y = KnotTable(x), np.concatenate(y)
+    last = table.first + table.sizes - 1
+    low, high = table.flat[table.first], table.flat[last]
+    inside = np.clip(p, low[0], high[0]) if rows is None else np.clip(p, low.take(rows), high.take(rows))
+    at = table.find(inside, rows)
+    slopes = np.append(np.diff(flat_y), 0.0)
+    slopes[last] = 0.0
+    slopes[:-1] /= np.where(slopes[:-1] == 0.0, 1.0, np.diff(table.flat))
+    return np.asarray(flat_y.take(at) + slopes.take(at) * (inside - table.flat.take(at)) + (p - inside))
 
 
 def log_slopes(q: Array, x: Array, y: Array) -> Array:
@@ -198,5 +179,5 @@ class Layer:
 
     def _move(self, z: Array, x: tuple[Array, ...], y: tuple[Array, ...]) -> tuple[Array, Array]:
         p = z @ self.analysis
-        shift = np.column_stack([interpolate(p[:, i], x[i], y[i]) for i in range(p.shape[1])]) - p
+        shift = np.column_stack([interpolate(p[:, i], [x[i]], [y[i]]) for i in range(p.shape[1])]) - p
         return z + shift @ self.synthesis.T, p

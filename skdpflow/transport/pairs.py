@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from skdpflow.transport.latent import LATENT_LIMIT, RankTransform
-from skdpflow.transport.layers import corrected_quantiles, interpolate_rows, log_slopes, monotone_knots
+from skdpflow.transport.layers import corrected_quantiles, interpolate, log_slopes, monotone_knots
+from skdpflow.transport.lookup import bin_of
 from skdpflow.transport.marginals import denoise_ordered, shrink, to_simplex
 
 Array = NDArray[np.float64]
@@ -125,9 +126,9 @@ class PairLayer:
         return origin, log_det
 
     def _move(self, z: Array, x: tuple[Array, ...], y: tuple[Array, ...]) -> tuple[Array, NDArray[np.int64]]:
-        rows = np.searchsorted(self.edges, z[:, self.given], side="right")
+        rows = bin_of(z[:, self.given], self.edges)
         out = z.copy()
-        out[:, self.moved] = interpolate_rows(z[:, self.moved], rows, x, y)
+        out[:, self.moved] = interpolate(z[:, self.moved], x, y, rows)
         return out, rows
 
 
@@ -183,7 +184,7 @@ def predicted_tables(particles: Sequence[Array], weights: Array, edges: Sequence
     for z, w in zip(particles, weights, strict=True):
         hot = np.zeros((len(z), offsets[-1]), dtype=np.float32)  # sums below 2**24 are exact
         for j, e in enumerate(edges):
-            hot[np.arange(len(z)), offsets[j] + np.searchsorted(e, z[:, j], side="right")] = 1.0
+            hot[np.arange(len(z)), offsets[j] + bin_of(z[:, j], e)] = 1.0
         tables.append(w * (hot.T @ hot).astype(np.float64))
     return np.array(tables)
 
@@ -207,8 +208,8 @@ def pair_layer(particles: Array, size: float, target: PairTarget) -> PairLayer |
     """
     n_rows, n_columns = target.counts.shape
     moved = particles[:, target.moved]
-    rows = np.searchsorted(target.given_edges, particles[:, target.given], side="right")
-    columns = np.searchsorted(target.moved_edges, moved, side="right")
+    rows = bin_of(particles[:, target.given], target.given_edges)
+    columns = bin_of(moved, target.moved_edges)
     cells = np.bincount(rows * n_columns + columns, minlength=n_rows * n_columns).reshape(n_rows, n_columns)
     expected: Array = cells.astype(np.float64) * (size / len(particles))
     mass = expected.sum(axis=1, keepdims=True)

@@ -113,7 +113,7 @@ def quantile_step(
         y = (1.0 - step_size) * x + step_size * target
         if invertible:
             x, y = monotone_knots(x, y)
-        row[order] = interpolate(ordered, x, y) - ordered
+        row[order] = interpolate(ordered, [x], [y]) - ordered
         xs.append(x)
         ys.append(y)
     return particles + synthesis @ p, (tuple(xs), tuple(ys))

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.transport.flow import Leaf
+from skdpflow.transport.lookup import bin_of
 
 Array = NDArray[np.float64]
 
@@ -28,6 +29,7 @@ MAX_FACTOR = 4.0
 #: by n / CLOSENESS rows in the mean square.
 CLOSENESS = 0.1
 #: Sweeps over the partitions, and Newton steps for a cell.
+
 SWEEPS, NEWTON = 12, 6
 #: Least and most proposals at once.
 _PROPOSALS = (64, 2**16)
@@ -63,7 +65,7 @@ class Cells:
         -------
         cells : list of ndarray of shape (n,)
         """
-        used = {int(j): np.searchsorted(self.edges[j], z[:, j], side="right") for j in np.unique(self.columns)}
+        used = {int(j): bin_of(z[:, j], self.edges[j]) for j in np.unique(self.columns)}
         out = []
         for own, table in zip(self.columns, self.tables, strict=True):
             flat = np.zeros(len(z), dtype=np.int64)
@@ -193,6 +195,7 @@ def tilt(
     The factors minimise :math:`\kappa \mathrm{KL}(w \| w_0) + \sum_t \|h_t - A_t w\|^2 / (2 s^2)` over weights
     of the particles, by coordinate descent: the factor of a cell with weight :math:`e` at its optimum obeys
     :math:`e\, e^{\Delta} + \kappa s^2 (\lambda + \Delta) = h`. Weights above `MAX_FACTOR` count as `MAX_FACTOR`.
+    :math:`s^2` is the variance of the noise and that of the particles in the cell, which are a sample too.
     """
     leaf = np.repeat(np.arange(len(leaves)), [len(z) for z in particles])
     start = (sizes / [len(z) for z in particles])[leaf]
@@ -202,20 +205,21 @@ def tilt(
     limit = float(np.log(MAX_FACTOR))
     for _ in range(SWEEPS):
         for own, h, factor, sd in zip(found, counts, log_factors, sds, strict=True):
-            penalty = CLOSENESS * sd**2
             place = groups[leaf] * h.shape[1] + own
-            weight = np.bincount(place, start * np.exp(np.minimum(total, limit)), h.size)
+            rows = start * np.exp(np.minimum(total, limit))
+            weight = np.bincount(place, rows, h.size)
+            penalty = CLOSENESS * (sd**2 + np.bincount(place, rows**2, h.size))
             step = np.zeros(h.size)
             for _ in range(NEWTON):
                 grown = weight * np.exp(step)
                 step -= np.clip((grown + penalty * (factor + step) - h.ravel()) / (grown + penalty), -1.0, 1.0)
             factor += step
             total += step[place]
-    tilted, rows = [], []
+    tilted, tilted_sizes = [], []
     for c, model in enumerate(leaves):
         own = np.minimum(total[leaf == c], limit)
         bound, mean = float(own.max()), float(np.log(np.mean(np.exp(own))))
         factors = tuple(f.reshape(h.shape)[groups[c]] for f, h in zip(log_factors, counts, strict=True))
         tilted.append(TiltedLeaf(model, cells, factors, bound, mean))
-        rows.append(float(sizes[c]) * np.exp(mean))
-    return tilted, np.array(rows)
+        tilted_sizes.append(float(sizes[c]) * np.exp(mean))
+    return tilted, np.array(tilted_sizes)
