@@ -77,8 +77,16 @@ class PrivacyLedger:
     Notes
     -----
     The guarantee of the total is that of composition: rows may be the same in all fits, and later fits may depend
-    on what earlier ones released, but how much each spends has to be fixed beforehand. Fits on rows of different
-    sites or classes can be charged to these alone, see `part`.
+    on what earlier ones released. Fits on rows of different sites or classes can be charged to these alone, see `part`.
+
+    If how much each fit may spend is fixed beforehand, the total is (epsilon, delta)-private. If that is decided on
+    the way, depending on earlier releases, it is (epsilon, 2 delta)-private with the accountants ``"gdp"`` and
+    ``"zcdp"``; for the others nothing is claimed then. The reason: let P and Q be all outcomes on two neighbours, and
+    let H take thresholds (and shares of delta held back) as Q does and all else as P does, given what came before.
+    Their deltas sum to less than `delta`, so ``P(S) <= H(S) + delta``. Between H and Q, sums of mu**2 (or rho) never
+    exceed the one that `epsilon` and `delta` allow without any threshold. Such a cap is a filter, also for
+    adaptively chosen terms [1]_ [2]_, so ``H(S) <= e^epsilon Q(S) + delta``. Thresholds and mu may trade places on
+    the way, which is why delta counts twice: whoever needs delta itself makes the ledger with half of it.
 
     A fit is charged for all that it was allowed: the noise to which its own accountant calibrated it, its thresholds,
     and what it holds back for rounding, as a small pure selection and a share of delta. If its accountant is that
@@ -91,6 +99,12 @@ class PrivacyLedger:
     budget and never forget it. Entries form a chain of SHA-256 hashes, and a Release holds the head after its debit:
     `verify` finds out that a file was set back to an older copy. Whoever rewrites the whole chain, or
     deletes the file and begins anew, is not detected. Keep the file on a local disk, where locks work.
+
+    References
+    ----------
+    .. [1] Smith, A., Thakurta, A. (2022). Fully adaptive composition for Gaussian differential privacy.
+       arXiv:2210.17520.
+    .. [2] Feldman, V., Zrnic, T. (2021). Individual privacy accounting via a Renyi filter. NeurIPS.
 
     Examples
     --------
