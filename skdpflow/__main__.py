@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,11 +37,13 @@ def _parser() -> argparse.ArgumentParser:
     synthesize.add_argument("--neighbours", choices=("add-remove", "replace-one"), default="add-remove")
     synthesize.add_argument("--target", help="name of the column that is the target")
     synthesize.add_argument("--release", help="also write the flow to this file, for sample and inspect")
-    _output(synthesize)
+    synthesize.add_argument("-o", "--output", required=True, help="synthetic rows: .csv or .parquet")
+    _rows(synthesize)
 
     sample = commands.add_parser("sample", help="write synthetic rows from a release; spends nothing")
     sample.add_argument("release", help="what synthesize, Release.save or flow.save wrote")
-    _output(sample)
+    sample.add_argument("-o", "--output", help="synthetic rows: .csv or .parquet; CSV to standard output if left out")
+    _rows(sample)
 
     inspect = commands.add_parser("inspect", help="print what a release guarantees, and what that rests on")
     inspect.add_argument("release", help="what synthesize, Release.save or flow.save wrote")
@@ -46,8 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", required=True, help="synthetic rows: .csv or .parquet")
+def _rows(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", type=int, help="number of synthetic rows; by default the released number of rows")
     parser.add_argument("--seed", type=int, help="seed of the synthetic rows; does not touch the privacy noise")
 
@@ -62,8 +66,6 @@ def _blocks(flow: DPSlicedWassersteinFlow, n: int | None, seed: int | None) -> I
         if name not in release:
             raise ValueError("This release does not tell the number of rows: say how many with -n.")
         n = max(int(release[name].values.sum()), 1)
-    if n < 1:
-        raise ValueError("The number of synthetic rows, -n, must be at least 1.")
     for start in range(0, n, _BLOCK):
         size = min(_BLOCK, n - start)
         if release.target is None:
@@ -77,12 +79,36 @@ def _blocks(flow: DPSlicedWassersteinFlow, n: int | None, seed: int | None) -> I
         yield block
 
 
+def _check_output(given: argparse.Namespace) -> None:
+    """Refuse what could not be written, before anything is spent."""
+    if given.n is not None and given.n < 1:
+        raise ValueError("The number of synthetic rows, -n, must be at least 1.")
+    if given.output is not None:
+        kind_of(given.output)
+    inputs = [given.release] if given.command == "sample" else [given.table, given.domain]
+    outputs = [given.output] if given.command == "sample" else [given.output, given.release]
+    for path in map(Path, filter(None, outputs)):
+        if not path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
+        if path.exists() and any(Path(name).exists() and path.samefile(name) for name in inputs):
+            raise ValueError(f"{path.name!r} is an input, which must not be overwritten: choose another name.")
+
+
+def _write(blocks: Iterator[Any], output: str | None) -> None:
+    if output is not None:
+        write_table(blocks, output)
+        return
+    for i, block in enumerate(blocks):
+        block.to_csv(sys.stdout, header=not i, index=False)
+    sys.stdout.flush()
+
+
 def _run(given: argparse.Namespace) -> None:
     if given.command == "inspect":
         statement = DPSlicedWassersteinFlow.load(given.release).privacy_statement()
         print(statement.to_json() if given.json else statement)
         return
-    kind_of(given.output)
+    _check_output(given)
     if given.command == "sample":
         flow = DPSlicedWassersteinFlow.load(given.release)
     else:
@@ -105,7 +131,7 @@ def _run(given: argparse.Namespace) -> None:
             flow.save(given.release)
         epsilon, delta = flow.privacy_spent_
         print(f"spent: epsilon={epsilon:g} delta={delta:g} neighbours={given.neighbours}", file=sys.stderr)
-    write_table(_blocks(flow, given.n, given.seed), given.output)
+    _write(_blocks(flow, given.n, given.seed), given.output)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -124,6 +150,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         _run(given)
+    except BrokenPipeError:  # whoever reads the rows has enough; nothing is left to flush into the closed pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as e:
         print(f"skdpflow: error: {e.strerror or type(e).__name__}: {e.filename}", file=sys.stderr)
         return 1

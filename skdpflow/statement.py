@@ -142,6 +142,7 @@ class PrivacyStatement:
         Returns
         -------
         text : str
+            The JSON.
         """
         return json.dumps(self.content, indent=indent, allow_nan=False)
 

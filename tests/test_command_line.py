@@ -1,5 +1,6 @@
 """The command line: files in, files out, and codes that a script can rely on."""
 
+import io
 import json
 import subprocess
 import sys
@@ -119,6 +120,45 @@ def test_wrong_usage_exits_with_two():
     done = subprocess.run([sys.executable, "-m", "skdpflow", "synthesize"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "usage" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-n", "0", "-o", "o.csv"], "-n, must be at least 1"),
+        (["-o", "nowhere/o.csv"], "No such file or directory: nowhere"),
+        (["-o", "o.csv", "--release", "nowhere/r"], "No such file or directory: nowhere"),
+        (["-o", "t.csv"], "'t.csv' is an input"),
+        (["-o", "o.csv", "--release", "./d.json"], "'d.json' is an input"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_anything_is_spent(tmp_path, monkeypatch, capsys, options, message):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(DPSlicedWassersteinFlow, "fit", lambda *_: pytest.fail("a budget was spent"))
+    DOMAIN.to_json("d.json")
+    rows(50).to_csv("t.csv", index=False)
+    assert main(["synthesize", "t.csv", "--domain", "d.json", "--epsilon", "1", "--target", "y", *options]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_samples_go_to_the_standard_output(tmp_path, capsys):
+    flow = DPSlicedWassersteinFlow(domain={"a": Interval(0, 1)}).fit(pd.DataFrame({"a": np.linspace(0, 1, 500)}))
+    flow.save(tmp_path / "r")
+    assert main(["sample", str(tmp_path / "r"), "-n", "70000", "--seed", "0"]) == 0
+    synthetic = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert synthetic.shape == (70_000, 1)
+    assert synthetic["a"].between(0, 1).all()
+
+
+def test_a_reader_that_has_enough_is_no_error(tmp_path):
+    flow = DPSlicedWassersteinFlow(domain={"a": Interval(0, 1)}).fit(pd.DataFrame({"a": np.linspace(0, 1, 500)}))
+    flow.save(tmp_path / "r")
+    command = [sys.executable, "-m", "skdpflow", "sample", str(tmp_path / "r"), "-n", "200000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "a\n"
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait() == 1
 
 
 SECRET = "SECRET"
