@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from itertools import zip_longest
 from typing import TYPE_CHECKING, get_args
@@ -11,9 +10,8 @@ from skdpflow.accountants.base import tally
 from skdpflow.accountants.events import (
     ComposedEvent,
     Event,
-    GaussianEvent,
+    NonPrivateEvent,
     SelectionKind,
-    ThresholdEvent,
     flatten_event,
 )
 from skdpflow.accountants.gaussian import GaussianDPAccountant, total_mu
@@ -39,8 +37,9 @@ def covers(larger: Event, smaller: Event, *, rounding: float = _ROUNDING) -> boo
     Returns
     -------
     covers : bool
-        True if the Gaussian parts of `larger` have at least as large a mu, its thresholds as large a delta, and each
-        selection of `smaller` has one of its own in `larger`, of the same kind and of no smaller epsilon.
+        True if the Gaussian parts of `larger` have at least as large a mu, its thresholds as large a delta, its slack
+        is at least as large, and each selection of `smaller` has one of its own in `larger`, of the same kind and of no
+        smaller epsilon.
     """
     whole, part = tally(larger), tally(smaller)
     for kind in get_args(SelectionKind):
@@ -52,21 +51,10 @@ def covers(larger: Event, smaller: Event, *, rounding: float = _ROUNDING) -> boo
     return (
         part.gaussian_mu <= whole.gaussian_mu * rounding
         and part.threshold_delta <= whole.threshold_delta * rounding
+        and part.slack_epsilon <= whole.slack_epsilon * rounding
+        and part.slack_delta <= whole.slack_delta * rounding
         and part.non_private <= whole.non_private
     )
-
-
-def guaranteed_epsilon(cap: Event, delta: float) -> float:
-    """Return the epsilon of a cap at `delta`, as it was calibrated: that of its Gaussian parts plus its slack.
-
-    For Gaussian noise Gaussian DP is exact, so no valid accountant that calibrated the cap can have a smaller epsilon.
-    The slack is added as it stands, by basic composition, as it was held back.
-    """
-    parts = tally(cap)
-    gaussians = [GaussianEvent(m) for m in parts.noise_multipliers]
-    thresholds = [ThresholdEvent(parts.threshold_delta)] if parts.threshold_delta else []
-    epsilon = GaussianDPAccountant().epsilon(ComposedEvent((*gaussians, *thresholds)), delta)
-    return epsilon + math.fsum(s.epsilon for s in parts.selections)
 
 
 def check_consistency(release: Release) -> None:
@@ -95,7 +83,9 @@ def check_consistency(release: Release) -> None:
     spent, cap = tally(release.event), tally(release.cap)
     if total_mu(spent) > cap.gaussian_mu * _ROUNDING or spent.threshold_delta > cap.threshold_delta * _ROUNDING:
         raise ReleaseError("The measurements of the file exceed its cap.")
-    if guaranteed_epsilon(release.cap, release.delta) > release.epsilon * _ROUNDING:
+    # exact for Gaussian noise, so no valid accountant that calibrated the cap can have found less
+    allowed = ComposedEvent(tuple(e for e in flatten_event(release.cap) if not isinstance(e, NonPrivateEvent)))
+    if GaussianDPAccountant().epsilon(allowed, release.delta) > release.epsilon * _ROUNDING:
         raise ReleaseError("The cap of the file costs more than the epsilon and delta that it states.")
     if cap.non_private == release.private or spent.non_private:
         raise ReleaseError("The file contradicts itself on whether its noise is private.")

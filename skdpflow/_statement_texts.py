@@ -17,12 +17,13 @@ SEEDED = (
     "guaranteed; this is for tests and benchmarks only."
 )
 RECOMPUTE = (
-    "Compose Gaussian mechanisms with the noise multipliers in the caps of all steps, at delta less the deltas of all "
-    "thresholds in them, and add the epsilons of their pure selections, which are the floating-point slack: this is at "
-    "most the epsilon of the guarantee. In each step, the events of the measurements lie within the cap: the squares "
-    "of their mu add up to at most 1 / multiplier^2. A measurement's mu is its sensitivity over its largest noise "
-    "scale; coordinates with less noise have a sensitivity that is smaller in proportion. A choice with Gumbel noise "
-    "of that scale has epsilon = 2 sensitivity / scale, bounded range, and mu = -2 Phi^-1(1 / (1 + exp(epsilon / 2)))."
+    "Add up the slacks in the caps of all steps, to s in epsilon and d in delta: what floating-point arithmetic may "
+    "add. Compose Gaussian mechanisms with the noise multipliers in the caps at (delta - d) exp(-s), less the deltas "
+    "of all thresholds in them: their epsilon plus s is at most that of the guarantee. In each step, the events of "
+    "the measurements lie within the cap: the squares of their mu add up to at most the sum of 1 / multiplier^2. A "
+    "measurement's mu is its sensitivity over its largest noise scale; coordinates with less noise have a sensitivity "
+    "that is smaller in proportion. A choice with Gumbel noise of that scale has epsilon = 2 sensitivity / scale, "
+    "bounded range, and mu = -2 Phi^-1(1 / (1 + exp(epsilon / 2)))."
 )
 ONE_ROW_EACH = (
     "One person has at most one row. Whoever has k rows is protected less: mu is k times as large, and what is said of "

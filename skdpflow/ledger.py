@@ -20,7 +20,7 @@ from skdpflow.accountants import (
     ComposedEvent,
     Event,
     GaussianEvent,
-    SelectionEvent,
+    SlackEvent,
     ThresholdEvent,
     calibrate,
     event_from_dict,
@@ -89,7 +89,7 @@ class PrivacyLedger:
     the way, which is why delta counts twice: whoever needs delta itself makes the ledger with half of it.
 
     A fit is charged for all that it was allowed: the noise to which its own accountant calibrated it, its thresholds,
-    and what it holds back for rounding, as a small pure selection and a share of delta. If its accountant is that
+    and what it holds back for rounding (`skdpflow.accountants.SlackEvent`). If its accountant is that
     of the ledger, it can ask for the ledger's whole (epsilon, delta); another one may calibrate to less noise than the
     ledger accepts (``"gdp"`` does, for ``"zcdp"`` and ``"rdp"``), and then the refusal says what would fit. The shares
     of delta add up: after 255 fits with the delta of the ledger nothing is left (after 9 that find labels), so give
@@ -326,11 +326,11 @@ class PrivacyLedger:
         delta = check_real("affordable", "delta", delta, 0.0, 1.0)
         thresholds = check_real("affordable", "threshold_delta", threshold_delta, 0.0, delta, "left")
         fit = resolve_accountant(accountant, owner="affordable")
-        rest = (
-            SelectionEvent(4.0 * self.epsilon * EPSILON_SLACK, "pure"),  # generous: its cost is of second order
-            ThresholdEvent(delta * DELTA_SLACK + thresholds),
-        )
-        try:
+        found = (ThresholdEvent(thresholds),) if thresholds else ()
+        cases = list(worst_cases(_entries(self._chain.read()), self._part))
+
+        def largest(slack: float) -> float:
+            rest = (*found, SlackEvent(slack, delta * DELTA_SLACK))
             multiplier = max(
                 calibrate(
                     lambda m, case=case: ComposedEvent((case, GaussianEvent(m), *rest)),  # type: ignore[misc]
@@ -338,11 +338,15 @@ class PrivacyLedger:
                     self.delta,
                     self.accountant,
                 )
-                for case in worst_cases(_entries(self._chain.read()), self._part)
+                for case in cases
             )
+            return fit.epsilon(GaussianEvent(multiplier), delta * (1.0 - DELTA_SLACK) - thresholds)
+
+        try:
+            epsilon = largest(1e-300)  # with hardly any slack, so too large: its slack is enough for the answer
+            epsilon = largest(epsilon * EPSILON_SLACK)
         except ValueError:  # no noise is enough
             return 0.0
-        epsilon = fit.epsilon(GaussianEvent(multiplier), delta * (1.0 - DELTA_SLACK) - thresholds)
         digits = f"{epsilon * (1.0 - 4.0 * EPSILON_SLACK):.12e}".partition("e")
         return float(f"{digits[0][:5]}e{digits[2]}")  # four digits, rounded down
 

@@ -91,7 +91,6 @@ class PrivacyStatement:
         private = all(release.private for release in releases.values())
         neighbours = next(iter(releases.values())).neighbours
         cap = tally(ComposedEvent(tuple(release.cap for release in releases.values())))
-        spent = tally(ComposedEvent(tuple(release.event for release in releases.values())))
         content = {
             "format": "skdpflow-privacy-statement",
             "format_version": STATEMENT_VERSION,
@@ -107,11 +106,8 @@ class PrivacyStatement:
             },
             "composition": {
                 "mu": cap.gaussian_mu,
-                "threshold_delta": spent.threshold_delta,
-                "slack": {
-                    "epsilon": sum(s.epsilon for s in cap.selections),
-                    "delta": cap.threshold_delta - spent.threshold_delta,
-                },
+                "threshold_delta": cap.threshold_delta,
+                "slack": {"epsilon": cap.slack_epsilon, "delta": cap.slack_delta},
                 "recompute": texts.RECOMPUTE,
             },
             "steps": [_step(name, r, handed=name in handed) for name, r in releases.items()],

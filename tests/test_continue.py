@@ -53,10 +53,7 @@ def flow(epsilon=0.5, **params):
 
 def guaranteed(event, delta):
     """Epsilon of Gaussian and threshold events by Gaussian DP, and slack as it stands."""
-    parts = tally(event)
-    gaussians = ComposedEvent(tuple(map(GaussianEvent, parts.noise_multipliers)))
-    slack = sum(s.epsilon for s in parts.selections)
-    return GaussianDPAccountant().epsilon(gaussians, delta - parts.threshold_delta) + slack
+    return GaussianDPAccountant().epsilon(event, delta)
 
 
 # ---------------------------------------------------------------- what is guaranteed

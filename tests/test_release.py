@@ -352,11 +352,11 @@ def put_in_measurement(**entries):
 
 
 def put_in_cap(position, **entries):
-    """Change a leaf of the cap: the Gaussian one, the slack of epsilon, that of delta."""
+    """Change a leaf of the cap: the Gaussian one, or the slack."""
 
     def change(content, header):
-        gaussian, *slack = header["cap"]["events"]
-        [*gaussian["events"], *slack][position].update(entries)
+        gaussian, *rest = header["cap"]["events"]
+        [*gaussian["events"], *rest][position].update(entries)
 
     return change
 
@@ -397,7 +397,7 @@ FORGERIES = {
     "a cap of less": (put_in_cap(0, noise_multiplier=9.0), "exceed its cap"),
     "a cap of more": (put_in_cap(0, noise_multiplier=0.1), "costs more"),
     "a cap of more slack": (put_in_cap(1, epsilon=1.0), "costs more"),
-    "a cap of all of delta": (put_in_cap(2, delta=1e-6), "costs more"),
+    "a cap of all of delta": (put_in_cap(1, delta=1e-6), "costs more"),
     "less epsilon": (put(epsilon=4.99), "costs more"),
     "less delta": (put(delta=9e-7), "costs more"),
     "private after all": (put(private=True), "contradicts itself"),

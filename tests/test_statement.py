@@ -73,16 +73,14 @@ def parts(events, kind):
 def epsilon_of(events, delta, accountant):
     """Compose the events of a statement with somebody else's accountant."""
     multipliers = [e["noise_multiplier"] for e in parts(events, "gaussian")]
-    slack = 0.0
     for choice in parts(events, "selection"):
-        if choice["kind"] == "pure":
-            slack += choice["epsilon"]
-        else:
-            multipliers.append(-0.5 / norm.ppf(1 / (1 + np.exp(choice["epsilon"] / 2))))
+        assert choice["kind"] == "bounded-range"
+        multipliers.append(-0.5 / norm.ppf(1 / (1 + np.exp(choice["epsilon"] / 2))))
     for multiplier in multipliers:
         # add-or-remove whatever the relation is: the multipliers contain the sensitivity under it
         accountant.compose(GaussianDpEvent(multiplier))
-    return accountant.get_epsilon(delta - sum(e["delta"] for e in parts(events, "threshold"))) + slack
+    s, d = (sum(e[name] for e in parts(events, "slack")) for name in ("epsilon", "delta"))
+    return accountant.get_epsilon((delta - d) * np.exp(-s) - sum(e["delta"] for e in parts(events, "threshold"))) + s
 
 
 def from_noise(m):

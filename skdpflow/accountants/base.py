@@ -18,6 +18,7 @@ from skdpflow.accountants.events import (
     NonPrivateEvent,
     RepeatAndSelectEvent,
     SelectionEvent,
+    SlackEvent,
     ThresholdEvent,
     flatten_event,
 )
@@ -108,6 +109,8 @@ class Tally:
         Whether something guarantees nothing.
     repetitions : tuple of RepeatAndSelectEvent, default=()
         The repeated trials; only for accountants that know how to compose them.
+    slack_epsilon, slack_delta : float, default=0.0
+        Sums over the slack events.
 
     See Also
     --------
@@ -119,6 +122,8 @@ class Tally:
     threshold_delta: float
     non_private: bool
     repetitions: tuple[RepeatAndSelectEvent, ...] = ()
+    slack_epsilon: float = 0.0
+    slack_delta: float = 0.0
 
     @property
     def gaussian_mu(self) -> float:
@@ -155,6 +160,7 @@ def tally(event: Event, *, repetitions: bool = False) -> Tally:
     """
     multipliers, selections, deltas, non_private = [], [], [], False
     repeated: list[RepeatAndSelectEvent] = []
+    slacks: list[SlackEvent] = []
     for part in flatten_event(event):
         # Exact types: a subclass may mean something else.
         if type(part) is GaussianEvent:
@@ -163,6 +169,8 @@ def tally(event: Event, *, repetitions: bool = False) -> Tally:
             selections.append(part)
         elif type(part) is ThresholdEvent:
             deltas.append(part.delta)
+        elif type(part) is SlackEvent:
+            slacks.append(part)
         elif type(part) is NonPrivateEvent:
             non_private = True
         elif repetitions and type(part) is RepeatAndSelectEvent:
@@ -176,15 +184,23 @@ def tally(event: Event, *, repetitions: bool = False) -> Tally:
             inside = "" if part is event else f", a part of {type(event).__name__},"
             raise UnsupportedEventError(
                 f"{type(part).__name__}{inside} is not an event that this accountant knows. It knows "
-                "GaussianEvent, SelectionEvent, ThresholdEvent, NonPrivateEvent and compositions of them."
+                "GaussianEvent, SelectionEvent, ThresholdEvent, SlackEvent, NonPrivateEvent and compositions of them."
             )
-    return Tally(tuple(multipliers), tuple(selections), math.fsum(deltas), non_private, tuple(repeated))
+    return Tally(
+        tuple(multipliers),
+        tuple(selections),
+        math.fsum(deltas),
+        non_private,
+        tuple(repeated),
+        math.fsum(slack.epsilon for slack in slacks),
+        math.fsum(slack.delta for slack in slacks),
+    )
 
 
 class TallyAccountant(BaseEstimator):
     """The part that the accountants of this package share.
 
-    It checks the arguments, settles what needs no curve (no events, nothing guaranteed, thresholds) and
+    It checks the arguments, settles what needs no curve (no events, nothing guaranteed, thresholds, slack) and
     leaves Gaussian and selection events to ``_epsilon(tally, delta)`` and ``_delta(tally, epsilon)``.
 
     See Also
@@ -194,7 +210,8 @@ class TallyAccountant(BaseEstimator):
     Notes
     -----
     Threshold events guarantee (0, delta') each. By composition the whole is (epsilon, delta)-private
-    when the rest is (epsilon, delta - sum delta')-private.
+    when the rest is (epsilon, delta - sum delta')-private. Slack is added to all of that as it stands, see
+    :class:`SlackEvent`.
     """
 
     _composes_repetitions = False
@@ -224,12 +241,12 @@ class TallyAccountant(BaseEstimator):
         if not 0.0 <= delta < 1.0:
             raise ValueError(f"The 'delta' parameter must be a number in [0, 1). Got {delta!r}.")
         parts = tally(event, repetitions=self._composes_repetitions)
-        left = float(delta) - parts.threshold_delta
+        left = (float(delta) - parts.slack_delta) * math.exp(-parts.slack_epsilon) - parts.threshold_delta
         if parts.non_private or left < 0.0:
             return math.inf
         if not (parts.noise_multipliers or parts.selections or parts.repetitions):
-            return 0.0
-        return self._epsilon(parts, left) if left > 0.0 else math.inf
+            return parts.slack_epsilon
+        return parts.slack_epsilon + self._epsilon(parts, left) if left > 0.0 else math.inf
 
     def delta(self, event: Event, epsilon: float) -> float:
         """Return the smallest delta such that the event is (epsilon, delta)-private.
@@ -256,11 +273,15 @@ class TallyAccountant(BaseEstimator):
         if not 0.0 <= epsilon < math.inf:
             raise ValueError(f"The 'epsilon' parameter must be a finite number that is not negative. Got {epsilon!r}.")
         parts = tally(event, repetitions=self._composes_repetitions)
-        if parts.non_private:
+        if parts.non_private or parts.slack_epsilon > 700.0:  # whose exponential overflows
             return 1.0
-        if not (parts.noise_multipliers or parts.selections or parts.repetitions):
-            return min(1.0, parts.threshold_delta)
-        return min(1.0, parts.threshold_delta + self._delta(parts, float(epsilon)))
+        exact = max(0.0, float(epsilon) - parts.slack_epsilon)
+        inner = parts.threshold_delta
+        if parts.noise_multipliers or parts.selections or parts.repetitions:
+            inner += self._delta(parts, exact)
+        # below the slack, the difference to it is what one of the neighbours may have more
+        missing = math.exp(parts.slack_epsilon) - math.exp(epsilon) if epsilon < parts.slack_epsilon else 0.0
+        return min(1.0, math.exp(parts.slack_epsilon) * inner + parts.slack_delta + missing)
 
     def _epsilon(self, parts: Tally, delta: float) -> float:
         raise NotImplementedError

@@ -24,6 +24,7 @@ __all__ = [
     "NonPrivateEvent",
     "RepeatAndSelectEvent",
     "SelectionEvent",
+    "SlackEvent",
     "ThresholdEvent",
     "event_from_dict",
     "event_to_dict",
@@ -180,6 +181,53 @@ class ThresholdEvent(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SlackEvent(Event):
+    r"""What the arithmetic of a computer may add to the guarantee of other events.
+
+    Parameters
+    ----------
+    epsilon : float
+        By how much it may change the log-ratio of the probabilities that two neighbours give to an outcome; finite
+        and positive.
+    delta : float
+        Probability of outcomes for which it may change more; in (0, 1).
+
+    See Also
+    --------
+    ThresholdEvent : A mechanism of its own; this is none.
+
+    Notes
+    -----
+    Let P and Q be the distributions of the outcome for two neighbours in exact arithmetic, and P', Q' those that a
+    computer draws from. But for outcomes of probability d under P', let :math:`p' \le e^a p` and :math:`q \le e^b q'`,
+    with :math:`a + b \le s`. If the exact ones are :math:`(\epsilon, \delta)`-private, then for every set S of the
+    other outcomes
+
+    .. math::
+        P'(S) \le e^a P(S) \le e^a (e^\epsilon Q(S) + \delta) \le e^{\epsilon + s} Q'(S) + e^s \delta,
+
+    so what is drawn is :math:`(\epsilon + s, e^s \delta + d)`-private. Slacks of several events, which may be
+    adaptive, multiply such factors. So s and d add up as they stand. To compose s like an event of its own, in squares,
+    would be wrong: all of it may push in the same direction.
+
+    Examples
+    --------
+    >>> from skdpflow.accountants import ComposedEvent, GaussianDPAccountant, GaussianEvent, SlackEvent
+    >>> both = ComposedEvent([GaussianEvent(4.0), SlackEvent(0.01, 1e-9)])
+    >>> accountant = GaussianDPAccountant()
+    >>> round(accountant.epsilon(both, 1e-5) - accountant.epsilon(GaussianEvent(4.0), 1e-5), 3)
+    0.01
+    """
+
+    epsilon: float
+    delta: float
+
+    def __post_init__(self) -> None:
+        _set_positive(self, "epsilon")
+        _set_positive(self, "delta", below=1.0)
+
+
+@dataclass(frozen=True, slots=True)
 class ComposedEvent(Event):
     """Several events on the same data, in sequence; nothing happened when there are none.
 
@@ -311,6 +359,7 @@ _NAMES: dict[str, type[Event]] = {
     "gaussian": GaussianEvent,
     "selection": SelectionEvent,
     "threshold": ThresholdEvent,
+    "slack": SlackEvent,
     "composed": ComposedEvent,
     "repeat-and-select": RepeatAndSelectEvent,
     "non-private": NonPrivateEvent,

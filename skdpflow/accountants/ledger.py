@@ -120,7 +120,8 @@ class FitLedger:
             If the event, or a part of it, is not known.
         """
         parts = tally(event)
-        mu = math.inf if parts.non_private else total_mu(parts)
+        # slack is no part of this cap: whoever calibrates it holds it back
+        mu = math.inf if parts.non_private or parts.slack_epsilon else total_mu(parts)
         entry = LedgerEntry(event, str(what), mu * mu, parts.threshold_delta)
         entries = (*self._entries, entry)
         if not math.fsum(e.mu_squared for e in entries) <= self._cap * _ROUNDING:

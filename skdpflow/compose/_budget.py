@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,15 +16,12 @@ from skdpflow.accountants import (
     GaussianDPAccountant,
     GaussianEvent,
     NonPrivateEvent,
-    SelectionEvent,
+    SlackEvent,
     ThresholdEvent,
     gdp_mu,
 )
 from skdpflow.domain import Categories
 from skdpflow.plan import DELTA_SLACK, EPSILON_SLACK, LABELS_DELTA_SHARE
-
-#: Part of epsilon and of delta that is held back for the floating-point slack of each step.
-STEP_SLACK = 2.0**-8
 
 
 @dataclass(frozen=True)
@@ -69,16 +67,17 @@ def split_budget(
     if not isinstance(weights, Mapping) or set(weights) != set(names):
         raise invalid(owner, "weights", f"None or a mapping of exactly {names} to positive numbers", weights)
     parts = np.array([check_real(owner, "weights", weights[name], 0.0) for name in names])
-    slack = STEP_SLACK * len(names)
+    slack = epsilon * EPSILON_SLACK * len(names)  # no step has a larger epsilon
     target = paying[-1][1].target
     labels = LABELS_DELTA_SHARE if isinstance(target, Categories) and not target.declared else 0.0
-    mus = gdp_mu(epsilon * (1.0 - slack), delta * (1.0 - slack - labels)) * np.sqrt(parts / parts.sum())
+    exact_delta = delta * (1.0 - DELTA_SLACK * len(names)) * math.exp(-slack) - delta * labels
+    mus = gdp_mu(epsilon - slack, exact_delta) * np.sqrt(parts / parts.sum())
     accountant, shares = GaussianDPAccountant(), {}
     for (name, step), mu in zip(paying, mus, strict=True):
         gaussian = GaussianEvent(float(1.0 / mu))
         # at the delta of the whole, so that a step's own calibration gives back its mu
         own = accountant.epsilon(gaussian, delta)
-        events = [gaussian, SelectionEvent(own * EPSILON_SLACK, "pure"), ThresholdEvent(delta * DELTA_SLACK)]
+        events: list[Event] = [gaussian, SlackEvent(own * EPSILON_SLACK, delta * DELTA_SLACK)]
         if labels and name == names[-1]:
             events.append(ThresholdEvent(delta * labels))
         if step.noise_random_state is not None:

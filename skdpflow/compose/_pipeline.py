@@ -76,32 +76,33 @@ class GenerativePipeline(Pipeline):
     sensitivity is what it states. There is no ``memory``: a cache would write private rows to a disk.
 
     *Why the whole keeps its budget.* Let :math:`(\varepsilon, \delta)` be that of the pipeline, :math:`n` the number of
-    steps that pay, :math:`h` the part held back for each of them, and :math:`l` the part of delta for labels that are
-    found (0 if they are declared). A step holds back :math:`s_\varepsilon \le h` and :math:`s_\delta \le h` of its own
-    epsilon and delta for floating-point arithmetic.
+    steps that pay, and :math:`l` the part of delta for labels that are found (0 if they are declared). A step holds
+    back the parts :math:`s` and :math:`d` of its own epsilon and delta for floating-point arithmetic.
 
-    1. :math:`\mu` is such that :math:`\mu`-Gaussian privacy implies
-       :math:`(\varepsilon (1 - n h), \delta (1 - n h - l))`-privacy.
+    1. :math:`\mu` is such that :math:`\mu`-Gaussian privacy implies privacy with
+       :math:`\varepsilon' = \varepsilon (1 - n s)` and
+       :math:`\delta' = \delta (1 - n d) e^{-n s \varepsilon} - l \delta`.
     2. Step :math:`i` gets :math:`\mu_i`, with :math:`\sum_i \mu_i^2 = \mu^2`, and :math:`\varepsilon_i`, the exact
-       epsilon of :math:`\mu_i`-Gaussian privacy at :math:`\delta`. As :math:`\mu_i \le \mu`, it is at most
-       :math:`\varepsilon`. None of these depends on the rows.
+       epsilon of :math:`\mu_i`-Gaussian privacy at :math:`\delta`. As :math:`\mu_i \le \mu` and
+       :math:`\delta \ge \delta'`, it is at most :math:`\varepsilon'`. None of these depends on the rows.
     3. The accountant of the step chooses a noise multiplier :math:`m_i` for which it states an epsilon of at most
-       :math:`\varepsilon_i (1 - s_\varepsilon)`, at a delta of at most :math:`\delta (1 - s_\delta)`. The exact epsilon
-       is no larger than what it states, and falls as delta grows: at :math:`\delta` it is below
-       :math:`\varepsilon_i`. It grows with mu, so :math:`1 / m_i < \mu_i`. This takes the accountant to be right, and
-       is checked for each step before its noise is drawn.
+       :math:`\varepsilon_i (1 - s)`, at a delta below :math:`\delta`. The exact epsilon is no larger than what it
+       states, and falls as delta grows: at :math:`\delta` it is below :math:`\varepsilon_i`. It grows with mu, so
+       :math:`1 / m_i < \mu_i`. This takes the accountant to be right, and is checked for each step before its noise is
+       drawn.
     4. In exact arithmetic, step :math:`i` is a filter with the cap :math:`1 / m_i^2`, fixed beforehand, and has the
        thresholds of labels, which spend :math:`l \delta`. Neighbouring tables are neighbours still after a map of
        single rows, and the map is a function of what was released before. So all steps together are adaptively
        composed mechanisms, whose :math:`\mu^2` never add up to more than :math:`\sum_i \mu_i^2 = \mu^2`: they are
        :math:`\mu`-Gaussian private [1]_, but for :math:`l \delta`.
-    5. By 1, that is :math:`(\varepsilon (1 - n h), \delta (1 - n h))`-privacy.
-    6. Floating-point arithmetic changes the probabilities of what a step releases by a factor of at most
-       :math:`e^{s_\varepsilon \varepsilon_i}`, but for :math:`s_\delta \delta`. By 2, this adds at most
-       :math:`n h \varepsilon` and :math:`n h \delta` over all steps, which gives :math:`(\varepsilon, \delta)`.
-    7. A ledger is charged, for each step, a Gaussian event of :math:`\mu_i`, a pure one of
-       :math:`s_\varepsilon \varepsilon_i`, and thresholds of :math:`s_\delta \delta` and :math:`l \delta`. By 3, the
-       cap of the step's Release is no more than that, part by part. So the entry covers all caps together.
+    5. By 1, that is :math:`(\varepsilon', \delta' + l \delta)`-privacy.
+    6. By 2, the slacks of all steps add up to at most :math:`n s \varepsilon` and :math:`n d \delta`. With them, what
+       is drawn is private with :math:`\varepsilon' + n s \varepsilon = \varepsilon` and
+       :math:`e^{n s \varepsilon} (\delta' + l \delta) + n d \delta = \delta`, see
+       :class:`skdpflow.accountants.SlackEvent`.
+    7. A ledger is charged, for each step, a Gaussian event of :math:`\mu_i`, its slack of :math:`s \varepsilon_i` and
+       :math:`d \delta`, and a threshold of :math:`l \delta`. By 3, the cap of the step's Release is no more than that,
+       part by part. So the entry covers all caps together.
 
     References
     ----------

@@ -16,7 +16,7 @@ from skdpflow.accountants import (
     FitLedger,
     GaussianEvent,
     NonPrivateEvent,
-    SelectionEvent,
+    SlackEvent,
     ThresholdEvent,
     calibrate,
 )
@@ -110,8 +110,8 @@ class Curator:
     :math:`m` coordinates of scale :math:`s` that is :math:`(m + 8) \max(s, 1) 2^{-47}` in epsilon and
     :math:`m 2^{-60}` in delta. Only coordinates that differ between the neighbours count: the others
     have the same distribution, exact or not. The fractions `EPSILON_SLACK` and `DELTA_SLACK` of epsilon and delta
-    are held back for it before the noise is calibrated, and a request that would exceed them is refused. Selections
-    draw on the same epsilon, see `skdpflow.curator.selection.rounding_epsilon`.
+    are held back for it before the noise is calibrated, as `SlackEvent` says, and a request that would exceed them
+    is refused. Selections draw on the same epsilon, see `skdpflow.curator.selection.rounding_epsilon`.
     """
 
     def __init__(
@@ -138,9 +138,11 @@ class Curator:
         def all_fits(multiplier: float) -> Event:
             return total(multiplier, spent.threshold_delta + threshold_delta)
 
-        slack, delta = budget.epsilon * EPSILON_SLACK, budget.delta * (1 - DELTA_SLACK)
-        epsilon = budget.epsilon - math.fsum([slack, *(s.epsilon for s in spent.selections)])
-        enough = calibrate(all_fits, epsilon, delta, budget.accountant) if epsilon > 0.0 else math.inf
+        self._slack = SlackEvent(budget.epsilon * EPSILON_SLACK, budget.delta * DELTA_SLACK)
+        slack = self._slack.epsilon + spent.slack_epsilon
+        epsilon = budget.epsilon - slack
+        delta = (budget.delta - self._slack.delta - spent.slack_delta) * math.exp(-slack)
+        enough = calibrate(all_fits, epsilon, delta, budget.accountant) if epsilon > 0.0 < delta else math.inf
         cap = enough**-2 - spent.gaussian_mu**2
         if not cap > 0.0:
             raise ValueError(
@@ -150,16 +152,15 @@ class Curator:
             )
         self.mu = math.sqrt(cap)
         self.ledger = FitLedger(self.mu**2, threshold_delta)
-        self._slack = (SelectionEvent(slack, "pure"), ThresholdEvent(budget.delta * DELTA_SLACK))
         self._total = total(1.0 / self.mu, threshold_delta)
-        self._scale_left = slack * 2.0**47
-        self._draws_left = budget.delta * DELTA_SLACK * 2.0**60
+        self._scale_left = self._slack.epsilon * 2.0**47
+        self._draws_left = self._slack.delta * 2.0**60
 
     @property
     def whole_event(self) -> Event:
-        """What this fit may do at most: its cap, and its floating-point slack as a mechanism of its own."""
+        """What this fit may do at most: its cap, and its floating-point slack."""
         seeded = () if self._noise.private else (NonPrivateEvent(),)
-        return ComposedEvent((self._total, *self._slack, *seeded))
+        return ComposedEvent((self._total, self._slack, *seeded))
 
     def event(self, share: float) -> GaussianEvent:
         """Gaussian event that costs a share of the cap."""

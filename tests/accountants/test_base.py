@@ -19,6 +19,7 @@ from skdpflow.accountants import (
     PLDAccountant,
     RenyiAccountant,
     SelectionEvent,
+    SlackEvent,
     ThresholdEvent,
     UnsupportedEventError,
     ZCDPAccountant,
@@ -34,6 +35,7 @@ leaves = st.one_of(
     st.builds(GaussianEvent, log_uniform),
     st.builds(SelectionEvent, st.floats(0.001, 20.0), st.sampled_from(["bounded-range", "pure"])),
 )
+slacks = st.builds(SlackEvent, st.floats(1e-6, 2.0), st.floats(1e-9, 1e-3))
 events = st.lists(leaves, min_size=1, max_size=5).map(ComposedEvent)
 
 
@@ -102,6 +104,41 @@ def test_threshold_deltas_come_off_the_total(accountant):
     assert accountant.epsilon(event, 4e-6) == math.inf  # nothing left for the noise
     only = ThresholdEvent(1e-6)
     assert (accountant.epsilon(only, 1e-6), accountant.delta(only, 0.0)) == (0.0, 1e-6)
+
+
+@given(analytic, events, slacks, slacks, st.floats(0.01, 0.5), st.floats(0.0, 30.0))
+def test_slack_is_added_as_it_stands(accountant, event, one, two, delta, epsilon):
+    both = ComposedEvent((one, event, two))
+    s, d = one.epsilon + two.epsilon, one.delta + two.delta
+    assert accountant.epsilon(both, delta) == pytest.approx(s + accountant.epsilon(event, (delta - d) * math.exp(-s)))
+    expected = min(1.0, math.exp(s) * accountant.delta(event, epsilon) + d)
+    assert accountant.delta(both, epsilon + s) == pytest.approx(expected)
+    assert accountant.delta(both, epsilon) >= accountant.delta(event, epsilon)
+    assert accountant.delta(both, accountant.epsilon(both, delta)) <= delta * (1 + 1e-6)
+    assert accountant.epsilon(both, d * (1 - 1e-9)) == math.inf
+    assert accountant.epsilon(one, 0.9) == one.epsilon
+    assert accountant.delta(one, one.epsilon) == pytest.approx(one.delta)
+
+
+@pytest.mark.parametrize("s", [1e-4, 0.01, 0.3])
+@pytest.mark.parametrize("epsilon", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("accountant", ANALYTIC)
+def test_slack_covers_the_worst_that_rounding_can_do(accountant, epsilon, s):
+    """Outcomes above a threshold get a factor of exp(s/2) more in one world and of exp(-s/2) less in the other."""
+    gaussian = GaussianEvent(2.0)
+    threshold = epsilon * 2.0 + 0.25  # where the log-ratio of N(1/2, 1) and N(0, 1) is epsilon
+    above, below = norm.sf(threshold - 0.5), norm.sf(threshold)
+    leaked = math.exp(s / 2) * above - math.exp(epsilon + s) * math.exp(-s / 2) * below
+    assert leaked <= accountant.delta(ComposedEvent((gaussian, SlackEvent(s, 1e-15))), epsilon + s)
+    if isinstance(accountant, GaussianDPAccountant) and s < 0.1:  # composed in squares it would be too little
+        assert leaked > accountant.delta(ComposedEvent((gaussian, SelectionEvent(s, "pure"))), epsilon + s)
+
+
+@pytest.mark.parametrize("accountant", ANALYTIC)
+def test_extreme_slack_gives_numbers_and_no_warnings(accountant):
+    for event in (SlackEvent(1e4, 1e-9), ComposedEvent((GaussianEvent(1.0), SlackEvent(1e4, 1e-9)))):
+        assert accountant.delta(event, 1.0) == 1.0
+        assert accountant.epsilon(event, 1e-6) >= 1e4
 
 
 @pytest.mark.parametrize("accountant", ANALYTIC)

@@ -15,6 +15,7 @@ from skdpflow.accountants import (
     NonPrivateEvent,
     RepeatAndSelectEvent,
     SelectionEvent,
+    SlackEvent,
     ThresholdEvent,
     event_from_dict,
     event_to_dict,
@@ -26,6 +27,7 @@ leaves = st.one_of(
     st.builds(GaussianEvent, positive),
     st.builds(SelectionEvent, positive, st.sampled_from(["bounded-range", "pure"])),
     st.builds(ThresholdEvent, st.floats(1e-300, 0.999)),
+    st.builds(SlackEvent, positive, st.floats(1e-300, 0.999)),
     st.builds(NonPrivateEvent),
     st.builds(RepeatAndSelectEvent, st.builds(GaussianEvent, positive), st.floats(1.01, 500.0)),
 )

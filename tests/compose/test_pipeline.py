@@ -73,13 +73,6 @@ def test_all_steps_together_keep_the_budget(target, weights, epsilon, delta):
     assert sum(alone) > epsilon  # composition is better than a sum
 
 
-def test_the_slack_of_steps_covers_that_of_the_curator():
-    from skdpflow.compose._budget import STEP_SLACK
-    from skdpflow.curator.measure import DELTA_SLACK, EPSILON_SLACK
-
-    assert STEP_SLACK >= max(DELTA_SLACK, EPSILON_SLACK)
-
-
 def test_weights_are_shares_of_mu_squared():
     model = pipe(weights={"pca": 1.0, "flow": 3.0}).fit(*table(300))
     pca, generator = (sum(1 / e.noise_multiplier**2 for e in r.event.events) for r in model.releases_.values())

@@ -10,10 +10,10 @@ from sklearn.base import BaseEstimator
 import skdpflow.curator.measure as measure_module
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, Release
 from skdpflow.accountants import noise_multiplier
-from skdpflow.curator.measure import DELTA_SLACK, EPSILON_SLACK
 from skdpflow.exceptions import PrivacyLeakWarning
 from skdpflow.mechanisms import RecordsMechanism
 from skdpflow.mechanisms.records import default_radius, lattice
+from skdpflow.plan import DELTA_SLACK, EPSILON_SLACK
 from skdpflow.projections import spectral_norm
 
 RNG = np.random.default_rng(0)
@@ -21,6 +21,12 @@ X = RNG.normal(size=(2000, 2)) @ np.array([[0.6, 0.3], [0.0, 0.3]])
 Y = np.where(RNG.uniform(size=2000) < 0.3, "yes", "no")
 X[Y == "yes"] += 0.8
 BOX = (-3.0, 3.0)
+
+
+def calibrated(epsilon, delta=1e-5):
+    """Noise multiplier of a whole budget, less what is held back for rounding."""
+    slack = epsilon * EPSILON_SLACK
+    return noise_multiplier(epsilon - slack, delta * (1 - DELTA_SLACK) * math.exp(-slack))
 
 
 def flow_of(epsilon=3.0, *, domain=BOX, target=None, n_steps=5, projections="auto", neighbours="replace-one", **params):
@@ -98,7 +104,7 @@ class TestAccounting:
             directions = m.params["directions"]
             assert m.sensitivity == 2 * m.params["steps"] * spectral_norm(directions.astype(float))
             mu2 += (m.sensitivity / float(m.noise_scale[0])) ** 2
-        multiplier = noise_multiplier(epsilon * (1 - EPSILON_SLACK), 1e-5 * (1 - DELTA_SLACK))
+        multiplier = calibrated(epsilon)
         assert math.sqrt(mu2) == pytest.approx(1 / multiplier, rel=1e-9)
         assert flow.privacy_spent_ == (epsilon, 1e-5)
 
@@ -110,7 +116,7 @@ class TestAccounting:
         release = flow_of(domain=None, epsilon=10.0).fit(X).release_
         assert [m.kind for m in release.measurements] == ["bounds", "records"]
         mu2 = sum((m.sensitivity / float(np.max(m.noise_scale))) ** 2 for m in release.measurements)
-        multiplier = noise_multiplier(10.0 * (1 - EPSILON_SLACK), 1e-5 * (1 - DELTA_SLACK))
+        multiplier = calibrated(10.0)
         assert math.sqrt(mu2) == pytest.approx(1 / multiplier, rel=1e-9)
 
     def test_whole_orthonormal_blocks_cost_least(self):
