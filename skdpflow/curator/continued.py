@@ -11,9 +11,9 @@ never exceed it. So both together are adaptively composed mechanisms with
 holds by whatever accountants :math:`\mu_1` and :math:`\mu` were found. Threshold events add their deltas.
 Floating-point arithmetic then changes the probability of every outcome of both fits by a factor of at most
 :math:`e^{s_1 + s_2}`, but for :math:`d_1 + d_2` of delta. These slacks are added as they stand and not composed in
-squares, since they bound a perturbation and are no mechanisms (`skdpflow.accountants.SlackEvent`): :math:`\mu` is calibrated to
-:math:`\varepsilon - s_1 - s_2` and :math:`(\delta - d_1 - d_2) e^{-s_1 - s_2}`, less what thresholds may spend. The sum
-is :math:`(\varepsilon, \delta)`. The same argument adds a third fit to the first two, and so on.
+squares, since they bound a perturbation and are no mechanisms (`skdpflow.accountants.SlackEvent`): :math:`\mu` is
+calibrated to :math:`\varepsilon - s_1 - s_2` and :math:`(\delta - d_1 - d_2) e^{-s_1 - s_2}`, less what thresholds may
+spend. The sum is :math:`(\varepsilon, \delta)`. The same argument adds a third fit to the first two, and so on.
 
 *What it is about.* A row that is in the tables of both fits. One that came in between is in the second alone, so the
 total holds for it too. Only the statistics suffer from different tables: they are averaged as if they were of one.
