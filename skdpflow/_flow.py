@@ -718,7 +718,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         bounded from below by the mean of the log-density over a fixed public point set (Jensen's inequality).
 
         Where the domain has constraints, rows that violate one get -inf, and the density of the others is divided by
-        the share of rows that meet all, of those in its class and with its gaps, in a fixed public sample.
+        the share that meets all, of rows with the same class, gaps and labels in a fixed public sample.
         """
         check_is_fitted(self)
         facts = Facts.of(self.domain_, self.release_.schema)

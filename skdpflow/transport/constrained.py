@@ -1,4 +1,4 @@
-"""Rows that meet the constraints of a domain: those that do not are redrawn, in their class and with their gaps."""
+"""Rows that meet the constraints of a domain: those that do not are redrawn, with their class, gaps and labels."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ Leaves = NDArray[np.int64]
 
 #: Particles that are drawn at most; or that many for each row, if those are more.
 MOST_DRAWN, MOST_PER_ROW = 2**19, 32
-#: Particles of a leaf, none of which had a row's gaps and met the constraints, after which the gaps are given up; and
-#: none of which met them at all, after which the leaf is.
-GAPS_TRIED, LEAF_TRIED = 2**12, 2**16
+#: Particles of a leaf, none of which had a row's gaps and labels and met the constraints, after which these are given
+#: up; and none of which met them at all, after which the leaf is.
+PATTERN_TRIED, LEAF_TRIED = 2**12, 2**16
 #: Rows of the sample from which densities take the mass of constraints.
 MASS_SAMPLES = 2**15
 
 
 def _strata(facts: Facts, positions: Array, leaf: Leaves) -> NDArray[np.int64]:
-    """Number rows by leaf and gaps."""
+    """Number rows by what they keep: leaf, gaps and labels."""
     return facts.pattern(positions) * 2**20 + leaf
 
 
@@ -71,10 +71,11 @@ def sample_met(
 
     Notes
     -----
-    A row that violates a constraint is redrawn until it meets all, in its own leaf and with the same gaps in the
-    columns that constraints name. So classes and gaps keep the frequencies that were released: what hangs on a missing
-    cell counts as met, and redrawing without regard to gaps would favour rows that have them. Gaps that no row can have
-    (as "bmi is not None" says) are given up after `GAPS_TRIED` particles.
+    A row that violates a constraint is redrawn until it meets all, in its own leaf and, in the columns that constraints
+    name, with the same gaps and the same labels (where they are few). So these keep the frequencies that were
+    released. Otherwise gaps would become more frequent, as what hangs on a missing cell counts as met, and labels that
+    the model gets wrong would become rarer. What no row can have, such as the gaps that "bmi is not None" excludes, is
+    given up after `PATTERN_TRIED` particles.
 
     Effort is bounded. Rows for which it does not suffice come from a kernel estimate around those that were found, from
     one of which they take all columns that constraints name.
@@ -99,7 +100,7 @@ def sample_met(
         alive[own] = True
         strata = _strata(facts, pool, own)
         possible.append(np.unique(strata))
-        # negative: any gaps of a leaf will do
+        # negative: anything of a leaf will do
         i, k = _matched(strata, wanted[waiting])
         rest = np.setdiff1d(np.arange(len(own)), i)
         i_any, k_any = _matched(-1 - own[rest], wanted[waiting])
@@ -111,7 +112,7 @@ def sample_met(
         slow = slow + 1 if 4 * len(k) < waiting.size else 0
         drawn += size
         waiting = np.delete(waiting, k)
-        lost = waiting[(tried[leaf[waiting]] > GAPS_TRIED) & (wanted[waiting] >= 0)]
+        lost = waiting[(tried[leaf[waiting]] > PATTERN_TRIED) & (wanted[waiting] >= 0)]
         lost = lost[~np.isin(wanted[lost], np.concatenate(possible))]
         wanted[lost] = -1 - leaf[lost]
         dead = waiting[(tried[leaf[waiting]] > LEAF_TRIED) & ~alive[leaf[waiting]]]
@@ -173,7 +174,7 @@ class ConditionalDensity:
         self._leaf, self._met, self._pattern = leaf, met, facts.pattern(positions)
 
     def _weights(self, pattern: int) -> Array:
-        """Return the weights of the leaves for rows with given gaps: each over the share of its rows that are kept."""
+        """Return the weights of the leaves for rows of one pattern: each over the share of its rows that are kept."""
         weights = self._model.weights.copy()
         possible = np.isin(self._pattern, self._pattern[self._met])
         for c in range(len(weights)):
@@ -181,7 +182,7 @@ class ConditionalDensity:
             of_both = own & like
             sample = next((s for s in (of_both, like, own) if s.sum() >= FEWEST), np.ones_like(own))
             weights[c] /= max(self._met[sample].mean(), 1.0 / sample.sum())
-            if own.any() and self._met[own].any():  # rows whose gaps are given up
+            if own.any() and self._met[own].any():  # rows whose gaps or labels are given up
                 weights[c] += self._model.weights[c] * (1.0 - possible[own].mean()) / self._met[own].mean()
         return weights
 

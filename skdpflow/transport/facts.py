@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow._constraints import Data, Rule, rules_of, solutions
-from skdpflow.domain import Column, Domain, Interval
+from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.schema import Schema
 from skdpflow.transport.cells import Cells, plain_dtype
 
 Array = NDArray[np.float64]
 
-#: Of more columns with gaps than these, patterns of gaps are not told apart.
-_MOST_GAPS = 40
+#: Columns whose gaps, and combinations of categories, that are told apart by `Facts.pattern` at most.
+_MOST_GAPS, _MOST_LABELS = 12, 64
 
 
 def data_of(cells: Cells, column: Column) -> Data:
@@ -131,7 +131,7 @@ class Facts:
         return self.met(rows)
 
     def pattern(self, positions: NDArray[Any]) -> NDArray[np.int64]:
-        """Number rows by which of the named columns they lack.
+        """Number rows by what is kept when they are redrawn: gaps and labels of the named columns.
 
         Parameters
         ----------
@@ -141,13 +141,19 @@ class Facts:
         Returns
         -------
         pattern : ndarray of shape (n,), int64
+            Rows with the same number lack the same columns, and have the same values in columns of few categories.
         """
-        columns = self._domain.columns
-        nullable = [j for j in sorted(self.indices) if columns[j].nullable][:_MOST_GAPS]
-        gaps = np.array([positions[:, j] >= columns[j].n_values for j in nullable]).reshape(
-            len(nullable), len(positions)
-        )
-        return 2 ** np.arange(len(nullable)) @ gaps
+        pattern = np.zeros(len(positions), dtype=np.int64)
+        columns = [(j, self._domain.columns[j]) for j in sorted(self.indices)]
+        for j, column in [(j, column) for j, column in columns if column.nullable][:_MOST_GAPS]:
+            pattern = 2 * pattern + (positions[:, j] >= column.n_values)
+        combinations = 1
+        for j, column in columns:
+            if isinstance(column, Categories) and combinations * column.n_levels <= _MOST_LABELS:
+                combinations *= column.n_levels
+                level = np.clip(np.floor(positions[:, j]), 0, column.n_values).astype(np.int64)
+                pattern = column.n_levels * pattern + level
+        return pattern
 
     def met(self, rows: Mapping[str, Data]) -> NDArray[np.bool_]:
         """Say which rows meet all constraints.

@@ -179,6 +179,15 @@ def test_gaps_keep_their_frequency():
     assert gaps.mean() == pytest.approx(0.001, abs=0.001)
 
 
+def test_labels_keep_their_frequency_as_far_as_they_can():
+    columns = {"p": Categories(["x", "y"]), "q": Categories([False, True]), "a": Interval(0, 1)}
+    rows, _ = drawn(columns, ["p == 'x' or a < 0.1"])
+    assert (rows["a"][rows["p"] == "y"] < 0.1).all()
+    assert (rows["p"] == "y").mean() == pytest.approx(0.5, abs=0.02)
+    rows, _ = drawn(columns, ["not (p == 'x' and q)"])
+    assert rows.groupby("p")["q"].mean().to_dict() == pytest.approx({"x": 0.0, "y": 0.5}, abs=0.03)
+
+
 def test_gaps_that_are_excluded_are_given_up():
     rows, _ = drawn({"i": HOLEY, "j": HOLEY}, ["i is not None", "j is not None or i > 4"])
     assert rows["i"].notna().all()
