@@ -221,14 +221,21 @@ class Parser:
 
     def truth(self, node: ast.expr) -> Truth:
         """Return what a node says of rows."""
-        term = self.term(node)
-        if isinstance(term, Label) and all(isinstance(value, bool) for value in term.column.values):
-            return self._coded(term, ast.Eq, Literal(True), node)
-        if isinstance(term, Number | Label | Literal):
+        found = self._said(self.term(node))
+        if found is None:
             raise self.error(
                 f"uses {self._shown(node)} where something true or false is needed: compare it with a value."
             )
-        return term
+        return found
+
+    def _said(self, term: Term) -> Truth | None:
+        """Return what a term says of rows, if it is true or false."""
+        if not isinstance(term, Number | Label | Literal):
+            return term
+        if not (isinstance(term, Label) and all(isinstance(value, bool) for value in term.column.values)):
+            return None
+        true = float(term.column.values.index(True)) if True in term.column.values else -1.0
+        return lambda rows: known(rows[term.name].values == true, rows[term.name].missing)
 
     def comparison(self, first: ast.expr, op: ast.cmpop, second: ast.expr) -> Truth:
         """Return what one comparison of two nodes says."""
@@ -264,6 +271,10 @@ class Parser:
             if left.unit is not None:
                 left, right, _ = in_one_unit(left, right)
             return compared(left, op, right)
+        said, meant = self._said(left), self._said(right)
+        if said is not None and meant is not None and op in (ast.Eq, ast.NotEq):
+            same = any_of([all_of([said, meant]), all_of([negated(said), negated(meant)])])
+            return same if op is ast.Eq else negated(same)
         if isinstance(left, Label) and isinstance(right, Label):
             return self._two_labels(left, op, right)
         if isinstance(left, Label):

@@ -20,14 +20,15 @@ Leaves = NDArray[np.int64]
 MOST_DRAWN, MOST_PER_ROW = 2**19, 32
 #: Particles of a leaf, none of which had a row's gaps and labels and met the constraints, after which these are given
 #: up; and none of which met them at all, after which the leaf is.
-PATTERN_TRIED, LEAF_TRIED = 2**12, 2**16
+PATTERN_TRIED, LEAF_TRIED = 2**10, 2**16
 #: Rows of the sample from which densities take the mass of constraints.
 MASS_SAMPLES = 2**15
+_LEAVES = 2**20
 
 
 def _strata(facts: Facts, positions: Array, leaf: Leaves) -> NDArray[np.int64]:
     """Number rows by what they keep: leaf, gaps and labels."""
-    return facts.pattern(positions) * 2**20 + leaf
+    return facts.pattern(positions) * _LEAVES + leaf
 
 
 def _matched(have: NDArray[np.int64], want: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -74,8 +75,8 @@ def sample_met(
     A row that violates a constraint is redrawn until it meets all, in its own leaf and, in the columns that constraints
     name, with the same gaps and the same labels (where they are few). So these keep the frequencies that were
     released. Otherwise gaps would become more frequent, as what hangs on a missing cell counts as met, and labels that
-    the model gets wrong would become rarer. What no row can have, such as the gaps that "bmi is not None" excludes, is
-    given up after `PATTERN_TRIED` particles.
+    the model gets wrong would become rarer. What no row can have, such as the gaps that "bmi is not None" excludes,
+    changes after `PATTERN_TRIED` particles: to one of the possibilities that differ least, all of them equally likely.
 
     Effort is bounded. Rows for which it does not suffice come from a kernel estimate around those that were found, from
     one of which they take all columns that constraints name.
@@ -113,8 +114,13 @@ def sample_met(
         drawn += size
         waiting = np.delete(waiting, k)
         lost = waiting[(tried[leaf[waiting]] > PATTERN_TRIED) & (wanted[waiting] >= 0)]
-        lost = lost[~np.isin(wanted[lost], np.concatenate(possible))]
-        wanted[lost] = -1 - leaf[lost]
+        known = np.unique(np.concatenate(possible))
+        for key in np.setdiff1d(wanted[lost], known):
+            options = known[known % _LEAVES == key % _LEAVES]
+            if options.size:
+                differ = facts.differences(int(key) // _LEAVES, options // _LEAVES)
+                rows = lost[wanted[lost] == key]
+                wanted[rows] = rng.choice(options[differ == differ.min()], size=len(rows))
         dead = waiting[(tried[leaf[waiting]] > LEAF_TRIED) & ~alive[leaf[waiting]]]
         if dead.size and (fixed or not alive.any()):
             break
@@ -171,19 +177,21 @@ class ConditionalDensity:
                 f"None of {MASS_SAMPLES} rows of the model meets all constraints, so rows have no density."
             )
         self._model, self._facts = model, facts
-        self._leaf, self._met, self._pattern = leaf, met, facts.pattern(positions)
+        self._met = _strata(facts, positions[met], leaf[met])
+        self._kept = _strata(facts, *sample_met(model, facts, leaf, rng, fixed=False))
 
     def _weights(self, pattern: int) -> Array:
-        """Return the weights of the leaves for rows of one pattern: each over the share of its rows that are kept."""
+        """Return the weights of the leaves for rows of one pattern: by how much redrawing makes these more frequent."""
         weights = self._model.weights.copy()
-        possible = np.isin(self._pattern, self._pattern[self._met])
         for c in range(len(weights)):
-            own, like = self._leaf == c, self._pattern == pattern
-            of_both = own & like
-            sample = next((s for s in (of_both, like, own) if s.sum() >= FEWEST), np.ones_like(own))
-            weights[c] /= max(self._met[sample].mean(), 1.0 / sample.sum())
-            if own.any() and self._met[own].any():  # rows whose gaps or labels are given up
-                weights[c] += self._model.weights[c] * (1.0 - possible[own].mean()) / self._met[own].mean()
+            key = pattern * _LEAVES + c
+            shares = (
+                ((self._kept == key).sum(), (self._met == key).sum()),
+                ((self._kept // _LEAVES == pattern).sum(), (self._met // _LEAVES == pattern).sum()),
+                (len(self._kept), len(self._met)),
+            )
+            kept, met = next((s for s in shares if s[1] >= FEWEST), shares[-1])
+            weights[c] *= kept / met
         return weights
 
     def log_density(self, codes: NDArray[np.int64], numbers: Array, domain: Domain) -> Array:

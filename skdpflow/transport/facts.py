@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,18 @@ def data_of(cells: Cells, column: Column) -> Data:
     kind = cells.values.dtype
     rounded = isinstance(column, Interval) and not column.integer and kind.kind == "f"
     return Data(cells.numbers(column), cells.gaps, float(np.finfo(kind).eps) if rounded else 0.0)
+
+
+def _digits(domain: Domain, names: Collection[str]) -> list[tuple[int, int, int]]:
+    """Return the columns whose gaps and labels are told apart: place, number of cases, and the first level of one."""
+    named = [(j, column) for j, (name, column) in enumerate(domain.items()) if name in names]
+    gaps = [(j, 2, column.n_values - 1) for j, column in named if column.nullable]
+    labels, combinations = [], 1
+    for j, column in named:
+        if isinstance(column, Categories) and combinations * column.n_values <= _MOST_LABELS:
+            combinations *= column.n_values
+            labels.append((j, column.n_values, 0))
+    return gaps[:_MOST_GAPS] + labels
 
 
 class Facts:
@@ -50,6 +62,7 @@ class Facts:
         self._rules: list[Rule] = rules_of(domain.constraints, domain)
         self._solutions = solutions(self._rules, domain)
         self._domain, self._schema = domain, schema
+        self._digits = _digits(domain, {name for rule in self._rules for name in rule.names})
         self.names = tuple(dict.fromkeys(name for rule in self._rules for name in rule.names))
         self.indices = tuple(map(domain.names.index, self.names))
         self.solved = tuple(name for name, _ in self._solutions)
@@ -144,16 +157,30 @@ class Facts:
             Rows with the same number lack the same columns, and have the same values in columns of few categories.
         """
         pattern = np.zeros(len(positions), dtype=np.int64)
-        columns = [(j, self._domain.columns[j]) for j in sorted(self.indices)]
-        for j, column in [(j, column) for j, column in columns if column.nullable][:_MOST_GAPS]:
-            pattern = 2 * pattern + (positions[:, j] >= column.n_values)
-        combinations = 1
-        for j, column in columns:
-            if isinstance(column, Categories) and combinations * column.n_levels <= _MOST_LABELS:
-                combinations *= column.n_levels
-                level = np.clip(np.floor(positions[:, j]), 0, column.n_values).astype(np.int64)
-                pattern = column.n_levels * pattern + level
+        for j, radix, lowest in self._digits:
+            digit = np.clip(np.floor(positions[:, j]) - lowest, 0, radix - 1)
+            pattern = radix * pattern + digit.astype(np.int64)
         return pattern
+
+    def differences(self, pattern: int, others: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Count in how many of its parts a pattern differs from others.
+
+        Parameters
+        ----------
+        pattern : int
+            Of `pattern`.
+        others : ndarray of shape (n,), int64
+            The same.
+
+        Returns
+        -------
+        differences : ndarray of shape (n,), int64
+        """
+        count = np.zeros(len(others), dtype=np.int64)
+        for _, radix, _ in reversed(self._digits):
+            count += others % radix != pattern % radix
+            pattern, others = pattern // radix, others // radix
+        return count
 
     def met(self, rows: Mapping[str, Data]) -> NDArray[np.bool_]:
         """Say which rows meet all constraints.
