@@ -22,6 +22,11 @@ from skdpflow.release import Release
 #: Parameters of the flow alone: they may change without another look at the rows.
 TRANSPORT = ("n_steps", "step_size", "n_particles")
 
+SEEDED = (
+    "noise_random_state is set: whoever knows it can remove the noise, so this fit guarantees no privacy. Use it for "
+    "tests and benchmarks only."
+)
+
 
 def check_transport(estimator: Any) -> dict[str, Any]:
     """Return the checked parameters of the flow."""
@@ -127,12 +132,7 @@ class Spending:
     def warn_if_seeded(self) -> None:
         """Warn the caller of `fit` that seeded noise protects nothing."""
         if self.noise_seed is not None:
-            warnings.warn(
-                "noise_random_state is set: whoever knows it can remove the noise, so this fit guarantees no "
-                "privacy. Use it for tests and benchmarks only.",
-                PrivacyLeakWarning,
-                stacklevel=3,
-            )
+            warnings.warn(SEEDED, PrivacyLeakWarning, stacklevel=3)
 
 
 @dataclass(frozen=True)

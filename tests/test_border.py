@@ -31,7 +31,13 @@ from skdpflow.schema import schema_of
 
 PACKAGE = Path(skdpflow.__file__).parent
 #: The modules that may hand rows to the curator.
-DOORS = {"_flow.py", "preprocessing/_base.py", "compose/_steps.py", "model_selection/_score.py"}
+DOORS = {
+    "_flow.py",
+    "preprocessing/_base.py",
+    "compose/_steps.py",
+    "model_selection/_score.py",
+    "model_selection/_search.py",
+}
 
 
 # ---------------------------------------------------------------- who may import the curator

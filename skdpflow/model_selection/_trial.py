@@ -1,0 +1,213 @@
+"""What one trial of a search may do, and how a candidate is given its share of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sklearn.base import clone
+
+from skdpflow._flow import DPSlicedWassersteinFlow
+from skdpflow._parameters import Parameters, Spending
+from skdpflow._validation import invalid
+from skdpflow.accountants import (
+    ComposedEvent,
+    Event,
+    GaussianDPAccountant,
+    GaussianEvent,
+    RepeatAndSelectEvent,
+    SelectionEvent,
+    ThresholdEvent,
+    calibrate,
+)
+from skdpflow.accountants.base import Accountant, resolve_accountant
+from skdpflow.compose import GenerativePipeline, TrainOnSynthetic
+from skdpflow.compose._budget import STEP_SLACK, split_budget
+from skdpflow.compose._generators import check_generator_of, check_target_for, declared_target
+from skdpflow.compose._steps import PAYING, is_passthrough
+from skdpflow.domain import Categories
+from skdpflow.plan import DELTA_SLACK, EPSILON_SLACK
+
+
+@dataclass(frozen=True)
+class TrialBudget:
+    r"""How a guarantee of a whole search is divided.
+
+    Parameters
+    ----------
+    epsilon, delta : float
+        The guarantee of the whole search.
+    mean : float
+        Mean number of trials.
+    distribution : {"poisson", "truncated-negative-binomial"}
+        Distribution of their number.
+    shape : float
+        Its shape.
+    score_share : float
+        Part of a trial's :math:`\mu^2` that its score gets.
+    counts : bool
+        Whether the number of rows is private, and so is released once with noise.
+    n_steps : int
+        Number of steps of a candidate that look at the rows; each holds back a share of epsilon and of delta for
+        floating-point arithmetic.
+
+    Notes
+    -----
+    A trial fits a candidate and releases its score: two Gaussian mechanisms, whose noise is the one number that is
+    calibrated, so that the Renyi curve of the whole search meets (epsilon, delta). Each then gets the (epsilon, delta)
+    to which its own calibration answers with that noise.
+
+    The floating-point slack of a trial has two parts. The log-ratio by which probabilities may be off is part of the
+    trial's curve. With a small probability a trial is off by more: that of a bad draw, at most the share that its steps
+    hold back of the delta that they were given. A search without such draws differs from the real one with a
+    probability of at most E[K] times that, in each of two neighbours, which adds :math:`(1 + e^\varepsilon) E[K]` times
+    that to delta. So `delta_each`, the delta of a trial, is the whole delta divided by this factor.
+    """
+
+    epsilon: float
+    delta: float
+    mean: float
+    distribution: str
+    shape: float
+    score_share: float
+    counts: bool
+    n_steps: int
+
+    @property
+    def delta_each(self) -> float:
+        """Delta with which the parts of a trial are calibrated."""
+        return self.delta / (self.mean * (1.0 + math.exp(self.epsilon)))
+
+    @property
+    def slack_epsilon(self) -> float:
+        """What a trial may be off by, in the logarithm; each part of it asks for less than twice epsilon."""
+        return 2.0 * self.epsilon * (self.n_steps + 1) * EPSILON_SLACK
+
+    def event(self, multiplier: float) -> Event:
+        """Return the event of the whole search, for the noise multiplier of one trial."""
+        score = GaussianEvent(multiplier / math.sqrt(self.score_share))
+        trial = ComposedEvent((GaussianEvent(multiplier / math.sqrt(1.0 - self.score_share)), score))
+        best = RepeatAndSelectEvent(
+            trial,
+            self.mean,
+            self.distribution,  # type: ignore[arg-type]
+            self.shape,
+            self.slack_epsilon,
+        )
+        thresholds = ThresholdEvent((self.delta * (self.n_steps + 1) + self.delta_each) * DELTA_SLACK)
+        count = (score, SelectionEvent(2.0 * self.epsilon * EPSILON_SLACK, "pure")) if self.counts else ()
+        return ComposedEvent((best, *count, thresholds))
+
+    def calibrated(self) -> float:
+        """Return the noise multiplier of one trial."""
+        return calibrate(self.event, self.epsilon, self.delta, "rdp")
+
+    def epsilon_for(self, mu: float, accountant: Accountant, slack: tuple[float, float]) -> float:
+        """Return the epsilon that stands for a given noise, for an estimator that calibrates with `delta_each`."""
+        kept_epsilon, kept_delta = 1.0 - slack[0], self.delta_each * (1.0 - slack[1])
+        epsilon = accountant.epsilon(GaussianEvent(1.0 / mu), kept_delta) / kept_epsilon
+        step = 1e-9
+        while 1.0 / calibrate(GaussianEvent, epsilon * kept_epsilon, kept_delta, accountant) > mu:
+            epsilon *= 1.0 - step
+            step *= 2.0
+        if epsilon > 2.0 * self.epsilon:
+            raise ValueError(
+                f"The accountant {accountant!r} needs more than twice the epsilon of the search for one trial. Use "
+                "accountant='gdp' in the generator."
+            )
+        return epsilon
+
+
+def paying_steps(generator: Any) -> list[Any]:
+    """Return what looks at the rows in a generator, the first one first."""
+    if isinstance(generator, GenerativePipeline):
+        return [step for _, step in generator.steps if not is_passthrough(step)]
+    return [generator]
+
+
+def check_candidate(owner: str, estimator: Any) -> None:
+    """Refuse an estimator whose trials would not be private, or would fail; sees no rows.
+
+    After these checks, and those of the rows at the gate, a fit can fail only by what it released. So whether it fails
+    is as private as the fit.
+    """
+    if not isinstance(estimator, TrainOnSynthetic):
+        raise invalid(
+            owner,
+            "estimator",
+            "a TrainOnSynthetic, whose generator looks at the rows with noise and whose model does not look at them: "
+            "TrainOnSynthetic(LogisticRegression(), DPSlicedWassersteinFlow(...))",
+            estimator,
+        )
+    generator = estimator.generator
+    check_generator_of(owner, generator, "sample_labeled")
+    if type(generator) not in (DPSlicedWassersteinFlow, GenerativePipeline):
+        raise invalid(
+            owner, "generator", "a DPSlicedWassersteinFlow or a GenerativePipeline of private steps", generator
+        )
+    check_target_for(owner, generator, estimator.estimator)
+    target = declared_target(generator)
+    if isinstance(target, Categories) and not target.declared:
+        raise ValueError(
+            f"{owner} needs declared classes: target=Categories([...]). Finding labels has a threshold, and so no "
+            "curve of Renyi divergences."
+        )
+    steps = paying_steps(generator)
+    public = [type(step).__name__ for step in steps if not isinstance(step, PAYING)]
+    if public:
+        raise ValueError(
+            f"The steps {public} of the generator do not pay, and may fail on a row in some trials and not in others. "
+            "Transform the rows before the search, and search with the rest."
+        )
+    for step in (generator, *steps):
+        for parameter in ("ledger", "noise_random_state"):
+            if getattr(step, parameter, None) is not None:
+                raise ValueError(
+                    f"The generator of {owner} must not have a {parameter}: the search has one for all its trials."
+                )
+    for step in steps:
+        Spending.of(step)
+    Parameters.of(clone(steps[-1]))  # a random_state must not move on
+    if isinstance(generator, GenerativePipeline):
+        paying = generator._check_steps()
+        split_budget(owner, generator.epsilon, generator.delta, paying, generator.weights)
+
+
+def give_budget(estimator: TrainOnSynthetic, budget: TrialBudget, mu: float) -> None:
+    """Set the epsilon and delta of a candidate, so that its fit has the noise of a trial."""
+    generator = estimator.generator
+    n_steps = len(paying_steps(generator))
+    if n_steps > budget.n_steps:
+        raise ValueError("A candidate must not have more private steps than the estimator of the search.")
+    if isinstance(generator, GenerativePipeline):
+        kept = STEP_SLACK * n_steps
+        epsilon = budget.epsilon_for(mu, GaussianDPAccountant(), (kept, kept))
+    else:
+        accountant = resolve_accountant(generator.accountant)
+        epsilon = budget.epsilon_for(mu, accountant, (EPSILON_SLACK, DELTA_SLACK))
+    generator.set_params(epsilon=epsilon, delta=budget.delta_each)
+
+
+def state_guarantee(
+    estimator: TrainOnSynthetic, original: Any, guarantee: tuple[float, float], spent: tuple[float, float]
+) -> None:
+    """Let the winner of a search state what the search guarantees: its own noise alone would promise too much.
+
+    Its unfitted generator gets back what the user's has, so that its clones spend that.
+    """
+    epsilon, delta = guarantee
+    estimator.generator.set_params(epsilon=original.epsilon, delta=original.delta)
+    for step in paying_steps(estimator.generator):
+        step.set_params(noise_random_state=None)
+    estimator.privacy_spent_ = spent
+    fitted = estimator.generator_
+    fitted.set_params(epsilon=epsilon, delta=delta)
+    fitted.privacy_spent_ = spent
+    if isinstance(fitted, GenerativePipeline):
+        for name, step in fitted.steps_:
+            if name in fitted.releases_:
+                step.release_ = fitted.releases_[name] = replace(step.release_, epsilon=epsilon, delta=delta)
+                step.privacy_spent_ = spent
+    else:
+        fitted.release_ = replace(fitted.release_, epsilon=epsilon, delta=delta)
