@@ -34,14 +34,16 @@ __all__ = ["PrivacyLedger"]
 
 _ACCOUNTANTS = ("gdp", "zcdp", "rdp", "pld")
 
+Entry = tuple[Event, Part | None]  # what was done, and to which part
 
-def _entry(content: dict[str, Any]) -> tuple[Event, Part | None]:
+
+def _entry(content: dict[str, Any]) -> Entry:
     """Return the event of an entry and the part that it is charged to."""
     by, key = content.get("part", ("", ""))
     return event_from_dict(content["event"]), (str(by), str(key)) if by else None
 
 
-def _entries(rows: list[Row]) -> list[tuple[Event, Part | None]]:
+def _entries(rows: list[Row]) -> list[Entry]:
     return [_entry(json.loads(text)) for _, text, _ in rows[1:]]
 
 
@@ -252,7 +254,8 @@ class PrivacyLedger:
                 raise LedgerError(
                     "This continues a fit on other rows: use the ledger of the same part, or of all rows."
                 )
-            spent, total = self._spent(rows), self._spent(rows, event)
+            entries = _entries(rows)
+            spent, total = self._spent(entries), self._spent([*entries, (event, self._part)])
             if not total <= self.epsilon:
                 raise BudgetExceededError(
                     f"{str(what) or 'This'!r} exceeds the ledger: epsilon = {spent:.6g} of {self.epsilon:g} spent at "
@@ -263,8 +266,7 @@ class PrivacyLedger:
 
         return self._chain.append(checked)
 
-    def _spent(self, rows: list[Row], *more: Event) -> float:
-        entries = [*_entries(rows), *((event, self._part) for event in more)]
+    def _spent(self, entries: list[Entry]) -> float:
         accountant = resolve_accountant(self.accountant)
         return max(float(accountant.epsilon(case, self.delta)) for case in worst_cases(entries, self._part))
 
@@ -281,7 +283,7 @@ class PrivacyLedger:
         epsilon : float
             What the rows have been charged so far.
         """
-        return self._spent(self._chain.read())
+        return self._spent(_entries(self._chain.read()))
 
     def remaining(self) -> float:
         """Return the ledger's epsilon less what is spent; by tight composition a fit may ask for more than that.
@@ -306,7 +308,7 @@ class PrivacyLedger:
         epsilon : float
             At the ledger's delta.
         """
-        return self._spent(self._chain.read(), event)
+        return self._spent([*_entries(self._chain.read()), (event, self._part)])
 
     def affordable(self, delta: float, accountant: str | Accountant = "gdp", *, threshold_delta: float = 0.0) -> float:
         """Return what epsilon a fit may still ask for; by tight composition it can be more than `remaining`.
@@ -364,11 +366,11 @@ class PrivacyLedger:
         import pandas as pd
 
         rows = self._chain.read()
-        table = []
-        for i, (_, text, head) in enumerate(rows[1:], 2):
+        entries, table = _entries(rows), []
+        for i, (_, text, head) in enumerate(rows[1:], 1):
             entry = json.loads(text)
             when, part, event = pd.Timestamp(entry["time"]), "=".join(entry.get("part", ())), json.dumps(entry["event"])
-            table.append((when, entry["what"], part, event, self._spent(rows[:i]), head))
+            table.append((when, entry["what"], part, event, self._spent(entries[:i]), head))
         return pd.DataFrame(table, columns=["time", "what", "part", "event", "epsilon", "head"])
 
     def verify(self, releases: Iterable[Any]) -> None:
