@@ -33,6 +33,10 @@ CONTINUED = (
     "The rows were measured {} times. How much each time may spend was fixed before anything was released. Where it "
     "was decided later, what is guaranteed is the most that might have been spent: the budget of the PrivacyLedger."
 )
+BUDGETS_FIXED = (
+    "How much each of its fits (fit, continue_fit) would spend was decided beforehand, and not by looking at what was "
+    "released in between; if it was, only the budget of a PrivacyLedger is guaranteed."
+)
 ENTROPY = (
     "The entropy of the operating system is random, SHAKE-128 behaves like a random function on secret keys, and "
     "nobody reads the memory of the process."

@@ -228,6 +228,8 @@ def _assumptions(releases: Mapping[str, Release], handed: Sequence[str], public_
         out.append("The number of rows is public: it is the same in neighbouring tables.")
     for name, kind in public_steps.items():
         out.append(f"The step {name!r} ({kind}) learnt nothing from the rows, and maps each row by itself.")
+    if any(len(tally(release.cap).noise_multipliers) > 1 for release in releases.values()):
+        out.append(texts.BUDGETS_FIXED)
     if all(release.private for release in releases.values()):
         out.append(texts.ENTROPY)
     return out

@@ -60,10 +60,14 @@ LOWEST = 0.8
 ROUNDED = 1 + 1e-4
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=[*CASES, "continued"])
 def text(request):
     """All that the auditor gets."""
-    return CASES[request.param].fit(X, Y).privacy_statement().to_json()
+    if request.param == "continued":
+        fitted = flow(target=Categories()).fit(X, Y).continue_fit(X, Y, extra_epsilon=0.5)
+    else:
+        fitted = CASES[request.param].fit(X, Y)
+    return fitted.privacy_statement().to_json()
 
 
 def parts(events, kind):
@@ -198,6 +202,14 @@ def test_what_is_public_is_named(params, said):
     statement = " ".join(str(flow(**params).fit(X, Y).privacy_statement()).split())
     assert said in statement
     assert "Recorded in no PrivacyLedger" in statement
+
+
+def test_a_continued_fit_rests_on_budgets_that_were_decided_beforehand():
+    fitted = flow().fit(X)
+    assert "decided beforehand" not in str(fitted.privacy_statement())
+    statement = fitted.continue_fit(X, extra_epsilon=0.5).privacy_statement()
+    assert statement.epsilon == 1.5
+    assert any("decided beforehand" in said for said in statement.content["assumptions"])
 
 
 def test_seeded_noise_guarantees_nothing():
