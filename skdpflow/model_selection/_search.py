@@ -37,7 +37,6 @@ from skdpflow.model_selection._trial import (
     paying_steps,
     state_guarantee,
 )
-from skdpflow.plan import DELTA_SLACK, EPSILON_SLACK
 
 
 def _best_has(method: str) -> Callable[[Any], bool]:
@@ -264,7 +263,7 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
         scorer = RowScorer(name, X, y, target, self.scoring, neighbours, noise)
         gdp = GaussianDPAccountant()
         mu_score = np.sqrt(budget.score_share) / multiplier
-        epsilon = budget.epsilon_for(mu_score, gdp, (EPSILON_SLACK, DELTA_SLACK))
+        epsilon = budget.epsilon_for(mu_score, gdp)
         part = Budget(epsilon, budget.delta_each, neighbours, gdp, "gdp")
 
         event = budget.event(multiplier)

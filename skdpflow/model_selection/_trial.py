@@ -17,13 +17,12 @@ from skdpflow.accountants import (
     GaussianDPAccountant,
     GaussianEvent,
     RepeatAndSelectEvent,
-    SelectionEvent,
-    ThresholdEvent,
+    SlackEvent,
     calibrate,
 )
 from skdpflow.accountants.base import Accountant, resolve_accountant
 from skdpflow.compose import GenerativePipeline, TrainOnSynthetic
-from skdpflow.compose._budget import STEP_SLACK, split_budget
+from skdpflow.compose._budget import split_budget
 from skdpflow.compose._generators import check_generator_of, check_target_for, declared_target
 from skdpflow.compose._steps import PAYING, is_passthrough
 from skdpflow.domain import Categories
@@ -95,20 +94,27 @@ class TrialBudget:
             self.shape,
             self.slack_epsilon,
         )
-        thresholds = ThresholdEvent((self.delta * (self.n_steps + 1) + self.delta_each) * DELTA_SLACK)
-        count = (score, SelectionEvent(2.0 * self.epsilon * EPSILON_SLACK, "pure")) if self.counts else ()
-        return ComposedEvent((best, *count, thresholds))
+        slack_delta = (self.delta * (self.n_steps + 1) + self.delta_each) * DELTA_SLACK
+        slack = SlackEvent(2.0 * self.epsilon * EPSILON_SLACK, slack_delta)
+        return ComposedEvent((best, *((score,) if self.counts else ()), slack))
 
     def calibrated(self) -> float:
         """Return the noise multiplier of one trial."""
         return calibrate(self.event, self.epsilon, self.delta, "rdp")
 
-    def epsilon_for(self, mu: float, accountant: Accountant, slack: tuple[float, float]) -> float:
+    def epsilon_for(self, mu: float, accountant: Accountant, n_steps: int = 1) -> float:
         """Return the epsilon that stands for a given noise, for an estimator that calibrates with `delta_each`."""
-        kept_epsilon, kept_delta = 1.0 - slack[0], self.delta_each * (1.0 - slack[1])
-        epsilon = accountant.epsilon(GaussianEvent(1.0 / mu), kept_delta) / kept_epsilon
+
+        def exact(epsilon: float) -> tuple[float, float]:
+            """Return what is left of epsilon and delta without slack."""
+            slack = epsilon * n_steps * EPSILON_SLACK
+            return epsilon - slack, self.delta_each * (1.0 - n_steps * DELTA_SLACK) * math.exp(-slack)
+
+        epsilon = 0.0
+        for _ in range(3):  # the slack hardly changes
+            epsilon = accountant.epsilon(GaussianEvent(1.0 / mu), exact(epsilon)[1]) / (1.0 - n_steps * EPSILON_SLACK)
         step = 1e-9
-        while 1.0 / calibrate(GaussianEvent, epsilon * kept_epsilon, kept_delta, accountant) > mu:
+        while 1.0 / calibrate(GaussianEvent, *exact(epsilon), accountant) > mu:
             epsilon *= 1.0 - step
             step *= 2.0
         if epsilon > 2.0 * self.epsilon:
@@ -180,12 +186,9 @@ def give_budget(estimator: TrainOnSynthetic, budget: TrialBudget, mu: float) -> 
     n_steps = len(paying_steps(generator))
     if n_steps > budget.n_steps:
         raise ValueError("A candidate must not have more private steps than the estimator of the search.")
-    if isinstance(generator, GenerativePipeline):
-        kept = STEP_SLACK * n_steps
-        epsilon = budget.epsilon_for(mu, GaussianDPAccountant(), (kept, kept))
-    else:
-        accountant = resolve_accountant(generator.accountant)
-        epsilon = budget.epsilon_for(mu, accountant, (EPSILON_SLACK, DELTA_SLACK))
+    gdp = isinstance(generator, GenerativePipeline)
+    accountant = GaussianDPAccountant() if gdp else resolve_accountant(generator.accountant)
+    epsilon = budget.epsilon_for(mu, accountant, n_steps)
     generator.set_params(epsilon=epsilon, delta=budget.delta_each)
 
 

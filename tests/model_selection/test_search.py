@@ -127,9 +127,9 @@ def test_a_fit_has_the_noise_and_the_slack_of_a_trial(generator, epsilon):
     assert 0.8 * mu < together <= mu
     if generator.get_params().get("accountant") == "gdp":
         assert together > 0.9999 * mu
-    assert sum(s.epsilon for cap in caps for s in cap.selections) < budget.slack_epsilon
-    drawn = sum(cap.threshold_delta for cap in caps)
-    assert drawn * 5.0 * (1 + math.exp(epsilon)) < tally(budget.event(1.0), repetitions=True).threshold_delta
+    assert 0 < sum(cap.slack_epsilon for cap in caps) < budget.slack_epsilon
+    drawn = sum(cap.slack_delta for cap in caps)
+    assert 0 < drawn * 5.0 * (1 + math.exp(epsilon)) < tally(budget.event(1.0), repetitions=True).slack_delta
 
 
 def test_one_debit_before_anything_is_fitted(monkeypatch):
