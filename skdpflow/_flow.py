@@ -591,12 +591,13 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         Returns
         -------
         X : {ndarray, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
-            In the container, with the names, order and dtypes that `fit` was given.
+            In the container, with the names, order and dtypes that `fit` was given. All rows meet the constraints of
+            the domain.
 
         Raises
         ------
         ValueError
-            If the condition is not one of the domain, or has almost no mass under the model.
+            If the condition is not one of the domain, or it or the constraints have almost no mass under the model.
         """
         check_is_fitted(self)
         n, rng = request(type(self).__name__, n_samples, random_state)
@@ -638,8 +639,8 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the model has no target, `y` or a proportion does not fit the classes, or the condition has almost no
-            mass under the model.
+            If the model has no target, `y` or a proportion does not fit the classes, or the condition or the
+            constraints have almost no mass under the model.
         """
         check_is_fitted(self)
         release = self.release_

@@ -34,6 +34,8 @@ def _of_dtype(container: str, dtype: Any) -> Column | str:
         return Categories(list(dtype.categories), ordered=True, nullable=True)
     if kind.startswith(("date", "timestamp")):
         return "dates: Interval('2000-01-01', '2030-12-31', unit='D')"
+    if kind.startswith(("timedelta", "duration", "time")):
+        return "durations or times of day: turn them into numbers first, such as minutes"
     if kind.startswith(("int", "uint", "float", "double", "decimal")):
         return "numbers: Interval(lower, upper)"
     return "values: Categories([...])"

@@ -160,3 +160,23 @@ def test_domains_from_files_dtypes_and_public_samples(tmp_path):
     assert public["bmi"].nullable
     assert public["admitted"].unit == "D"
     assert public["street"] == Categories(sorted(set(ugly(2000)["street"])))
+
+
+@pytest.mark.parametrize("column", [Interval(0, 99), Interval("2024-01-01", "2024-02-01", unit="h")])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pd.Series(pd.to_timedelta(range(24), unit="h")),
+        pd.Series([dt.time(hour) for hour in range(24)]),
+        pl.Series([dt.timedelta(hours=hour) for hour in range(24)]),
+        pl.Series([dt.time(hour) for hour in range(24)]),
+    ],
+    ids=["pandas durations", "pandas times", "polars durations", "polars times"],
+)
+def test_durations_and_times_of_day_are_to_be_numbers(cells, column):
+    frame = pd.DataFrame({"x": cells}) if isinstance(cells, pd.Series) else pl.DataFrame({"x": cells})
+    with pytest.raises((TypeError, ValueError), match=r"urations(,| and) times .*numbers first"):
+        DPSlicedWassersteinFlow(domain={"x": column}).fit(frame)
+    if cells.dtype != object:
+        with pytest.raises(ValueError, match=r"'x' .durations or times of day: turn them into numbers first"):
+            Domain.from_dtypes(frame)

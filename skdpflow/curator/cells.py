@@ -92,7 +92,7 @@ def to_float(values: NDArray[Any], label: str) -> NDArray[np.float64]:
     if not all(missing_type(kind) or _numeric(kind) for kind in kinds):
         raise TypeError(
             f"{label} cannot be read as numbers: a float() argument must be a string or a real number. "
-            "Convert dates, times and nested values to numbers first."
+            "Convert durations, times and nested values to numbers first, and declare dates: Interval(..., unit='D')."
         )
     return np.array([_cell_to_float(value) for value in values.tolist()], dtype=np.float64)
 
@@ -142,5 +142,8 @@ def to_moments(values: NDArray[Any], unit: str, label: str) -> NDArray[np.float6
     except Exception:  # numpy shows the text that is no date
         pass
     if out is None:
-        raise ValueError(f"{label} holds cells that are no dates in ISO form, which its unit {unit!r} asks for.")
+        raise ValueError(
+            f"{label} holds cells that are no dates in ISO form, which its unit {unit!r} asks for. Turn durations and "
+            "times of day into numbers first, such as minutes."
+        )
     return out

@@ -127,7 +127,7 @@ def test_cells_that_are_no_numbers_are_not_shown(cell, kind, match):
 
 @pytest.mark.parametrize("dtype", ["datetime64[s]", "timedelta64[s]"])
 def test_dates_are_no_numbers(dtype):
-    with pytest.raises(TypeError, match="Convert dates, times"):
+    with pytest.raises(TypeError, match="Convert durations, times"):
         codes_of(np.zeros((2, 1), dtype=dtype), Domain({"x0": Interval(0, 1)}))
 
 
