@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, DensityMixin, clone
+from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
@@ -23,28 +22,17 @@ from skdpflow._parameters import (
     same_mechanism,
     set_released,
 )
-from skdpflow._pooling import n_fits, pooled
+from skdpflow._pooling import pooled
+from skdpflow._rows import continued_release, density_of_rows, distance_of_rows, first_release, rehearsed
 from skdpflow._tuning import tune_results
-from skdpflow._validation import check_int, check_real, invalid
-from skdpflow.curator.continued import measure_more
-from skdpflow.curator.gate import admit
-from skdpflow.curator.measure import Budget, measure
-from skdpflow.curator.noise import NoiseSource
+from skdpflow._validation import check_real, invalid
 from skdpflow.domain import Categories, Column
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.mechanisms import Mechanism, resolve_mechanism
-from skdpflow.metrics import sliced_wasserstein_distance
-from skdpflow.planned import FitPlan, Noting, made_up_rows, planned_columns
+from skdpflow.planned import FitPlan
 from skdpflow.release import Release
 from skdpflow.statement import PrivacyStatement
-from skdpflow.transport.constrained import ConditionalDensity
 from skdpflow.transport.decode import decode_target
-from skdpflow.transport.density import log_density
-from skdpflow.transport.facts import Facts
-from skdpflow.transport.scale import inside, numeric_indices, on_common_scale
-
-#: Rows of the synthetic sample that `score` compares with, and number of its directions.
-SCORE_SAMPLES, SCORE_DIRECTIONS = 10_000, 256
 
 
 class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
@@ -218,47 +206,11 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         the whole budget as spent, too.
         """
         given = Parameters.of(self)
-        noise = NoiseSource(given.spending.noise_seed)
         given.spending.warn_if_seeded()
-        release = self._measure(X, y, given, given.mechanism, self.domain, self.target, noise, given.ledger)
+        release = first_release(self, X, y, given)
         if given.verbose:
             print(release.privacy_statement())
         return self._learn(release, given.mechanism)
-
-    def _measure(
-        self,
-        X: Any,
-        y: Any,
-        given: Parameters,
-        mechanism: Any,
-        domain: Any,
-        target: Column | None,
-        noise: NoiseSource,
-        ledger: PrivacyLedger | None = None,
-    ) -> Release:
-        """Check the rows and carry out the plan of a mechanism on them."""
-        # on a copy, so that input that is refused leaves an earlier fit as it was
-        source, spending = admit(copy.copy(self), X, y, domain=domain, target=target), given.spending
-        return measure(
-            source,
-            source.domain,
-            target,
-            mechanism,
-            given.projections,
-            Budget(
-                spending.epsilon,
-                spending.delta,
-                spending.neighbours,
-                spending.accountant,
-                spending.accountant_name,
-                ledger,
-            ),
-            noise,
-            seed=given.seed,
-            transport=given.transport,
-            tuning_share=given.tuning_share,
-            n_jobs=spending.n_jobs,
-        )
 
     def continue_fit(self, X: Any, y: Any = None, *, extra_epsilon: float) -> Self:
         r"""Measure the rows again with a further budget, and improve the model by it.
@@ -310,31 +262,13 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         (0.75, 1e-06)
         """
         check_is_fitted(self)
-        release, given = self.release_, Parameters.of(self)
         extra = check_real(type(self).__name__, "extra_epsilon", extra_epsilon, 0.0)
-        mechanism, _ = same_mechanism(self, release, measures=True)
-        if release.ledger is not None and given.ledger is None:
-            raise ValueError(
-                "The release was debited from a ledger: set the 'ledger' parameter to it, so that this is too."
-            )
-        noise = NoiseSource(given.spending.noise_seed, stream=n_fits(release))
+        given, (mechanism, _) = Parameters.of(self), same_mechanism(self, self.release_, measures=True)
         given.spending.warn_if_seeded()
-        source = admit(self, X, y, domain=release.domain, target=release.target, reset=False)
-        epsilon, accountant, named = release.epsilon + extra, given.spending.accountant, given.spending.accountant_name
-        budget = Budget(epsilon, release.delta, release.neighbours, accountant, named, given.ledger)
-        better = measure_more(
-            source,
-            release,
-            mechanism,
-            given.projections,
-            budget,
-            noise,
-            tuning_share=given.tuning_share,
-            n_jobs=given.spending.n_jobs,
-        )
+        release = continued_release(self, X, y, given, mechanism, extra)
         if given.verbose:
-            print(better.privacy_statement())
-        return self._learn(better, mechanism)
+            print(release.privacy_statement())
+        return self._learn(release, mechanism)
 
     def plan(self, *, n_guess: int, n_features: int | None = None, n_classes: int | None = None) -> FitPlan:
         """Tell what `fit` would measure and how accurate that would be; sees no data and spends nothing.
@@ -373,14 +307,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         >>> print(str(plan).splitlines()[0])
         (epsilon, delta) = (1, 1e-06), neighbours: add-remove, mechanism: marginals
         """
-        name = type(self).__name__
-        n = check_int(name, "n_guess", n_guess, 1)
-        width, domain, target = planned_columns(name, self.domain, self.target, n_features, n_classes)
-        given = Parameters.of(clone(self))  # a random_state must not move on
-        rehearsed = Noting(given.mechanism)
-        X, y = made_up_rows(n, width, domain, target, n_classes)
-        release = self._measure(X, y, given, rehearsed, domain, target, NoiseSource(0))
-        return FitPlan.of(release, rehearsed.rounds, n)
+        return rehearsed(self, n_guess, n_features, n_classes)
 
     def _learn(self, release: Release, mechanism: Mechanism) -> Self:
         """Set every fitted attribute from a Release."""
@@ -677,19 +604,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
             At most 0.
         """
         check_is_fitted(self)
-        source = admit(self, X, domain=self.domain_, reset=False)
-        seed = int(self.release_.transport["seed"])
-        rng = np.random.default_rng(seed)
-        positions, _ = draw_positions(self._model, self.release_, SCORE_SAMPLES, rng)
-        numeric = numeric_indices(self.domain_)
-        real, synthetic = on_common_scale(
-            np.concatenate([source.numbers(*span, numeric) for span in source.spans()]),
-            np.concatenate([codes for _, codes, _ in source.blocks(self.domain_)]),
-            positions,
-            self.domain_,
-            clip="bounds" not in self.release_,
-        )
-        return -sliced_wasserstein_distance(real, synthetic, n_projections=SCORE_DIRECTIONS, seed=seed)
+        return -distance_of_rows(self, X, self._model)
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         r"""Log-density of rows under the learned model.
@@ -722,20 +637,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         the share that meets all, of rows with the same class, gaps and labels in a fixed public sample.
         """
         check_is_fitted(self)
-        facts = Facts.of(self.domain_, self.release_.schema)
-        conditional = None if facts is None else ConditionalDensity(self._model, facts)
-        source = admit(self, X, domain=self.domain_, reset=False)
-        out = []
-        for start, stop in source.spans():
-            codes, _ = source.block(start, stop, self.domain_)
-            x = source.numbers(start, stop, numeric_indices(self.domain_))
-            if conditional is None:
-                density = log_density(self._model, codes, self.domain_)
-            else:
-                density = conditional.log_density(codes, x, self.domain_)
-            density[~inside(x, self.domain_)] = -np.inf
-            out.append(density)
-        return np.concatenate(out)
+        return density_of_rows(self, X, self._model)
 
     def __sklearn_tags__(self) -> Tags:
         """Tell scikit-learn that two fits differ, since each draws fresh noise, and whether values may be missing."""

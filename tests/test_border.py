@@ -18,7 +18,7 @@ import pytest
 from scipy import sparse
 
 import skdpflow
-import skdpflow._flow
+import skdpflow._rows
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, Release
 from skdpflow.accountants import FitLedger, GaussianDPAccountant
 from skdpflow.curator import measure as measuring
@@ -32,7 +32,7 @@ from skdpflow.schema import schema_of
 PACKAGE = Path(skdpflow.__file__).parent
 #: The modules that may hand rows to the curator.
 DOORS = {
-    "_flow.py",
+    "_rows.py",
     "preprocessing/_base.py",
     "compose/_steps.py",
     "model_selection/_score.py",
@@ -193,7 +193,7 @@ def test_with_one_release_unrelated_rows_give_one_model(monkeypatch, shape):
     X, y = data_for(shape, 0, 150)
     release = flow_for(shape).fit(X, y).release_
     calls = []
-    monkeypatch.setattr(skdpflow._flow, "measure", lambda *args, **kwargs: calls.append(1) or release)
+    monkeypatch.setattr(skdpflow._rows, "measure", lambda *args, **kwargs: calls.append(1) or release)
     prints = []
     for seed, n in ((1, 40), (2, 400)):
         flow = flow_for(shape)

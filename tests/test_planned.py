@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
 
-import skdpflow._flow
+import skdpflow._rows
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, FitPlan, Interval
 from skdpflow.exceptions import PrivacyLeakWarning
 from skdpflow.mechanisms import MarginalsMechanism, RecordsMechanism
@@ -114,7 +114,7 @@ def test_planning_leaves_the_flow_as_it_was(monkeypatch):
     flow.plan(n_guess=100, n_features=7)  # another number of columns than it was fitted with
     assert flow.release_ is release
     assert flow.n_features_in_ == 2
-    monkeypatch.setattr(skdpflow._flow, "measure", None)
+    monkeypatch.setattr(skdpflow._rows, "measure", None)
     with pytest.raises(TypeError):  # it is the very function of fit that plans
         flow.plan(n_guess=100, n_features=2)
 

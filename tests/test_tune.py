@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-import skdpflow._flow
+import skdpflow._rows
 from skdpflow import Categories, DPSlicedWassersteinFlow, Interval, Release
 from skdpflow._pooling import pooled
 from skdpflow._tuning import (
@@ -104,7 +104,7 @@ def test_a_continued_fit_measures_them_again_or_for_the_first_time():
 
 def test_it_looks_at_no_row_and_spends_nothing(monkeypatch, fitted):
     for name in ("admit", "measure", "measure_more", "NoiseSource"):
-        monkeypatch.setattr(skdpflow._flow, name, None)
+        monkeypatch.setattr(skdpflow._rows, name, None)
     model = DPSlicedWassersteinFlow.from_release(fitted.release_)
     assert model.tune(GRID) is model
     assert model.privacy_spent_ == fitted.privacy_spent_

@@ -1,0 +1,221 @@
+"""Where the rows of a table come in: all that a flow does with them. What it keeps of them is a Release."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from skdpflow._drawing import draw_positions
+from skdpflow._parameters import Parameters
+from skdpflow._pooling import n_fits
+from skdpflow._validation import check_int
+from skdpflow.curator.continued import measure_more
+from skdpflow.curator.gate import admit
+from skdpflow.curator.measure import Budget, measure
+from skdpflow.curator.noise import NoiseSource
+from skdpflow.domain import Column
+from skdpflow.ledger import PrivacyLedger
+from skdpflow.metrics import sliced_wasserstein_distance
+from skdpflow.planned import FitPlan, Noting, made_up_rows, planned_columns
+from skdpflow.release import Release
+from skdpflow.transport.constrained import ConditionalDensity
+from skdpflow.transport.density import log_density
+from skdpflow.transport.facts import Facts
+from skdpflow.transport.model import Model
+from skdpflow.transport.scale import inside, numeric_indices, on_common_scale
+
+#: Rows of the synthetic sample that `score` compares with, and number of its directions.
+SCORE_SAMPLES, SCORE_DIRECTIONS = 10_000, 256
+
+
+def first_release(estimator: Any, X: Any, y: Any, given: Parameters) -> Release:
+    """Measure rows for the first time.
+
+    Parameters
+    ----------
+    estimator : DPSlicedWassersteinFlow
+        Whose domain and target describe the rows.
+    X, y : array-like
+        The rows.
+    given : Parameters
+        Of the estimator.
+
+    Returns
+    -------
+    release : Release
+    """
+    noise = NoiseSource(given.spending.noise_seed)
+    return _measured(
+        estimator, X, y, given, given.mechanism, estimator.domain, estimator.target, noise, ledger=given.ledger
+    )
+
+
+def _measured(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    given: Parameters,
+    mechanism: Any,
+    domain: Any,
+    target: Column | None,
+    noise: NoiseSource,
+    *,
+    ledger: PrivacyLedger | None = None,
+) -> Release:
+    """Check the rows and carry out the plan of a mechanism on them."""
+    # on a copy, so that input that is refused leaves an earlier fit as it was
+    source = admit(copy.copy(estimator), X, y, domain=domain, target=target)
+    return measure(
+        source,
+        source.domain,
+        target,
+        mechanism,
+        given.projections,
+        _budget(given, given.spending.epsilon, given.spending.delta, given.spending.neighbours, ledger),
+        noise,
+        seed=given.seed,
+        transport=given.transport,
+        tuning_share=given.tuning_share,
+        n_jobs=given.spending.n_jobs,
+    )
+
+
+def _budget(given: Parameters, epsilon: float, delta: float, neighbours: str, ledger: PrivacyLedger | None) -> Budget:
+    return Budget(epsilon, delta, neighbours, given.spending.accountant, given.spending.accountant_name, ledger)
+
+
+def continued_release(estimator: Any, X: Any, y: Any, given: Parameters, mechanism: Any, extra: float) -> Release:
+    """Measure rows again with a further epsilon.
+
+    Parameters
+    ----------
+    estimator : DPSlicedWassersteinFlow
+        Fitted.
+    X, y : array-like
+        The rows.
+    given : Parameters
+        Of the estimator; domain, target, relation and delta are those of its Release.
+    mechanism : Mechanism
+        That of the Release.
+    extra : float
+        Added to the epsilon of the Release.
+
+    Returns
+    -------
+    release : Release
+        Of all measurements.
+
+    Raises
+    ------
+    ValueError
+        If the Release was debited from a ledger and there is none now.
+    """
+    release = estimator.release_
+    if release.ledger is not None and given.ledger is None:
+        raise ValueError(
+            "The release was debited from a ledger: set the 'ledger' parameter to it, so that this is too."
+        )
+    return measure_more(
+        admit(estimator, X, y, domain=release.domain, target=release.target, reset=False),
+        release,
+        mechanism,
+        given.projections,
+        _budget(given, release.epsilon + extra, release.delta, release.neighbours, given.ledger),
+        NoiseSource(given.spending.noise_seed, stream=n_fits(release)),
+        tuning_share=given.tuning_share,
+        n_jobs=given.spending.n_jobs,
+    )
+
+
+def rehearsed(estimator: Any, n_guess: int, n_features: int | None, n_classes: int | None) -> FitPlan:
+    """Carry out a fit on made-up rows.
+
+    Parameters
+    ----------
+    estimator : DPSlicedWassersteinFlow
+        Fitted or not; it is left as it is.
+    n_guess : int
+        Number of rows.
+    n_features, n_classes : int or None
+        Sizes that the parameters do not tell.
+
+    Returns
+    -------
+    plan : FitPlan
+    """
+    name = type(estimator).__name__
+    n = check_int(name, "n_guess", n_guess, 1)
+    width, domain, target = planned_columns(name, estimator.domain, estimator.target, n_features, n_classes)
+    given = Parameters.of(clone(estimator))  # a random_state must not move on
+    noting = Noting(given.mechanism)
+    X, y = made_up_rows(n, width, domain, target, n_classes)
+    release = _measured(estimator, X, y, given, noting, domain, target, NoiseSource(0))
+    return FitPlan.of(release, noting.rounds, n)
+
+
+def distance_of_rows(estimator: Any, X: Any, model: Model) -> float:
+    """Sliced Wasserstein-2 distance of rows to a synthetic sample.
+
+    Parameters
+    ----------
+    estimator : DPSlicedWassersteinFlow
+        Fitted.
+    X : array-like
+        The rows.
+    model : Model
+        Its model.
+
+    Returns
+    -------
+    distance : float
+    """
+    domain, release = estimator.domain_, estimator.release_
+    source = admit(estimator, X, domain=domain, reset=False)
+    seed = int(release.transport["seed"])
+    positions, _ = draw_positions(model, release, SCORE_SAMPLES, np.random.default_rng(seed))
+    numeric = numeric_indices(domain)
+    real, synthetic = on_common_scale(
+        np.concatenate([source.numbers(*span, numeric) for span in source.spans()]),
+        np.concatenate([codes for _, codes, _ in source.blocks(domain)]),
+        positions,
+        domain,
+        clip="bounds" not in release,
+    )
+    return sliced_wasserstein_distance(real, synthetic, n_projections=SCORE_DIRECTIONS, seed=seed)
+
+
+def density_of_rows(estimator: Any, X: Any, model: Model) -> NDArray[np.float64]:
+    """Log-density of rows.
+
+    Parameters
+    ----------
+    estimator : DPSlicedWassersteinFlow
+        Fitted.
+    X : array-like
+        The rows.
+    model : Model
+        Its model.
+
+    Returns
+    -------
+    log_density : ndarray of shape (n_samples,)
+    """
+    domain = estimator.domain_
+    facts = Facts.of(domain, estimator.release_.schema)
+    conditional = None if facts is None else ConditionalDensity(model, facts)
+    source = admit(estimator, X, domain=domain, reset=False)
+    out = []
+    for start, stop in source.spans():
+        codes, _ = source.block(start, stop, domain)
+        x = source.numbers(start, stop, numeric_indices(domain))
+        if conditional is None:
+            density = log_density(model, codes, domain)
+        else:
+            density = conditional.log_density(codes, x, domain)
+        density[~inside(x, domain)] = -np.inf
+        out.append(density)
+    return np.concatenate(out)
