@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from itertools import zip_longest
 from typing import TYPE_CHECKING, get_args
 
@@ -11,10 +12,12 @@ from skdpflow.accountants.events import (
     ComposedEvent,
     Event,
     NonPrivateEvent,
+    RepeatAndSelectEvent,
     SelectionKind,
     flatten_event,
 )
 from skdpflow.accountants.gaussian import GaussianDPAccountant, total_mu
+from skdpflow.accountants.renyi import RenyiAccountant
 from skdpflow.exceptions import ReleaseError
 
 if TYPE_CHECKING:
@@ -39,9 +42,11 @@ def covers(larger: Event, smaller: Event, *, rounding: float = _ROUNDING) -> boo
     covers : bool
         True if the Gaussian parts of `larger` have at least as large a mu, its thresholds as large a delta, its slack
         is at least as large, and each selection of `smaller` has one of its own in `larger`, of the same kind and of no
-        smaller epsilon.
+        smaller epsilon; repeated trials have their equals.
     """
-    whole, part = tally(larger), tally(smaller)
+    whole, part = tally(larger, repetitions=True), tally(smaller, repetitions=True)
+    if Counter(part.repetitions) - Counter(whole.repetitions):
+        return False
     for kind in get_args(SelectionKind):
         given, asked = (
             sorted((s.epsilon for s in t.selections if s.kind == kind), reverse=True) for t in (whole, part)
@@ -55,6 +60,22 @@ def covers(larger: Event, smaller: Event, *, rounding: float = _ROUNDING) -> boo
         and part.slack_delta <= whole.slack_delta * rounding
         and part.non_private <= whole.non_private
     )
+
+
+def together(caps: Iterable[Event]) -> ComposedEvent:
+    """Return what several Releases were allowed; what a search was allowed counts once for all that came of it."""
+    distinct: list[Event] = []
+    searches: list[Event] = []
+    for cap in caps:
+        searched = any(isinstance(part, RepeatAndSelectEvent) for part in flatten_event(cap))
+        (searches if searched else distinct).append(cap)
+    return ComposedEvent((*distinct, *dict.fromkeys(searches)))
+
+
+def of_one_trial(cap: Event) -> ComposedEvent:
+    """Return what a model measured at most that is the best of many trials: one of them."""
+    parts = flatten_event(cap)
+    return ComposedEvent(tuple(part.event if isinstance(part, RepeatAndSelectEvent) else part for part in parts))
 
 
 def check_consistency(release: Release) -> None:
@@ -80,12 +101,14 @@ def check_consistency(release: Release) -> None:
     measured = ComposedEvent(tuple(m.event for m in release.measurements))
     if Counter(flatten_event(measured)) != Counter(flatten_event(release.event)):
         raise ReleaseError("The event of the file is not that of its measurements.")
-    spent, cap = tally(release.event), tally(release.cap)
+    spent, cap = tally(release.event), tally(of_one_trial(release.cap))
     if total_mu(spent) > cap.gaussian_mu * _ROUNDING or spent.threshold_delta > cap.threshold_delta * _ROUNDING:
         raise ReleaseError("The measurements of the file exceed its cap.")
-    # exact for Gaussian noise, so no valid accountant that calibrated the cap can have found less
     allowed = ComposedEvent(tuple(e for e in flatten_event(release.cap) if not isinstance(e, NonPrivateEvent)))
-    if GaussianDPAccountant().epsilon(allowed, release.delta) > release.epsilon * _ROUNDING:
+    # exact for Gaussian noise, so no valid accountant that calibrated the cap can have found less
+    searched = bool(tally(allowed, repetitions=True).repetitions)
+    judge = RenyiAccountant() if searched else GaussianDPAccountant()
+    if judge.epsilon(allowed, release.delta) > release.epsilon * _ROUNDING:
         raise ReleaseError("The cap of the file costs more than the epsilon and delta that it states.")
     if cap.non_private == release.private or spent.non_private:
         raise ReleaseError("The file contradicts itself on whether its noise is private.")

@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 from skdpflow._prepaid import Prepaid
 from skdpflow._validation import check_choice, check_generator, check_int, check_real, invalid
-from skdpflow.accountants.base import Accountant, accountant_name, resolve_accountant
+from skdpflow.accountants.base import Accountant, accountant_name, resolve_accountant, tally
 from skdpflow.domain import Categories, Interval, resolve_domain
 from skdpflow.exceptions import PrivacyLeakWarning
 from skdpflow.ledger import PrivacyLedger
@@ -73,6 +73,11 @@ def same_mechanism(estimator: Any, release: Release, *, measures: bool = False) 
         )
     free = tuple(getattr(mechanism, "refit_params", ()))
     if measures:
+        if tally(release.cap, repetitions=True).repetitions:
+            raise ValueError(
+                "The release is the best of many trials, and its guarantee is not that of its own noise, which a "
+                "further fit would add to. Call fit with the parameters that were found, or search with refit=True."
+            )
         if not callable(getattr(mechanism, "continue_plan", None)):
             raise ValueError(
                 f"The mechanism {name!r} cannot improve a release: it has no method 'continue_plan'. Call fit with a "

@@ -17,13 +17,14 @@ SEEDED = (
     "guaranteed; this is for tests and benchmarks only."
 )
 RECOMPUTE = (
-    "Add up the slacks in the caps of all steps, to s in epsilon and d in delta: what floating-point arithmetic may "
-    "add. Compose Gaussian mechanisms with the noise multipliers in the caps at (delta - d) exp(-s), less the deltas "
-    "of all thresholds in them: their epsilon plus s is at most that of the guarantee. In each step, the events of "
-    "the measurements lie within the cap: the squares of their mu add up to at most the sum of 1 / multiplier^2. A "
-    "measurement's mu is its sensitivity over its largest noise scale; coordinates with less noise have a sensitivity "
-    "that is smaller in proportion. A choice with Gumbel noise of that scale has epsilon = 2 sensitivity / scale, "
-    "bounded range, and mu = -2 Phi^-1(1 / (1 + exp(epsilon / 2)))."
+    "cap is all that was allowed. Add up its slacks, to s in epsilon and d in delta: what arithmetic in floats may "
+    "add. Compose Gaussian mechanisms with its noise multipliers at (delta - d) exp(-s), less the deltas of all its "
+    "thresholds: their epsilon plus s is at most that of the guarantee. The best of repeated trials adds a curve of "
+    "Renyi divergences (Papernot, Steinke 2022). In each step, the events of the measurements lie within its own cap: "
+    "the squares of their mu add up to at most the sum of 1 / multiplier^2. A measurement's mu is its sensitivity over "
+    "its largest noise scale; coordinates with less noise have a sensitivity that is smaller in proportion. A choice "
+    "with Gumbel noise of that scale has epsilon = 2 sensitivity / scale, bounded range, and mu = -2 Phi^-1(1 / (1 + "
+    "exp(epsilon / 2)))."
 )
 ONE_ROW_EACH = (
     "One person has at most one row. Whoever has k rows is protected less: mu is k times as large, and what is said of "
@@ -33,9 +34,14 @@ CONTINUED = (
     "The rows were measured {} times. How much each time may spend was fixed before anything was released. Where it "
     "was decided later, what is guaranteed is the most that might have been spent: the budget of the PrivacyLedger."
 )
-BUDGETS_FIXED = (
-    "How much each of its fits (fit, continue_fit) would spend was decided beforehand, and not by looking at what was "
-    "released in between; if it was, only the budget of a PrivacyLedger is guaranteed."
+SEARCHED = (
+    "It is the best of a random number of trials. How many there were, how the others did, and how long the search "
+    "took, was shown to nobody."
+)
+REPEATED = (
+    "Of a random number of trials with the same noise the best by a noisy score was released. The Renyi divergences of "
+    "the whole follow from those of one trial, and add to those of other events: Papernot, Steinke (2022), "
+    "Hyperparameter tuning with Renyi differential privacy."
 )
 ENTROPY = (
     "The entropy of the operating system is random, SHAKE-128 behaves like a random function on secret keys, and "

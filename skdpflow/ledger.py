@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from skdpflow._chain import Chain, Row
-from skdpflow._consistency import covers
+from skdpflow._consistency import covers, together
 from skdpflow._parts import Part, worst_cases
 from skdpflow._validation import check_choice, check_real, invalid
 from skdpflow.accountants import (
@@ -403,7 +403,7 @@ class PrivacyLedger:
             # a copy with another transport is the same fit, and has the same noise
             fit = tuple((m.name, m.values.tobytes()) for m in release.measurements)
             caps.setdefault(release.ledger, {})[fit] = release.cap
-            charged = ComposedEvent(tuple(caps[release.ledger].values()))
+            charged = together(caps[release.ledger].values())
             if release.neighbours != self.neighbours or not covers(entries[release.ledger], charged):
                 raise LedgerError(
                     f"The debit of release {i} is smaller than what its fit was allowed (its cap, under "

@@ -13,8 +13,9 @@ import numpy as np
 
 from skdpflow import _statement_texts as texts
 from skdpflow._archive import plain
+from skdpflow._consistency import of_one_trial, together
 from skdpflow.accountants.base import tally
-from skdpflow.accountants.events import ComposedEvent, Event, event_to_dict, flatten_event
+from skdpflow.accountants.events import Event, event_to_dict, flatten_event
 from skdpflow.accountants.gaussian import total_mu
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class PrivacyStatement:
         *,
         handed: Sequence[str] = (),
         public_steps: Mapping[str, str] | None = None,
+        beside: Event | None = None,
     ) -> PrivacyStatement:
         """State what some Releases guarantee together.
 
@@ -83,6 +85,8 @@ class PrivacyStatement:
             Steps whose domain was released by a step before.
         public_steps : mapping of str to str or None, default=None
             Steps that spend nothing, with their class.
+        beside : Event or None, default=None
+            What was done beside the Releases, as far as it counts.
 
         Returns
         -------
@@ -90,7 +94,8 @@ class PrivacyStatement:
         """
         private = all(release.private for release in releases.values())
         neighbours = next(iter(releases.values())).neighbours
-        cap = tally(ComposedEvent(tuple(release.cap for release in releases.values())))
+        whole = together([release.cap for release in releases.values()] + ([] if beside is None else [beside]))
+        cap = tally(whole, repetitions=True)
         content = {
             "format": "skdpflow-privacy-statement",
             "format_version": STATEMENT_VERSION,
@@ -105,7 +110,8 @@ class PrivacyStatement:
                 "trust": texts.TRUST,
             },
             "composition": {
-                "mu": cap.gaussian_mu,
+                "cap": _counted(whole),
+                "mu": None if cap.repetitions else cap.gaussian_mu,
                 "threshold_delta": cap.threshold_delta,
                 "slack": {"epsilon": cap.slack_epsilon, "delta": cap.slack_delta},
                 "recompute": texts.RECOMPUTE,
@@ -178,7 +184,7 @@ def _step(name: str, release: Release, *, handed: bool) -> dict[str, Any]:
 
 def _measurement(m: Measurement, release: Release) -> dict[str, Any]:
     adds, formulas, reference = texts.KINDS.get(m.kind, texts.UNKNOWN_KIND)
-    cap = tally(release.cap).gaussian_mu
+    cap = tally(of_one_trial(release.cap)).gaussian_mu
     return {
         "name": m.name,
         "kind": m.kind,
@@ -211,8 +217,6 @@ def _assumptions(releases: Mapping[str, Release], handed: Sequence[str], public_
         out.append(f"Public by declaration{of}: {release.schema.container} rows with the columns {shown}; their types.")
         if "bounds" not in release:
             out.append(f"The domain{of} was declared, and not read off the rows.")
-        if release.domain.constraints:
-            out.append(f"The constraints{of} were declared: {'; '.join(release.domain.constraints)}.")
         out += [f"In every row{of}, as declared: {fact}" for fact in release.domain.constraints]
     for release in releases.values():
         if release.numeric_target:
@@ -222,14 +226,15 @@ def _assumptions(releases: Mapping[str, Release], handed: Sequence[str], public_
         if any(m.kind == "records" for m in release.measurements):
             of_classes = "" if release.classes is None else " of each class"
             out.append(f"As records are released, the number of rows{of_classes} is public.")
-        if (n_fits := len(tally(release.cap).noise_multipliers)) > 1:
-            out.append(texts.CONTINUED.format(n_fits))
+        cap = tally(release.cap, repetitions=True)
+        if len(cap.noise_multipliers) > 1:
+            out.append(texts.CONTINUED.format(len(cap.noise_multipliers)))
+        if cap.repetitions and texts.SEARCHED not in out:
+            out.append(texts.SEARCHED)
     if next(iter(releases.values())).neighbours == "replace-one":
         out.append("The number of rows is public: it is the same in neighbouring tables.")
     for name, kind in public_steps.items():
         out.append(f"The step {name!r} ({kind}) learnt nothing from the rows, and maps each row by itself.")
-    if any(len(tally(release.cap).noise_multipliers) > 1 for release in releases.values()):
-        out.append(texts.BUDGETS_FIXED)
     if all(release.private for release in releases.values()):
         out.append(texts.ENTROPY)
     return out
@@ -261,12 +266,13 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
     lines += ["", "Accounting:"]
     for formula in dict.fromkeys(step["accountant"]["formula"] for step in steps):
         lines += _wrapped(formula, "  - ", "    ")
-    lines += _wrapped(
-        f"All caps together: mu = {composition['mu']:.6g}; thresholds: delta = {composition['threshold_delta']:.3g}; "
-        f"held back for floating-point arithmetic: epsilon = {slack['epsilon']:.3g}, delta = {slack['delta']:.3g}.",
-        "  - ",
-        "    ",
-    )
+    if composition["mu"] is None:
+        lines += _wrapped(texts.REPEATED, "  - ", "    ")
+        total = _in_words(composition["cap"])
+    else:
+        total = f"mu = {composition['mu']:.6g}; thresholds: delta = {composition['threshold_delta']:.3g}"
+    held = f"epsilon = {slack['epsilon']:.3g}, delta = {slack['delta']:.3g}"
+    lines += _wrapped(f"All caps together: {total}; held back for floating-point arithmetic: {held}.", "  - ", "    ")
     lines += ["", "Sensitivity (L2, by what one row adds):"]
     kinds = {m["kind"]: m for step in steps for m in step["measurements"]}
     for kind, m in kinds.items():
@@ -295,12 +301,16 @@ def _wrapped(text: str, first: str, further: str = "") -> list[str]:
 def _in_words(events: Sequence[Mapping[str, Any]]) -> str:
     parts = []
     for event in events:
-        values = [
-            f"{v:.6g}" if isinstance(v, float) else str(v) for k, v in event.items() if k not in ("event", "times")
-        ]
+        values = [_in_word(v) for k, v in event.items() if k not in ("event", "times")]
         times = f"{event['times']} times " if event["times"] > 1 else ""
         parts.append(f"{times}{event['event']}({', '.join(values)})")
     return ", ".join(parts)
+
+
+def _in_word(value: Any) -> str:
+    if isinstance(value, Mapping):  # one of many trials
+        return _in_words([{"times": 1, **part} for part in value.get("events", [value])])
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _table(measurements: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -4,13 +4,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from skdpflow._consistency import covers
+from skdpflow._consistency import covers, of_one_trial, together
 from skdpflow.accountants import (
     ComposedEvent,
     GaussianDPAccountant,
     GaussianEvent,
     NonPrivateEvent,
     RenyiAccountant,
+    RepeatAndSelectEvent,
     SelectionEvent,
     SlackEvent,
     ThresholdEvent,
@@ -47,6 +48,17 @@ def test_a_composition_covers_its_parts_and_nothing_covers_more_than_itself(a, b
 def test_what_covers_is_never_cheaper(accountant, larger, smaller):
     assume(covers(larger, smaller))
     assert accountant.epsilon(smaller, 1e-5) <= accountant.epsilon(larger, 1e-5) * (1 + 1e-6)
+
+
+def test_what_a_search_was_allowed_counts_once_for_all_that_came_of_it():
+    search = ComposedEvent((RepeatAndSelectEvent(GaussianEvent(4.0), 3.0), SlackEvent(0.01, 1e-9)))
+    fit = GaussianEvent(8.0)
+    assert together([search, fit, search, fit]) == ComposedEvent((fit, fit, search))
+    assert covers(ComposedEvent((search, fit)), together([search, search]))
+    assert not covers(fit, search)
+    assert not covers(search, ComposedEvent((search, search)))
+    assert not covers(ComposedEvent((RepeatAndSelectEvent(GaussianEvent(4.0), 9.0), SlackEvent(1.0, 0.1))), search)
+    assert of_one_trial(search) == ComposedEvent((GaussianEvent(4.0), SlackEvent(0.01, 1e-9)))
 
 
 def test_kinds_do_not_cover_each_other():

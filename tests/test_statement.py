@@ -6,7 +6,8 @@ import warnings
 
 import numpy as np
 import pytest
-from dp_accounting import GaussianDpEvent
+from dp_accounting import ComposedDpEvent, GaussianDpEvent
+from dp_accounting.dp_event import RepeatAndSelectDpEvent
 from dp_accounting.pld import PLDAccountant
 from dp_accounting.rdp import RdpAccountant
 from scipy.stats import norm
@@ -20,6 +21,7 @@ from skdpflow.compose import DPOversampler, GenerativePipeline, TrainOnSynthetic
 from skdpflow.curator import measure
 from skdpflow.exceptions import PrivacyLeakWarning
 from skdpflow.mechanisms import RecordsMechanism
+from skdpflow.model_selection import DPSearchCV
 from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScaler
 
 X = np.random.default_rng(0).uniform(size=(3000, 3))
@@ -98,7 +100,7 @@ def from_noise(m):
 
 
 def caps(content):
-    return [event for step in content["steps"] for event in step["cap"]]
+    return content["composition"]["cap"]
 
 
 def measured(content):
@@ -125,9 +127,8 @@ def test_an_auditor_recomputes_the_guarantee_from_the_json(text):
 def test_an_auditor_finds_too_little_noise(text):
     content = json.loads(text)
     stated = content["guarantee"]
-    for step in content["steps"]:
-        for event in step["cap"]:
-            event["noise_multiplier"] = 0.7 * event.get("noise_multiplier", 0.0)
+    for event in caps(content):
+        event["noise_multiplier"] = 0.7 * event.get("noise_multiplier", 0.0)
     assert epsilon_of(caps(content), stated["delta"], PLDAccountant()) > 1.05 * stated["epsilon"]
 
 
@@ -188,7 +189,7 @@ def test_the_text_says_what_the_json_says():
     ("params", "said"),
     [
         ({}, "The domain was declared"),
-        ({"domain": CONSTRAINED}, "The constraints were declared: a <= b."),
+        ({"domain": CONSTRAINED}, "In every row, as declared: a <= b"),
         ({"target": LABELS}, "The classes were declared, and not read off the rows: [0, 1]"),
         ({"target": Interval(0, 1)}, "The interval of the target was declared"),
         (
@@ -206,10 +207,10 @@ def test_what_is_public_is_named(params, said):
 
 def test_a_continued_fit_rests_on_budgets_that_were_decided_beforehand():
     fitted = flow().fit(X)
-    assert "decided beforehand" not in str(fitted.privacy_statement())
+    assert "was fixed before" not in str(fitted.privacy_statement())
     statement = fitted.continue_fit(X, extra_epsilon=0.5).privacy_statement()
     assert statement.epsilon == 1.5
-    assert any("decided beforehand" in said for said in statement.content["assumptions"])
+    assert any("was fixed before anything was released" in said for said in statement.content["assumptions"])
 
 
 def test_seeded_noise_guarantees_nothing():
@@ -249,6 +250,55 @@ def test_what_is_made_of_a_generator_states_its_guarantee():
     oversampler.fit_resample(X, Y)
     for model in (*made.values(), oversampler):
         assert model.privacy_statement() == model.generator_.privacy_statement()
+
+
+def searched(generator, ledger=None, **params):
+    model = TrainOnSynthetic(LogisticRegression(), generator, n_samples=200)
+    given = {"n_iter": 2, "epsilon": 3.0, "max_rows": 50, "distribution": "truncated-negative-binomial", **params}
+    return DPSearchCV(model, {"estimator__C": [0.1, 1.0]}, ledger=ledger, **given).fit(X[:300], Y[:300])
+
+
+STEPS = [("scale", DPStandardScaler(domain=(0, 1))), ("flow", flow(domain=None, target=LABELS))]
+
+
+@pytest.mark.parametrize("generator", [flow(target=LABELS), GenerativePipeline(STEPS)], ids=["flow", "pipeline"])
+def test_the_winner_of_a_search_states_what_the_search_was_allowed(generator):
+    ledger = PrivacyLedger(epsilon=3.0, delta=1e-6, accountant="rdp")
+    best = searched(generator, ledger)
+    releases = getattr(best.best_estimator_.generator_, "releases_", {}) or {
+        "fit": best.best_estimator_.generator_.release_
+    }
+    ledger.verify(releases.values())
+    for release in releases.values():
+        file = io.BytesIO()
+        release.save(file)
+        assert Release.load(io.BytesIO(file.getvalue())).cap == release.cap == best.event_
+    statement = best.privacy_statement()
+    assert statement == best.best_estimator_.privacy_statement()
+    assert "best of a random number of trials" in str(statement)
+    assert f"Recorded in a PrivacyLedger: {next(iter(releases.values())).ledger}" in str(statement)
+    content = json.loads(statement.to_json())
+    events, accountant = content["composition"]["cap"], renyi()
+    (repeated,) = parts(events, "repeat-and-select")
+    trial = ComposedDpEvent([GaussianDpEvent(e["noise_multiplier"]) for e in repeated["trial"]["events"]])
+    accountant.compose(RepeatAndSelectDpEvent(trial, repeated["mean"], repeated["shape"]))
+    assert LOWEST * 3.0 <= epsilon_of(events, 1e-6, accountant) <= 3.0 * ROUNDED
+    assert 0.5 < sum(m["share"] for step in content["steps"] for m in step["measurements"]) <= 1.0
+
+
+def test_the_winner_of_a_search_cannot_be_continued_as_if_it_had_been_the_only_trial():
+    best = searched(flow(target=LABELS)).best_estimator_.generator_
+    with pytest.raises(ValueError, match="best of many trials"):
+        best.continue_fit(X, Y, extra_epsilon=1.0)
+
+
+def test_a_search_that_fits_once_more_states_both():
+    ledger = PrivacyLedger(epsilon=9.0, delta=1e-5, accountant="rdp")
+    statement = searched(flow(target=LABELS, epsilon=2.0), ledger, refit=True).privacy_statement()
+    assert (statement.epsilon, statement.delta) == (5.0, 2e-6)
+    events = statement.content["composition"]["cap"]
+    assert len(parts(events, "repeat-and-select")) == 1
+    assert len(parts(events, "slack")) == 2
 
 
 def test_a_pipeline_names_its_steps_and_what_each_was_handed():

@@ -37,6 +37,7 @@ from skdpflow.model_selection._trial import (
     paying_steps,
     state_guarantee,
 )
+from skdpflow.statement import PrivacyStatement
 
 
 def _best_has(method: str) -> Callable[[Any], bool]:
@@ -270,8 +271,9 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
         if not noise.private:
             event = ComposedEvent((event, NonPrivateEvent()))
             warnings.warn(SEEDED, PrivacyLeakWarning, stacklevel=2)
+        head = None
         if self.ledger is not None:
-            self.ledger.debit(event, f"search ({budget.epsilon:g}, {budget.delta:g})", neighbours=neighbours)
+            head = self.ledger.debit(event, f"search ({budget.epsilon:g}, {budget.delta:g})", neighbours=neighbours)
         scorer.count(Curator(scorer.source, part, noise), 1.0, max_rows)
         best = max((_trial(c, X, y, scorer, Curator(scorer.source, part, noise)) for c in candidates), key=_score_of)
         params, candidate, score, failure = best
@@ -280,7 +282,7 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
                 f"The winning trial failed ({failure}), and so did all others. The budget of the search is spent. Fit "
                 "`estimator` to rows that are not private, to see what is wrong."
             )
-        self._learn(params, candidate, score, event, noise.private)
+        self._learn(params, candidate, score, event, noise.private, head)
         if self.refit:
             self._refit(X, y)
         return self
@@ -300,7 +302,9 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
                     step.set_params(noise_random_state=noise.rank_key() % 2**31)
         return candidates
 
-    def _learn(self, params: dict[str, Any], model: Any, score: float, event: Event, private: bool) -> None:
+    def _learn(
+        self, params: dict[str, Any], model: Any, score: float, event: Event, private: bool, head: str | None
+    ) -> None:
         """Set the attributes from the winning trial."""
         spent = (float(self.epsilon), float(self.delta)) if private else (float("inf"), 1.0)
         self.best_params_, self.best_score_, self.best_index_ = params, score, 0
@@ -312,7 +316,7 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
             **{f"param_{key}": _masked(value) for key, value in params.items()},
         }
         self.event_, self.scorer_, self.privacy_spent_ = event, self.scoring, spent
-        state_guarantee(model, self.estimator.generator, (float(self.epsilon), float(self.delta)), spent)
+        state_guarantee(model, self.estimator.generator, (float(self.epsilon), float(self.delta)), spent, event, head)
         self.n_features_in_: int = model.n_features_in_
         for attribute in ("classes_", "feature_names_in_"):
             if hasattr(model, attribute):
@@ -440,6 +444,22 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return self.best_estimator_.generator_.sample_labeled(n_samples, **params)
+
+    def privacy_statement(self) -> PrivacyStatement:
+        """State what the search guarantees, and the fit after it where there was one.
+
+        Returns
+        -------
+        statement : PrivacyStatement
+            ``print`` it, or keep its `to_json` beside what you publish.
+        """
+        check_is_fitted(self)
+        generator = self.best_estimator_.generator_
+        statement: PrivacyStatement = generator.privacy_statement()
+        if not self.refit:
+            return statement
+        releases = getattr(generator, "releases_", None) or {"fit": generator.release_}
+        return PrivacyStatement.of(releases, *self.privacy_spent_, beside=self.event_)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "best_estimator_")

@@ -193,13 +193,20 @@ def give_budget(estimator: TrainOnSynthetic, budget: TrialBudget, mu: float) -> 
 
 
 def state_guarantee(
-    estimator: TrainOnSynthetic, original: Any, guarantee: tuple[float, float], spent: tuple[float, float]
+    estimator: TrainOnSynthetic,
+    original: Any,
+    guarantee: tuple[float, float],
+    spent: tuple[float, float],
+    event: Event,
+    head: str | None,
 ) -> None:
     """Let the winner of a search state what the search guarantees: its own noise alone would promise too much.
 
+    So its Releases have the event of the whole search as their cap, and the head of the ledger that paid for it.
     Its unfitted generator gets back what the user's has, so that its clones spend that.
     """
     epsilon, delta = guarantee
+    stated = {"epsilon": epsilon, "delta": delta, "cap": event, "accountant": "rdp", "ledger": head}
     estimator.generator.set_params(epsilon=original.epsilon, delta=original.delta)
     for step in paying_steps(estimator.generator):
         step.set_params(noise_random_state=None)
@@ -210,7 +217,7 @@ def state_guarantee(
     if isinstance(fitted, GenerativePipeline):
         for name, step in fitted.steps_:
             if name in fitted.releases_:
-                step.release_ = fitted.releases_[name] = replace(step.release_, epsilon=epsilon, delta=delta)
+                step.release_ = fitted.releases_[name] = replace(step.release_, **stated)
                 step.privacy_spent_ = spent
     else:
-        fitted.release_ = replace(fitted.release_, epsilon=epsilon, delta=delta)
+        fitted.release_ = replace(fitted.release_, **stated)
