@@ -39,11 +39,12 @@ class Domain(Mapping[str, Column]):
     ----------
     columns : mapping of str to Interval or Categories
         One entry per column. The order counts for arrays, the names for data frames.
-    constraints : list of str, default=()
+    constraints : list of str or None, default=None
         Facts that hold in every row, such as ``"admission <= discharge"``, ``"rooms + kitchens == total"`` or
         ``"not (sex == 'm' and pregnant)"``. Synthetic rows meet all of them. They may hold names of columns (in
         backticks if they are no identifiers), numbers, text in quotes, True, False, ``+ - * /``, comparisons,
         ``in (...)``, ``is None``, ``and``, ``or`` and ``not``. What hangs on a missing cell counts as met.
+        None takes those of `columns`, if that is a Domain.
 
     Attributes
     ----------
@@ -89,7 +90,7 @@ class Domain(Mapping[str, Column]):
     _columns: dict[str, Column]
     _constraints: tuple[str, ...]
 
-    def __init__(self, columns: Mapping[str, Column], *, constraints: Sequence[str] = ()) -> None:
+    def __init__(self, columns: Mapping[str, Column], *, constraints: Sequence[str] | None = None) -> None:
         if not isinstance(columns, Mapping):
             raise invalid("Domain", "columns", "a dict of column names to Interval or Categories", columns)
         if not columns:
@@ -102,6 +103,8 @@ class Domain(Mapping[str, Column]):
             if isinstance(column, Categories) and not column.declared:
                 raise ValueError(f"Categories of column {name!r} must be listed: only a target may omit them.")
         object.__setattr__(self, "_columns", {str.__str__(name): column for name, column in columns.items()})
+        if constraints is None:
+            constraints = columns.constraints if isinstance(columns, Domain) else ()
         if not isinstance(constraints, list | tuple) or not all(isinstance(text, str) for text in constraints):
             raise invalid("Domain", "constraints", "a list of str, such as ['admission <= discharge']", constraints)
         object.__setattr__(self, "_constraints", tuple(map(str.__str__, constraints)))
@@ -152,6 +155,8 @@ class Domain(Mapping[str, Column]):
         fields = take(given, "A domain", {"kind", "columns", "constraints"})
         if fields["kind"] != "domain" or not isinstance(fields["columns"], list):
             raise ValueError("A domain must be of the kind 'domain' and hold a list of columns.")
+        if not isinstance(fields["constraints"], list):
+            raise ValueError("The 'constraints' of a domain must be a list.")
         columns: dict[str, Column] = {}
         for entry in fields["columns"]:
             if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):

@@ -41,6 +41,44 @@ def _matched(have: NDArray[np.int64], want: NDArray[np.int64]) -> tuple[NDArray[
     return i[fits], k[place[fits]]
 
 
+def _nearest(
+    facts: Facts, wanted: NDArray[np.int64], possible: NDArray[np.int64], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Replace strata that are not possible by one of those of the same leaf that differ least."""
+    wanted = wanted.copy()
+    for key in np.setdiff1d(wanted, possible):
+        options = possible[possible % _LEAVES == key % _LEAVES]
+        differ = facts.differences(int(key) // _LEAVES, options // _LEAVES)
+        rows = wanted == key
+        wanted[rows] = rng.choice(options[differ == differ.min()], size=int(rows.sum()))
+    return wanted
+
+
+def _filled(
+    model: Model,
+    facts: Facts,
+    found: tuple[Array, Leaves],
+    wanted: NDArray[np.int64],
+    drawn: int,
+    rng: np.random.Generator,
+) -> Array:
+    """Draw rows of wanted strata, or at least of their leaves, from kernel estimates around those that were found."""
+    positions, leaf = found
+    strata = _strata(facts, positions, leaf)
+    out = np.empty((len(wanted), positions.shape[1]))
+    for key in np.unique(wanted):
+        like, rows = strata == key, wanted == key
+        like = like if like.any() else leaf == key % _LEAVES
+        if len(leaf) < FEWEST or not like.any():
+            rarest = facts.rarest(model.sample(model.draw_leaves(POOL, rng), rng))
+            raise ValueError(
+                f"The constraints have almost no mass: under the model, too few of {drawn} rows meet all. The fewest "
+                f"meet {rarest!r}: see if it says what you mean."
+            )
+        out[rows] = completed(model, positions[like], int(rows.sum()), facts.indices, rng)
+    return out
+
+
 def sample_met(
     model: Model, facts: Facts, leaf: Leaves, rng: np.random.Generator, *, fixed: bool
 ) -> tuple[Array, Leaves]:
@@ -87,62 +125,38 @@ def sample_met(
     if not waiting.size:
         return positions, leaf
     wanted = _strata(facts, positions, leaf)
-    spare = [(positions[:0], leaf[:0])]
-    possible = [np.unique(wanted[met])]
+    possible, spare = np.unique(wanted[met]), (positions[:0], leaf[:0])
     tried = np.bincount(leaf, minlength=len(model.leaves))
-    alive = np.bincount(leaf[met], minlength=len(model.leaves)) > 0
     drawn, slow = n, 0
     while waiting.size and drawn < max(MOST_DRAWN, MOST_PER_ROW * n):
         size = min(POOL, max(2 * waiting.size, FEWEST) << slow)
         own = leaf[waiting[np.arange(size) % waiting.size]]
+        drawn, tried = drawn + size, tried + np.bincount(own, minlength=len(tried))
         pool, met, _ = facts.settle(model.sample(own, rng))
-        tried += np.bincount(own, minlength=len(tried))
         pool, own = pool[met], own[met]
-        alive[own] = True
         strata = _strata(facts, pool, own)
-        possible.append(np.unique(strata))
-        # negative: anything of a leaf will do
+        possible = np.union1d(possible, strata)
         i, k = _matched(strata, wanted[waiting])
-        rest = np.setdiff1d(np.arange(len(own)), i)
-        i_any, k_any = _matched(-1 - own[rest], wanted[waiting])
-        i, k = np.concatenate([i, rest[i_any]]), np.concatenate([k, k_any])
         positions[waiting[k]] = pool[i]
-        if sum(len(own) for _, own in spare) < POOL:
-            left = np.setdiff1d(np.arange(len(own)), i)
-            spare.append((pool[left], own[left]))
         slow = slow + 1 if 4 * len(k) < waiting.size else 0
-        drawn += size
         waiting = np.delete(waiting, k)
-        lost = waiting[(tried[leaf[waiting]] > PATTERN_TRIED) & (wanted[waiting] >= 0)]
-        known = np.unique(np.concatenate(possible))
-        for key in np.setdiff1d(wanted[lost], known):
-            options = known[known % _LEAVES == key % _LEAVES]
-            if options.size:
-                differ = facts.differences(int(key) // _LEAVES, options // _LEAVES)
-                rows = lost[wanted[lost] == key]
-                wanted[rows] = rng.choice(options[differ == differ.min()], size=len(rows))
+        if len(spare[1]) < POOL:
+            spare = np.concatenate([spare[0], np.delete(pool, i, axis=0)]), np.append(spare[1], np.delete(own, i))
+
+        alive = np.isin(np.arange(len(tried)), possible % _LEAVES)
         dead = waiting[(tried[leaf[waiting]] > LEAF_TRIED) & ~alive[leaf[waiting]]]
         if dead.size and (fixed or not alive.any()):
             break
         if dead.size:
             weights = np.where(alive, model.weights, 0.0)
             leaf[dead] = replace(model, weights=weights / weights.sum()).draw_leaves(len(dead), rng)
-            wanted[dead] = -1 - leaf[dead]
-    done = np.delete(np.arange(n), waiting)
-    found = np.concatenate([positions[done], *(pool for pool, _ in spare)])
-    found_leaf = np.concatenate([leaf[done], *(own for _, own in spare)])
-    strata = _strata(facts, found, found_leaf)
-    for key in np.unique(wanted[waiting]):
-        rows = waiting[wanted[waiting] == key]
-        like = strata == key
-        like = like if like.any() else found_leaf == leaf[rows[0]]
-        if len(found) < FEWEST or not like.any():
-            rarest = facts.rarest(model.sample(model.draw_leaves(POOL, rng), rng))
-            raise ValueError(
-                f"The constraints have almost no mass: under the model, too few of {drawn} rows meet all. The fewest "
-                f"meet {rarest!r}: see if it says what you mean."
-            )
-        positions[rows] = completed(model, found[like], len(rows), facts.indices, rng)
+            wanted[dead] = wanted[dead] // _LEAVES * _LEAVES + leaf[dead]
+        lost = waiting[(tried[leaf[waiting]] > PATTERN_TRIED) & alive[leaf[waiting]]]
+        wanted[lost] = _nearest(facts, wanted[lost], possible, rng)
+    if waiting.size:
+        done = np.delete(np.arange(n), waiting)
+        found = np.concatenate([positions[done], spare[0]]), np.append(leaf[done], spare[1])
+        positions[waiting] = _filled(model, facts, found, wanted[waiting], drawn, rng)
     return positions, leaf
 
 
