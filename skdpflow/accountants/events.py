@@ -213,10 +213,10 @@ class SlackEvent(Event):
     Examples
     --------
     >>> from skdpflow.accountants import ComposedEvent, GaussianDPAccountant, GaussianEvent, SlackEvent
-    >>> both = ComposedEvent([GaussianEvent(4.0), SlackEvent(0.01, 1e-9)])
+    >>> both = ComposedEvent([GaussianEvent(4.0), SlackEvent(0.001, 1e-9)])
     >>> accountant = GaussianDPAccountant()
-    >>> round(accountant.epsilon(both, 1e-5) - accountant.epsilon(GaussianEvent(4.0), 1e-5), 3)
-    0.01
+    >>> round(accountant.epsilon(both, 1e-5) - accountant.epsilon(GaussianEvent(4.0), 1e-5), 4)
+    0.0011
     """
 
     epsilon: float
