@@ -167,11 +167,12 @@ def test_domains_from_files_dtypes_and_public_samples(tmp_path):
     "cells",
     [
         pd.Series(pd.to_timedelta(range(24), unit="h")),
+        pd.Series(pd.to_timedelta(range(24), unit="h")).astype("timedelta64[ns]"),
         pd.Series([dt.time(hour) for hour in range(24)]),
         pl.Series([dt.timedelta(hours=hour) for hour in range(24)]),
         pl.Series([dt.time(hour) for hour in range(24)]),
     ],
-    ids=["pandas durations", "pandas times", "polars durations", "polars times"],
+    ids=["pandas durations", "durations in ns", "pandas times", "polars durations", "polars times"],
 )
 def test_durations_and_times_of_day_are_to_be_numbers(cells, column):
     frame = pd.DataFrame({"x": cells}) if isinstance(cells, pd.Series) else pl.DataFrame({"x": cells})

@@ -135,10 +135,11 @@ def to_moments(values: NDArray[Any], unit: str, label: str) -> NDArray[np.float6
         return to_float(values, label)
     out = None
     try:
-        out = np.array(
-            [float(v) if isinstance(v, int | float | np.number) else _moment(v, unit) for v in values.tolist()],
-            dtype=np.float64,
-        )
+        if values.dtype.kind != "m":  # whose tolist may give ints
+            out = np.array(
+                [float(v) if isinstance(v, int | float | np.number) else _moment(v, unit) for v in values.tolist()],
+                dtype=np.float64,
+            )
     except Exception:  # numpy shows the text that is no date
         pass
     if out is None:
