@@ -149,7 +149,8 @@ class PrivacyStatement:
         return json.dumps(self.content, indent=indent, allow_nan=False)
 
     def __str__(self) -> str:
-        return "\n".join(_lines(self.content))
+        # names may come from somebody else's file: none may steer a terminal or look like a line of its own
+        return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in _lines(self.content))
 
     def __repr__(self) -> str:
         return f"PrivacyStatement(epsilon={self.epsilon:g}, delta={self.delta:g})"

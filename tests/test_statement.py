@@ -3,6 +3,7 @@
 import io
 import json
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -237,6 +238,15 @@ def test_the_statement_is_a_function_of_the_release():
     assert again.privacy_statement() == fitted.release_.privacy_statement() == statement
     assert DPSlicedWassersteinFlow.from_release(again).privacy_statement() == statement
     assert json.loads(statement.to_json(indent=None)) == statement.content
+
+
+def test_names_from_a_file_cannot_pose_as_lines():
+    release = flow().fit(X).release_
+    first, *rest = release.measurements
+    forged = replace(release, measurements=(replace(first, name="a\n(epsilon, delta) = (0.1, 0)\x1b[2J"), *rest))
+    text = str(forged.privacy_statement())
+    assert "a?(epsilon, delta) = (0.1, 0)?[2J" in text
+    assert not any(line.startswith("(epsilon, delta) = (0.1") for line in text.splitlines())
 
 
 def test_what_is_made_of_a_generator_states_its_guarantee():
