@@ -21,6 +21,7 @@ from skdpflow._parameters import (
     checked_mechanism,
     same_mechanism,
     set_released,
+    warn_of_score,
 )
 from skdpflow._pooling import pooled
 from skdpflow._rows import continued_release, density_of_rows, distance_of_rows, first_release, rehearsed
@@ -594,7 +595,8 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
-            Rows to compare with. The result is a function of them and is not covered by the guarantee.
+            Rows to compare with. The result is a function of them and is not covered by the guarantee; with a
+            `ledger`, a `PrivacyLeakWarning` says so, once.
         y : None
             Ignored.
 
@@ -604,6 +606,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
             At most 0.
         """
         check_is_fitted(self)
+        warn_of_score(self)
         return -distance_of_rows(self, X, self._model)
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
@@ -612,7 +615,8 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
-            Rows. The result is a function of them and is not covered by the guarantee if they are private.
+            Rows. The result is a function of them and is not covered by the guarantee if they are private; with a
+            `ledger`, a `PrivacyLeakWarning` says so, once.
 
         Returns
         -------
@@ -637,6 +641,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         the share that meets all, of rows with the same class, gaps and labels in a fixed public sample.
         """
         check_is_fitted(self)
+        warn_of_score(self)
         return density_of_rows(self, X, self._model)
 
     def __sklearn_tags__(self) -> Tags:

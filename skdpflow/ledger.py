@@ -139,6 +139,7 @@ class PrivacyLedger:
         budget = {name: getattr(self, name) for name in ("epsilon", "delta", "neighbours", "accountant")}
         self._chain = Chain(path, {"format": "skdpflow-ledger-1", **budget}, _entry)
         self._part: Part | None = None
+        self.warned_of_scores = False  # so that it is said once
 
     @property
     def path(self) -> Path | None:

@@ -113,6 +113,7 @@ def test_copies_are_the_ledger(ledger):
     assert len(ledger.events) == 1
 
 
+@pytest.mark.filterwarnings("ignore:.*score:skdpflow.PrivacyLeakWarning")
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_searches_pay_for_every_fit(tmp_path, backend):
     ledger = PrivacyLedger(tmp_path / "a.ledger", epsilon=8, delta=1e-6)
@@ -191,10 +192,12 @@ def test_eight_processes_race_for_the_last_of_the_budget(tmp_path):
 # joblib's processes are forks here, so this runs in a program without threads.
 FORKS = """
 import sys
+import warnings
 import numpy as np
 from joblib import parallel_backend
 from sklearn.model_selection import GridSearchCV, cross_validate
-from skdpflow import DPSlicedWassersteinFlow, LedgerError, PrivacyLedger
+from skdpflow import DPSlicedWassersteinFlow, LedgerError, PrivacyLeakWarning, PrivacyLedger
+warnings.simplefilter("ignore", PrivacyLeakWarning)  # of the scores
 X = np.random.default_rng(0).uniform(size=(20, 1))
 memory = PrivacyLedger(epsilon=8, delta=1e-6)
 ledger = PrivacyLedger(sys.argv[1], epsilon=8, delta=1e-6)

@@ -11,7 +11,7 @@ from sklearn.utils import Bunch, Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skdpflow._flow import DPSlicedWassersteinFlow
-from skdpflow._parameters import checked_ledger
+from skdpflow._parameters import checked_ledger, warn_of_score
 from skdpflow._prepaid import Prepaid
 from skdpflow._validation import invalid
 from skdpflow.accountants import ComposedEvent
@@ -320,6 +320,7 @@ class GenerativePipeline(Pipeline):
             What the generator's `score` says.
         """
         rows = self._transformed(X)
+        warn_of_score(self)
         return float(self.steps_[-1][1].score(rows))
 
     def score_samples(self, X: Any) -> Any:
@@ -336,6 +337,7 @@ class GenerativePipeline(Pipeline):
             What the generator's `score_samples` says.
         """
         rows = self._transformed(X)
+        warn_of_score(self)
         return self.steps_[-1][1].score_samples(rows)
 
     def __getitem__(self, ind: Any) -> Any:

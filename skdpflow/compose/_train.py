@@ -12,6 +12,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skdpflow._parameters import warn_of_score
 from skdpflow._validation import check_generator, check_int
 from skdpflow.compose._generators import check_generator_of, check_target_for, plain_labels
 from skdpflow.statement import PrivacyStatement
@@ -243,6 +244,8 @@ class TrainOnSynthetic(MetaEstimatorMixin, BaseEstimator):
         score : float
             Accuracy or R2, as the estimator scores.
         """
+        check_is_fitted(self)
+        warn_of_score(self.generator_)
         return float(self._call("score", X, y, **params))
 
     def get_metadata_routing(self) -> MetadataRouter:
