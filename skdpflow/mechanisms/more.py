@@ -44,8 +44,9 @@ def more(public: Public, release: Release, regime_of: Callable[..., policy.Regim
     Notes
     -----
     Bins and the latent space stay those of the first fit, so that the counts match. What led to them, moments of
-    columns and the histogram of a numeric target, has done its work and is not measured again. New partitions,
-    grown on the better model, are worth more than the same ones again.
+    columns and the histogram of a numeric target, has done its work and is not measured again. Partitions are
+    grown anew on the better model, for the share that the whole budget would give them: those of the worse one are
+    kept, but worth less.
     """
     earlier, again = pooled(release), groups(release)
     spent = {name: sum(total_mu(tally(m.event)) ** 2 for m in same) for name, same in again.items()}
@@ -67,7 +68,6 @@ def more(public: Public, release: Release, regime_of: Callable[..., policy.Regim
         "new pairs": (regime.pairs + regime.selection) * n_new / max(known + n_new, 1),
         "new partitions": regime.partitions,
     }
-    spent["new partitions"] = sum(spent[m.name] for m in of_kind(earlier, "partitions"))
     lacks = {name: share * mu**2 - spent.get(name, 0.0) for name, share in wanted.items()}
     lacks = {name: lack for name, lack in lacks.items() if lack > LEAST_SHARE * public.mu**2}
     shares = {name: lack / sum(lacks.values()) for name, lack in lacks.items()}
