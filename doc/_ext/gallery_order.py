@@ -11,6 +11,7 @@ ORDER = (
     "digits",
     "pipeline_and_grid_search",
     "ledger",
+    "more_budget",
     "own_sampler",
     "paper_mechanism",
 )
