@@ -16,20 +16,18 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from skdpflow import Categories, DPSlicedWassersteinFlow, PrivacyLedger
 
 X, y = load_digits(return_X_y=True)
-X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=1 / 3, stratify=y, random_state=0)
-model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1))
+X_train, X_test, y_train, y_test = train_test_split(X / 16, y, test_size=1 / 3, stratify=y, random_state=0)
+model = LogisticRegression(max_iter=300)
 delta = 1e-5
 
 
 def new_flow(epsilon, **params):
     return DPSlicedWassersteinFlow(
-        epsilon, delta, domain=(0, 16), target=Categories(range(10)), n_particles=2048, random_state=0, **params
+        epsilon, delta, domain=(0, 1), target=Categories(range(10)), n_particles=2048, random_state=0, **params
     )
 
 
@@ -57,8 +55,9 @@ at_once = [accuracy(new_flow(total).fit(X_train, y_train)) for total in totals]
 real = model.fit(X_train, y_train).score(X_test, y_test)
 
 # %%
-# The first step decides the bins and the latent space, which stay. So a budget that is known from the start is better
-# spent at once, and one that is not loses little.
+# The two ways differ by no more than two fits of the same budget do. (The first step decides the bins and the latent
+# space, which stay. Where that matters, as for numeric targets, a budget that is known from the start is better
+# spent at once.)
 
 import matplotlib.pyplot as plt
 
