@@ -13,8 +13,10 @@ import pytest
 from scipy.stats import beta, binom, norm
 
 from skdpflow import Categories, Domain
-from skdpflow.accountants import GaussianDPAccountant
+from skdpflow._pooling import pooled
+from skdpflow.accountants import GaussianDPAccountant, gdp_mu
 from skdpflow.curator import measure as measuring
+from skdpflow.curator.continued import measure_more
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.measure import Budget, measure
 from skdpflow.curator.noise import NoiseSource
@@ -40,6 +42,9 @@ class OneRequest:
         self.request = Request("all", kind, 1.0, params)
 
     def plan(self, public):
+        yield [self.request]
+
+    def continue_plan(self, public, release):
         yield [self.request]
 
     def describe(self):
@@ -175,6 +180,31 @@ def test_moments_keep_their_promise_and_waste_little(kind, params, neighbours, o
     rest = [["unknown"] * COLUMNS, LOW, ["unknown"] * COLUMNS, LOW], [0, 1, 0, 1]
     world, changed = neighbours_of(*rest, (LOW, 0), other)
     check(world, changed, OneRequest(kind, params), neighbours)
+
+
+def test_a_fit_that_is_continued_keeps_its_total(monkeypatch):
+    """The adversary sees both measurements, and takes their mean of inverse variance: all that they tell."""
+    first, accountant = EPSILON / 2, GaussianDPAccountant()
+    mechanism, projections = OneRequest("histograms", HISTOGRAMS), OrthogonalProjections()
+
+    def play_twice(rows, labels, mechanism, neighbours):
+        X, y = np.array(rows, dtype=object), np.array(labels)
+        source = RowSource(X, y, schema_of(X, y), DOMAIN)
+        half, whole = (Budget(e, DELTA, neighbours, accountant, "gdp") for e in (first, EPSILON))
+        once = measure(
+            source, DOMAIN, TARGET, mechanism, projections, half, NoiseSource(), seed=0, transport={"seed": 0}
+        )
+        release = measure_more(source, once, mechanism, projections, whole, NoiseSource())
+        assert release.private
+        return pooled(release)["all"]
+
+    monkeypatch.setitem(globals(), "play", play_twice)
+    world, other = neighbours_of(*REST, (["low"] * COLUMNS, 0), None)
+    (safe, likely), claim_of_the_first = run_game(world, other, mechanism, "add-remove")
+    claim = gdp_mu(EPSILON, DELTA)
+    assert claim_of_the_first < 0.6 * claim
+    assert safe <= claim
+    assert likely >= 0.7 * claim
 
 
 def test_the_game_finds_noise_that_is_too_small(monkeypatch):
