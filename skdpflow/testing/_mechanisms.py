@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, Release
+from skdpflow._pooling import REPEAT, pooled
+from skdpflow._tuning import VALIDATION
 from skdpflow.accountants import GaussianDPAccountant
 from skdpflow.domain import Column
 from skdpflow.mechanisms import Mechanism, check_setting, resolve_mechanism
@@ -140,7 +142,8 @@ def check_mechanism(mechanism: Mechanism) -> None:
     same; learn the same model from the same Release, also when that was saved, by a clone, a copy and an
     unpickled copy; return a model whose leaves are the classes of a categorical target, whose points lie on
     the lattice of the columns and depend on the given generator alone, and whose log-density is a number or
-    -inf, or refused by a ValueError; and stay unchanged. What a mechanism measures is bounded by the curator,
+    -inf, or refused by a ValueError; stay unchanged; and, if it has a ``continue_plan``, repeat earlier
+    measurements with the parameters they had. What a mechanism measures is bounded by the curator,
     so there is nothing about sensitivity to check.
 
     Examples
@@ -169,6 +172,8 @@ def check_mechanism(mechanism: Mechanism) -> None:
             _check_fit(mechanism, recorder, flow, setting)
         except AssertionError as failure:
             raise AssertionError(f"With {setting}: {failure}") from failure
+        if callable(getattr(mechanism, "continue_plan", None)):
+            _check_continued(mechanism, flow, setting)
     if not worked:
         raise ValueError("The mechanism refuses every setting. " + " ".join(refusals))
     assert pickle.dumps(mechanism) == before, "Planning and learning must not change the mechanism."
@@ -211,7 +216,7 @@ def _check_requests(asked: list[list[Request]]) -> None:
     requests = list(itertools.chain(*asked))
     names = [r.name for r in requests]
     assert len(set(names)) == len(names), f"The names of measurements must be unique. Got {names}."
-    reserved = {"bounds", "labels"} & set(names)
+    reserved = {name for name in names if name in ("bounds", "labels", VALIDATION) or REPEAT in name}
     assert not reserved, f"Measurements must not be called {sorted(reserved)}: those names are reserved."
     assert all(r.share > 0.0 for r in requests), "The share of a request must be positive."
     total = math.fsum(r.share for r in requests)
@@ -245,6 +250,26 @@ def _check_fit(mechanism: Mechanism, recorder: _Recorder, flow: DPSlicedWasserst
     except ValueError:  # some models have none
         return
     assert not (np.isnan(density) | (density == np.inf)).any(), "A log-density must be a number or -inf."
+
+
+def _check_continued(mechanism: Mechanism, flow: DPSlicedWassersteinFlow, setting: _Setting) -> None:
+    first = flow.release_
+    try:
+        release = flow.continue_fit(*setting.rows(), extra_epsilon=setting.epsilon).release_
+    except ValueError as failure:
+        raise AssertionError(f"With {setting}, continue_plan() failed after a fit: {failure}") from failure
+    spent = GaussianDPAccountant().epsilon(release.event, _DELTA)
+    assert spent <= 2.0 * setting.epsilon, f"The measurements of both fits cost epsilon={spent:g}."
+    for m in release.measurements[len(first.measurements) :]:
+        if REPEAT in m.name:
+            before = first[m.name.partition(REPEAT)[0]]
+            same = [_key(Request("", each.kind, 0.0, each.params)) for each in (before, m)]
+            assert same[0] == same[1], (
+                f"continue_plan() must repeat {before.name!r} with the parameters it had, or give it another name."
+            )
+    assert np.array_equal(_points(mechanism.learn(pooled(release))), _points(flow._model)), (
+        "learn() must be a deterministic function of the continued Release."
+    )
 
 
 def _check_replay(mechanism: Mechanism, recorder: _Recorder) -> None:

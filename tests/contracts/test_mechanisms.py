@@ -78,6 +78,33 @@ def test_contract(mechanism):
     check_mechanism(mechanism)
 
 
+class Improves(CountsOnly):
+    """Measures its counts again."""
+
+    def continue_plan(self, public, release):
+        yield from self.plan(public)
+
+
+def test_a_mechanism_that_improves_a_release_keeps_the_contract():
+    check_mechanism(Improves())
+
+
+class RepeatsOtherwise(CountsOnly):
+    def continue_plan(self, public, release):
+        yield [Request("sizes", "counts", 1.0, {"n_leaves": public.n_classes + 1})]
+
+
+class CannotGoOn(CountsOnly):
+    def continue_plan(self, public, release):
+        raise ValueError("no luck")
+        yield
+
+
+class NumbersItsNames(CountsOnly):
+    def plan(self, public):
+        yield [Request("sizes#2", "counts", 1.0, {"n_leaves": public.n_classes})]
+
+
 calls = itertools.count()
 
 
@@ -212,6 +239,9 @@ class FailsLate(CountsOnly):
         (DescribesObjects, "what JSON can hold"),
         (DescribesTuples, "must come back from JSON as it was"),
         (RefitsTheUnknown, "refit_params names 'colour'"),
+        (RepeatsOtherwise, "must repeat 'sizes' with the parameters it had"),
+        (CannotGoOn, r"continue_plan\(\) failed after a fit: no luck"),
+        (NumbersItsNames, "must not be called .'sizes#2'."),
         (FailsLate, "failed after it had asked: no luck"),
     ],
 )
