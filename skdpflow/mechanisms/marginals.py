@@ -26,9 +26,10 @@ from skdpflow.mechanisms.partitions import measured_cells
 from skdpflow.mechanisms.slices import slice_params
 from skdpflow.plan import Public, Request, Rounds
 from skdpflow.release import Release
+from skdpflow.transport.flow import normal_particles
 from skdpflow.transport.model import Model
 from skdpflow.transport.moments import variance_between
-from skdpflow.transport.tilt import tilt
+from skdpflow.transport.tilt import enough_particles, tilt
 
 #: Particles of all leaves whose weights the tilt learns.
 TILT_PARTICLES = 2**16
@@ -246,8 +247,12 @@ class MarginalsMechanism(BaseEstimator):
             return Model(learned.transform, sizes / sizes.sum(), tuple(leaves))
         cells, found, sds = measured_cells(measured, learned.transform)
         most = max(TILT_PARTICLES // len(leaves), 1024)
+        wanted = int(np.clip(enough_particles(sizes, found, sds), int(transport["n_particles"]), most))
+        if wanted > len(particles[0]):
+            normal = normal_particles(wanted, learned.transform.n_columns, int(transport["seed"]))
+            particles = [leaf.push(normal) for leaf in leaves]
         groups = measured[0].params["groups"]
-        tilted, sizes = tilt(leaves, [z[:most] for z in particles], sizes, cells, groups, found, sds)
+        tilted, sizes = tilt(leaves, [z[:wanted] for z in particles], sizes, cells, groups, found, sds)
         return Model(learned.transform, sizes / sizes.sum(), tuple(tilted))
 
 

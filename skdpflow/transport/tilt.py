@@ -155,6 +155,30 @@ class TiltedLeaf:
         return self.leaf.log_density(z) + self.log_factor(z) - self.log_mean
 
 
+def enough_particles(sizes: Array, counts: Sequence[Array], sds: Sequence[float]) -> float:
+    """Particles of each leaf whose own sampling error stays below the noise of the counts.
+
+    Parameters
+    ----------
+    sizes : ndarray of shape (n_leaves,)
+        Estimated rows of each leaf.
+    counts : sequence of ndarray of shape (n_groups, n_cells)
+        Noisy counts of each partition.
+    sds : sequence of float
+        Standard deviation of their noise.
+
+    Returns
+    -------
+    n_particles : float
+
+    Notes
+    -----
+    With N particles for n rows, a cell of h rows is predicted with variance h n / N, and h is n over the number of
+    cells on average.
+    """
+    return float(sizes.sum() ** 2 / min(h.size * sd**2 for h, sd in zip(counts, sds, strict=True)) / len(sizes))
+
+
 def tilt(
     leaves: Sequence[Leaf],
     particles: Sequence[Array],

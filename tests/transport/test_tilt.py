@@ -9,7 +9,7 @@ from scipy.stats import kstest, norm
 from skdpflow import Categories, DPSlicedWassersteinFlow, Interval
 from skdpflow.mechanisms import MarginalsMechanism
 from skdpflow.transport.flow import Gaussian, Leaf
-from skdpflow.transport.tilt import MAX_FACTOR, Cells, tilt
+from skdpflow.transport.tilt import MAX_FACTOR, Cells, enough_particles, tilt
 
 EDGES = (np.array([-0.5, 0.5]), np.array([0.0]))
 #: One partition by both columns, one by the first alone.
@@ -135,3 +135,11 @@ def test_partitions_cost_their_share():
     without = flow.set_params(mechanism__n_partitions=0).fit(X, y).release_
     assert "partitions" not in without
     assert flow.sample(10).shape == (10, 2)
+
+
+def test_particles_err_less_than_the_noise():
+    sizes, sd, n_cells = np.array([600.0, 400.0]), 5.0, 20
+    n = int(enough_particles(sizes, [np.zeros((1, n_cells)), np.zeros((2, 40))], [sd, 4 * sd]))
+    rng = np.random.default_rng(0)
+    predicted = 1000.0 / (2 * n) * rng.multinomial(2 * n, np.full(n_cells, 1.0 / n_cells), size=4000)
+    assert 0.9 * sd < predicted.std(axis=0).mean() < 1.05 * sd
