@@ -76,6 +76,10 @@ class Marked(ClassifierMixin, BaseEstimator):
         return np.full(len(X), "high")
 
 
+class Nosy(TrainOnSynthetic):
+    """Of a class of its own, which may do anything with the rows."""
+
+
 # ---------------------------------------------------------------- what it costs
 
 
@@ -265,18 +269,13 @@ def test_numbers_and_parameters_of_trials(monkeypatch):
 # ---------------------------------------------------------------- two worlds
 
 
-class Constant(TrainOnSynthetic):
-    """Looks at no row and always says the same, so that nothing but the selection can tell about the rows."""
+class Constant(ClassifierMixin, BaseEstimator):
+    """Always says the same, so that nothing but the selection can tell about the rows."""
 
-    def __init__(self, estimator, generator, *, n_samples=1, random_state=None, says="high"):
-        super().__init__(estimator, generator, n_samples=n_samples, random_state=random_state)
+    def __init__(self, says="high"):
         self.says = says
 
     def fit(self, X, y):
-        self.generator_ = clone(self.generator)
-        self.generator_.release_ = FITTED.release_
-        self.n_features_in_ = 2
-        self.classes_ = np.array(["high", "low"])
         return self
 
     def predict(self, X):
@@ -286,12 +285,20 @@ class Constant(TrainOnSynthetic):
 FITTED = flow().fit(X, Y)
 
 
+def fit_nothing(self, X, y):
+    self.generator_ = clone(self.generator)
+    self.generator_.release_ = FITTED.release_
+    self.estimator_, self.n_features_in_ = self.estimator, 2
+    return self
+
+
 def play(rows, times, epsilon):
-    labels = np.array(["high"] * rows)
-    estimator = Constant(LogisticRegression(), flow())
-    game = DPSearchCV(estimator, {"says": ["high", "low"]}, n_iter=3, epsilon=epsilon, delta=1e-3, score_share=0.99)
+    labels, constant = np.array(["high"] * rows), TrainOnSynthetic(Constant(), flow())
+    game = DPSearchCV(
+        constant, {"estimator__says": ["high", "low"]}, n_iter=3, epsilon=epsilon, delta=1e-3, score_share=0.99
+    )
     results = (game.fit(X[:rows], labels) for _ in range(times))
-    return np.array([(r.best_params_["says"] == "high") + r.best_score_ for r in results])
+    return np.array([(r.best_params_["estimator__says"] == "high") + r.best_score_ for r in results])
 
 
 @pytest.mark.slow
@@ -302,6 +309,7 @@ def test_no_attacker_tells_two_worlds_apart_better_than_stated(monkeypatch, nois
     times, epsilon, delta, confidence = 300 if noisy else 60, 1.0, 1e-3, 1 - 1e-4
     calibrated = TrialBudget(epsilon, delta, 3.0, "poisson", 1.0, 0.99, True, 1).calibrated()
     monkeypatch.setattr(TrialBudget, "calibrated", lambda self: calibrated)
+    monkeypatch.setattr(TrainOnSynthetic, "fit", fit_nothing)
     if not noisy:
         monkeypatch.setattr(NoiseSource, "rounded_gaussian", lambda self, s, shape: np.zeros(shape, dtype=np.int64))
     worlds = play(1, times, epsilon), play(2, times, epsilon)
@@ -327,6 +335,7 @@ def test_no_attacker_tells_two_worlds_apart_better_than_stated(monkeypatch, nois
     [
         ({"estimator": flow()}, "TrainOnSynthetic"),
         ({"estimator": LogisticRegression()}, "TrainOnSynthetic"),
+        ({"estimator": Nosy(LogisticRegression(), flow())}, "TrainOnSynthetic"),
         ({"estimator": model(ledger=PrivacyLedger(epsilon=1.0, delta=1e-5))}, "must not have a ledger"),
         ({"estimator": model(noise_random_state=0)}, "must not have a noise_random_state"),
         ({"estimator": model(target=Categories())}, "declared classes"),
