@@ -101,7 +101,9 @@ plt.show()
 # * the scores are functions of private rows, **not covered** by any guarantee, and so is the choice they lead to.
 #
 # These rows are public, so nothing is lost. With private rows, choose on public data of the same shape instead, or on
-# synthetic rows from a first fit: that is post-processing of what was already released, so it is free.
+# synthetic rows from a first fit: that is post-processing of what was already released, so it is free. Where the rows
+# themselves have to decide, a private search pays for its scores, too:
+# :ref:`sphx_glr_auto_examples_plot_private_search.py`.
 
 X_again, y_again = pipe["flow"].sample_labeled(len(X), random_state=1)
 free = GridSearchCV(pipe["flow"], {"n_steps": [1, 2, 4]}, cv=3, refit=False).fit(X_again, y_again)
