@@ -17,7 +17,7 @@ from sklearn.utils import Tags, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skdpflow._parameters import SEEDED
+from skdpflow._parameters import SEEDED, warn_of_score
 from skdpflow._validation import check_bool, check_choice, check_int, check_real, invalid
 from skdpflow.accountants import ComposedEvent, Event, GaussianDPAccountant, NonPrivateEvent
 from skdpflow.accountants.repetition import number_of_trials
@@ -405,6 +405,7 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
             Accuracy or R2, as the model scores.
         """
         check_is_fitted(self)
+        warn_of_score(self)
         return float(self.best_estimator_.score(X, y))
 
     def sample(self, n_samples: int = 1, **params: Any) -> Any:

@@ -20,7 +20,7 @@ from skdpflow.accountants import (
     SlackEvent,
     calibrate,
 )
-from skdpflow.accountants.base import Accountant, resolve_accountant
+from skdpflow.accountants.base import Accountant, accountant_name, resolve_accountant
 from skdpflow.compose import GenerativePipeline, TrainOnSynthetic
 from skdpflow.compose._budget import split_budget
 from skdpflow.compose._generators import check_generator_of, check_target_for, declared_target
@@ -113,15 +113,15 @@ class TrialBudget:
         epsilon = 0.0
         for _ in range(3):  # the slack hardly changes
             epsilon = accountant.epsilon(GaussianEvent(1.0 / mu), exact(epsilon)[1]) / (1.0 - n_steps * EPSILON_SLACK)
+        if not 0.0 < epsilon <= 2.0 * self.epsilon:
+            raise ValueError(
+                f"The accountant {accountant_name(accountant)} needs more than twice the epsilon of the search for one "
+                "trial, at the small delta of a trial. Use accountant='gdp' in the generator."
+            )
         step = 1e-9
         while 1.0 / calibrate(GaussianEvent, *exact(epsilon), accountant) > mu:
             epsilon *= 1.0 - step
             step *= 2.0
-        if epsilon > 2.0 * self.epsilon:
-            raise ValueError(
-                f"The accountant {accountant!r} needs more than twice the epsilon of the search for one trial. Use "
-                "accountant='gdp' in the generator."
-            )
         return epsilon
 
 

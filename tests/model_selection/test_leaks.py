@@ -9,6 +9,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from skdpflow import Categories, DPSlicedWassersteinFlow, PrivacyLeakWarning, PrivacyLedger
 from skdpflow.compose import GenerativePipeline, TrainOnSynthetic
+from skdpflow.model_selection import DPSearchCV
 from skdpflow.preprocessing import DPStandardScaler
 
 X = np.random.default_rng(0).uniform(size=(100, 2))
@@ -58,6 +59,13 @@ def test_a_grid_search_pays_for_its_fits_and_warns_once_of_its_scores(ledger):
         GridSearchCV(flow(ledger), {"n_steps": [1, 2]}, cv=2, error_score="raise").fit(X, Y)
     assert [w.category for w in caught] == [PrivacyLeakWarning]
     assert len(ledger.events) == 5
+
+
+def test_the_score_of_a_search_warns_too():
+    ledger = PrivacyLedger(epsilon=8.0, delta=1e-5, accountant="rdp")
+    search = DPSearchCV(trained(), {"n_samples": [50, 100]}, n_iter=1.5, ledger=ledger).fit(X, Y)
+    with pytest.warns(PrivacyLeakWarning, match="dp_score"):
+        search.score(X, Y)
 
 
 def test_cross_validation_pays_for_its_fits(ledger):

@@ -76,6 +76,16 @@ class Marked(ClassifierMixin, BaseEstimator):
         return np.full(len(X), "high")
 
 
+class Hopeless(BaseEstimator):
+    """An accountant that can certify nothing at the small delta of a trial."""
+
+    def epsilon(self, event, delta):
+        return math.inf if delta < 1e-6 else 1.0
+
+    def delta(self, event, epsilon):
+        return 1.0
+
+
 class Nosy(TrainOnSynthetic):
     """Of a class of its own, which may do anything with the rows."""
 
@@ -337,6 +347,7 @@ def test_no_attacker_tells_two_worlds_apart_better_than_stated(monkeypatch, nois
         ({"estimator": LogisticRegression()}, "TrainOnSynthetic"),
         ({"estimator": Nosy(LogisticRegression(), flow())}, "TrainOnSynthetic"),
         ({"estimator": model(ledger=PrivacyLedger(epsilon=1.0, delta=1e-5))}, "must not have a ledger"),
+        ({"estimator": model(accountant=Hopeless())}, "accountant='gdp'"),
         ({"estimator": model(noise_random_state=0)}, "must not have a noise_random_state"),
         ({"estimator": model(target=Categories())}, "declared classes"),
         ({"estimator": TrainOnSynthetic(LogisticRegression(), TransformedGenerator(flow(), FunctionTransformer()))},
