@@ -25,7 +25,7 @@ from skdpflow._parameters import (
 )
 from skdpflow._pooling import pooled
 from skdpflow._rows import continued_release, density_of_rows, distance_of_rows, first_release, rehearsed
-from skdpflow._tuning import tune_results
+from skdpflow._tuning import better_params, tune_results
 from skdpflow._validation import check_real, invalid
 from skdpflow.domain import Categories, Column
 from skdpflow.ledger import PrivacyLedger
@@ -103,7 +103,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns, where X has names that are all strings.
     tune_results_ : dict
-        Only after `tune`: ``params``, ``param_<name>``, ``score``, ``rank`` and ``noise`` of the candidates.
+        Only after `tune`: ``params``, ``param_<name>``, ``score``, ``rank``, ``gain`` and ``noise``.
 
     See Also
     --------
@@ -461,7 +461,8 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
             Candidates: values of `n_steps`, `step_size`, `n_particles`, and of ``mechanism__<name>`` for the
             ``refit_params`` of the mechanism.
         refit : bool, default=True
-            Whether to set the parameters that scored best, and to learn the model with them.
+            Whether to set the parameters that scored best, and to learn the model with them. They stay as they are if
+            no candidate is better by more than twice the noise of its gain.
 
         Returns
         -------
@@ -477,9 +478,8 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         -----
         A candidate's score is minus the mean squared difference of distribution functions along the directions that
         `fit` held back, less what their noise adds to it: about 0 where nothing can be told from the table.
-        All is a function of the Release, so `tune_results_` may be published like it. With a small share, the noise
-        decides among similar candidates: ``tune_results_["noise"]`` is the standard deviation of the difference to the
-        best.
+        All is a function of the Release, so `tune_results_` may be published like it. ``gain`` is the difference of the
+        score to that of the model before, and ``noise`` the standard deviation that the noise gives to this difference.
 
         Examples
         --------
@@ -494,11 +494,11 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         """
         check_is_fitted(self)
         results = tune_results(self, param_grid)
-        if refit:
-            best = results["params"][int(np.argmax(results["score"]))]
-            if any(key.startswith("mechanism__") for key in best):  # a name has no parameters
-                self.mechanism = resolve_mechanism(self.mechanism, type(self).__name__)
-            self.set_params(**best).refit()
+        better = better_params(results) if refit else {}
+        if any(key.startswith("mechanism__") for key in better):  # a name has no parameters
+            self.mechanism = resolve_mechanism(self.mechanism, type(self).__name__)
+        if better:
+            self.set_params(**better).refit()
         self.tune_results_ = results
         return self
 

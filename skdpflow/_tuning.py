@@ -25,6 +25,8 @@ VALIDATION = "validation"
 N_DIRECTIONS, WIDTH, N_BINS = 64, 3, 16
 #: Rows of a model that are compared.
 N_ROWS = 2**16
+#: Standard deviations by which a candidate must be better than the present parameters to take their place.
+STANDS_OUT = 2.0
 
 
 def public_transform(release: Release, model: Model) -> RankTransform:
@@ -196,7 +198,8 @@ def tune_results(estimator: Any, param_grid: Any) -> dict[str, Any]:
     Returns
     -------
     results : dict
-        ``params`` (list of dict), ``param_<name>``, ``score``, ``rank`` and ``noise``, one entry for each candidate.
+        ``params`` (list of dict), ``param_<name>``, ``score``, ``rank``, ``gain`` over the present model and ``noise``,
+        the standard deviation of the gain; one entry for each candidate.
 
     Raises
     ------
@@ -225,13 +228,32 @@ def tune_results(estimator: Any, param_grid: Any) -> dict[str, Any]:
         mechanism, changed = same_mechanism(base.set_params(**params), release)
         model = mechanism.learn(pooled(release.with_transport(check_transport(base), changed)))
         functions.append(distribution_functions(model, slices, seed))
+    now = distribution_functions(estimator._model, slices, seed)
     scores = np.array([validation_score(cdf, slices) for cdf in functions])
-    best = functions[int(np.argmax(scores))]
     columns = sorted({key for params in candidates for key in params})
     return {
         "params": candidates,
         **{f"param_{key}": [params.get(key) for params in candidates] for key in columns},
         "score": scores,
         "rank": (-scores).argsort(kind="stable").argsort(kind="stable") + 1,
-        "noise": np.array([difference_noise(cdf, best, slices) for cdf in functions]),
+        "gain": scores - validation_score(now, slices),
+        "noise": np.array([difference_noise(cdf, now, slices) for cdf in functions]),
     }
+
+
+def better_params(results: dict[str, Any]) -> dict[str, Any]:
+    """Return the best candidate if it stands out of the noise.
+
+    Parameters
+    ----------
+    results : dict
+        From `tune_results`.
+
+    Returns
+    -------
+    params : dict
+        Empty if no gain is `STANDS_OUT` times its noise: then the parameters stay as they are.
+    """
+    best = int(np.argmax(results["score"]))
+    stands_out = results["gain"][best] > STANDS_OUT * results["noise"][best]
+    return dict(results["params"][best]) if stands_out else {}
