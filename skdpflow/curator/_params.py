@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skdpflow.transport.latent import LATENT_STEPS
+from skdpflow.transport.latent import LATENT_LIMIT, LATENT_STEPS
 
 #: Largest radius in lattice steps: the sums of squares of 2**21 rows stay below 2**53.
 MAX_STEPS = 2**16
@@ -49,10 +49,41 @@ def split(values: NDArray[Any], sizes: ArrayLike) -> list[NDArray[Any]]:
 
 
 def leaf_count(params: Mapping[str, Any]) -> int:
-    """Return the number of leaves; checks the edges that cut them, if there are any."""
+    """Return the number of leaves; checks the edges and directions that cut them, if there are any."""
     if "leaf_edges" in params:
         increasing(integers(params["leaf_edges"], "leaf_edges", 2**53), "leaf_edges", ties=True)
-    return whole(params, "n_leaves", 2**20)
+    n_leaves = whole(params, "n_leaves", 2**20)
+    if "cell_directions" in params:
+        n_columns = latent_columns(params)
+        directions = exact_directions(params["cell_directions"], "cell_directions", n_columns)
+        cuts = integers(params["cell_cuts"], "cell_cuts", 2**53)
+        if (
+            directions.ndim != 3
+            or directions.shape[1] != n_columns
+            or cuts.shape != (directions.shape[0], directions.shape[2])
+            or directions.shape[2] > 16
+            or n_leaves != directions.shape[0] << directions.shape[2]
+        ):
+            raise ValueError(
+                "The parameters 'cell_directions' (n, d, k) and 'cell_cuts' (n, k) of a statistic must cut n leaves of "
+                "d columns k times, into n_leaves = n * 2**k."
+            )
+    return n_leaves
+
+
+def exact_directions(values: ArrayLike, name: str, n_columns: int) -> NDArray[np.int64]:
+    """Return directions along which projections of latent vectors are exact in float64."""
+    return integers(values, name, 2.0**53 / (LATENT_LIMIT * LATENT_STEPS * n_columns))
+
+
+def leaf_centres(params: Mapping[str, Any]) -> NDArray[np.int64] | None:
+    """Return what is subtracted from the latent vectors of each leaf, if anything is."""
+    if "leaf_centres" not in params:
+        return None
+    centres = integers(params["leaf_centres"], "leaf_centres", LATENT_LIMIT * LATENT_STEPS)
+    if centres.shape != (leaf_count(params), latent_columns(params)):
+        raise ValueError("The parameter 'leaf_centres' of a statistic must have a row per leaf, an entry per column.")
+    return centres
 
 
 def ball(params: Mapping[str, Any]) -> tuple[float, int]:

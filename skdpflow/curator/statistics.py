@@ -50,11 +50,22 @@ class Block:
         self._latent: dict[int, NDArray[np.int64]] = {}
 
     def leaves(self, params: Mapping[str, Any]) -> NDArray[np.int64]:
-        """Leaf of each row: its class, or the cell of its numeric target between released edges; -1 for none."""
+        """Leaf of each row: its class, or the cell of its numeric target between released edges; -1 for none.
+
+        With ``cell_directions``, such a leaf is cut along its own integer directions, at integers. Projections are
+        exact, so where a row falls depends on that row alone, and a leaf is one of the disjoint cells.
+        """
         leaf = self.classes
         if "leaf_edges" in params:
             leaf = np.searchsorted(params["leaf_edges"], self.codes[:, -1], side="right")
-        return np.where(leaf < params["n_leaves"], leaf, -1)
+        if "cell_directions" not in params:
+            return np.where(leaf < params["n_leaves"], leaf, -1)
+        z = self.latent(params).astype(np.float64)
+        out = np.full(len(leaf), -1, dtype=np.int64)
+        for c, (directions, cuts) in enumerate(zip(params["cell_directions"], params["cell_cuts"], strict=True)):
+            beyond = z[leaf == c] @ directions.astype(np.float64) > cuts
+            out[leaf == c] = (c << len(cuts)) + beyond @ (1 << np.arange(len(cuts)))
+        return out
 
     def latent(self, params: Mapping[str, Any]) -> NDArray[np.int64]:
         """Latent scores on the integer lattice; elementwise, so row-local to the bit.
@@ -198,6 +209,12 @@ def clip_to_ball(z: NDArray[np.int64], radius: float, steps: int) -> NDArray[np.
     return q
 
 
+def centred_rows(block: Block, params: Mapping[str, Any], leaf: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Latent vectors, less the released centre of their leaf if there is one."""
+    z = block.latent(params)
+    return z - params["leaf_centres"][leaf] if "leaf_centres" in params else z
+
+
 class ColumnMoments:
     r"""Sum over all rows of the first two powers of each numeric column, scaled by its domain.
 
@@ -228,7 +245,7 @@ class ColumnMoments:
 
 
 class Mean:
-    r"""Sum of the ball-clipped latent vectors, per leaf.
+    r"""Sum of the latent vectors, per leaf: less the public ``leaf_centres`` if given, then clipped to a ball.
 
     In lattice units a record adds an integer vector of norm at most :math:`K` (`steps`) to its leaf. Adding or
     removing it: :math:`K`. Replacing it: :math:`\|x - x'\| \le 2K` inside a leaf and
@@ -241,12 +258,13 @@ class Mean:
         self._params = params
         self.touched = check.latent_columns(params)
         self._radius, self._steps = check.ball(params)
+        check.leaf_centres(params)
         self.shape: tuple[int, ...] = (check.leaf_count(params), self.touched)
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
-        q = clip_to_ball(block.latent(self._params), self._radius, self._steps)
         leaf = block.leaves(self._params)
+        q = clip_to_ball(centred_rows(block, self._params, leaf), self._radius, self._steps)
         out = np.zeros(self.shape, dtype=np.int64)
         for c in range(self.shape[0]):
             out[c] = q[leaf == c].sum(axis=0)
@@ -258,7 +276,7 @@ class Mean:
 
 
 class SecondMoment:
-    r"""Sum of the upper triangles of :math:`x x^\top` of the ball-clipped latent vectors, per leaf.
+    r"""Sum of the upper triangles of :math:`x x^\top` of latent vectors, per leaf: centred and clipped as in `Mean`.
 
     Off-diagonal entries carry :math:`1/\sqrt 2` of the noise of the diagonal (`relative_scale`), so the weighted norm
     of a contribution is :math:`\|x x^\top\|_F = \|x\|^2 \le K^2` in lattice units. Adding or removing a row:
@@ -273,6 +291,7 @@ class SecondMoment:
         self._params = params
         self._upper = np.triu_indices(check.latent_columns(params))
         self._radius, self._steps = check.ball(params)
+        check.leaf_centres(params)
         self._pooled = bool(params["pooled"])
         self.touched = len(self._upper[0])
         n_leaves = check.leaf_count(params)
@@ -281,8 +300,8 @@ class SecondMoment:
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
-        q = clip_to_ball(block.latent(self._params), self._radius, self._steps)
         leaf = block.leaves(self._params)
+        q = clip_to_ball(centred_rows(block, self._params, leaf), self._radius, self._steps)
         if self._pooled:
             leaf = np.where(leaf >= 0, 0, -1)
         x = q.astype(np.float64)  # sums of products stay below 2**53: exact in any order
@@ -337,8 +356,8 @@ class SlicedHistograms:
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
-        limit = 2.0**53 / (LATENT_LIMIT * LATENT_STEPS * check.latent_columns(params))
-        directions = check.integers(params["directions"], "directions", limit)  # (n_leaves or 1, d, k)
+        n_columns = check.latent_columns(params)
+        directions = check.exact_directions(params["directions"], "directions", n_columns)  # (n_leaves or 1, d, k)
         self._directions = directions.astype(np.float64)
         edges = check.integers(params["slice_edges"], "slice_edges", 2**53)  # (n_leaves, k, bins - 1)
         self._edges = check.increasing(edges, "slice_edges", ties=True)

@@ -8,18 +8,52 @@ from typing import Any
 import numpy as np
 
 from skdpflow.mechanisms import policy
+from skdpflow.mechanisms.cells import cell_params
 from skdpflow.mechanisms.histograms import split_edges
-from skdpflow.mechanisms.learned import SELECTION_PARTICLES, Learned
+from skdpflow.mechanisms.learned import CELLS, SELECTION_PARTICLES, Learned
 from skdpflow.mechanisms.partitions import grow_partitions
 from skdpflow.mechanisms.tables import orient, pair_bins, predictions
 from skdpflow.plan import Public, Request
 from skdpflow.release import Measurement
 
-#: A part of a plan that ends with one measurement.
+#: A part of a plan that ends with one measurement, or with several.
 Asking = Generator[list[Request], list[Measurement], Measurement]
+AskingMany = Generator[list[Request], list[Measurement], tuple[Measurement, ...]]
 
 #: What is added to the expected score of a pair whose table is known: it is never chosen again.
 NEVER = 2.0**35
+
+
+def ask_cells(learned: Learned, ball: Mapping[str, Any], n_cuts: int, share: float) -> AskingMany:
+    """Ask for counts and moments of the cells that leaves are cut into.
+
+    Parameters
+    ----------
+    learned : Learned
+        The model so far.
+    ball : mapping
+        Parameters of the leaves and of the transform, and the lattice of the moments.
+    n_cuts : int
+        Cuts of each leaf.
+    share : float
+        Share of mu**2.
+
+    Yields
+    ------
+    requests : list of Request
+        A round.
+
+    Returns
+    -------
+    cells : tuple of Measurement
+        Counts, mean and second moment.
+    """
+    params = {**ball, **cell_params(*learned.moments(), learned.sizes, n_cuts), "pooled": False}
+    kinds = ("counts", "mean", "second_moment")
+    cells = yield [
+        Request(name, kind, policy.CELL_SHARES[kind] * share, params) for name, kind in zip(CELLS, kinds, strict=True)
+    ]
+    return tuple(cells)
 
 
 def ask_pairs(

@@ -9,16 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.domain import Column
+from skdpflow.mechanisms.cells import cell_starts
 from skdpflow.mechanisms.histograms import axis_blocks, leaf_sizes
 from skdpflow.mechanisms.slices import slice_blocks
 from skdpflow.mechanisms.tables import pair_targets
 from skdpflow.release import Measurement, Release
-from skdpflow.transport.flow import Gaussian, Leaf, learn_leaves, normal_particles
+from skdpflow.transport.flow import Leaf, learn_leaves, normal_particles
 from skdpflow.transport.latent import RankTransform
 from skdpflow.transport.moments import leaf_covariances, leaf_means
+from skdpflow.transport.start import Gaussian, Mixture
 
 Array = NDArray[np.float64]
 
+#: Measurements of the cells that leaves are cut into.
+CELLS = ("cell_counts", "cell_mean", "cell_second_moment")
 #: Particles of a leaf that predict what is measured next.
 SELECTION_PARTICLES = 2048
 
@@ -46,6 +50,8 @@ class Learned:
         Estimated leaf sizes.
     columns : sequence of Interval or Categories
         The columns.
+    cells : tuple of Measurement, default=()
+        Counts, mean and second moment of the cells of the leaves, if these are cut.
     """
 
     histograms: Measurement
@@ -56,6 +62,7 @@ class Learned:
     transform: RankTransform
     sizes: Array
     columns: Sequence[Column]
+    cells: tuple[Measurement, ...] = ()
 
     @classmethod
     def of(cls, release: Release) -> Learned:
@@ -70,20 +77,32 @@ class Learned:
             RankTransform.from_params(mean.params),
             leaf_sizes(release["counts"], histograms),
             release.columns,
+            tuple(release[name] for name in CELLS if name in release),
         )
 
-    def learn(self, seed: int, n_particles: int, n_steps: int, step_size: float) -> tuple[list[Leaf], list[Array]]:
-        """Follow the flow; returns the leaves, and where the particles of each ended."""
+    def moments(self) -> tuple[Array, Array]:
+        """Means and covariances of the leaves."""
         means, unknown = leaf_means(self.mean, self.sizes)
         covariances = leaf_covariances(self.second, self.sizes, means)
         # the predictive distribution: what is not known of a mean is spread of the rows
-        covariances += unknown[:, :, None] * np.eye(means.shape[1])
+        return means, covariances + unknown[:, :, None] * np.eye(means.shape[1])
+
+    def starts(self) -> Sequence[Gaussian | Mixture]:
+        """Where the flow of each leaf starts."""
+        means, covariances = self.moments()
+        if self.cells:
+            counts, mean, second = self.cells
+            return cell_starts(counts, mean, second, self.sizes, means, covariances)
+        return [Gaussian(m, s) for m, s in zip(means, covariances, strict=True)]
+
+    def learn(self, seed: int, n_particles: int, n_steps: int, step_size: float) -> tuple[list[Leaf], list[Array]]:
+        """Follow the flow; returns the leaves, and where the particles of each ended."""
         blocks = [[axes] for axes in axis_blocks(self.histograms, self.sizes, self.transform, self.columns)]
         if self.slices is not None:
             for c, size in enumerate(self.sizes):
                 blocks[c] += slice_blocks(self.slices, c, float(size))
         return learn_leaves(
-            [Gaussian(m, s) for m, s in zip(means, covariances, strict=True)],
+            self.starts(),
             blocks,
             [target for m in self.pairs for target in pair_targets(m, self.transform, self.columns)],
             self.sizes,

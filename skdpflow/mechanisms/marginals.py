@@ -19,7 +19,7 @@ from skdpflow.mechanisms.histograms import (
     rank_transform,
     target_cells,
 )
-from skdpflow.mechanisms.later import ask_pairs, ask_partitions
+from skdpflow.mechanisms.later import ask_cells, ask_pairs, ask_partitions
 from skdpflow.mechanisms.learned import Learned, of_kind
 from skdpflow.mechanisms.more import more
 from skdpflow.mechanisms.partitions import measured_cells
@@ -51,6 +51,9 @@ class MarginalsMechanism(BaseEstimator):
         Number of two-way tables; None lets the policy choose, 0 measures none.
     n_partitions : int or None, default=None
         Number of partitions of three columns whose cells are counted; None lets the policy choose, 0 measures none.
+    n_cuts : int or None, default=None
+        Cuts of each class along its own principal directions, into ``2**n_cuts`` cells with moments of their own; None
+        lets the policy choose, 0 makes none.
     n_target_cells : int or None, default=None
         Cells into which a numeric target is cut, each with statistics of its own; None lets the policy choose.
 
@@ -63,9 +66,10 @@ class MarginalsMechanism(BaseEstimator):
     -----
     Rounds: class counts (for a numeric target its histogram, whose quantiles cut it into cells that serve as classes);
     axis histograms per class, which give the rank transform of each column; mean and second moment per class of
-    the transformed, ball-clipped rows; sliced histograms per class, if wanted; two-way tables per class of the pairs of
-    columns that the model so far predicts worst, which are selected privately; counts in the cells of partitions of
-    three columns, which are grown as trees on rows of the model so far. Each is decided from what was released before.
+    the transformed, ball-clipped rows; the same per cell, where classes are cut into cells; sliced histograms per
+    class, if wanted; two-way tables per class of the pairs of columns that the model so far predicts worst, which are
+    selected privately; counts in the cells of partitions of three columns, which are grown as trees on rows of the
+    model so far. Each is decided from what was released before.
 
     Examples
     --------
@@ -84,12 +88,14 @@ class MarginalsMechanism(BaseEstimator):
         n_slices: int | None = None,
         n_pairs: int | None = None,
         n_partitions: int | None = None,
+        n_cuts: int | None = None,
         n_target_cells: int | None = None,
     ) -> None:
         self.n_bins = n_bins
         self.n_slices = n_slices
         self.n_pairs = n_pairs
         self.n_partitions = n_partitions
+        self.n_cuts = n_cuts
         self.n_target_cells = n_target_cells
 
     def describe(self) -> dict[str, Any]:
@@ -171,12 +177,15 @@ class MarginalsMechanism(BaseEstimator):
             Request("second_moment", "second_moment", regime.second_moment, {**ball, "pooled": pooled}),
         ]
 
+        learned = Learned(histograms, mean, second, None, (), transform, sizes, columns)
+        if regime.n_cuts:
+            in_cells = yield from ask_cells(learned, ball, regime.n_cuts, regime.cells)
+            learned = replace(learned, cells=in_cells)
         if regime.n_slices:
             params = {**leaf, **transform.to_params()}
             params |= slice_params(public, mean, second, sizes, regime.n_slices)
             yield [Request("slices", "slices", regime.slices, params)]
 
-        learned = Learned(histograms, mean, second, None, (), transform, sizes, columns)
         latent = {**leaf, **transform.to_params()}
         if regime.n_pairs:
             tables = yield from ask_pairs(public, learned, latent, regime.n_pairs, regime.selection, regime.pairs)
@@ -216,6 +225,7 @@ class MarginalsMechanism(BaseEstimator):
             n_slices=self.n_slices,
             n_pairs=wanted,
             n_partitions=0 if d_x < 2 else self.n_partitions,
+            n_cuts=None if self.n_cuts is None else min(self.n_cuts, d),
         )
 
     # ------------------------------------------------------------------ what is made of it

@@ -11,8 +11,8 @@ from skdpflow._pooling import groups, n_fits, pool, pooled
 from skdpflow.accountants.base import tally
 from skdpflow.accountants.gaussian import total_mu
 from skdpflow.mechanisms import policy
-from skdpflow.mechanisms.later import ask_pairs, ask_partitions
-from skdpflow.mechanisms.learned import Learned, of_kind
+from skdpflow.mechanisms.later import ask_cells, ask_pairs, ask_partitions
+from skdpflow.mechanisms.learned import CELLS, Learned, of_kind
 from skdpflow.mechanisms.slices import slice_params
 from skdpflow.plan import Public, Request, Rounds
 from skdpflow.release import Release
@@ -39,7 +39,7 @@ def more(public: Public, release: Release, regime_of: Callable[..., policy.Regim
     ------
     requests : list of Request
         First everything that the model uses again, with the parameters it had, so that repetitions can be averaged;
-        then, on the better model, slices and tables that only the larger budget pays for, and new partitions.
+        then, on the better model, cells, slices and tables that only the larger budget pays for, and new partitions.
 
     Notes
     -----
@@ -63,6 +63,7 @@ def more(public: Public, release: Release, regime_of: Callable[..., policy.Regim
         "histograms": regime.histograms,
         "mean": regime.mean,
         "second_moment": regime.second_moment,
+        **dict(zip(CELLS, (share * regime.cells for share in policy.CELL_SHARES.values()), strict=True)),
         "slices": regime.slices,
         **{name: regime.pairs * k / (known + n_new) for name, k in tables.items()},
         "new pairs": (regime.pairs + regime.selection) * n_new / max(known + n_new, 1),
@@ -81,6 +82,10 @@ def more(public: Public, release: Release, regime_of: Callable[..., policy.Regim
     leaf = {key: learned.mean.params[key] for key in ("n_leaves", "leaf_edges") if key in learned.mean.params}
     latent, suffix = {**leaf, **learned.transform.to_params()}, f"+{n_fits(release) + 1}"
 
+    if CELLS[-1] in shares and not learned.cells:
+        ball = {**latent, "radius": learned.mean.params["radius"], "steps": learned.mean.params["steps"]}
+        cells = yield from ask_cells(learned, ball, regime.n_cuts, sum(shares.get(name, 0.0) for name in CELLS))
+        learned = replace(learned, cells=cells)
     if "slices" in shares and learned.slices is None:
         params = {**latent, **slice_params(public, learned.mean, learned.second, learned.sizes, regime.n_slices)}
         (slices,) = yield [Request("slices", "slices", shares["slices"], params)]

@@ -46,6 +46,10 @@ CELL_ROWS, CELLS = 3.0, 128
 TARGET_GROUPS = (4, 8)
 #: Two-way tables are measured from this many rows per noise on.
 PAIRS_FROM = 60.0
+#: A leaf is cut as long as the entries of a cell's second moment carry at most this noise, and into 2**`CUTS` cells.
+CELL_NOISE, CUTS = 0.15, 2
+#: How the share of the moments of cells is split.
+CELL_SHARES = {"counts": 0.04, "mean": 0.21, "second_moment": 0.75}
 #: Sliced histograms, one block of directions, from this many on.
 SLICES_FROM = 400.0
 
@@ -60,12 +64,14 @@ class Regime:
         Bins of a numeric column.
     n_values : int
         Integer columns of at most this many values get one bin a value.
-    histograms, mean, second_moment, slices, selection, pairs, partitions : float
+    histograms, mean, second_moment, cells, slices, selection, pairs, partitions : float
         Shares; with those of the first round they sum to at most one.
     leaf_noise : float
         Noise of an off-diagonal entry of a leaf's second moment over its rows, with a third of the budget.
     n_pairs, n_slices : int
         Two-way tables to select and measure, and sliced directions.
+    n_cuts : int
+        Cuts of each leaf into cells with moments of their own.
     n_partitions, n_cells, n_groups : int
         Partitions of three columns to measure, cells of each, and groups of leaves that are counted apart.
     """
@@ -75,6 +81,7 @@ class Regime:
     histograms: float
     mean: float
     second_moment: float
+    cells: float
     slices: float
     selection: float
     pairs: float
@@ -82,6 +89,7 @@ class Regime:
     leaf_noise: float
     n_pairs: int
     n_slices: int
+    n_cuts: int
     n_partitions: int
     n_cells: int
     n_groups: int
@@ -204,6 +212,7 @@ def regime(
     n_slices: int | None = None,
     n_pairs: int | None = None,
     n_partitions: int | None = None,
+    n_cuts: int | None = None,
 ) -> Regime:
     """Choose what to measure.
 
@@ -227,6 +236,8 @@ def regime(
         Wanted two-way tables; None chooses.
     n_partitions : int or None, default=None
         Wanted partitions; None chooses.
+    n_cuts : int or None, default=None
+        Wanted cuts of each leaf; None chooses.
 
     Returns
     -------
@@ -245,8 +256,14 @@ def regime(
     scarce = leaf_noise > LEAF_NOISE
     if n_pairs is None:
         n_pairs = 0 if scarce or t < PAIRS_FROM else int(np.clip(t / 20.0, 5, 30))
-    # histograms, mean, second moment
-    shares = np.array([0.12, 0.48, 0.33] if scarce else [0.35, 0.28, 0.30] if t < 80.0 else [0.40, 0.20, 0.33])
+    if n_cuts is None:
+        n_cuts = 0 if scarce else int(np.clip(np.floor(np.log2(CELL_NOISE / leaf_noise)), 0, CUTS))
+    # histograms, mean, second moment, cells
+    if n_cuts:
+        shares = np.array([0.15, 0.12, 0.16, 0.50])
+    else:
+        shares = np.array([0.12, 0.48, 0.33] if scarce else [0.35, 0.28, 0.30] if t < 80.0 else [0.40, 0.20, 0.33])
+        shares = np.append(shares, 0.0)
     pairs = 0.08 * float(np.clip(t / 200.0, 1.0, 3.0)) if n_pairs else 0.0
     if n_slices is None:
         n_slices = 0 if scarce or t < SLICES_FROM else d
@@ -259,13 +276,14 @@ def regime(
     cell_noise = float(np.sqrt(n_partitions / partitions)) / mu if n_partitions else np.inf
     n_cells = int(np.clip(n / (CELL_ROWS * n_groups * cell_noise), 8, CELLS))
     shares *= (1.0 - spent - pairs - slices - partitions) / shares.sum()
-    histograms, mean, second = (float(s) for s in shares)
+    histograms, mean, second, cells = (float(s) for s in shares)
     return Regime(
         n_bins=16 if scarce else (32 if t < 1500.0 else 64),
         n_values=32 if t < SLICES_FROM else 128,
         histograms=histograms,
         mean=mean,
         second_moment=second,
+        cells=cells,
         slices=slices,
         selection=pairs / 7.0,
         pairs=pairs * 6.0 / 7.0,
@@ -273,6 +291,7 @@ def regime(
         leaf_noise=leaf_noise,
         n_pairs=n_pairs,
         n_slices=n_slices,
+        n_cuts=n_cuts,
         n_partitions=n_partitions,
         n_cells=n_cells,
         n_groups=n_groups,

@@ -14,10 +14,11 @@ from skdpflow.plan import Public, Request, Rounds
 from skdpflow.projections import draw_directions, spectral_norm
 from skdpflow.release import Release
 from skdpflow.transport.affine import AffineTransform
-from skdpflow.transport.flow import Gaussian, Leaf, normal_particles
+from skdpflow.transport.flow import Leaf, normal_particles
 from skdpflow.transport.latent import LATENT_STEPS
 from skdpflow.transport.model import Model
 from skdpflow.transport.records import DiffusedLeaf, knot_ranks, learn_layers, quantiles_at
+from skdpflow.transport.start import Gaussian
 
 Array = NDArray[np.float64]
 

@@ -13,6 +13,7 @@ from scipy.stats import qmc
 from skdpflow.transport.layers import Layer, corrected_quantiles, monotone_knots
 from skdpflow.transport.marginals import denoise_ordered, shrink, to_simplex
 from skdpflow.transport.pairs import PairLayer, PairTarget, pair_layer
+from skdpflow.transport.start import Gaussian, Mixture
 
 Array = NDArray[np.float64]
 
@@ -20,22 +21,6 @@ AnyLayer = Layer | PairLayer
 
 #: Levels of the distribution functions that maps are built on, dense in the tails.
 _LEVELS = ndtr(np.linspace(-3.5, 3.5, 65))
-
-
-@dataclass(frozen=True, eq=False)
-class Gaussian:
-    """Where the flow of a leaf starts.
-
-    Parameters
-    ----------
-    mean : ndarray of shape (d,)
-        Mean.
-    covariance : ndarray of shape (d, d)
-        Positive definite covariance.
-    """
-
-    mean: Array
-    covariance: Array
 
 
 class CountSlices:
@@ -176,17 +161,17 @@ def block_layer(
 
 @dataclass(frozen=True, eq=False)
 class Leaf:
-    """The learned model of one leaf: a Gaussian, pushed through layers.
+    """The learned model of one leaf: a Gaussian or a mixture of them, pushed through layers.
 
     Parameters
     ----------
-    start : Gaussian
+    start : Gaussian or Mixture
         Where points come from.
     layers : tuple of Layer
         What moves them, in order.
     """
 
-    start: Gaussian
+    start: Gaussian | Mixture
     layers: tuple[AnyLayer, ...] = ()
 
     def push(self, normal: Array) -> Array:
@@ -201,7 +186,9 @@ class Leaf:
         -------
         z : ndarray of shape (n, d)
         """
-        z = self.start.mean + normal @ np.linalg.cholesky(self.start.covariance).T
+        return self._forward(self.start.push(normal))
+
+    def _forward(self, z: Array) -> Array:
         for layer in self.layers:
             z = layer.forward(z)
         return z
@@ -220,7 +207,7 @@ class Leaf:
         -------
         z : ndarray of shape (n, d)
         """
-        return self.push(rng.standard_normal((n, len(self.start.mean))))
+        return self._forward(self.start.sample(n, rng))
 
     def log_density(self, z: Array) -> Array:
         """Log-density of points.
@@ -238,10 +225,7 @@ class Leaf:
         for layer in reversed(self.layers):
             z, part = layer.inverse(z)
             log_det += part
-        root = np.linalg.cholesky(self.start.covariance)
-        white = np.linalg.solve(root, (z - self.start.mean).T)
-        gaussian = -0.5 * (white**2).sum(axis=0) - np.log(np.diag(root)).sum() - 0.5 * len(root) * np.log(2 * np.pi)
-        return np.asarray(gaussian - log_det)
+        return np.asarray(self.start.log_density(z) - log_det)
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,7 +246,7 @@ class Block:
 
 
 def learn_leaves(
-    starts: Sequence[Gaussian],
+    starts: Sequence[Gaussian | Mixture],
     blocks: Sequence[Sequence[Block]],
     pairs: Sequence[PairTarget],
     sizes: Array,
@@ -275,7 +259,7 @@ def learn_leaves(
 
     Parameters
     ----------
-    starts : sequence of Gaussian
+    starts : sequence of Gaussian or Mixture
         Where each leaf starts.
     blocks : sequence of sequences of Block
         For each leaf, its slices; first those along the axes.

@@ -144,6 +144,38 @@ def above_noise(matrix: Array, sd: float) -> Array:
     return np.asarray((vectors * ((values + kept) / 2.0)) @ vectors.T)
 
 
+def denoise_spectrum(matrix: Array, sd: float) -> Array:
+    r"""Shrink the eigenvalues of a symmetric matrix that carries noise, by as much as the noise spreads them.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (d, d)
+        Symmetric signal plus independent noise on and above the diagonal.
+    sd : float
+        Standard deviation of the noise off the diagonal.
+
+    Returns
+    -------
+    matrix : ndarray of shape (d, d)
+
+    Notes
+    -----
+    Of all matrices with the eigenvectors of what was measured, the one nearest to the signal has the eigenvalues
+    :math:`\lambda - 2 s^2 \sum_j (\lambda - \lambda_j) / ((\lambda - \lambda_j)^2 + s^2)` for many columns, whatever
+    the signal is [1]_. None is moved beyond 0, or away from it.
+
+    References
+    ----------
+    .. [1] Bun, J., Allez, R., Bouchaud, J.-P., Potters, M. (2016). Rotational invariant estimator for general noisy
+       matrices. IEEE Transactions on Information Theory, 62(12).
+    """
+    values, vectors = np.linalg.eigh(matrix)
+    apart = values[:, None] - values
+    moved = values - 2.0 * sd**2 * (apart / (apart**2 + sd**2)).sum(axis=1)
+    kept = np.where(values < 0.0, np.clip(moved, values, 0.0), np.clip(moved, 0.0, values))
+    return np.asarray((vectors * kept) @ vectors.T)
+
+
 def leaf_covariances(m: Measurement, counts: Array, means: Array) -> Array:
     """Estimate the covariance of each leaf.
 

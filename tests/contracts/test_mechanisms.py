@@ -12,8 +12,9 @@ from skdpflow.mechanisms import MarginalsMechanism, RecordsMechanism
 from skdpflow.plan import Request
 from skdpflow.testing import check_mechanism
 from skdpflow.transport.affine import AffineTransform
-from skdpflow.transport.flow import Gaussian, Leaf
+from skdpflow.transport.flow import Leaf
 from skdpflow.transport.model import Model
+from skdpflow.transport.start import Gaussian
 
 
 class CountsOnly(BaseEstimator):

@@ -75,6 +75,20 @@ def leaf_params(draw):
     return {"n_leaves": len(edges) + 1, "leaf_edges": np.array(edges, dtype=np.int64)}
 
 
+def cell_params(draw, n_leaves):
+    """Cuts of each leaf, and a centre for each cell."""
+    k = draw(st.integers(1, 2))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    params = {
+        "n_leaves": n_leaves << k,
+        "cell_directions": rng.integers(-(2**15), 2**15, size=(n_leaves, 3, k), endpoint=True),
+        "cell_cuts": rng.integers(-(2**25), 2**25, size=(n_leaves, k)) * draw(st.integers(0, 1)),
+    }
+    if draw(st.booleans()):
+        params["leaf_centres"] = rng.integers(-4096, 4096, size=(n_leaves << k, 3), endpoint=True)
+    return params
+
+
 def cuts(draw, size):
     inner = draw(st.lists(st.integers(1, size - 1), max_size=6, unique=True)) if size > 1 else []
     return np.array([0, *sorted(inner), size])
@@ -157,8 +171,10 @@ def params_of(draw, kind):
         params |= latent_params(draw)
     if kind == "norms":
         params["norm_edges"] = np.array(sorted({draw(st.integers(0, 3 * 2**24)) for _ in range(5)}))
-    if kind in ("pairs", "partitions"):
+    if kind in ("counts", "histograms", "pairs", "partitions"):
         params |= rank_params(draw)
+    if draw(st.booleans()):
+        params |= cell_params(draw, params["n_leaves"])
     if kind == "pairs":
         params |= pair_params(draw)
     if kind == "partitions":
@@ -204,9 +220,11 @@ def test_neighbours_never_differ_by_more_than_the_sensitivity(kind, data):
     replaced = [*rows]
     replaced[i] = data.draw(row)
     assert distance(statistic, rows, replaced) <= statistic.sensitivity("replace-one") * ROUNDING
-    # the row moved to another class, or to another cell of the numeric target, all else equal
+    # the row moved to another class, to another cell of the numeric target, or across cuts, all else equal
     codes, label, ranks, raw = rows[i]
     for moved in [
+        (codes, label, data.draw(row)[2], raw),
+        ((data.draw(levels(0)), *codes[1:]), label, ranks, raw),
         (codes, data.draw(st.integers(-1, N_CLASSES - 1)), ranks, raw),
         ((*codes[:2], data.draw(levels(2))), label, ranks, raw),
     ]:
@@ -276,6 +294,13 @@ HISTOGRAMS = {
     "edges": np.array([0, 4, 8, 0, 500, 1000]),
     "edge_sizes": np.array([3, 3]),
 }
+CUT = {
+    **BALL,
+    "n_leaves": 2 * N_CLASSES,
+    "cell_directions": np.array([[[1], [0], [0]]] * N_CLASSES),
+    "cell_cuts": np.zeros((N_CLASSES, 1), dtype=int),
+}
+CENTRED = {**CUT, "leaf_centres": np.array([[0, 0, 0], [2048, 0, 0]] * N_CLASSES)}
 PAIRS = {
     **BALL,
     "pair_columns": np.array([0, 2]),
@@ -300,6 +325,10 @@ WORST = [
     ("second_moment", {**BALL, "pooled": True}, at(1, 0), at(0, -1, label=2)),
     ("second_moment", {**BALL, "pooled": False}, at(1, 0), at(1, 0, label=1)),
     ("second_moment", {**BALL, "steps": 1000, "pooled": True}, at(1, 1), at(1, -1)),
+    ("counts", CUT, at(1, 0), at(-1, 0)),
+    ("second_moment", {**CUT, "pooled": False}, at(1, 0), at(-1, 0)),
+    ("second_moment", {**CENTRED, "pooled": False}, at(1, 0), at(-1, 0)),
+    ("mean", {**CENTRED, "steps": 1000}, at(0, 1), at(0, -1)),
     ("norms", {**BALL, "norm_edges": np.array([2**20])}, at(1, 0), at(0, 0)),
     ("slices", SLICES, at(1, 1), at(-1, -1)),
     ("slices", SLICES, at(1, 1), at(1, 1, label=1)),
@@ -401,6 +430,16 @@ BROKEN = [
     ("mean", {**SCALED, "centre": np.array([0.5, 0, 0])}),
     ("mean", {**SCALED, "levels": np.array([8, 4])}),
     ("mean", {**SCALED, "levels": np.array([8, 0, 1000])}),
+    ("mean", {**CUT, "n_leaves": 5}),
+    ("counts", {**CUT, "n_leaves": N_CLASSES}),
+    ("counts", {**CUT, "cell_directions": CUT["cell_directions"] * 0.5}),
+    ("counts", {**CUT, "cell_directions": CUT["cell_directions"] * 2**40}),
+    ("counts", {**CUT, "cell_directions": CUT["cell_directions"][:, :2]}),
+    ("counts", {**CUT, "cell_cuts": CUT["cell_cuts"] + 0.5}),
+    ("counts", {**CUT, "cell_cuts": CUT["cell_cuts"][:2]}),
+    ("mean", {**CENTRED, "leaf_centres": CENTRED["leaf_centres"] + 0.5}),
+    ("mean", {**CENTRED, "leaf_centres": CENTRED["leaf_centres"] * 4}),
+    ("second_moment", {**CENTRED, "pooled": True, "leaf_centres": CENTRED["leaf_centres"][:2]}),
     ("norms", {**BALL, "norm_edges": np.array([5, 2])}),
     ("norms", {**BALL, "norm_edges": np.array([0.5, 2.5])}),
     ("bounds", {"grid": BOUNDS_GRID[::-1], "n_columns": 3}),
@@ -420,6 +459,13 @@ def test_rows_beyond_the_stated_leaves_are_left_out(kind, n_leaves):
     params = {**HISTOGRAMS, **BALL, "pooled": False, "n_leaves": n_leaves}
     statistic, kept = SUMS[kind](params), [at(1, 1), at(-1, 0)]
     assert (total(statistic, [*kept, at(1, 1, label=2)]) == total(statistic, kept)).all()
+
+
+def test_cells_are_disjoint_and_their_counts_sum_to_those_of_the_classes():
+    rows = [at(i, j, label) for i in (-1, 0, 1) for j in (-1, 1) for label in range(-1, N_CLASSES)]
+    cells = total(SUMS["counts"](CUT), rows).reshape(N_CLASSES, 2)
+    assert (cells.sum(axis=1) == total(SUMS["counts"](LEAVES), rows)).all()
+    assert (cells == [4, 2]).all()  # beyond the cut or not: a row on it is not
 
 
 def test_a_latent_transform_without_values_cannot_move_a_row_out_of_the_ball():

@@ -8,7 +8,8 @@ from scipy.stats import kstest, norm
 
 from skdpflow import Categories, DPSlicedWassersteinFlow, Interval
 from skdpflow.mechanisms import MarginalsMechanism
-from skdpflow.transport.flow import Gaussian, Leaf
+from skdpflow.transport.flow import Leaf
+from skdpflow.transport.start import Gaussian
 from skdpflow.transport.tilt import MAX_FACTOR, Cells, enough_particles, tilt
 
 EDGES = (np.array([-0.5, 0.5]), np.array([0.0]))
