@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.release import Measurement
-from skdpflow.transport.latent import DIRECTION_STEPS, LATENT_STEPS
+from skdpflow.transport.latent import DIRECTION_STEPS, LATENT_LIMIT, LATENT_STEPS
 from skdpflow.transport.moments import denoise_spectrum, positive, symmetric
 from skdpflow.transport.start import Gaussian, Mixture
 
@@ -77,7 +77,9 @@ def cell_params(means: Array, covariances: Array, sizes: Array, n_cuts: int) -> 
         "n_leaves": centres.shape[0] * centres.shape[1],
         "cell_directions": integers,
         "cell_cuts": np.rint(np.einsum("cd,cdk->ck", means, integers) * LATENT_STEPS).astype(np.int64),
-        "leaf_centres": np.rint(centres.reshape(-1, centres.shape[2]) * LATENT_STEPS).astype(np.int64),
+        "leaf_centres": np.rint(np.clip(centres, -LATENT_LIMIT, LATENT_LIMIT) * LATENT_STEPS)
+        .astype(np.int64)
+        .reshape(-1, centres.shape[2]),
         "radius": RADIUS * float(np.sqrt(squared)),
     }
 
@@ -103,7 +105,8 @@ def cell_starts(
         their spread to it, covariances by `denoise_spectrum`.
     """
     n_cuts, d = mean.params["cell_directions"].shape[2], means.shape[1]
-    _, centres, shapes = predicted_cells(means, covariances, n_cuts)
+    shapes = predicted_cells(means, covariances, n_cuts)[2]
+    centres = mean.params["leaf_centres"].reshape(len(sizes), 2**n_cuts, d) / LATENT_STEPS
     step = float(mean.params["radius"]) / float(mean.params["steps"])
 
     expected = np.repeat(sizes / 2**n_cuts, 2**n_cuts)

@@ -257,7 +257,7 @@ def regime(
     if n_pairs is None:
         n_pairs = 0 if scarce or t < PAIRS_FROM else int(np.clip(t / 20.0, 5, 30))
     if n_cuts is None:
-        n_cuts = 0 if scarce else int(np.clip(np.floor(np.log2(CELL_NOISE / leaf_noise)), 0, CUTS))
+        n_cuts = 0 if scarce or d < 2 else int(np.clip(np.floor(np.log2(CELL_NOISE / leaf_noise)), 0, CUTS))
     # histograms, mean, second moment, cells
     if n_cuts:
         shares = np.array([0.15, 0.12, 0.16, 0.50])

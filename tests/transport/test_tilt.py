@@ -118,7 +118,7 @@ def test_partitions_alone_teach_joint_dependence():
     X, y = exclusive()
     agreement = []
     for n_partitions in (0, 16):
-        mechanism = MarginalsMechanism(n_pairs=0, n_slices=0, n_partitions=n_partitions)
+        mechanism = MarginalsMechanism(n_pairs=0, n_slices=0, n_cuts=0, n_partitions=n_partitions)
         flow = DPSlicedWassersteinFlow(3.0, domain=(-1, 1), target=Categories([0, 1]), mechanism=mechanism)
         a, b = flow.fit(X, y).sample_labeled(5000, random_state=0)
         agreement.append(np.mean((np.prod(a, axis=1) > 0) == b))
