@@ -148,7 +148,8 @@ class FitPlan:
             PlannedMeasurement(number[m.name], m.name, m.kind, cost / sum(spent), m.values.size, noise_in_rows(m))
             for m, cost in zip(release.measurements, spent, strict=True)
         )
-        n_leaves = max(int(m.params.get("n_leaves", 1)) for m in release.measurements)
+        uncut = (m.params for m in release.measurements if "cell_directions" not in m.params)
+        n_leaves = max(int(params.get("n_leaves", 1)) for params in uncut)
         return cls(
             release.epsilon,
             release.delta,
@@ -231,8 +232,9 @@ def _of_counts(m: Measurement, n: float) -> list[ExpectedError]:
     if k == 1:
         return [ExpectedError("number of rows, relative", sd / n, np.nan, m.name)]
     p = 1.0 / k
+    quantity = "share of a cell" if "cell_directions" in m.params else "share of a class"
     # N_c / N with independent noise in all counts
-    return [ExpectedError("share of a class", sd * np.sqrt(1.0 - p) / n, np.sqrt(p * (1.0 - p) / n), m.name)]
+    return [ExpectedError(quantity, sd * np.sqrt(1.0 - p) / n, np.sqrt(p * (1.0 - p) / n), m.name)]
 
 
 def _of_histograms(m: Measurement, n: float) -> list[ExpectedError]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from skdpflow.release import Measurement
 from skdpflow.transport.latent import DIRECTION_STEPS, LATENT_LIMIT, LATENT_STEPS
 from skdpflow.transport.moments import denoise_spectrum, positive, symmetric
-from skdpflow.transport.start import Gaussian, Mixture
+from skdpflow.transport.start import CutGaussian, Gaussian
 
 Array = NDArray[np.float64]
 
@@ -21,6 +21,11 @@ Array = NDArray[np.float64]
 RADIUS = 1.1
 #: Smallest share of a leaf's rows that one of its cells may have, times the number of cells.
 LEAST = 0.05
+
+
+def sides_of(n_cuts: int) -> Array:
+    """On which side of each cut, -1 or 1, a cell lies, (2**n_cuts, n_cuts)."""
+    return np.asarray(2.0 * (np.arange(2**n_cuts)[:, None] >> np.arange(n_cuts) & 1) - 1.0)
 
 
 def predicted_cells(means: Array, covariances: Array, n_cuts: int) -> tuple[Array, Array, Array]:
@@ -46,9 +51,8 @@ def predicted_cells(means: Array, covariances: Array, n_cuts: int) -> tuple[Arra
     """
     values, vectors = np.linalg.eigh(covariances)
     directions, variances = vectors[:, :, ::-1][:, :, :n_cuts], values[:, ::-1][:, :n_cuts]
-    sides = 2.0 * (np.arange(2**n_cuts)[:, None] >> np.arange(n_cuts) & 1) - 1.0
     lengths = np.sqrt(2.0 / np.pi * variances)  # mean and variance of a half-normal
-    centres = means[:, None] + np.einsum("cdk,ck,qk->cqd", directions, lengths, sides)
+    centres = means[:, None] + np.einsum("cdk,ck,qk->cqd", directions, lengths, sides_of(n_cuts))
     shapes = covariances - np.einsum("cdk,ck,cek->cde", directions, lengths**2, directions)
     return directions, centres, shapes
 
@@ -86,8 +90,8 @@ def cell_params(means: Array, covariances: Array, sizes: Array, n_cuts: int) -> 
 
 def cell_starts(
     counts: Measurement, mean: Measurement, second: Measurement, sizes: Array, means: Array, covariances: Array
-) -> list[Mixture]:
-    """Make a mixture of each leaf, one normal distribution for each of its cells.
+) -> list[CutGaussian]:
+    """Take the cells of each leaf to where they were found.
 
     Parameters
     ----------
@@ -100,13 +104,13 @@ def cell_starts(
 
     Returns
     -------
-    starts : list of Mixture
+    starts : list of CutGaussian
         What cells were predicted to be, corrected by what stands out of the noise: sizes and means in proportion of
         their spread to it, covariances by `denoise_spectrum`.
     """
     n_cuts, d = mean.params["cell_directions"].shape[2], means.shape[1]
     shapes = predicted_cells(means, covariances, n_cuts)[2]
-    centres = mean.params["leaf_centres"].reshape(len(sizes), 2**n_cuts, d) / LATENT_STEPS
+    centres, sides = mean.params["leaf_centres"] / LATENT_STEPS, sides_of(n_cuts)
     step = float(mean.params["radius"]) / float(mean.params["steps"])
 
     expected = np.repeat(sizes / 2**n_cuts, 2**n_cuts)
@@ -122,14 +126,14 @@ def cell_starts(
     moved, unknown = keep * moved, keep * variance
 
     starts = []
-    for c, (base, centre) in enumerate(zip(shapes, centres, strict=True)):
-        parts = []
-        for q, place in enumerate(centre):
-            i = c * len(centre) + q
-            own = symmetric(second.values[i] * step**2, d) / rows[i] - np.outer(moved[i], moved[i])
+    for c, base in enumerate(shapes):
+        own, spread_out = slice(c * len(sides), (c + 1) * len(sides)), []
+        for i in range(own.start, own.stop):
+            found_shape = symmetric(second.values[i] * step**2, d) / rows[i] - np.outer(moved[i], moved[i])
             sd = float(np.min(second.sd)) * step**2 / rows[i]
             # rounding to the lattice adds step**2 / 12 to every variance
-            shape = base + denoise_spectrum(own - np.eye(d) * step**2 / 12.0 - base, sd)
-            parts.append(Gaussian(place + moved[i], positive(shape + np.eye(d) * unknown[i])))
-        starts.append(Mixture(rows[c * len(centre) : (c + 1) * len(centre)], tuple(parts)))
+            shape = base + denoise_spectrum(found_shape - np.eye(d) * step**2 / 12.0 - base, sd)
+            spread_out.append(positive(shape + np.eye(d) * unknown[i]))
+        whole = Gaussian(means[c], covariances[c])
+        starts.append(CutGaussian(whole, sides, rows[own], centres[own] + moved[own], np.array(spread_out)))
     return starts

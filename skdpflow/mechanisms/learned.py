@@ -17,12 +17,12 @@ from skdpflow.release import Measurement, Release
 from skdpflow.transport.flow import Leaf, learn_leaves, normal_particles
 from skdpflow.transport.latent import RankTransform
 from skdpflow.transport.moments import leaf_covariances, leaf_means
-from skdpflow.transport.start import Gaussian, Mixture
+from skdpflow.transport.start import CutGaussian, Gaussian
 
 Array = NDArray[np.float64]
 
 #: Measurements of the cells that leaves are cut into.
-CELLS = ("cell_counts", "cell_mean", "cell_second_moment")
+CELLS = ("cell_counts", "cell_mean", "cell_second")
 #: Particles of a leaf that predict what is measured next.
 SELECTION_PARTICLES = 2048
 
@@ -87,7 +87,7 @@ class Learned:
         # the predictive distribution: what is not known of a mean is spread of the rows
         return means, covariances + unknown[:, :, None] * np.eye(means.shape[1])
 
-    def starts(self) -> Sequence[Gaussian | Mixture]:
+    def starts(self) -> Sequence[Gaussian | CutGaussian]:
         """Where the flow of each leaf starts."""
         means, covariances = self.moments()
         if self.cells:

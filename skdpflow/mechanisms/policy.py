@@ -4,6 +4,7 @@ One number decides most: `rows_per_noise`, the rows of a leaf in units of the no
 carry with the whole budget, t = n mu / (C sqrt(d)). Where it is small, a few moments are worth more than many bins,
 and one second moment for all leaves more than one for each; where it is large, two-way tables pay.
 Partitions, whose cells correct the model where three columns matter at once, pay at every size.
+Where the noise allows, leaves are cut into cells with moments of their own, which show what a normal class hides.
 The shares were chosen by ablation on eight real tables (see the benchmarks in the documentation), the switches
 follow from the noise.
 """
@@ -46,8 +47,8 @@ CELL_ROWS, CELLS = 3.0, 128
 TARGET_GROUPS = (4, 8)
 #: Two-way tables are measured from this many rows per noise on.
 PAIRS_FROM = 60.0
-#: A leaf is cut as long as the entries of a cell's second moment carry at most this noise, and into 2**`CUTS` cells.
-CELL_NOISE, CUTS = 0.15, 2
+#: A leaf is cut once or twice if the entries of the second moment of a cell then carry at most this noise.
+CELL_NOISES = (0.25, 0.15)
 #: How the share of the moments of cells is split.
 CELL_SHARES = {"counts": 0.04, "mean": 0.21, "second_moment": 0.75}
 #: Sliced histograms, one block of directions, from this many on.
@@ -257,7 +258,8 @@ def regime(
     if n_pairs is None:
         n_pairs = 0 if scarce or t < PAIRS_FROM else int(np.clip(t / 20.0, 5, 30))
     if n_cuts is None:
-        n_cuts = 0 if scarce or d < 2 else int(np.clip(np.floor(np.log2(CELL_NOISE / leaf_noise)), 0, CUTS))
+        # two columns need no cells: a two-way table shows all
+        n_cuts = 0 if d < 3 else sum(leaf_noise * 2**k <= most for k, most in enumerate(CELL_NOISES, start=1))
     # histograms, mean, second moment, cells
     if n_cuts:
         shares = np.array([0.15, 0.12, 0.16, 0.50])

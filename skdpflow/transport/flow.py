@@ -13,7 +13,7 @@ from scipy.stats import qmc
 from skdpflow.transport.layers import Layer, corrected_quantiles, monotone_knots
 from skdpflow.transport.marginals import denoise_ordered, shrink, to_simplex
 from skdpflow.transport.pairs import PairLayer, PairTarget, pair_layer
-from skdpflow.transport.start import Gaussian, Mixture
+from skdpflow.transport.start import CutGaussian, Gaussian
 
 Array = NDArray[np.float64]
 
@@ -161,17 +161,17 @@ def block_layer(
 
 @dataclass(frozen=True, eq=False)
 class Leaf:
-    """The learned model of one leaf: a Gaussian or a mixture of them, pushed through layers.
+    """The learned model of one leaf: a Gaussian, in pieces or not, pushed through layers.
 
     Parameters
     ----------
-    start : Gaussian or Mixture
+    start : Gaussian or CutGaussian
         Where points come from.
     layers : tuple of Layer
         What moves them, in order.
     """
 
-    start: Gaussian | Mixture
+    start: Gaussian | CutGaussian
     layers: tuple[AnyLayer, ...] = ()
 
     def push(self, normal: Array) -> Array:
@@ -246,7 +246,7 @@ class Block:
 
 
 def learn_leaves(
-    starts: Sequence[Gaussian | Mixture],
+    starts: Sequence[Gaussian | CutGaussian],
     blocks: Sequence[Sequence[Block]],
     pairs: Sequence[PairTarget],
     sizes: Array,
@@ -259,7 +259,7 @@ def learn_leaves(
 
     Parameters
     ----------
-    starts : sequence of Gaussian or Mixture
+    starts : sequence of Gaussian or CutGaussian
         Where each leaf starts.
     blocks : sequence of sequences of Block
         For each leaf, its slices; first those along the axes.

@@ -2,53 +2,68 @@
 
 import numpy as np
 import pytest
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, multivariate_t
 
+from skdpflow.mechanisms.cells import predicted_cells, sides_of
 from skdpflow.transport.flow import Leaf
-from skdpflow.transport.start import Gaussian, Mixture
+from skdpflow.transport.start import REST, CutGaussian, Gaussian
 
-PARTS = (
-    Gaussian(np.array([-1.0, 0.5]), np.array([[1.0, 0.4], [0.4, 0.5]])),
-    Gaussian(np.array([2.0, 0.0]), np.array([[0.2, -0.1], [-0.1, 0.3]])),
+WHOLE = Gaussian(np.array([1.0, -0.5]), np.array([[2.0, 0.6], [0.6, 0.5]]))
+_, CENTRES, SHAPES = predicted_cells(WHOLE.mean[None], WHOLE.covariance[None], 2)
+UNMOVED = CutGaussian(WHOLE, sides_of(2), np.ones(4), CENTRES[0], np.array([SHAPES[0]] * 4))
+STRETCH = np.array([[1.2, 0.1], [-0.2, 0.6]])
+MOVED = CutGaussian(
+    WHOLE,
+    sides_of(1),
+    np.array([30.0, 10.0]),  # weights need not sum to one
+    np.array([[0.0, 0.5], [3.0, -1.0]]),
+    np.array([np.eye(2) * 0.7, STRETCH @ STRETCH.T]),
 )
-MIXTURE = Mixture(np.array([30.0, 10.0]), PARTS)  # weights need not sum to one
 
 
-def moments(z):
-    return z.mean(axis=0), np.cov(z.T)
-
-
-def expected():
-    w = np.array([0.75, 0.25])
-    mean = sum(p * g.mean for p, g in zip(w, PARTS, strict=True))
-    second = sum(p * (g.covariance + np.outer(g.mean, g.mean)) for p, g in zip(w, PARTS, strict=True))
+def moments_of(start):
+    """Of a mixture with the moments of its pieces, and of the whole."""
+    w = np.append((1.0 - REST) * start.weights / start.weights.sum(), REST)
+    means, shapes = [*start.means, WHOLE.mean], [*start.covariances, WHOLE.covariance]
+    mean = w @ means
+    second = sum(p * (s + np.outer(m, m)) for p, m, s in zip(w, means, shapes, strict=True))
     return mean, second - np.outer(mean, mean)
 
 
-@pytest.mark.parametrize("draw", [lambda n, rng: MIXTURE.sample(n, rng), lambda n, rng: Leaf(MIXTURE).sample(n, rng)])
-def test_samples_have_the_moments_of_the_mixture(draw):
-    found = moments(draw(100_000, np.random.default_rng(0)))
-    for one, other in zip(found, expected(), strict=True):
-        assert np.allclose(one, other, atol=0.03)
+@pytest.mark.parametrize("start", [UNMOVED, MOVED])
+@pytest.mark.parametrize("how", ["sample", "leaf", "push"])
+def test_points_have_the_moments_that_are_asked_for(start, how):
+    rng = np.random.default_rng(0)
+    if how == "push":
+        z = start.push(rng.standard_normal((100_000, 2)))
+    else:
+        z = (start if how == "sample" else Leaf(start)).sample(100_000, rng)
+    mean, covariance = moments_of(start)
+    assert np.allclose(z.mean(axis=0), mean, atol=0.03)
+    assert np.allclose(np.cov(z.T), covariance, atol=0.04)
 
 
-def test_pushed_points_have_the_moments_of_the_mixture():
-    found = moments(MIXTURE.push(np.random.default_rng(1).standard_normal((100_000, 2))))
-    for one, other in zip(found, expected(), strict=True):
-        assert np.allclose(one, other, atol=0.03)
+def test_pieces_that_did_not_move_make_the_whole():
+    z = np.random.default_rng(1).normal(size=(200, 2)) * 2.0
+    oracle = multivariate_normal(WHOLE.mean, WHOLE.covariance).logpdf(z)
+    assert np.allclose(WHOLE.log_density(z), oracle)
+    assert np.allclose(UNMOVED.log_density(z), oracle)
 
 
-def test_rows_are_not_sorted_by_their_part():
-    z = MIXTURE.sample(4000, np.random.default_rng(2))
+def test_the_density_integrates_to_one_and_is_that_of_the_samples():
+    proposal = multivariate_t(MOVED.whole.mean, 4.0 * WHOLE.covariance, df=5)
+    z = proposal.rvs(200_000, random_state=2)
+    weight = np.exp(MOVED.log_density(z) - proposal.logpdf(z))
+    assert abs(weight.mean() - 1.0) < 0.02
+    drawn = MOVED.sample(100_000, np.random.default_rng(3))
+    for event in (lambda x: x[:, 0] > 1.5, lambda x: x[:, 1] > 0.0, lambda x: (x**2).sum(axis=1) < 1.0):
+        assert abs((weight * event(z)).mean() - event(drawn).mean()) < 0.01
+
+
+def test_rows_are_not_sorted_by_their_piece():
+    z = MOVED.sample(4000, np.random.default_rng(2))
     assert abs(z[:2000, 0].mean() - z[2000:, 0].mean()) < 0.2
 
 
-def test_densities_are_those_of_an_independent_library():
-    z = np.random.default_rng(3).normal(size=(50, 2))
-    each = [multivariate_normal(g.mean, g.covariance).pdf(z) for g in PARTS]
-    assert np.allclose(PARTS[0].log_density(z), np.log(each[0]))
-    assert np.allclose(np.exp(MIXTURE.log_density(z)), 0.75 * each[0] + 0.25 * each[1])
-
-
 def test_none_are_drawn_if_none_are_wanted():
-    assert MIXTURE.sample(0, np.random.default_rng(0)).shape == (0, 2)
+    assert MOVED.sample(0, np.random.default_rng(0)).shape == (0, 2)
