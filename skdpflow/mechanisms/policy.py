@@ -48,7 +48,7 @@ TARGET_GROUPS = (4, 8)
 #: Two-way tables are measured from this many rows per noise on.
 PAIRS_FROM = 60.0
 #: A leaf is cut once or twice if the entries of the second moment of a cell then carry at most this noise.
-CELL_NOISES = (0.25, 0.15)
+CELL_NOISES = (0.3, 0.15)
 #: How the share of the moments of cells is split.
 CELL_SHARES = {"counts": 0.04, "mean": 0.21, "second_moment": 0.75}
 #: Sliced histograms, one block of directions, from this many on.
