@@ -100,7 +100,7 @@ def main(folder, kills, seed):
         wanted = (b"s", b"d", b"n")[len(files) % 3]
         file = folder / f"{len(files)}.release"
         files.append(file)
-        marks, _, code = run(path, file, wanted, rng.uniform(0, lengths[wanted]))
+        marks, _, code = run(path, file, wanted, rng.uniform(0, 0.85 * lengths[wanted]))
         journal = path.with_name(path.name + "-journal").exists()
         before, entries = entries, check(path, file, marks, entries) if path.exists() else 0
         if code == REFUSED:

@@ -15,6 +15,7 @@ from skdpflow._parts import worst_cases
 from skdpflow.accountants import (
     ComposedEvent,
     GaussianEvent,
+    RepeatAndSelectEvent,
     SelectionEvent,
     ThresholdEvent,
     resolve_accountant,
@@ -93,6 +94,16 @@ def test_keys_of_which_none_is_the_worst_are_all_looked_at():
     assert len(list(worst_cases(history))) == 2
     for order in permutations([*history, (GaussianEvent(9.0), ("site", "C"))]):
         assert len(list(worst_cases(order))) == 2
+
+
+def test_searches_on_parts_are_left_to_the_accountant():
+    """Nobody can say which of two searches covers the other, so both are looked at."""
+    ledger = PrivacyLedger(epsilon=20.0, delta=DELTA, accountant="rdp")
+    searches = [RepeatAndSelectEvent(GaussianEvent(m), 10.0) for m in (20.0, 15.0)]
+    for key, search in enumerate(searches):
+        ledger.part("site", key).debit(search, **ADD_REMOVE)
+    accountant = resolve_accountant("rdp")
+    assert ledger.spent() == max(accountant.epsilon(search, DELTA) for search in searches)
 
 
 def test_many_sites_cost_what_one_costs(tmp_path):
