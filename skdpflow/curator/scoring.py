@@ -21,6 +21,8 @@ from skdpflow.schema import schema_of
 
 #: Terms in [0, 1] are rounded to multiples of one over this.
 LEVELS = 2**10
+#: Of what is spent on numbers of rows, the part for all rows; the rest is for those that are used.
+ALL_ROWS_SHARE = 0.1
 
 Term = Callable[[Any, Any], float]
 
@@ -100,8 +102,9 @@ class RowScorer:
 
     *Many rows.* From the noisy number of rows follows the public probability with which each row is used. Whether it
     is, is decided by a secret random number of its own. For neighbours, those of the rows that they share can be taken
-    to be the same, so the sensitivity remains that of one row. All models of one scorer are scored on the same rows:
-    given the secret numbers each guarantee holds, and so it does for their mixture.
+    to be the same, so the sensitivity remains that of one row, also of how many rows are used; a replaced row keeps
+    its number, and that does not change. All models of one scorer are scored on the same rows: given the secret
+    numbers each guarantee holds, and so it does for their mixture.
     """
 
     def __init__(
@@ -121,10 +124,10 @@ class RowScorer:
             self._y = encode_values(cells, target, "y")
         self._keys = noise.uniform(self.source.n_rows)
         self._used = np.arange(self.source.n_rows)
-        self._expected = 1.0
+        self._n_used = 1.0
 
     def count(self, curator: Curator, share: float, max_rows: int) -> None:
-        """Release the number of rows, if it is private, and decide which rows are used.
+        """Decide which rows are used, and release their number.
 
         Parameters
         ----------
@@ -135,14 +138,21 @@ class RowScorer:
         max_rows : int
             Expected number of rows to use, if there are more.
         """
-        n = self.source.n_rows
-        if self._add_remove:
-            event = curator.event(share)
-            curator.ledger.debit(event, "number of rows")
-            n += int(curator.draw(event.noise_multiplier, (1,), differing=1)[0])
-        used = min(1.0, max_rows / max(n, 1))
-        self._used = np.flatnonzero(self._keys < used)
-        self._expected = max(n * used, 1.0)
+        n = self._counted(self.source.n_rows, curator, share * ALL_ROWS_SHARE)
+        probability = min(1.0, max_rows / max(n, 1))
+        self._used = np.flatnonzero(self._keys < probability)
+        used: float = self._counted(len(self._used), curator, share * (1.0 - ALL_ROWS_SHARE))
+        if probability == 1.0:  # the same number twice
+            used = ALL_ROWS_SHARE * n + (1.0 - ALL_ROWS_SHARE) * used
+        self._n_used = max(used, 1.0)
+
+    def _counted(self, n: int, curator: Curator, share: float) -> int:
+        """Return a number of rows, with noise where neighbours have different ones."""
+        if not self._add_remove:
+            return n
+        event = curator.event(share)
+        curator.ledger.debit(event, "number of rows")
+        return n + int(curator.draw(event.noise_multiplier, (1,), differing=1)[0])
 
     def score(self, estimator: Any, curator: Curator, share: float) -> float:
         """Release the score of a model.
@@ -165,7 +175,7 @@ class RowScorer:
         curator.ledger.debit(event, "score")
         scale = LEVELS * (1.0 if self._add_remove else 2.0) * event.noise_multiplier
         total = self._total(estimator) + int(curator.draw(scale, (1,), differing=1)[0])
-        return float(np.clip(0.5 + 0.5 * total / (LEVELS * self._expected), 0.0, 1.0)) + self._offset
+        return float(np.clip(0.5 + 0.5 * total / (LEVELS * self._n_used), 0.0, 1.0)) + self._offset
 
     def _total(self, estimator: Any) -> int:
         term = self._make_term(estimator, self._target)

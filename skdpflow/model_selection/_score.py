@@ -16,7 +16,7 @@ from skdpflow.curator.scoring import SCORINGS, RowScorer
 from skdpflow.domain import Categories, Column, Interval
 from skdpflow.ledger import PrivacyLedger
 
-#: Part of a score's budget that finds the number of rows, where it is private.
+#: Part of a score's budget that finds the number of rows, where that is private.
 COUNT_SHARE = 0.4
 
 

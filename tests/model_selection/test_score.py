@@ -173,9 +173,9 @@ def test_what_is_measured_stays_within_the_cap(neighbours):
     curator = Curator(rows.source, Budget(1.0, 1e-6, neighbours, GaussianDPAccountant(), "gdp"), noise)
     share = 0.4 if neighbours == "add-remove" else 0.0
     rows.count(curator, share, 10**6)
-    assert (rows._expected == len(X)) == (neighbours == "replace-one")
+    assert (rows._n_used == len(X)) == (neighbours == "replace-one")
     rows.score(MODEL, curator, 1.0 - share)
-    assert len(curator.ledger.entries) == (2 if share else 1)
+    assert len(curator.ledger.entries) == (3 if share else 1)
     with pytest.raises(BudgetExceededError):
         rows.score(MODEL, curator, 0.01)
 
@@ -216,3 +216,12 @@ def test_wrong_input_spends_nothing(params, match):
     with pytest.raises(ValueError, match=match):
         dp_score(**{"estimator": MODEL, "X": X, "y": Y, "ledger": ledger, **params})
     assert ledger.events == ()
+
+
+@pytest.mark.parametrize("neighbours", ["add-remove", "replace-one"])
+def test_the_number_of_drawn_rows_does_not_matter(neighbours):
+    """A model that is always right has the score 1, however many rows happen to be drawn."""
+    model = LogisticRegression(C=1e6).fit(X, X[:, 0] > 0)
+    right = model.predict(X)
+    scores = [dp_score(model, X, right, epsilon=200.0, delta=0.1, max_rows=40, neighbours=neighbours) for _ in range(5)]
+    assert min(scores) > 0.97
