@@ -173,9 +173,9 @@ def n_target_cells(n: float, mu: float, d: int) -> int:
     Returns
     -------
     n_cells : int
-        From 2 to 8.
+        From 3, the fewest that tell whether a dependence bends, to 8.
     """
-    return int(np.clip(n * mu / (24.0 * d), 2, 8))
+    return int(np.clip(n * mu / (24.0 * d), 3, 8))
 
 
 def n_pair_bins(d: int, n_leaves: int) -> int:

@@ -20,7 +20,7 @@ MODELS = [
     TrainOnSynthetic(
         LogisticRegression(max_iter=1000),
         DPSlicedWassersteinFlow(
-            1e4, 0.1, noise_random_state=0, random_state=0, domain=(-32.0, 32.0), target=Categories()
+            1e3, 0.1, noise_random_state=0, random_state=0, domain=(-32.0, 32.0), target=Categories()
         ),
         random_state=0,
         n_samples=50_000,
@@ -28,7 +28,7 @@ MODELS = [
     TrainOnSynthetic(
         LinearRegression(),
         DPSlicedWassersteinFlow(
-            1e4,
+            1e3,
             0.1,
             noise_random_state=0,
             random_state=0,
