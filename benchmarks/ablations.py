@@ -53,6 +53,7 @@ def fixed(regime):
 LEVERS = {
     "denoising": ({}, {f"skdpflow.transport.{m}.shrink": as_measured for m in ("marginals", "flow", "pairs")}),
     "two-way tables": ({"n_pairs": 0}, {}),
+    "cells of classes": ({"n_cuts": 0}, {}),
     "partitions": ({"n_partitions": 0}, {}),
     "slices": ({"n_slices": 0}, {}),
     "one second moment for all classes": ({}, {"skdpflow.mechanisms.policy.pooled": lambda *args: False}),

@@ -64,7 +64,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
     neighbours : {"add-remove", "replace-one"}, default="add-remove"
         Whether neighbouring tables differ by one row more, or by the content of one row.
     tuning_share : float, default=0.0
-        Share of the budget (of mu**2), in [0, 1), for slices that are held back, so that `tune` has something to
+        Share of the budget (of mu**2), in [0, 0.5], for slices that are held back, so that `tune` has something to
         compare models with; 0.05 is a good choice for it.
     n_steps : int, default=2
         Passes of the flow over the slices; it stops when nothing moves.

@@ -237,7 +237,7 @@ def test_refusals(fitted):
         flow(tuning_share=0.0).fit(X).tune(GRID)
 
 
-@pytest.mark.parametrize("share", [-0.1, 1.0, "some", None])
+@pytest.mark.parametrize("share", [-0.1, 0.6, 1.0, "some", None])
 def test_shares_that_are_none(share):
     with pytest.raises((ValueError, TypeError), match="tuning_share"):
         flow(tuning_share=share).fit(X)

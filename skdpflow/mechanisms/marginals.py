@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from skdpflow._validation import check_int
 from skdpflow.domain import Categories, Column
 from skdpflow.mechanisms import policy
 from skdpflow.mechanisms.histograms import (
@@ -33,6 +34,15 @@ from skdpflow.transport.tilt import enough_particles, tilt
 
 #: Particles of all leaves whose weights the tilt learns.
 TILT_PARTICLES = 2**16
+#: Least and largest value of each parameter.
+LIMITS = {
+    "n_bins": (2, 2**12),
+    "n_slices": (0, 2**16),
+    "n_pairs": (0, 2**16),
+    "n_partitions": (0, 2**12),
+    "n_cuts": (0, 8),
+    "n_target_cells": (2, 2**10),
+}
 
 
 class MarginalsMechanism(BaseEstimator):
@@ -44,18 +54,20 @@ class MarginalsMechanism(BaseEstimator):
     Parameters
     ----------
     n_bins : int or None, default=None
-        Bins of a numeric column; None lets the policy choose.
+        Bins of a numeric column, from 2 to 4096; None lets the policy choose.
     n_slices : int or None, default=None
         Number of sliced directions; None lets the policy choose, 0 measures none.
     n_pairs : int or None, default=None
         Number of two-way tables; None lets the policy choose, 0 measures none.
     n_partitions : int or None, default=None
-        Number of partitions of three columns whose cells are counted; None lets the policy choose, 0 measures none.
+        Number of partitions of three columns whose cells are counted, at most 4096; None lets the policy
+        choose, 0 measures none.
     n_cuts : int or None, default=None
-        Cuts of each class along its own principal directions, into ``2**n_cuts`` cells with moments of their own; None
-        lets the policy choose, 0 makes none.
+        Cuts of each class along its own principal directions, into ``2**n_cuts`` cells with moments of their own, at
+        most 8; None lets the policy choose, 0 makes none.
     n_target_cells : int or None, default=None
-        Cells into which a numeric target is cut, each with statistics of its own; None lets the policy choose.
+        Cells into which a numeric target is cut, from 2 to 1024, each with statistics of its own; None lets the
+        policy choose.
 
     See Also
     --------
@@ -97,6 +109,25 @@ class MarginalsMechanism(BaseEstimator):
         self.n_partitions = n_partitions
         self.n_cuts = n_cuts
         self.n_target_cells = n_target_cells
+
+    def check(self, target: Column | None, neighbours: str) -> None:
+        """Refuse parameters that are not valid, before any row is read.
+
+        Parameters
+        ----------
+        target : Interval, Categories or None
+            What y is.
+        neighbours : {"add-remove", "replace-one"}
+            The neighbouring relation.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not valid.
+        """
+        for name, (low, high) in LIMITS.items():
+            if (value := getattr(self, name)) is not None:
+                check_int(type(self).__name__, name, value, low, high)
 
     def describe(self) -> dict[str, Any]:
         """Return name and parameters, as JSON can hold them.
