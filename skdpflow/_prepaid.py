@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
 
 from skdpflow._consistency import covers
 from skdpflow.accountants import Event
@@ -11,7 +13,7 @@ from skdpflow.exceptions import LedgerError
 
 @dataclass(frozen=True)
 class Prepaid:
-    """Stands for a ledger in one of several fits, where all of them were paid for beforehand.
+    """Stands for a ledger in one of several fits, where all of them were paid for beforehand. It pays for one, once.
 
     Parameters
     ----------
@@ -26,6 +28,7 @@ class Prepaid:
     part: Event
     neighbours: str
     head: str | None
+    _unspent: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)  # taken once, for good
 
     def debit(self, event: Event, what: str = "", *, neighbours: str) -> str | None:
         """Check that a fit stays within its part, before any noise is drawn.
@@ -47,11 +50,20 @@ class Prepaid:
         Raises
         ------
         LedgerError
-            If it is more.
+            If it is more, or was paid out already.
         """
         if neighbours != self.neighbours or not covers(self.part, event):
             raise LedgerError(
                 f"{what!r} would do more than its part of the budget pays for: its accountant asks for less noise than "
                 "Gaussian differential privacy does. Use an accountant whose epsilon is an upper bound."
             )
+        if not self._unspent.acquire(blocking=False):
+            raise LedgerError(
+                f"{what!r} would measure the rows a second time, and its part of the budget pays for one fit. Nothing "
+                "was measured. A step must not fit more than once."
+            )
         return self.head
+
+    def __deepcopy__(self, memo: Any) -> Prepaid:
+        """Return itself: the clone of an estimator could spend a copy once more."""
+        return self

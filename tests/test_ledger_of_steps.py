@@ -1,6 +1,10 @@
 """The budget of a data set, spent by transformers, by pipelines, and by what holds a generator."""
 
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy, deepcopy
 from dataclasses import replace
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -12,7 +16,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skdpflow import BudgetExceededError, Categories, DPSlicedWassersteinFlow, Interval, LedgerError, PrivacyLedger
 from skdpflow._consistency import covers
-from skdpflow.accountants import ComposedEvent, GaussianDPAccountant
+from skdpflow._prepaid import Prepaid
+from skdpflow.accountants import ComposedEvent, GaussianDPAccountant, GaussianEvent, SlackEvent
 from skdpflow.compose import DPOversampler, GenerativePipeline, TrainOnSynthetic, TransformedGenerator
 from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScaler
 
@@ -145,6 +150,55 @@ def test_a_step_whose_accountant_asks_for_too_little_noise_measures_nothing(ledg
         pipe.fit(X)
     assert len(ledger.events) == 1
     assert not hasattr(pipe, "releases_")
+
+
+class FitsTwice(DPPCA):
+    """Measures the rows twice for one share."""
+
+    def fit(self, X, y=None):
+        super().fit(X)
+        return super().fit(X)
+
+
+class Glances(DPSlicedWassersteinFlow):
+    """Looks at the rows without noise."""
+
+    def fit(self, X, y=None):
+        self.seen_ = np.mean(X)
+        return super().fit(X)
+
+
+@pytest.mark.parametrize("step", [{"pca": FitsTwice()}, {"flow": Glances(domain=(0, 1))}])
+def test_a_pipeline_takes_no_subclass_of_what_pays(ledger, step):
+    with pytest.raises(ValueError, match="subclass"):
+        pipeline(ledger).set_params(**step).fit(Unread())
+    assert ledger.events == ()
+
+
+def test_a_part_of_a_debit_pays_for_one_fit():
+    part = Prepaid(ComposedEvent((GaussianEvent(0.1), SlackEvent(1.0, 1e-6))), "add-remove", None)
+    one, other = (DPStandardScaler(domain=(0, 1), ledger=part) for _ in range(2))
+    one.fit(X)
+    for again in (one, other, clone(one), copy(one), deepcopy(one)):
+        with pytest.raises(LedgerError, match="a second time"):
+            again.fit(X)
+    with pytest.raises(TypeError, match="pickle"):
+        pickle.dumps(one)
+
+
+def test_a_part_of_a_debit_pays_for_one_of_many_threads():
+    part, waiting = Prepaid(GaussianEvent(0.1), "add-remove", None), Barrier(8)
+
+    def paid(_):
+        waiting.wait()
+        try:
+            part.debit(GaussianEvent(1.0), neighbours="add-remove")
+        except LedgerError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(paid, range(8))) == 1
 
 
 def test_what_holds_a_generator_with_a_ledger_pays_once_per_fit(ledger):

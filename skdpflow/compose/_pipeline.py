@@ -16,7 +16,7 @@ from skdpflow._prepaid import Prepaid
 from skdpflow._validation import invalid
 from skdpflow.accountants import ComposedEvent
 from skdpflow.compose._budget import split_budget
-from skdpflow.compose._steps import PAYING, check_rows, check_transformer, forward, is_passthrough, learn_nothing
+from skdpflow.compose._steps import check_rows, check_transformer, forward, is_passthrough, learn_nothing, pays
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.statement import PrivacyStatement
 
@@ -148,9 +148,9 @@ class GenerativePipeline(Pipeline):
             if not is_passthrough(step):
                 check_transformer(owner, name, step)
         last, generator = self.steps[-1]
-        if not isinstance(generator, DPSlicedWassersteinFlow):
-            raise invalid(owner, last, "a DPSlicedWassersteinFlow, as it is the last step", generator)
-        paying = [(name, step) for name, step in self.steps if isinstance(step, PAYING)]
+        if type(generator) is not DPSlicedWassersteinFlow:  # a subclass could do anything with the rows
+            raise invalid(owner, last, "a DPSlicedWassersteinFlow, as it is the last step, and no subclass", generator)
+        paying = [(name, step) for name, step in self.steps if pays(step)]
         for name, step in paying:
             if paying[0][1] is not generator and getattr(step.domain, "constraints", None):
                 raise ValueError(

@@ -13,10 +13,16 @@ from skdpflow._flow import DPSlicedWassersteinFlow
 from skdpflow._validation import invalid
 from skdpflow.curator.gate import admit
 from skdpflow.curator.rowwise import fit_without_rows, map_rows
+from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScaler
 from skdpflow.preprocessing._base import DPTransformer
 
 #: Estimators whose `epsilon` and `delta` are met by Gaussian mechanisms, so that shares of mu**2 add up.
-PAYING = (DPSlicedWassersteinFlow, DPTransformer)
+PAYING = (DPSlicedWassersteinFlow, DPStandardScaler, DPQuantileTransformer, DPPCA)
+
+
+def pays(step: Any) -> bool:
+    """Whether a step pays for what it learns: of exactly one of these classes, as a subclass could do anything."""
+    return type(step) in PAYING
 
 
 def is_passthrough(step: Any) -> bool:
@@ -31,7 +37,9 @@ def check_transformer(owner: str, name: str, step: Any) -> None:
         raise invalid(owner, name, f"a transformer with {' and '.join(missing or ['parameters'])}", step)
     if isinstance(step, FunctionTransformer) and step.func is not None and step.inverse_func is None:
         raise ValueError(f"The step {name!r} of {owner} cannot be undone: set its inverse_func.")
-    if isinstance(step, DPTransformer | FrozenEstimator) or not get_tags(step).requires_fit:
+    if isinstance(step, PAYING) and not pays(step):
+        raise invalid(owner, name, "one of the package's own classes where it pays, as a subclass may do more", step)
+    if pays(step) or isinstance(step, FrozenEstimator) or not get_tags(step).requires_fit:
         return
     raise ValueError(
         f"The step {name!r} of {owner} ({type(step).__name__}) would learn from the private rows without paying, "
@@ -57,4 +65,4 @@ def forward(name: str, step: Any, rows: Any) -> Any:
     """Transform rows, each as a function of itself alone."""
     if is_passthrough(step):
         return rows
-    return step.transform(rows) if isinstance(step, PAYING) else map_rows(step, rows, name)
+    return step.transform(rows) if pays(step) else map_rows(step, rows, name)
