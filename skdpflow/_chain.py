@@ -29,8 +29,14 @@ def _next_row(rows: list[Row], content: dict[str, Any]) -> Row:
     return len(rows), text, hashlib.sha256(f"{before}\n{text}".encode()).hexdigest()
 
 
+def _flush_all(db: sqlite3.Connection) -> None:
+    """Let a commit last when the power fails: also flush that the journal is gone, which would undo it."""
+    db.execute("PRAGMA synchronous=EXTRA")
+    db.execute("PRAGMA fullfsync=ON")  # macOS: the disk's own cache too
+
+
 class Chain:
-    """Rows that can be appended and never changed without notice.
+    """Rows that can be appended and never changed without notice, nor taken back while they are open.
 
     Parameters
     ----------
@@ -50,9 +56,10 @@ class Chain:
     ) -> None:
         self.path = None if path is None else Path(path).resolve()
         self.key = uuid.uuid4().hex
-        self._first, self._check = first, check
+        self.first, self._check = first, check
         self._pid, self._lock = os.getpid(), threading.Lock()
         self._rows = [_next_row([], {**first, "key": self.key})]
+        self._seen = (0, "")  # length and head of the longest chain that was read, and so its random key
         if self.path is None:
             _HERE[self.key] = self
         else:
@@ -66,7 +73,7 @@ class Chain:
         try:
             with closing(sqlite3.connect(new, isolation_level=None)) as db:
                 db.execute("PRAGMA journal_mode=DELETE")
-                db.execute("PRAGMA synchronous=FULL")
+                _flush_all(db)
                 db.execute("BEGIN IMMEDIATE")
                 db.execute(
                     "CREATE TABLE chain (position INTEGER PRIMARY KEY, content TEXT NOT NULL, head TEXT NOT NULL)"
@@ -86,7 +93,7 @@ class Chain:
         try:
             with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=_WAIT)) as db:
                 db.isolation_level = None
-                db.execute("PRAGMA synchronous=FULL")
+                _flush_all(db)
                 db.execute(begin)
                 try:
                     yield db
@@ -101,23 +108,32 @@ class Chain:
                 "the file, or wait for the process that holds it."
             ) from e
 
-    def _checked(self, rows: list[Row]) -> list[Row]:
+    def _check_row(self, before: list[Row], row: Row) -> None:
+        content = json.loads(row[1])
+        if row != _next_row(before, content):
+            raise ValueError
+        if before:
+            self._check(content)
+
+    def _checked(self, rows: list[Row], seen: tuple[int, str]) -> list[Row]:
         try:
             good: list[Row] = []
             for row in rows:
-                content = json.loads(row[1])
-                if row != _next_row(good, content):
-                    raise ValueError
-                if good:
-                    self._check(content)
+                self._check_row(good, row)
                 good.append(row)
             first = {k: v for k, v in json.loads(rows[0][1]).items() if k != "key"}
         except Exception as e:  # a damaged file can fail in any way
             raise LedgerError("The ledger is damaged or was altered: its chain of hashes is broken.") from e
-        if first != self._first:
+        if first != self.first:
             raise LedgerError(
-                f"The ledger was made with {first}, and is now opened with {self._first}. A budget is fixed once: "
+                f"The ledger was made with {first}, and is now opened with {self.first}. A budget is fixed once: "
                 "open it with the values it was made with."
+            )
+        length, head = seen
+        if length and (len(good) < length or good[length - 1][2] != head):
+            raise LedgerError(
+                "The file of the ledger was set back to an older copy, or exchanged, since it was opened here: "
+                "debits that were made are not in it. Put the right file back; nothing may be measured without it."
             )
         return good
 
@@ -136,8 +152,11 @@ class Chain:
         """
         if self.path is None:
             return list(self._rows)
+        seen = self._seen  # before the file is read, so that threads that append meanwhile do not matter
         with self._transaction(self.path, "BEGIN") as db:
-            return self._checked(db.execute(_SELECT).fetchall())
+            rows = self._checked(db.execute(_SELECT).fetchall(), seen)
+        self._seen = len(rows), rows[-1][2]
+        return rows
 
     def append(self, content_after: Callable[[list[Row]], dict[str, Any]]) -> str:
         """Append a row while nobody else can.
@@ -158,10 +177,12 @@ class Chain:
             As for `read`, and for rows in the memory of another process.
         """
         if self.path is not None:
+            seen = self._seen
             with self._transaction(self.path, "BEGIN IMMEDIATE") as db:
-                rows = self._checked(db.execute(_SELECT).fetchall())
-                row = _next_row(rows, content_after(rows))
+                rows = self._checked(db.execute(_SELECT).fetchall(), seen)
+                row = self._readable(rows, content_after(rows))
                 db.execute("INSERT INTO chain VALUES (?, ?, ?)", row)
+            self._seen = len(rows) + 1, row[2]
             return row[2]
         if self._pid != os.getpid():
             raise LedgerError(
@@ -169,15 +190,26 @@ class Chain:
                 'PrivacyLedger("data.ledger", ...), or use threads.'
             )
         with self._lock:
-            row = _next_row(self._rows, content_after(self._rows))
+            row = self._readable(self._rows, content_after(self._rows))
             self._rows.append(row)
         return row[2]
 
+    def _readable(self, before: list[Row], content: dict[str, Any]) -> Row:
+        """Return the next row, after making sure that it can be read again: else no later one could be appended."""
+        row = _next_row(before, content)
+        try:
+            self._check_row(before, row)
+        except Exception as e:
+            raise LedgerError(f"The entry could not be read again ({e}), so nothing was recorded or spent.") from e
+        return row
+
     def __reduce__(self) -> Any:
-        return _restore, (self.path, self._first, self._check, self.key, list(self._rows))
+        return _restore, (self.path, self.first, self._check, self.key, list(self._rows), self._seen)
 
 
-def _restore(path: Path | None, first: dict[str, Any], check: Any, key: str, rows: list[Row]) -> Chain:
+def _restore(
+    path: Path | None, first: dict[str, Any], check: Any, key: str, rows: list[Row], seen: tuple[int, str]
+) -> Chain:
     """Unpickle: the same file, the same object in its own process, and elsewhere a copy that can only be read."""
     if path is None and key in _HERE and _HERE[key]._pid == os.getpid():
         return _HERE[key]
@@ -186,4 +218,7 @@ def _restore(path: Path | None, first: dict[str, Any], check: Any, key: str, row
     chain = Chain(path, first, check)
     if path is None:
         chain._pid, chain._rows = -1, rows
+    else:
+        chain._seen = seen
+        chain.read()
     return chain

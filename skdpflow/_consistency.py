@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from itertools import zip_longest
 from typing import TYPE_CHECKING, get_args
+
+import numpy as np
+from numpy.typing import NDArray
 
 from skdpflow.accountants.base import tally
 from skdpflow.accountants.events import (
@@ -21,7 +25,7 @@ from skdpflow.accountants.renyi import RenyiAccountant
 from skdpflow.exceptions import ReleaseError
 
 if TYPE_CHECKING:
-    from skdpflow.release import Release
+    from skdpflow.release import Measurement, Release
 
 #: Relative rounding of sums and of conversions that are compared.
 _ROUNDING = 1.0 + 1e-9
@@ -78,6 +82,22 @@ def of_one_trial(cap: Event) -> ComposedEvent:
     return ComposedEvent(tuple(part.event if isinstance(part, RepeatAndSelectEvent) else part for part in parts))
 
 
+def _noise_needed(m: Measurement) -> float | NDArray[np.float64]:
+    """Return the noise scale of each coordinate that the event of a measurement stands for, per sensitivity."""
+    parts = tally(m.event)
+    if m.kind == "select_pairs":  # a choice for each value, by Gumbel noise of twice the sensitivity over epsilon
+        if len(parts.selections) < len(m.values):
+            return math.inf
+        return 2.0 / min((s.epsilon for s in parts.selections), default=math.inf)
+    if not parts.noise_multipliers:
+        return math.inf
+    if m.kind != "second_moment":
+        return 1.0 / parts.gaussian_mu
+    # the norm of an upper triangle counts what is off the diagonal twice, so its noise may be smaller
+    i, j = np.triu_indices((math.isqrt(8 * m.values.shape[-1] + 1) - 1) // 2)
+    return np.where(i == j, 1.0, math.sqrt(0.5)) / parts.gaussian_mu
+
+
 def check_consistency(release: Release) -> None:
     """Refuse a Release whose noise, events, cap and (epsilon, delta) do not agree.
 
@@ -93,10 +113,7 @@ def check_consistency(release: Release) -> None:
         exceed the cap, the cap costs more than (epsilon, delta), or `private` contradicts the cap.
     """
     for m in release.measurements:
-        parts = tally(m.event)
-        # a Gaussian multiplier, or 2 / epsilon of a choice; coordinates with a smaller scale have a smaller sensitivity
-        needed = 1.0 / parts.gaussian_mu if parts.noise_multipliers else 2.0 / max(s.epsilon for s in parts.selections)
-        if float(m.noise_scale.max()) * _ROUNDING < m.sensitivity * needed:
+        if np.any(m.noise_scale * _ROUNDING < m.sensitivity * _noise_needed(m)):
             raise ReleaseError(f"The measurement {m.name!r} has less noise than its event says.")
     measured = ComposedEvent(tuple(m.event for m in release.measurements))
     if Counter(flatten_event(measured)) != Counter(flatten_event(release.event)):

@@ -25,6 +25,7 @@ from skdpflow.accountants import (
     calibrate,
     event_from_dict,
     event_to_dict,
+    flatten_event,
     resolve_accountant,
 )
 from skdpflow.exceptions import BudgetExceededError, LedgerError
@@ -41,6 +42,11 @@ def _entry(content: dict[str, Any]) -> Entry:
     """Return the event of an entry and the part that it is charged to."""
     by, key = content.get("part", ("", ""))
     return event_from_dict(content["event"]), (str(by), str(key)) if by else None
+
+
+def _text(name: str | Integral) -> str:
+    """Return what a name or key is, whatever a subclass such as an Enum writes for it: equal ones are one part."""
+    return str.__str__(name) if isinstance(name, str) else str(int(name))
 
 
 def _entries(rows: list[Row]) -> list[Entry]:
@@ -132,14 +138,35 @@ class PrivacyLedger:
         accountant: str = "gdp",
     ) -> None:
         name = type(self).__name__
-        self.epsilon = check_real(name, "epsilon", epsilon, 0.0)
-        self.delta = check_real(name, "delta", delta, 0.0, 1.0)
-        self.neighbours = check_choice(name, "neighbours", neighbours, ("add-remove", "replace-one"))
-        self.accountant = check_choice(name, "accountant", accountant, _ACCOUNTANTS)
-        budget = {name: getattr(self, name) for name in ("epsilon", "delta", "neighbours", "accountant")}
+        budget = {
+            "epsilon": check_real(name, "epsilon", epsilon, 0.0),
+            "delta": check_real(name, "delta", delta, 0.0, 1.0),
+            "neighbours": check_choice(name, "neighbours", neighbours, ("add-remove", "replace-one")),
+            "accountant": check_choice(name, "accountant", accountant, _ACCOUNTANTS),
+        }
         self._chain = Chain(path, {"format": "skdpflow-ledger-1", **budget}, _entry)
         self._part: Part | None = None
         self.warned_of_scores = False  # so that it is said once
+
+    @property
+    def epsilon(self) -> float:
+        """What may be spent in all."""
+        return float(self._chain.first["epsilon"])
+
+    @property
+    def delta(self) -> float:
+        """Probability with which the guarantee may fail."""
+        return float(self._chain.first["delta"])
+
+    @property
+    def neighbours(self) -> str:
+        """The neighbouring relation."""
+        return str(self._chain.first["neighbours"])
+
+    @property
+    def accountant(self) -> str:
+        """Name of the accountant that composes all fits."""
+        return str(self._chain.first["accountant"])
 
     @property
     def path(self) -> Path | None:
@@ -209,8 +236,13 @@ class PrivacyLedger:
         if not isinstance(key, str | Integral) or isinstance(key, bool):
             raise invalid(name, "key", "a str or an int", key)
         view = copy(self)
-        view._part = (str(by), str(key))
+        view._part = (_text(by), _text(key))
         return view
+
+    @property
+    def is_part(self) -> bool:
+        """Whether this is the ledger of a part."""
+        return self._part is not None
 
     def debit(self, event: Event, what: str = "", *, neighbours: str, after: str | None = None) -> str:
         """Record a spend that is about to happen, or refuse it and record nothing.
@@ -389,23 +421,27 @@ class PrivacyLedger:
             debit is smaller than the `cap` of the Release, or of another neighbouring relation. Releases of several
             fits with the same debit, such as the steps of a pipeline, have to be covered by it together.
         """
-        entries: dict[str, Event] = {}  # what each debit was for, with those that it continues
+        paid: dict[str, Event] = {}  # by each debit, with those that it continues
+        rows_of: dict[str, set[Part | None]] = {}
         for _, text, head in self._chain.read()[1:]:
             content = json.loads(text)
-            event, before = event_from_dict(content["event"]), entries.get(content.get("after"))
-            entries[head] = event if before is None else ComposedEvent((before, event))
-        caps: dict[str, dict[Any, Event]] = {}
+            (event, part), after = _entry(content), content.get("after")
+            paid[head] = ComposedEvent((*flatten_event(paid[after]), *flatten_event(event))) if after in paid else event
+            rows_of[head] = {part, *rows_of.get(after, ())}
+        fits: dict[str, dict[Any, Event]] = {}
         for i, release in enumerate(releases):
-            if release.ledger not in entries:
+            if release.ledger not in paid:
                 raise LedgerError(
                     f"The debit of release {i} is not in the ledger. It was set back to an older copy, or the release "
                     "was made without it or with another one."
                 )
-            # a copy with another transport is the same fit, and has the same noise
-            fit = tuple((m.name, m.values.tobytes()) for m in release.measurements)
-            caps.setdefault(release.ledger, {})[fit] = release.cap
-            charged = together(caps[release.ledger].values())
-            if release.neighbours != self.neighbours or not covers(entries[release.ledger], charged):
+            if self._part is not None and rows_of[release.ledger] - {self._part, None}:
+                raise LedgerError(f"The debit of release {i} is for other rows than those of {self!r}.")
+            # a copy with another transport is the same fit, and has the same noise; an altered cap is another one
+            fit = tuple((m.name, m.values.tobytes()) for m in release.measurements), release.cap
+            fits.setdefault(release.ledger, {})[fit] = release.cap
+            charged = together(fits[release.ledger].values())
+            if release.neighbours != self.neighbours or not covers(paid[release.ledger], charged):
                 raise LedgerError(
                     f"The debit of release {i} is smaller than what its fit was allowed (its cap, under "
                     f"neighbours={release.neighbours!r}). The ledger or the release was altered: do not trust it."

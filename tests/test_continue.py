@@ -354,9 +354,34 @@ def test_the_noise_of_a_continued_fit_is_that_of_one_with_the_whole_budget():
 def test_a_fit_on_a_part_of_the_rows_goes_on_there_or_in_the_whole():
     ledger = PrivacyLedger(epsilon=4, delta=DELTA)
     model = flow(ledger=ledger.part("site", "A")).fit(X)
-    with pytest.raises(LedgerError, match="continues a fit on other rows"):
+    with pytest.raises(LedgerError, match="for other rows"):
         model.set_params(ledger=ledger.part("site", "B")).continue_fit(X, extra_epsilon=0.5)
     assert len(ledger.events) == 1
     for own in (ledger.part("site", "A"), ledger):
         model.set_params(ledger=own).continue_fit(X, extra_epsilon=0.5)
         ledger.verify([model.release_])
+    with pytest.raises(LedgerError, match="continues a fit on other rows"):
+        model.set_params(ledger=ledger.part("site", "A")).continue_fit(X, extra_epsilon=0.5)
+    assert len(ledger.events) == 3
+
+
+def test_a_first_fit_without_a_ledger_may_have_been_on_all_rows():
+    ledger, model = PrivacyLedger(epsilon=4, delta=DELTA), flow().fit(X)
+    with pytest.raises(LedgerError, match="The first fit had no ledger"):
+        model.set_params(ledger=ledger.part("site", "A")).continue_fit(X, extra_epsilon=0.5)
+    assert ledger.events == ()
+    model.set_params(ledger=ledger).continue_fit(X, extra_epsilon=0.5)
+    assert ledger.part("site", "B").spent() == ledger.spent() > 0.9
+
+
+def test_a_model_that_was_continued_often_can_be_stored(tmp_path):
+    ledger = PrivacyLedger(tmp_path / "a.ledger", epsilon=20, delta=1e-5)
+    mechanism = MarginalsMechanism(n_bins=8, n_pairs=0, n_slices=0, n_partitions=0)
+    model = flow(mechanism=mechanism, n_particles=16).fit(X[:100, :1])
+    for _ in range(34):
+        model.continue_fit(X[:100, :1], extra_epsilon=0.1)
+    model.set_params(ledger=ledger).continue_fit(X[:100, :1], extra_epsilon=0.1)
+    assert 2.0 < ledger.spent() < 4.1
+    buffer = io.BytesIO()
+    model.release_.save(buffer)
+    assert Release.load(io.BytesIO(buffer.getvalue())).cap == model.release_.cap

@@ -8,7 +8,9 @@ import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -246,6 +248,10 @@ def test_a_debit_smaller_than_the_cap_of_its_release_is_found(ledger):
     for altered in (replace(other, cap=paid.cap), less, replace(paid, neighbours="replace-one"), twice):
         with pytest.raises(LedgerError, match="debit of release 2 is smaller"):
             ledger.verify([paid, other, altered])
+    twin = replace(paid, cap=GaussianEvent(1e6))  # which would make room for another, if it stood for the first
+    for order in ([paid, twin, twice], [twin, paid, twice], [twin, twice, paid]):
+        with pytest.raises(LedgerError, match="debit of release 2 is smaller"):
+            ledger.verify(order)
 
 
 def test_damage_rollback_and_another_budget_are_refused(tmp_path):
@@ -255,8 +261,9 @@ def test_damage_rollback_and_another_budget_are_refused(tmp_path):
     release = flow(ledger).fit(X).release_
     new = path.read_bytes()
     path.write_bytes(old)
-    with pytest.raises(LedgerError, match="older copy"):
-        ledger.verify([release])
+    for somebody in (ledger, PrivacyLedger(path, epsilon=4, delta=1e-6)):
+        with pytest.raises(LedgerError, match="older copy"):
+            somebody.verify([release])
     for damaged in (b"", new[:5000], b"no ledger" * 500):
         path.write_bytes(damaged)
         with pytest.raises(LedgerError):
@@ -269,6 +276,67 @@ def test_damage_rollback_and_another_budget_are_refused(tmp_path):
     db.close()
     with pytest.raises(LedgerError, match="chain"):
         ledger.spent()
+
+
+class Watched(sqlite3.Connection):
+    """Writes down what it would flush, when it is closed."""
+
+    seen: ClassVar[list[tuple[int, int]]] = []
+
+    def close(self):
+        self.seen.append(tuple(self.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "fullfsync")))
+        super().close()
+
+
+def test_debits_outlast_a_power_failure(tmp_path, monkeypatch):
+    """EXTRA also flushes the folder after the journal is deleted: one that came back would undo the debit."""
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Watched))
+    PrivacyLedger(tmp_path / "a.ledger", epsilon=4, delta=1e-6).debit(EVENT, neighbours="add-remove")
+    extra = 3
+    assert Watched.seen == [(extra, 1)] * 3  # made, read, written
+
+
+def test_an_open_ledger_notices_a_rollback_and_another_file(tmp_path):
+    path = tmp_path / "a.ledger"
+    ledger = PrivacyLedger(path, epsilon=1, delta=1e-6)
+    old = path.read_bytes()
+    flow(PrivacyLedger(path, epsilon=1, delta=1e-6), 0.6).fit(X)  # by somebody else
+    assert ledger.spent() > 0
+    copies = ledger, pickle.loads(pickle.dumps(ledger)), ledger.part("site", "A")
+    pickled, new = pickle.dumps(ledger), path.read_bytes()
+    path.unlink()
+    anew = PrivacyLedger(path, epsilon=1, delta=1e-6)
+    anew.debit(EVENT, neighbours="add-remove")
+    anew.debit(EVENT, neighbours="add-remove")
+    for wrong in (old, path.read_bytes()):
+        path.write_bytes(wrong)
+        for copied in copies:
+            for use in (copied.spent, lambda copied=copied: flow(copied, 0.6).fit(X)):
+                with pytest.raises(LedgerError, match="set back to an older copy, or exchanged"):
+                    use()
+        with pytest.raises(LedgerError, match="exchanged"):
+            pickle.loads(pickled)
+    path.write_bytes(new)
+    assert {copied.spent() for copied in (*copies, pickle.loads(pickled))} == {ledger.spent()}
+
+
+def test_what_could_not_be_read_again_is_refused_and_harms_nothing(ledger):
+    deep = EVENT
+    for _ in range(40):
+        deep = ComposedEvent((deep,))
+    with pytest.raises(LedgerError, match=r"nested deeper.*nothing was recorded"):
+        ledger.debit(deep, neighbours="add-remove")
+    assert ledger.events == ()
+    ledger.debit(EVENT, neighbours="add-remove")
+    assert ledger.events == (EVENT,)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("epsilon", 9.0), ("delta", 0.1), ("neighbours", "replace-one"), ("accountant", "rdp")]
+)
+def test_the_budget_cannot_be_changed(ledger, name, value):
+    with pytest.raises(AttributeError):
+        setattr(ledger, name, value)
 
 
 def test_relation_seeded_noise_and_bad_input_are_refused_unpaid(ledger):

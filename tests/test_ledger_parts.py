@@ -1,6 +1,7 @@
 """Parallel composition: a ledger charges a record for the fits that could see it, and never for less."""
 
 import pickle
+from enum import Enum
 from itertools import permutations, product
 
 import numpy as np
@@ -138,6 +139,46 @@ def test_fits_copies_and_pickles_are_charged_to_their_part(tmp_path):
                 clone(flow).fit(X[site == key])
         assert list(ledger.history()["part"]) == ["site=0", "site=1", "site=2"]
         assert ledger.spent() < 0.91
+
+
+class Site(str, Enum):  # noqa: UP042 as its str() is "Site.A"
+    A = "A"
+
+
+class Floor(int, Enum):
+    ONE = 1
+
+
+@pytest.mark.parametrize(("key", "same"), [(Site.A, "A"), (Floor.ONE, 1), (np.str_("A"), "A")])
+def test_equal_keys_are_one_part(key, same):
+    ledger = PrivacyLedger(epsilon=1.0, delta=1e-6)
+    ledger.part("site", key).debit(GaussianEvent(5.0), **ADD_REMOVE)
+    assert ledger.part("site", same).spent() == ledger.spent() > 0.0
+    with pytest.raises(BudgetExceededError):
+        ledger.part("site", same).debit(GaussianEvent(5.0), **ADD_REMOVE)
+
+
+def test_equal_names_are_one_partition():
+    ledger = PrivacyLedger(epsilon=1.0, delta=1e-6)
+    ledger.part(Site.A, "x").debit(GaussianEvent(5.0), **ADD_REMOVE)
+    assert ledger.part("A", "y").spent() == 0.0
+
+
+def test_the_ledger_of_a_part_verifies_what_was_charged_for_its_rows():
+    ledger = PrivacyLedger(epsilon=4.0, delta=1e-6)
+    a, b, other = ledger.part("site", "A"), ledger.part("site", "B"), ledger.part("sex", "f")
+
+    def fitted(own):
+        flow = DPSlicedWassersteinFlow(0.5, domain=(0, 1), n_particles=8, ledger=own)
+        return flow.fit(np.random.default_rng(0).uniform(size=(50, 1)))
+
+    for own in (a, ledger):
+        a.verify([fitted(own).release_])
+    for own in (b, other):
+        release = fitted(own).release_
+        ledger.verify([release])
+        with pytest.raises(LedgerError, match="release 0 is for other rows"):
+            a.verify([release])
 
 
 def test_folds_are_no_parts():

@@ -37,10 +37,11 @@ import numpy as np
 
 from skdpflow._pooling import REPEAT, groups, n_fits, pooled
 from skdpflow._tuning import VALIDATION, validation_request
-from skdpflow.accountants import ComposedEvent
+from skdpflow.accountants import ComposedEvent, Event, flatten_event
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.measure import Budget, Curator, converse
 from skdpflow.curator.noise import NoiseSource
+from skdpflow.exceptions import LedgerError
 from skdpflow.plan import Public, Request
 from skdpflow.release import Measurement, Release
 
@@ -81,12 +82,22 @@ def measure_more(
     -------
     release : Release
         With all measurements, old and new, and the guarantee of all of them.
+
+    Raises
+    ------
+    LedgerError
+        If the ledger does not know of the first fit, or is that of other rows.
     """
     curator = Curator(source, budget, noise, before=release.cap, n_jobs=n_jobs)
-    cap, head = ComposedEvent((release.cap, curator.whole_event)), None
+    cap, head = _both(release.cap, curator.whole_event), None
     if budget.ledger is not None:
         if release.ledger is not None:
             budget.ledger.verify([release])
+        elif budget.ledger.is_part:
+            raise LedgerError(
+                "The first fit had no ledger, so nobody knows whether it was on this part of the rows alone. Give "
+                "the ledger of all rows, which is then charged for both fits. Nothing was spent."
+            )
         event = cap if release.ledger is None else curator.whole_event  # all, if it does not know of the earlier fits
         what = f"continue_fit ({budget.epsilon:g}, {budget.delta:g})"
         head = budget.ledger.debit(event, what, neighbours=budget.neighbours, after=release.ledger)
@@ -98,7 +109,7 @@ def measure_more(
         release,
         epsilon=budget.epsilon,
         accountant=budget.accountant_name,
-        event=ComposedEvent((release.event, curator.ledger.event)),
+        event=_both(release.event, curator.ledger.event),
         cap=cap,
         measurements=(*release.measurements, *_numbered(answers, release)),
         private=release.private and noise.private,
@@ -114,8 +125,13 @@ def measure_more(
     return replace(
         better,
         measurements=(*better.measurements, *held_back),
-        event=ComposedEvent((release.event, curator.ledger.event)),
+        event=_both(release.event, curator.ledger.event),
     )
+
+
+def _both(before: Event, now: Event) -> ComposedEvent:
+    """Compose without nesting, which would get deeper with every fit until no file could hold it."""
+    return ComposedEvent((*flatten_event(before), *flatten_event(now)))
 
 
 def _numbered(answers: list[Measurement], release: Release) -> list[Measurement]:
