@@ -66,14 +66,19 @@ def covers(larger: Event, smaller: Event, *, rounding: float = _ROUNDING) -> boo
     )
 
 
-def together(caps: Iterable[Event]) -> ComposedEvent:
-    """Return what several Releases were allowed; what a search was allowed counts once for all that came of it."""
-    distinct: list[Event] = []
-    searches: list[Event] = []
-    for cap in caps:
-        searched = any(isinstance(part, RepeatAndSelectEvent) for part in flatten_event(cap))
-        (searches if searched else distinct).append(cap)
-    return ComposedEvent((*distinct, *dict.fromkeys(searches)))
+def together(releases: Iterable[Release]) -> ComposedEvent:
+    """Return what several Releases were allowed, with all that they rest on.
+
+    What a search was allowed counts once for all that came of it, and an earlier step of a pipeline once for all that
+    rest on it. Steps with equal caps are as many as one Release rests on, or as are among the Releases.
+    """
+    caps: Counter[Event] = Counter()
+    before: Counter[Event] = Counter()
+    for release in releases:
+        searched = any(isinstance(part, RepeatAndSelectEvent) for part in flatten_event(release.cap))
+        caps[release.cap] = 1 if searched else caps[release.cap] + 1
+        before |= Counter(release.before)
+    return ComposedEvent(tuple((caps | before).elements()))
 
 
 def of_one_trial(cap: Event) -> ComposedEvent:
@@ -119,13 +124,14 @@ def check_consistency(release: Release) -> None:
     if Counter(flatten_event(measured)) != Counter(flatten_event(release.event)):
         raise ReleaseError("The event of the file is not that of its measurements.")
     spent, cap = tally(release.event), tally(of_one_trial(release.cap))
+    whole = together([release])
     if total_mu(spent) > cap.gaussian_mu * _ROUNDING or spent.threshold_delta > cap.threshold_delta * _ROUNDING:
         raise ReleaseError("The measurements of the file exceed its cap.")
-    allowed = ComposedEvent(tuple(e for e in flatten_event(release.cap) if not isinstance(e, NonPrivateEvent)))
+    allowed = ComposedEvent(tuple(e for e in flatten_event(whole) if not isinstance(e, NonPrivateEvent)))
     # exact for Gaussian noise, so no valid accountant that calibrated the cap can have found less
     searched = bool(tally(allowed, repetitions=True).repetitions)
     judge = RenyiAccountant() if searched else GaussianDPAccountant()
     if judge.epsilon(allowed, release.delta) > release.epsilon * _ROUNDING:
-        raise ReleaseError("The cap of the file costs more than the epsilon and delta that it states.")
-    if cap.non_private == release.private or spent.non_private:
+        raise ReleaseError("The cap of the file, with what it rests on, costs more than the stated epsilon and delta.")
+    if tally(of_one_trial(whole)).non_private == release.private or spent.non_private:
         raise ReleaseError("The file contradicts itself on whether its noise is private.")

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdpflow._drawing import decode_rows, draw_positions, labelled_request, request
 from skdpflow._files import load_flow, save_flow
+from skdpflow._held import check_free
 from skdpflow._parameters import (
     TRANSPORT,
     Parameters,
@@ -206,6 +207,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         slack, a mechanism that fails) leaves no new Release, but the debit stays in the ledger. Without a ledger, count
         the whole budget as spent, too.
         """
+        check_free(self)
         given = Parameters.of(self)
         given.spending.warn_if_seeded()
         release = first_release(self, X, y, given)
@@ -234,7 +236,8 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         ------
         ValueError, TypeError
             If the mechanism cannot do it or is not the one of the Release, `extra_epsilon` is too small to pay for
-            anything, the first fit had a ledger and this one has none, or the rows cannot be used: nothing is spent
+            anything, the first fit had a ledger and this one has none, the rows cannot be used, or the flow is a part of
+            a fitted pipeline, search or the like, which states the guarantee of the fit that it has: nothing is spent
             then.
         BudgetExceededError, LedgerError
             If the ledger has too little left, does not know of the first fit, or cannot record: nothing is
@@ -253,6 +256,10 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         the first Release is looked at; where it is decided later, the guarantee is the budget of the `ledger`. The
         ledger is debited the increment, or all if it does not know of the first fit.
 
+        Parameters and rows are checked first. Then the ledger is debited, and noise is drawn. An error after that leaves
+        the Release and the model as they were, but the debit stays in the ledger. Without a ledger, count
+        `extra_epsilon` as spent, too.
+
         Examples
         --------
         >>> import numpy as np
@@ -265,6 +272,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         check_is_fitted(self)
         extra = check_real(type(self).__name__, "extra_epsilon", extra_epsilon, 0.0)
         given, (mechanism, _) = Parameters.of(self), same_mechanism(self, self.release_, measures=True)
+        check_free(self)
         given.spending.warn_if_seeded()
         release = continued_release(self, X, y, given, mechanism, extra)
         if given.verbose:

@@ -92,6 +92,11 @@ def same_mechanism(estimator: Any, release: Release, *, measures: bool = False) 
                 "The release is the best of many trials, and its guarantee is not that of its own noise, which a "
                 "further fit would add to. Call fit with the parameters that were found, or search with refit=True."
             )
+        if release.before:
+            raise ValueError(
+                "The release is that of a step of a pipeline, and rests on those of the steps before it, which this fit "
+                "would not improve or count. Fit the pipeline with a larger epsilon instead, which measures anew."
+            )
         if not callable(getattr(mechanism, "continue_plan", None)):
             raise ValueError(
                 f"The mechanism {name!r} cannot improve a release: it has no method 'continue_plan'. Call fit with a "

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from skdpflow._drawing import draw_positions
 from skdpflow._parameters import Parameters
 from skdpflow._pooling import n_fits
+from skdpflow._prepaid import stated
 from skdpflow._validation import check_int
 from skdpflow.curator.continued import measure_more
 from skdpflow.curator.gate import admit
@@ -49,9 +50,10 @@ def first_release(estimator: Any, X: Any, y: Any, given: Parameters) -> Release:
     release : Release
     """
     noise = NoiseSource(given.spending.noise_seed)
-    return _measured(
+    release = _measured(
         estimator, X, y, given, given.mechanism, estimator.domain, estimator.target, noise, ledger=given.ledger
     )
+    return stated(release, given.ledger)
 
 
 def _measured(

@@ -38,6 +38,10 @@ SEARCHED = (
     "It is the best of a random number of trials. How many there were, how the others did, and how long the search "
     "took, was shown to nobody."
 )
+LATER_STEP = (
+    "The rows came out of a pipeline, {} of whose earlier steps measured them too. What these were allowed is counted "
+    "here; their Releases, and what else they assume, are in the statement of the pipeline."
+)
 REPEATED = (
     "Of a random number of trials with the same noise the best by a noisy score was released. The Renyi divergences of "
     "the whole follow from those of one trial, and add to those of other events: Papernot, Steinke (2022), "

@@ -428,7 +428,7 @@ class PrivacyLedger:
             (event, part), after = _entry(content), content.get("after")
             paid[head] = ComposedEvent((*flatten_event(paid[after]), *flatten_event(event))) if after in paid else event
             rows_of[head] = {part, *rows_of.get(after, ())}
-        fits: dict[str, dict[Any, Event]] = {}
+        fits: dict[str, dict[Any, Any]] = {}
         for i, release in enumerate(releases):
             if release.ledger not in paid:
                 raise LedgerError(
@@ -438,8 +438,8 @@ class PrivacyLedger:
             if self._part is not None and rows_of[release.ledger] - {self._part, None}:
                 raise LedgerError(f"The debit of release {i} is for other rows than those of {self!r}.")
             # a copy with another transport is the same fit, and has the same noise; an altered cap is another one
-            fit = tuple((m.name, m.values.tobytes()) for m in release.measurements), release.cap
-            fits.setdefault(release.ledger, {})[fit] = release.cap
+            fit = tuple((m.name, m.values.tobytes()) for m in release.measurements), release.cap, release.before
+            fits.setdefault(release.ledger, {})[fit] = release
             charged = together(fits[release.ledger].values())
             if release.neighbours != self.neighbours or not covers(paid[release.ledger], charged):
                 raise LedgerError(

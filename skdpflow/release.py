@@ -150,7 +150,7 @@ class Release:
     neighbours : {"add-remove", "replace-one"}
         The neighbouring relation behind `epsilon` and `delta`.
     epsilon, delta : float
-        The guarantee of the whole Release.
+        The guarantee of the whole Release, with all that it rests on: see `before`.
     accountant : str
         Name of the accountant that calibrated the noise.
     event : Event
@@ -171,6 +171,11 @@ class Release:
     ledger : str or None, default=None
         Head of the chain of the `PrivacyLedger` after the debit of this fit, the last one if it was continued; None
         without a ledger.
+    before : tuple of Event, default=()
+        Caps of the earlier steps of a pipeline, on whose Releases this one rests, since they made the rows that it
+        measured. What is guaranteed is that of these and `cap` together.
+    handed : bool, default=False
+        Whether the domain was released by an earlier step of a pipeline, and so was not declared.
     format_version : int, default=1
         Version of the file format.
 
@@ -201,6 +206,8 @@ class Release:
     transport: Mapping[str, Any]
     private: bool = True
     ledger: str | None = None
+    before: tuple[Event, ...] = ()
+    handed: bool = False
     format_version: int = field(default=FORMAT_VERSION)
 
     def __getitem__(self, name: str) -> Measurement:
@@ -322,6 +329,8 @@ class Release:
             "accountant": self.accountant,
             "event": event_to_dict(self.event),
             "cap": event_to_dict(self.cap),
+            "before": [event_to_dict(cap) for cap in self.before],
+            "handed": self.handed,
             "mechanism": dict(self.mechanism),
             "transport": dict(self.transport),
             "private": self.private,
@@ -399,6 +408,8 @@ class Release:
             raise ReleaseError("The file does not say whether its noise is private.")
         if not isinstance(header["ledger"], str | None):
             raise ReleaseError("The head of the ledger in the file is not text.")
+        if not isinstance(header["handed"], bool):
+            raise ReleaseError("The file does not say whether its domain was released by an earlier step.")
         if len({m.name for m in measurements}) < len(measurements):
             raise ReleaseError("Two measurements of the file have the same name.")
         release = cls(
@@ -416,6 +427,8 @@ class Release:
             transport=header["transport"],
             private=header["private"],
             ledger=header["ledger"],
+            before=tuple(event_from_dict(cap) for cap in header["before"]),
+            handed=header["handed"],
         )
         check_consistency(release)
         return release

@@ -15,7 +15,7 @@ from skdpflow import _statement_texts as texts
 from skdpflow._archive import plain
 from skdpflow._consistency import of_one_trial, together
 from skdpflow.accountants.base import tally
-from skdpflow.accountants.events import Event, event_to_dict, flatten_event
+from skdpflow.accountants.events import ComposedEvent, Event, event_to_dict, flatten_event
 from skdpflow.accountants.gaussian import total_mu
 
 if TYPE_CHECKING:
@@ -69,7 +69,6 @@ class PrivacyStatement:
         epsilon: float,
         delta: float,
         *,
-        handed: Sequence[str] = (),
         public_steps: Mapping[str, str] | None = None,
         beside: Event | None = None,
     ) -> PrivacyStatement:
@@ -81,8 +80,6 @@ class PrivacyStatement:
             By the name of the step; all of the same neighbouring relation.
         epsilon, delta : float
             What they guarantee together.
-        handed : sequence of str, default=()
-            Steps whose domain was released by a step before.
         public_steps : mapping of str to str or None, default=None
             Steps that spend nothing, with their class.
         beside : Event or None, default=None
@@ -94,7 +91,8 @@ class PrivacyStatement:
         """
         private = all(release.private for release in releases.values())
         neighbours = next(iter(releases.values())).neighbours
-        whole = together([release.cap for release in releases.values()] + ([] if beside is None else [beside]))
+        allowed = together(releases.values())
+        whole = allowed if beside is None else ComposedEvent((allowed, beside))
         cap = tally(whole, repetitions=True)
         content = {
             "format": "skdpflow-privacy-statement",
@@ -116,9 +114,9 @@ class PrivacyStatement:
                 "slack": {"epsilon": cap.slack_epsilon, "delta": cap.slack_delta},
                 "recompute": texts.RECOMPUTE,
             },
-            "steps": [_step(name, r, handed=name in handed) for name, r in releases.items()],
+            "steps": [_step(name, r) for name, r in releases.items()],
             "public_steps": dict(public_steps or {}),
-            "assumptions": _assumptions(releases, handed, public_steps or {}),
+            "assumptions": _assumptions(releases, public_steps or {}),
             "not_covered": texts.NOT_COVERED,
         }
         return cls(json.loads(json.dumps(content, allow_nan=False, default=plain)))
@@ -161,7 +159,7 @@ def _counted(event: Event) -> list[dict[str, Any]]:
     return [{**event_to_dict(part), "times": n} for part, n in Counter(flatten_event(event)).items()]
 
 
-def _step(name: str, release: Release, *, handed: bool) -> dict[str, Any]:
+def _step(name: str, release: Release) -> dict[str, Any]:
     known = release.accountant.partition("(")[0]
     found = "bounds" in release
     return {
@@ -170,12 +168,17 @@ def _step(name: str, release: Release, *, handed: bool) -> dict[str, Any]:
         "private": release.private,
         "accountant": {"name": release.accountant, "formula": texts.ACCOUNTANTS.get(known, texts.OWN_ACCOUNTANT)},
         "cap": _counted(release.cap),
+        "before": _counted(ComposedEvent(release.before)),
         "mechanism": dict(release.mechanism),
         "measurements": [_measurement(m, release) for m in release.measurements],
         "rows": {
             "schema": release.schema.to_dict(),
             "domain": release.domain.to_dict(),
-            "domain_is": "released by an earlier step" if handed else "found privately" if found else "declared",
+            "domain_is": "released by an earlier step"
+            if release.handed
+            else "found privately"
+            if found
+            else "declared",
             "target": None if release.target is None else release.target.to_dict(),
             "target_is": "found privately" if "labels" in release else "declared",
         },
@@ -206,11 +209,13 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, bool | int | float | str | np.generic)
 
 
-def _assumptions(releases: Mapping[str, Release], handed: Sequence[str], public_steps: Mapping[str, str]) -> list[str]:
+def _assumptions(releases: Mapping[str, Release], public_steps: Mapping[str, str]) -> list[str]:
     out = [texts.ONE_ROW_EACH]
     several = len(releases) > 1
     for name, release in releases.items():
-        if name in handed:  # what it was given is a function of the Releases before it
+        if release.before and not several:
+            out.append(texts.LATER_STEP.format(len(release.before)))
+        if release.handed:  # what it was given is a function of the Releases before it
             continue
         of = f" of the step {name!r}" if several else ""
         names = [str(n) for n in release.domain.names]
@@ -262,7 +267,8 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
         lines += ["", f"Measured by {name}mechanism {step['mechanism']['name']!r}:"]
         lines += _table(step["measurements"])
         within = f"({asked['epsilon']:g}, {asked['delta']:g}) by {step['accountant']['name']}"
-        lines += _wrapped(f"Cap, fixed beforehand: {_in_words(step['cap'])}; calibrated to {within}.", "  ", "    ")
+        how = "with those of the earlier steps within" if step["before"] else "calibrated to"
+        lines += _wrapped(f"Cap, fixed beforehand: {_in_words(step['cap'])}; {how} {within}.", "  ", "    ")
     slack = composition["slack"]
     lines += ["", "Accounting:"]
     for formula in dict.fromkeys(step["accountant"]["formula"] for step in steps):

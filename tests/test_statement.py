@@ -2,6 +2,7 @@
 
 import io
 import json
+import pickle
 import warnings
 from dataclasses import replace
 
@@ -12,12 +13,23 @@ from dp_accounting.dp_event import RepeatAndSelectDpEvent
 from dp_accounting.pld import PLDAccountant
 from dp_accounting.rdp import RdpAccountant
 from scipy.stats import norm
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 
-from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, PrivacyLedger, Release
+from skdpflow import (
+    Categories,
+    Domain,
+    DPSlicedWassersteinFlow,
+    Interval,
+    LedgerError,
+    PrivacyLedger,
+    Release,
+    ReleaseError,
+)
 from skdpflow._statement_texts import ACCOUNTANTS, KINDS
+from skdpflow.accountants import NonPrivateEvent
 from skdpflow.compose import DPOversampler, GenerativePipeline, TrainOnSynthetic, TransformedGenerator
 from skdpflow.curator import measure
 from skdpflow.exceptions import PrivacyLeakWarning
@@ -309,6 +321,160 @@ def test_a_search_that_fits_once_more_states_both():
     events = statement.content["composition"]["cap"]
     assert len(parts(events, "repeat-and-select")) == 1
     assert len(parts(events, "slack")) == 2
+
+
+def read_again(release):
+    file = io.BytesIO()
+    release.save(file)
+    return Release.load(io.BytesIO(file.getvalue()))
+
+
+THREE = [("scale", DPStandardScaler(domain=(0, 1))), ("pca", DPPCA()), ("flow", flow(domain=None, target=LABELS))]
+
+
+@pytest.mark.parametrize("weights", [{"scale": 100, "pca": 1, "flow": 1}, {"scale": 1, "pca": 1, "flow": 1}])
+def test_the_release_of_a_later_step_states_what_it_rests_on(weights):
+    ledger = PrivacyLedger(epsilon=1.0, delta=1e-6)
+    pipe = GenerativePipeline(THREE, weights=weights, ledger=ledger).fit(X, Y)
+    scale, pca, last = (read_again(release) for release in pipe.releases_.values())
+    assert scale.before == ()
+    assert (pca.before, last.before) == ((scale.cap,), (scale.cap, pca.cap))
+    for name, release in [("pca", pca), ("flow", last)]:
+        alone = release.privacy_statement()
+        assert (alone.epsilon, alone.delta) == pipe[name].privacy_spent_ == pipe.privacy_spent_ == (1.0, 1e-6)
+        assert alone.content["steps"][0]["rows"]["domain_is"] == "released by an earlier step"
+        assert "was declared, and not read off" not in str(alone)
+        assert "earlier steps measured them too" in " ".join(str(alone).split())
+        ledger.verify([release])
+    # the whole is what the last step rests on, and recomputed from its Release alone
+    whole = json.loads(last.privacy_statement().to_json())
+    assert whole["composition"]["mu"] == pipe.privacy_statement().content["composition"]["mu"]
+    assert LOWEST <= epsilon_of(caps(whole), 1e-6, PLDAccountant()) <= ROUNDED
+    ledger.verify([scale, pca, last])
+    ledger.verify([scale, last])
+    assert DPSlicedWassersteinFlow.from_release(last).privacy_spent_ == (1.0, 1e-6)
+    small = PrivacyLedger(epsilon=1.0, delta=1e-6)
+    head = small.debit(last.cap, neighbours="add-remove")  # what it alone was allowed
+    with pytest.raises(LedgerError, match="smaller"):
+        small.verify([replace(last, ledger=head)])
+
+
+def test_a_release_that_rests_on_more_than_it_states_is_refused():
+    last = GenerativePipeline(STEPS).fit(X, Y).releases_["flow"]
+    assert read_again(last).before == last.before
+    for forged in (replace(last, epsilon=0.9), replace(last, before=2 * last.before)):
+        with pytest.raises(ReleaseError, match="costs more"):
+            read_again(forged)
+    with pytest.raises(ReleaseError, match="whether its noise is private"):
+        read_again(replace(last, before=(*last.before, NonPrivateEvent())))
+
+
+@pytest.mark.filterwarnings("ignore::skdpflow.PrivacyLeakWarning")
+def test_what_rests_on_seeded_noise_is_not_private():
+    steps = [("scale", DPStandardScaler(domain=(0, 1), noise_random_state=0)), ("flow", flow(domain=None))]
+    pipe = GenerativePipeline(steps).fit(X)
+    assert pipe["flow"].privacy_spent_ == pipe.privacy_spent_ == (float("inf"), 1.0)
+    assert not read_again(pipe["flow"].release_).private
+    assert "NOT PRIVATE" in str(pipe["flow"].privacy_statement())
+
+
+def test_what_a_public_step_comes_between_rests_on_the_first_too():
+    double = FunctionTransformer(np.multiply, kw_args={"x2": 2}, inverse_func=np.multiply, inv_kw_args={"x2": 0.5})
+    steps = [("scale", DPStandardScaler(domain=(0, 1))), ("double", double), ("flow", flow(domain=(-9, 9)))]
+    pipe = GenerativePipeline(steps).fit(X)
+    statement = pipe["flow"].privacy_statement()
+    assert statement.epsilon == pipe["flow"].privacy_spent_[0] == 1.0
+    assert pipe["flow"].release_.before == (pipe["scale"].release_.cap,)
+    assert statement.content["steps"][0]["rows"]["domain_is"] == "declared"
+    assert "The domain was declared, and not read off the rows" in str(statement)
+
+
+def test_a_verbose_step_prints_what_it_rests_on(capsys):
+    GenerativePipeline(STEPS).set_params(flow__verbose=1).fit(X, Y)
+    assert capsys.readouterr().out.startswith("(epsilon, delta) = (1, 1e-06)")
+
+
+def test_a_later_step_is_not_continued_as_if_it_had_been_the_only_one():
+    last = GenerativePipeline(STEPS).fit(X, Y).releases_["flow"]
+    ledger = PrivacyLedger(epsilon=9.0, delta=1e-5)
+    again = DPSlicedWassersteinFlow.from_release(last).set_params(ledger=ledger)
+    with pytest.raises(ValueError, match="step of a pipeline"):
+        again.continue_fit(X, Y, extra_epsilon=1.0)
+    assert ledger.events == ()
+
+
+class Unread:
+    """Rows that nobody may look at."""
+
+    def __getattr__(self, name):
+        raise AssertionError(name)
+
+
+def parts_of(model):
+    """Return all that has a guarantee in a fitted estimator."""
+    inner = [step for _, step in getattr(model, "steps_", []) if hasattr(step, "privacy_spent_")]
+    inner += [getattr(model, name) for name in ("generator_", "best_estimator_") if hasattr(model, name)]
+    return [part for one in inner for part in (one, *parts_of(one))]
+
+
+def same(X):
+    return X
+
+
+@pytest.mark.parametrize(
+    ("model", "n_parts"),
+    [
+        (GenerativePipeline(THREE), 3),
+        (TransformedGenerator(flow(target=LABELS), FunctionTransformer(same, inverse_func=same)), 1),
+        (TrainOnSynthetic(LogisticRegression(), GenerativePipeline(STEPS)), 3),
+        (
+            TrainOnSynthetic(
+                LogisticRegression(),
+                TransformedGenerator(flow(target=LABELS), FunctionTransformer(same, inverse_func=same)),
+            ),
+            2,
+        ),
+        (DPOversampler(flow(target=LABELS), {0: 2}, keep_original=False), 1),
+        (DPSearchCV(TrainOnSynthetic(LogisticRegression(), flow(target=LABELS)), {}, n_iter=1.5, epsilon=3.0), 2),
+        (
+            DPSearchCV(
+                TrainOnSynthetic(LogisticRegression(), GenerativePipeline(STEPS)),
+                {},
+                n_iter=1.5,
+                epsilon=3.0,
+                refit=True,
+            ),
+            4,
+        ),
+    ],
+    ids=["pipeline", "transformed", "trained", "trained transformed", "oversampler", "search", "search refit"],
+)
+def test_parts_are_not_fitted_behind_the_back_of_the_whole(model, n_parts):
+    model = clone(model).fit(X[:300], Y[:300])
+    before = model.privacy_statement()
+    found = parts_of(pickle.loads(pickle.dumps(model))) + parts_of(model)
+    assert len(found) == 2 * n_parts
+    for part in found:
+        with pytest.raises(ValueError, match=f"This {type(part).__name__} is a part of a fitted"):
+            part.set_params().fit(Unread())
+        if hasattr(part, "continue_fit"):
+            with pytest.raises(ValueError, match="is a part of a fitted|step of a pipeline|best of many trials"):
+                part.continue_fit(Unread(), extra_epsilon=1.0)
+        if hasattr(part, "refit"):
+            part.refit()  # sees no rows
+    assert model.privacy_statement().epsilon == before.epsilon == model.privacy_spent_[0]
+    clone(found[-1]).fit(X[:300], Y[:300])
+    model.fit(X[:300], Y[:300])
+
+
+def test_a_flow_alone_in_a_pipeline_can_be_continued_apart_from_it():
+    double = FunctionTransformer(np.multiply, kw_args={"x2": 2}, inverse_func=np.multiply, inv_kw_args={"x2": 0.5})
+    pipe = GenerativePipeline([("double", double), ("flow", flow(domain=(0, 2)))]).fit(X)
+    with pytest.raises(ValueError, match="is a part of a fitted GenerativePipeline"):
+        pipe["flow"].continue_fit(2 * X, extra_epsilon=1.0)
+    own = DPSlicedWassersteinFlow.from_release(pipe["flow"].release_).continue_fit(2 * X, extra_epsilon=1.0)
+    assert (own.privacy_spent_, pipe.privacy_spent_) == ((2.0, 1e-6), (1.0, 1e-6))
+    assert read_again(own.release_).epsilon == 2.0
 
 
 def test_a_pipeline_names_its_steps_and_what_each_was_handed():

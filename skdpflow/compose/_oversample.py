@@ -14,6 +14,7 @@ from sklearn.utils import InputTags, Tags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skdpflow._flow import DPSlicedWassersteinFlow
+from skdpflow._held import hold
 from skdpflow._validation import check_bool, check_generator, check_int, check_real, invalid
 from skdpflow.compose._generators import check_generator_of, declared_target, plain_labels
 from skdpflow.domain import Categories
@@ -141,6 +142,7 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
         if classes is None:
             wanted = self._wanted(labels, list(generator.classes_), keep)
         self.sampling_strategy_ = wanted
+        hold(generator, self)
         self.generator_ = generator
         self.privacy_spent_: tuple[float, float] = generator.privacy_spent_
         self.n_features_in_: int = generator.n_features_in_

@@ -11,13 +11,15 @@ from sklearn.utils import Bunch, Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skdpflow._flow import DPSlicedWassersteinFlow
+from skdpflow._held import check_free, hold
 from skdpflow._parameters import checked_ledger, warn_of_score
 from skdpflow._prepaid import Prepaid
 from skdpflow._validation import invalid
-from skdpflow.accountants import ComposedEvent
+from skdpflow.accountants import ComposedEvent, Event
 from skdpflow.compose._budget import split_budget
 from skdpflow.compose._steps import check_rows, check_transformer, forward, is_passthrough, learn_nothing, pays
 from skdpflow.ledger import PrivacyLedger
+from skdpflow.release import Release
 from skdpflow.statement import PrivacyStatement
 
 
@@ -48,11 +50,13 @@ class GenerativePipeline(Pipeline):
     Attributes
     ----------
     steps_ : list of (str, estimator)
-        The fitted steps. The pipeline's own indexing, ``pipe["flow"]``, gives them too.
+        The fitted steps. The pipeline's own indexing, ``pipe["flow"]``, gives them too. They cannot be fitted or continued
+        by themselves, which would make `privacy_spent_` false; clones of them can.
     privacy_spent_ : tuple of float
         ``(epsilon, delta)`` guaranteed for this fit; ``(inf, 1.0)`` if the noise of a step was seeded.
     releases_ : dict of str to Release
-        What the rows gave to each step, and all that the pipeline depends on.
+        What the rows gave to each step, and all that the pipeline depends on. That of a later step rests on those
+        before it: its epsilon is that of the pipeline, whether it is published alone or with them.
     classes_ : ndarray of shape (n_classes,)
         Class labels; only with a categorical target.
     n_features_in_ : int
@@ -195,6 +199,7 @@ class GenerativePipeline(Pipeline):
         LedgerError
             If the ledger cannot record: nothing is spent or measured then.
         """
+        check_free(self)
         shares = split_budget(type(self).__name__, self.epsilon, self.delta, self._check_steps(), self.weights)
         ledger, neighbours = checked_ledger(self), self.steps[-1][1].neighbours
         whole = ComposedEvent(tuple(share.event for share in shares.values()))
@@ -203,7 +208,7 @@ class GenerativePipeline(Pipeline):
             ledger.debit(whole, what, neighbours=neighbours)  # which refuses it, before any row is read
         head, paid = None, False
         fitted: list[tuple[str, Any]] = []
-        handed: list[str] = []
+        before: list[Event] = []
         rows, domain = X, None
         for name, step in self.steps:
             if is_passthrough(step):
@@ -215,11 +220,14 @@ class GenerativePipeline(Pipeline):
                 step.set_params(epsilon=share.epsilon, delta=self.delta)
                 if domain is not None:
                     step.set_params(domain=domain)
-                    handed.append(name)
                 if ledger is not None and not paid:
                     check_rows(step, rows, y)
                     head, paid = ledger.debit(whole, what, neighbours=neighbours), True
-                step.set_params(ledger=Prepaid(share.event, neighbours, head)).fit(rows, y).set_params(ledger=None)
+                # what the first of several steps released is all that it rests on, so it states its own share
+                stated = (float(self.epsilon), float(self.delta)) if before or len(shares) == 1 else None
+                part = Prepaid(share.event, neighbours, head, stated, tuple(before), handed=domain is not None)
+                step.set_params(ledger=part).fit(rows, y).set_params(ledger=None)
+                before.append(step.release_.cap)
                 domain = getattr(step, "domain_out_", None)
             else:
                 domain = None
@@ -227,11 +235,12 @@ class GenerativePipeline(Pipeline):
             fitted.append((name, step))
             if len(fitted) < len(self.steps):
                 rows = forward(name, step, rows)
+        for _, step in fitted:
+            if pays(step):
+                hold(step, self)
         self.steps_ = fitted
-        self._handed = handed
-        self.releases_ = {name: step.release_ for name, step in fitted if name in shares}
-        private = all(release.private for release in self.releases_.values())
-        self.privacy_spent_ = (float(self.epsilon), float(self.delta)) if private else (float("inf"), 1.0)
+        self._paid = list(shares)
+        self.privacy_spent_ = fitted[-1][1].privacy_spent_  # it rests on all steps
         return self
 
     def privacy_statement(self) -> PrivacyStatement:
@@ -246,9 +255,8 @@ class GenerativePipeline(Pipeline):
         public = {
             name: type(s).__name__ for name, s in self.steps_ if not (is_passthrough(s) or name in self.releases_)
         }
-        return PrivacyStatement.of(
-            self.releases_, float(self.epsilon), float(self.delta), handed=self._handed, public_steps=public
-        )
+        last = self.steps_[-1][1].release_
+        return PrivacyStatement.of(self.releases_, last.epsilon, last.delta, public_steps=public)
 
     # ------------------------------------------------------------------ what is made of it
 
@@ -348,6 +356,11 @@ class GenerativePipeline(Pipeline):
     def named_steps(self) -> Bunch:
         """The steps by name: fitted ones after `fit`."""
         return Pipeline(getattr(self, "steps_", self.steps)).named_steps
+
+    @property
+    def releases_(self) -> dict[str, Release]:
+        """What the rows gave to each step, and all that the pipeline depends on."""
+        return {name: step.release_ for name, step in self._fitted("steps_") if name in self._paid}
 
     @property
     def classes_(self) -> Any:

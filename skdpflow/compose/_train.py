@@ -12,6 +12,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skdpflow._held import check_free, hold
 from skdpflow._parameters import warn_of_score
 from skdpflow._validation import check_generator, check_int
 from skdpflow.compose._generators import check_generator_of, check_target_for, plain_labels
@@ -49,7 +50,7 @@ class TrainOnSynthetic(MetaEstimatorMixin, BaseEstimator):
     Attributes
     ----------
     generator_ : estimator
-        The fitted generator.
+        The fitted generator. It cannot be fitted or continued by itself, a clone of it can.
     estimator_ : estimator
         The trained estimator.
     privacy_spent_ : tuple of float
@@ -113,6 +114,7 @@ class TrainOnSynthetic(MetaEstimatorMixin, BaseEstimator):
             If a parameter is not valid or the rows cannot be used; nothing is spent then. Also if the estimator cannot
             be trained on the synthetic rows, for instance as only one class was found: the budget is spent then.
         """
+        check_free(self)
         name = type(self).__name__
         check_generator_of(name, self.generator, "sample_labeled")
         check_target_for(name, self.generator, self.estimator)
@@ -128,6 +130,7 @@ class TrainOnSynthetic(MetaEstimatorMixin, BaseEstimator):
         estimator = clone(self.estimator).fit(rows, plain_labels(target))
         for attribute in {"classes_", "feature_names_in_"} & set(vars(self)):
             delattr(self, attribute)
+        hold(generator, self)
         self.generator_ = generator
         self.estimator_ = estimator
         self.privacy_spent_: tuple[float, float] = generator.privacy_spent_

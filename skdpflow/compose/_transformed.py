@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, DensityMixin, clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from skdpflow._held import check_free, hold
 from skdpflow.compose._generators import check_generator_of
 from skdpflow.compose._steps import check_transformer, forward, learn_nothing
 from skdpflow.preprocessing._base import DPTransformer
@@ -30,7 +31,7 @@ class TransformedGenerator(DensityMixin, BaseEstimator):
     Attributes
     ----------
     generator_ : estimator
-        The fitted generator.
+        The fitted generator. It cannot be fitted or continued by itself, a clone of it can.
     transformer_ : transformer
         What was applied.
     privacy_spent_ : tuple of float
@@ -79,6 +80,7 @@ class TransformedGenerator(DensityMixin, BaseEstimator):
         ValueError, TypeError
             If the transformer would learn from the rows or cannot be undone, or the generator refuses.
         """
+        check_free(self)
         name = type(self).__name__
         check_generator_of(name, self.generator, "sample")
         check_transformer(name, "transformer", self.transformer)
@@ -86,6 +88,7 @@ class TransformedGenerator(DensityMixin, BaseEstimator):
             raise ValueError(f"The transformer of {name} must not spend; GenerativePipeline has one budget for both.")
         transformer = learn_nothing(clone(self.transformer), X)
         self.generator_ = clone(self.generator).fit(forward("transformer", transformer, X), y)
+        hold(self.generator_, self)
         self.transformer_ = transformer
         self.privacy_spent_: tuple[float, float] = self.generator_.privacy_spent_
         self.n_features_in_ = int(np.shape(X)[1])

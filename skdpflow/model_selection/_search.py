@@ -17,6 +17,7 @@ from sklearn.utils import Tags, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skdpflow._held import hold
 from skdpflow._parameters import SEEDED, warn_of_score
 from skdpflow._validation import check_bool, check_choice, check_int, check_real, invalid
 from skdpflow.accountants import ComposedEvent, Event, GaussianDPAccountant, NonPrivateEvent
@@ -285,6 +286,7 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
         self._learn(params, candidate, score, event, noise.private, head)
         if self.refit:
             self._refit(X, y)
+        hold(self.best_estimator_, self)
         return self
 
     def _candidates(

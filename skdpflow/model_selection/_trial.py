@@ -206,7 +206,7 @@ def state_guarantee(
     Its unfitted generator gets back what the user's has, so that its clones spend that.
     """
     epsilon, delta = guarantee
-    stated = {"epsilon": epsilon, "delta": delta, "cap": event, "accountant": "rdp", "ledger": head}
+    stated = {"epsilon": epsilon, "delta": delta, "cap": event, "accountant": "rdp", "ledger": head, "before": ()}
     estimator.generator.set_params(epsilon=original.epsilon, delta=original.delta)
     for step in paying_steps(estimator.generator):
         step.set_params(noise_random_state=None)

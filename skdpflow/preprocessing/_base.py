@@ -13,7 +13,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import check_is_fitted
 
+from skdpflow._held import check_free
 from skdpflow._parameters import Spending, checked_ledger, set_released
+from skdpflow._prepaid import stated
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import Budget, measure
@@ -124,6 +126,7 @@ class DPTransformer(TransformerMixin, BaseEstimator):
         slack) leaves no new Release, but the debit stays in the ledger. Without a ledger, count
         the whole budget as spent, too.
         """
+        check_free(self)
         given, plan, ledger = Spending.of(self), self._plan(), checked_ledger(self)
         budget = Budget(given.epsilon, given.delta, given.neighbours, given.accountant, given.accountant_name, ledger)
         noise = NoiseSource(given.noise_seed)
@@ -132,7 +135,7 @@ class DPTransformer(TransformerMixin, BaseEstimator):
         release = measure(
             source, source.domain, None, plan, None, budget, noise, seed=0, transport={}, n_jobs=given.n_jobs
         )
-        return self._learn(release)
+        return self._learn(stated(release, ledger))
 
     def _check_rows(self, X: Any) -> RowSource:
         """Check the rows before anything is spent."""

@@ -1,0 +1,41 @@
+"""Fitted estimators that are parts of another one, which states the guarantee of the very fit that they have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def hold(part: Any, owner: Any) -> None:
+    """Say of a fitted estimator that it is a part of another one.
+
+    Parameters
+    ----------
+    part : estimator
+        Fitted. A clone of it is free.
+    owner : estimator
+        What states the guarantee of its fit.
+    """
+    part._held_by = type(owner).__name__
+
+
+def check_free(estimator: Any) -> None:
+    """Refuse to fit a part of another estimator, before a row is read: what that one states would become false.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted or not.
+
+    Raises
+    ------
+    ValueError
+        If it is a part of another one.
+    """
+    owner = getattr(estimator, "_held_by", None)
+    if owner is not None:
+        name = type(estimator).__name__
+        raise ValueError(
+            f"This {name} is a part of a fitted {owner}, whose privacy_spent_ and statement are for the fit that it has. "
+            f"Nothing was spent. Fit the {owner} again, or sklearn.base.clone of the {name}; a flow with the same Release "
+            "that can be continued is DPSlicedWassersteinFlow.from_release(flow.release_)."
+        )
