@@ -70,15 +70,15 @@ def together(releases: Iterable[Release]) -> ComposedEvent:
     """Return what several Releases were allowed, with all that they rest on.
 
     What a search was allowed counts once for all that came of it, and an earlier step of a pipeline once for all that
-    rest on it. Steps with equal caps are as many as one Release rests on, or as are among the Releases.
+    rest on it. Equal caps are as many as the Releases have, or as one of them has with all that it rests on.
     """
     caps: Counter[Event] = Counter()
-    before: Counter[Event] = Counter()
+    rested_on: Counter[Event] = Counter()
     for release in releases:
         searched = any(isinstance(part, RepeatAndSelectEvent) for part in flatten_event(release.cap))
         caps[release.cap] = 1 if searched else caps[release.cap] + 1
-        before |= Counter(release.before)
-    return ComposedEvent(tuple((caps | before).elements()))
+        rested_on |= Counter((*release.before, release.cap))
+    return ComposedEvent(tuple((caps | rested_on).elements()))
 
 
 def of_one_trial(cap: Event) -> ComposedEvent:

@@ -236,9 +236,9 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         ------
         ValueError, TypeError
             If the mechanism cannot do it or is not the one of the Release, `extra_epsilon` is too small to pay for
-            anything, the first fit had a ledger and this one has none, the rows cannot be used, or the flow is a part of
-            a fitted pipeline, search or the like, which states the guarantee of the fit that it has: nothing is spent
-            then.
+            anything, the first fit had a ledger and this one has none, the rows cannot be used, or the flow is a part
+            of a fitted pipeline, search or the like, which states the guarantee of the fit that it has: nothing is
+            spent then.
         BudgetExceededError, LedgerError
             If the ledger has too little left, does not know of the first fit, or cannot record: nothing is
             spent or measured then.
@@ -256,9 +256,9 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         the first Release is looked at; where it is decided later, the guarantee is the budget of the `ledger`. The
         ledger is debited the increment, or all if it does not know of the first fit.
 
-        Parameters and rows are checked first. Then the ledger is debited, and noise is drawn. An error after that leaves
-        the Release and the model as they were, but the debit stays in the ledger. Without a ledger, count
-        `extra_epsilon` as spent, too.
+        Parameters and rows are checked first. Then the ledger is debited, and noise is drawn. An error after that
+        leaves the Release as it was, but the debit stays in the ledger. Without a ledger, count `extra_epsilon` as
+        spent, too.
 
         Examples
         --------

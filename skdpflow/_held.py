@@ -35,7 +35,7 @@ def check_free(estimator: Any) -> None:
     if owner is not None:
         name = type(estimator).__name__
         raise ValueError(
-            f"This {name} is a part of a fitted {owner}, whose privacy_spent_ and statement are for the fit that it has. "
-            f"Nothing was spent. Fit the {owner} again, or sklearn.base.clone of the {name}; a flow with the same Release "
-            "that can be continued is DPSlicedWassersteinFlow.from_release(flow.release_)."
+            f"This {name} is a part of a fitted {owner}, whose privacy_spent_ and statement are for the fit that it "
+            f"has. Nothing was spent. Fit the {owner} again, or sklearn.base.clone of the {name}; a flow with the same "
+            "Release that can be continued is DPSlicedWassersteinFlow.from_release(flow.release_)."
         )

@@ -94,8 +94,8 @@ def same_mechanism(estimator: Any, release: Release, *, measures: bool = False) 
             )
         if release.before:
             raise ValueError(
-                "The release is that of a step of a pipeline, and rests on those of the steps before it, which this fit "
-                "would not improve or count. Fit the pipeline with a larger epsilon instead, which measures anew."
+                "The release is that of a step of a pipeline, and rests on those of the steps before it, which this "
+                "fit would not improve. Fit the pipeline with a larger epsilon instead, which measures anew."
             )
         if not callable(getattr(mechanism, "continue_plan", None)):
             raise ValueError(

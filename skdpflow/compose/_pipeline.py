@@ -50,8 +50,8 @@ class GenerativePipeline(Pipeline):
     Attributes
     ----------
     steps_ : list of (str, estimator)
-        The fitted steps. The pipeline's own indexing, ``pipe["flow"]``, gives them too. They cannot be fitted or continued
-        by themselves, which would make `privacy_spent_` false; clones of them can.
+        The fitted steps. The pipeline's own indexing, ``pipe["flow"]``, gives them too. They cannot be fitted or
+        continued by themselves, which would make `privacy_spent_` false; clones of them can.
     privacy_spent_ : tuple of float
         ``(epsilon, delta)`` guaranteed for this fit; ``(inf, 1.0)`` if the noise of a step was seeded.
     releases_ : dict of str to Release
