@@ -1,6 +1,7 @@
 """When one event is at least another, and what a cap guarantees."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -60,8 +61,20 @@ def test_what_covers_is_never_cheaper(accountant, larger, smaller):
 def test_what_a_search_was_allowed_counts_once_for_all_that_came_of_it():
     search = ComposedEvent((RepeatAndSelectEvent(GaussianEvent(4.0), 3.0), SlackEvent(0.01, 1e-9)))
     fit = GaussianEvent(8.0)
-    assert together([search, fit, search, fit]) == ComposedEvent((fit, fit, search))
-    assert covers(ComposedEvent((search, fit)), together([search, search]))
+
+    def released(cap, *before):
+        return SimpleNamespace(cap=cap, before=before)
+
+    winner, other = released(search), released(fit)
+    assert together([winner, other, winner, other]) == ComposedEvent((search, fit, fit))
+    assert covers(ComposedEvent((search, fit)), together([winner, winner]))
+    # an earlier step counts once for all that rest on it, and as itself
+    first, last = released(search.events[1]), released(fit, search.events[1])
+    assert set(together([last]).events) == {fit, search.events[1]}
+    assert together([first, last]).events == (search.events[1], fit)
+    equal = [other, released(fit, fit), released(fit, fit, fit)]
+    assert together(equal[2:]) == together(equal) == together(equal[::2]) == ComposedEvent((fit, fit, fit))
+    assert together([equal[1], equal[1]]) == ComposedEvent((fit, fit))
     assert not covers(fit, search)
     assert not covers(search, ComposedEvent((search, search)))
     assert not covers(ComposedEvent((RepeatAndSelectEvent(GaussianEvent(4.0), 9.0), SlackEvent(1.0, 0.1))), search)
