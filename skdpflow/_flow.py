@@ -320,14 +320,18 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
 
     def _learn(self, release: Release, mechanism: Mechanism) -> Self:
         """Set every fitted attribute from a Release."""
-        self._model = mechanism.learn(pooled(release))
+        model, classes = mechanism.learn(pooled(release)), None
+        if isinstance(release.target, Categories):
+            codes = np.arange(release.target.n_levels)
+            classes = np.asarray(decode_target(codes, release.target, release.schema))
+        # all at the end, and the model after its guarantee: it is never beside one that is smaller
         set_released(self, release)
+        self._model = model
         for name in ("classes_", "tune_results_"):  # of an earlier fit
             if hasattr(self, name):
                 delattr(self, name)
-        if isinstance(release.target, Categories):
-            codes = np.arange(release.target.n_levels)
-            self.classes_ = np.asarray(decode_target(codes, release.target, release.schema))
+        if classes is not None:
+            self.classes_ = classes
         return self
 
     @classmethod

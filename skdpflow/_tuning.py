@@ -225,8 +225,9 @@ def tune_results(estimator: Any, param_grid: Any) -> dict[str, Any]:
     slices, seed = pooled(release)[VALIDATION], int(release.transport["seed"])
     functions = []
     for params in candidates:
-        mechanism, changed = same_mechanism(base.set_params(**params), release)
-        model = mechanism.learn(pooled(release.with_transport(check_transport(base), changed)))
+        candidate = clone(base).set_params(**params)  # so that no parameter stays for the next one
+        mechanism, changed = same_mechanism(candidate, release)
+        model = mechanism.learn(pooled(release.with_transport(check_transport(candidate), changed)))
         functions.append(distribution_functions(model, slices, seed))
     now = distribution_functions(estimator._model, slices, seed)
     scores = np.array([validation_score(cdf, slices) for cdf in functions])

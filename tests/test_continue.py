@@ -385,3 +385,22 @@ def test_a_model_that_was_continued_often_can_be_stored(tmp_path):
     buffer = io.BytesIO()
     model.release_.save(buffer)
     assert Release.load(io.BytesIO(buffer.getvalue())).cap == model.release_.cap
+
+
+@pytest.mark.parametrize("what", ["decode_target", "set_released"])
+def test_a_model_is_never_beside_a_smaller_guarantee(monkeypatch, what):
+    """What fails late leaves the fit as it was before, both its model and what it states."""
+    rng = np.random.default_rng(0)
+    X, y = rng.uniform(size=(300, 2)), rng.integers(2, size=300)
+    flow = DPSlicedWassersteinFlow(0.5, domain=(0, 1), target=Categories([0, 1]), n_particles=64).fit(X, y)
+    model, release = flow._model, flow.release_
+
+    def broken(*args):
+        raise MemoryError
+
+    monkeypatch.setattr(f"skdpflow._flow.{what}", broken)
+    with pytest.raises(MemoryError):
+        flow.continue_fit(X, y, extra_epsilon=0.5)
+    assert flow._model is model
+    assert flow.release_ is release
+    assert flow.privacy_spent_ == (0.5, 1e-6)

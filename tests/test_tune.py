@@ -161,6 +161,13 @@ def test_without_refit_the_model_stays(fitted):
     assert_array_equal(model.sample(20, random_state=0), expected)
 
 
+def test_parameters_of_a_candidate_do_not_stay_for_the_next(fitted):
+    model, grids = DPSlicedWassersteinFlow.from_release(fitted.release_), [{"n_steps": [3]}, {"step_size": [0.1]}]
+    together = model.tune(grids, refit=False).tune_results_["score"]
+    for grid, score in zip(grids, together, strict=True):
+        assert model.tune(grid, refit=False).tune_results_["score"] == [score]
+
+
 def test_a_file_gives_the_same_results(fitted):
     file = io.BytesIO()
     fitted.release_.save(file)

@@ -53,11 +53,37 @@ def _value_codes(x: NDArray[np.float64], intervals: Sequence[Interval]) -> NDArr
     return cells.astype(np.int64)
 
 
-def _series_cells(series: Any) -> NDArray[Any]:
-    """Return the cells of a pandas series; those of a categorical one as objects, whatever its categories are."""
+def _pandas_cells(series: Any) -> NDArray[Any]:
+    """Return the cells of a pandas series, none of them converted for the sake of another.
+
+    Beside a gap, pandas would turn whole numbers into floats, which from 2**53 on are other numbers.
+    """
     if getattr(series.dtype, "tz", None) is not None:
         series = series.dt.tz_convert("UTC").dt.tz_localize(None)
-    return np.asarray(series.astype(object) if str(series.dtype) == "category" else series)
+    if str(series.dtype) == "category":
+        objects = np.fromiter([*series.cat.categories, None], dtype=object)  # the last is that of the code -1
+        return objects[series.cat.codes.to_numpy()]
+    plain = getattr(series.dtype, "numpy_dtype", None)  # of pandas' own dtypes and of Arrow's
+    if plain is None or plain.kind not in "iuf":
+        return np.asarray(series)
+    cells: NDArray[Any] = series.to_numpy(dtype=plain, na_value=np.nan if plain.kind == "f" else 0)
+    return cells if plain.kind == "f" else _with_gaps(cells, series.isna().to_numpy(dtype=bool))
+
+
+def _polars_cells(series: Any) -> NDArray[Any]:
+    """Return the cells of a polars series, none of them converted for the sake of another."""
+    if not series.dtype.is_integer():
+        return np.asarray(series.to_numpy())
+    return _with_gaps(series.fill_null(0).to_numpy(), series.is_null().to_numpy())
+
+
+def _with_gaps(cells: NDArray[Any], gaps: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return whole numbers with None in place of those that are missing."""
+    if not gaps.any():
+        return cells
+    objects = cells.astype(object)
+    objects[gaps] = None
+    return objects
 
 
 def _category_codes(values: NDArray[Any], categories: Categories) -> NDArray[np.int64]:
@@ -204,9 +230,9 @@ class RowSource:
             Its cells, of any dtype.
         """
         if self.schema.container == "pandas":
-            values = _series_cells(self._table.iloc[start:stop, j])
+            values = _pandas_cells(self._table.iloc[start:stop, j])
         elif self.schema.container == "polars":
-            values = self._table.to_series(j)[start:stop].to_numpy()
+            values = _polars_cells(self._table.to_series(j)[start:stop])
         else:
             values = self._table[start:stop, j]
         if values.ndim != 1:
@@ -246,7 +272,9 @@ class RowSource:
     def target_cells(self, start: int, stop: int) -> NDArray[Any]:
         """Return the target of a block as it is, an array of any dtype."""
         if self.schema.target_container == "pandas":
-            return _series_cells(self._target.iloc[start:stop])
+            return _pandas_cells(self._target.iloc[start:stop])
+        if self.schema.target_container == "polars":
+            return _polars_cells(self._target[start:stop])
         return np.asarray(self._target[start:stop])
 
     def block(

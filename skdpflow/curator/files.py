@@ -58,10 +58,34 @@ def _read(text: Any, column: Column, name: str) -> Any:
         return pd.Series([known.get(cell, cell) for cell in text], dtype=object)
     if column.unit is not None:
         return text.astype(object)
-    numbers = pd.to_numeric(text, errors="coerce")
-    if (numbers.isna() & text.notna()).any():
+    numbers = None
+    try:  # each cell by itself: pandas may round whole numbers otherwise beside a fraction
+        numbers = np.array([_number(cell) for cell in text.astype(object)], dtype=np.float64)
+    except ValueError:
+        pass  # the message shows the cell
+    if numbers is None:
         raise ValueError(f"Column {name!r} of the file holds cells that are no numbers, as its domain declares.")
-    return numbers.astype(np.float64)
+    return pd.Series(numbers)
+
+
+def _number(cell: Any) -> float:
+    """Read a cell of text, or NaN; Python's underscores are no part of a number here."""
+    return float(cell if isinstance(cell, float) else cell.replace("_", "?"))
+
+
+def _plain_batch(batch: Any) -> Any:
+    """Return a batch of a Parquet file as a pandas frame, whose types do not depend on the cells of the batch."""
+    import pandas as pd
+    import pyarrow as pa
+
+    table = pa.Table.from_batches([batch])
+    for i, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type) and not pa.types.is_string(field.type.value_type):
+            table = table.set_column(i, field.name, table.column(i).cast(field.type.value_type))
+    # beside a gap, plain whole numbers would become floats
+    return table.to_pandas(
+        types_mapper=lambda kind: pd.ArrowDtype(kind) if pa.types.is_integer(kind) else None, ignore_metadata=True
+    )
 
 
 class FileRows:
@@ -125,7 +149,7 @@ class FileRows:
 
         with parquet.ParquetFile(self._path) as opened:
             for batch in opened.iter_batches(batch_size=_CHUNK, columns=names):
-                yield batch.to_pandas()
+                yield _plain_batch(batch)
 
     def _rows(self, start: int, stop: int) -> Any:
         import pandas as pd
