@@ -105,10 +105,13 @@ class PrivacyLedger:
     of delta add up: after 255 fits with the delta of the ledger nothing is left (after 9 that find labels), so give
     fits a hundredth of it or less.
 
-    On disk every debit is a transaction of its own that is flushed before noise is drawn, so a crash can waste
-    budget and never forget it. Entries form a chain of SHA-256 hashes, and a Release holds the head after its debit:
-    `verify` finds out that a file was set back to an older copy. Whoever rewrites the whole chain, or
-    deletes the file and begins anew, is not detected. Keep the file on a local disk, where locks work.
+    On disk every debit is a transaction of its own. It is flushed before noise is drawn, so a crash or power failure
+    can waste budget and not forget it, provided that disk and file system keep what they report as flushed. Entries
+    form a chain of SHA-256 hashes that begins with a random key, and an object that has read it refuses any that does
+    not extend it. A Release holds the head after its debit: `verify` finds out later that a file was set back to an
+    older copy. Not detected are: a whole chain that is written anew; a file that is deleted and begun again, or set
+    back, while nobody has it open or verifies an earlier Release; and two copies of the file that are both used, each
+    of which spends the budget. Keep one file, on a local disk, where locks work.
 
     References
     ----------
@@ -212,6 +215,10 @@ class PrivacyLedger:
         - which keys are fitted does not depend on the rows. That a site has rows at all would tell of them.
 
         A person with rows in two parts is charged in both.
+
+        The time for a debit grows with the product, over the partitions, of the number of keys none of which was
+        charged at least as much as another in every respect. Equal fits on all keys make that one. Where keys are
+        charged differently in many ways, use few partitions.
 
         Examples
         --------
@@ -412,14 +419,22 @@ class PrivacyLedger:
         Parameters
         ----------
         releases : iterable of Release
-            Releases made with this ledger.
+            Releases made with this ledger, or, if it is that of a part, with it or with that of all rows. Pass all
+            of them together.
 
         Raises
         ------
         LedgerError
             If one is missing: the ledger was set back to an older copy, or is not the one of that fit. Also if the
-            debit is smaller than the `cap` of the Release, or of another neighbouring relation. Releases of several
-            fits with the same debit, such as the steps of a pipeline, have to be covered by it together.
+            debit is smaller than the `cap` of the Release, of another neighbouring relation, or for another part.
+            Releases of several fits with the same debit, such as the steps of a pipeline, have to be covered by it
+            together.
+
+        Notes
+        -----
+        The debit comes before anything is measured, so a head does not say what was. Whoever alters a Release that
+        was not paid for can write another one's head into it. That is found only where both are given together, and
+        together exceed the debit.
         """
         paid: dict[str, Event] = {}  # by each debit, with those that it continues
         rows_of: dict[str, set[Part | None]] = {}
