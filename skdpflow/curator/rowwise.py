@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from numbers import Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from skdpflow.curator.cells import to_float
+from skdpflow.curator.cells import missing_type, to_float
 from skdpflow.curator.gate import as_table
 from skdpflow.schema import container_of
+
+__all__ = ["fit_without_rows", "map_rows"]
 
 
 def map_rows(step: Any, X: Any, name: str) -> Any:
@@ -19,6 +23,11 @@ def map_rows(step: Any, X: Any, name: str) -> Any:
     What is measured afterwards has the sensitivity that is stated only if a transformed row is a function of that row,
     to the bit. A step may compute with whole columns, and even a product of matrices gives a row other bits beside
     other rows; so each row is passed alone.
+
+    The same holds for what is public about the result. All rows must give the same kind of table, with the same names
+    in the same order: two tables that share a row then agree in them, or one is refused. A column holds numbers, as
+    float64, or objects, which is decided before any row is seen: by what the step makes of a public row, and by the
+    dtype that a column of the same name had before. No library chooses a dtype by all cells of a column.
 
     Parameters
     ----------
@@ -32,35 +41,109 @@ def map_rows(step: Any, X: Any, name: str) -> Any:
     Returns
     -------
     Z : {ndarray, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features_out)
-        Private rows; numbers in an array are float64.
+        Private rows. Numbers are float64, also whole ones; all else in a frame is of dtype object.
 
     Raises
     ------
-    ValueError
-        If the step fails on a row, or returns something else than one row of numbers. The message shows no cell.
+    ValueError, TypeError
+        If the step fails on a row, or returns something else than one row of the same columns as for all others, or no
+        number where numbers are expected. The message shows no cell.
     """
-    rows = as_table(X, name)
-    kind, problem, out = container_of(rows), "", list[Any]()
-    for i in range(len(rows)):
-        row: Any = None
-        try:
-            row = step.transform(rows.iloc[i : i + 1] if kind == "pandas" else rows[i : i + 1])
-        except Exception as e:  # its message may show a cell
-            problem = f"failed on a row ({type(e).__name__})"
-        if not problem and container_of(row) == "numpy":
-            cells = np.asarray(row)
-            row = to_float(cells.ravel(), f"What the step {name!r} makes of X").reshape(cells.shape)
-        if not problem and (row.shape[0] != 1 or (out and row.shape != out[0].shape)):
-            problem = "must give one row for one row, always of the same width"
-        if problem:
-            raise ValueError(f"The step {name!r} {problem}.")
-        out.append(row)
-    made = container_of(out[0])
-    return np.concatenate(out) if made == "numpy" else importlib.import_module(made).concat(out)
+    rows, label = as_table(X, name), f"What the step {name!r} makes of X"
+    made = list[tuple[Any, Any, Any]]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # whether a step warns of a row is private
+        numeric = _numeric_columns(step, rows)
+        for i in range(len(rows)):
+            problem = ""
+            try:
+                made.append(_one_row(step.transform(rows.iloc[i : i + 1] if _is_pandas(rows) else rows[i : i + 1])))
+            except Exception as e:  # its message may show a cell
+                problem = f"failed on a row ({type(e).__name__})"
+            if not problem and made[-1][:2] != made[0][:2]:
+                problem = "must give one row for one row, always with the same columns in the same order"
+            if problem:
+                raise ValueError(f"The step {name!r} {problem}.")
+    kind, names, _ = made[0]
+    if kind == "numpy":
+        return np.stack([to_float(cells, label) for _, _, cells in made])
+    library, columns = importlib.import_module(kind), list[Any]()
+    for j, column in enumerate(names):
+        cells: Any = np.fromiter((row[j] for _, _, row in made), dtype=object, count=len(made))
+        if column in numeric:
+            columns.append(library.Series(to_float(cells, f"{label}, column {column!r},")))
+        else:  # without a dtype, the library would choose one by all cells
+            columns.append(library.Series(cells, dtype=object) if kind == "pandas" else _polars_objects(cells))
+    if kind == "polars":
+        return library.DataFrame([series.alias(column) for column, series in zip(names, columns, strict=True)])
+    frame = library.DataFrame(dict(enumerate(columns)))
+    frame.columns = list(names)
+    return frame
+
+
+def _is_pandas(X: Any) -> bool:
+    return container_of(X) == "pandas"
+
+
+def _polars_objects(cells: NDArray[Any]) -> Any:
+    import polars as pl
+
+    return pl.Series(values=cells.tolist(), dtype=pl.Object)
+
+
+def _one_row(table: Any) -> tuple[str, Any, Any]:
+    """Return container, columns and cells of a table of one row; anything else has no columns."""
+    kind = container_of(table)
+    if kind == "numpy":
+        table = np.asarray(table)
+    if len(table.shape) != 2 or table.shape[0] != 1:
+        raise TypeError
+    if kind == "numpy":
+        return kind, table.shape[1], table.ravel()
+    cells = table.row(0) if kind == "polars" else table.to_numpy(dtype=object)[0]
+    return kind, tuple(table.columns), cells
+
+
+def _kinds(X: Any) -> list[str]:
+    """Say of each column of a frame whether it has numbers ("f"), booleans ("b") or anything else ("O")."""
+    if _is_pandas(X):
+        kinds = [getattr(dtype, "kind", "O") for dtype in X.dtypes]
+    else:
+        kinds = ["f" if dtype.is_numeric() else "b" if str(dtype) == "Boolean" else "O" for dtype in X.dtypes]
+    return ["f" if kind in "iuf" else "b" if kind == "b" else "O" for kind in kinds]
+
+
+def _public_row(X: Any) -> Any:
+    """Return a row that looks like those of a table: of ones, and without text where there is text."""
+    if container_of(X) == "numpy":
+        return np.ones((1, X.shape[1]))
+    cells, names = [{"f": 1.0, "b": True, "O": ""}[kind] for kind in _kinds(X)], list(X.columns)
+    if _is_pandas(X):
+        return importlib.import_module("pandas").DataFrame([cells], columns=names)
+    return importlib.import_module("polars").DataFrame([cells], schema=names, orient="row")
+
+
+def _numeric_columns(step: Any, X: Any) -> set[Any]:
+    """Name the columns that hold numbers after a step, from what is public."""
+    numeric = (
+        set[Any]() if container_of(X) == "numpy" else {n for n, k in zip(X.columns, _kinds(X), strict=True) if k == "f"}
+    )
+    try:
+        kind, names, cells = _one_row(step.transform(_public_row(X)))
+        known = {} if kind == "numpy" else dict(zip(names, cells, strict=True))
+    except Exception:  # it cannot do with such a row
+        return numeric
+    for column, cell in known.items():
+        if isinstance(cell, Real) and not isinstance(cell, bool | np.bool_):
+            if cell == cell:  # a missing number is none, and says nothing
+                numeric.add(column)
+        elif not missing_type(type(cell)):
+            numeric.discard(column)
+    return numeric
 
 
 def fit_without_rows(step: Any, X: Any) -> Any:
-    """Show a step that learns nothing the width and the names of a table, which are public, and no row of it.
+    """Show a step that learns nothing the width, names and types of a table, which are public, and no row of it.
 
     Parameters
     ----------
@@ -72,18 +155,13 @@ def fit_without_rows(step: Any, X: Any) -> Any:
     Returns
     -------
     step : transformer
-        Fitted to one row of zeros.
+        Fitted to one public row.
     """
-    kind, table = container_of(X), as_table(X, type(step).__name__)
-    zeros, names = np.zeros((1, table.shape[1])), None if kind == "numpy" else list(X.columns)
-    row: Any = zeros
-    if kind != "numpy":
-        frame = importlib.import_module(kind).DataFrame
-        row = frame(zeros, columns=names) if kind == "pandas" else frame(zeros, names)
+    table = as_table(X, type(step).__name__)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # zeros may lie outside of the domain of its function
+        warnings.simplefilter("ignore")  # that row may lie outside of the domain of its function
         try:
-            step.fit(row)
+            step.fit(_public_row(table))
         except Exception:  # what learns nothing can do without
             pass
     return step
