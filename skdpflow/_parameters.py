@@ -32,7 +32,6 @@ def warn_of_score(estimator: Any) -> None:
     """Warn the caller of a score of rows whose budget is kept; once for each ledger."""
     ledger = getattr(estimator, "ledger", None)
     if isinstance(ledger, PrivacyLedger) and not ledger.warned_of_scores:
-        ledger.warned_of_scores = True
         warnings.warn(
             f"{type(estimator).__name__} has a ledger, but the score or density of private rows is a function of "
             "them that no ledger covers, and so is what is chosen by it. skdpflow.model_selection has dp_score, which "
@@ -40,6 +39,7 @@ def warn_of_score(estimator: Any) -> None:
             PrivacyLeakWarning,
             stacklevel=3,
         )
+        ledger.warned_of_scores = True  # not where the warning is an error
 
 
 def check_transport(estimator: Any) -> dict[str, Any]:

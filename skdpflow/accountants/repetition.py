@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import lambertw
 
-__all__ = ["negative_binomial_gamma", "number_of_trials", "poisson_rate", "repeated_divergences"]
+__all__ = ["negative_binomial_gamma", "number_of_trials", "poisson_rate", "repeated_divergences", "steepness"]
 
 Array = NDArray[np.float64]
 
@@ -117,6 +117,46 @@ def number_of_trials(u: float, mean: float, distribution: str, shape: float) -> 
         k += 1
         below += p
     return k
+
+
+def steepness(mean: float, distribution: str, shape: float) -> float:
+    r"""Largest slope of the logarithm of f', with :math:`f(x) = E[x^K]`.
+
+    Parameters
+    ----------
+    mean : float
+        Mean of the number of trials, at least 1.01.
+    distribution : {"poisson", "truncated-negative-binomial"}
+        Its distribution, given that it is at least 1.
+    shape : float
+        Of the negative binomial distribution.
+
+    Returns
+    -------
+    slope : float
+        L.
+
+    Notes
+    -----
+    *Trials that go wrong with a small probability.* Let a trial be good but for outcomes of probability
+    :math:`\eta`, and let the clean trial be the same, given that it is good. An outcome that a trial gives with
+    probability P, and gives something worse with probability F, is the best with probability
+    :math:`P\,E_u f'(F + uP)`. For a good outcome, P is :math:`1 - \eta` times what it is for the clean trial, and
+    :math:`F + uP` differs by at most :math:`\eta`, hence :math:`f'` by a factor of at most :math:`e^{L \eta}`. So the
+    probabilities of good outcomes of the two selections have ratios of at most :math:`e^{L \eta} / (1 - \eta)`, both
+    ways, and the selection gives a bad outcome with probability at most :math:`E[K]\,\eta`. That is slack of
+    :math:`2 (L \eta - \ln(1 - \eta))` in epsilon and :math:`E[K]\,\eta` in delta, whatever epsilon is stated for the
+    whole, see :class:`skdpflow.accountants.SlackEvent`.
+
+    Examples
+    --------
+    >>> from skdpflow.accountants.repetition import steepness
+    >>> round(steepness(2.0, "poisson", 1.0), 4), round(steepness(10.0, "truncated-negative-binomial", 1.0), 4)
+    (1.5936, 18.0)
+    """
+    if distribution == "poisson":
+        return poisson_rate(mean)
+    return (1.0 + shape) * (1.0 / negative_binomial_gamma(mean, shape) - 1.0)
 
 
 def repeated_divergences(

@@ -21,8 +21,9 @@ def check_generator_of(owner: str, generator: Any, *methods: str) -> None:
 
 def declared_target(generator: Any) -> Column | None:
     """Return what a generator, or the generator inside it, declares about y."""
-    found = [v for k, v in generator.get_params().items() if k.rpartition("__")[2] == "target" and v is not None]
-    return found[0] if found else None
+    params = generator.get_params()
+    found = [k for k, v in params.items() if k.rpartition("__")[2] == "target" and v is not None]
+    return params[min(found, key=lambda k: k.count("__"))] if found else None  # not that of a part of it
 
 
 def check_target_for(owner: str, generator: Any, estimator: Any) -> None:

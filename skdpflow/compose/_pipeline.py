@@ -204,7 +204,7 @@ class GenerativePipeline(Pipeline):
         ledger, neighbours = checked_ledger(self), self.steps[-1][1].neighbours
         whole = ComposedEvent(tuple(share.event for share in shares.values()))
         what = f"pipeline ({self.epsilon:g}, {self.delta:g})"
-        if ledger is not None and ledger.what_if(whole) > ledger.epsilon:
+        if isinstance(ledger, PrivacyLedger) and ledger.what_if(whole) > ledger.epsilon:
             ledger.debit(whole, what, neighbours=neighbours)  # which refuses it, before any row is read
         head, paid = None, False
         fitted: list[tuple[str, Any]] = []

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from contextlib import redirect_stdout
-from io import StringIO
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.curator.cells import to_float
+from skdpflow._isolation import Replica, sealed
+from skdpflow.curator.cells import to_float, to_moments
 from skdpflow.curator.encode import UNKNOWN, RowSource, encode_values
 from skdpflow.curator.gate import as_table, as_target
 from skdpflow.curator.measure import Curator
@@ -51,9 +49,15 @@ def _absolute_error(estimator: Any, target: Interval) -> Term:
     lower, upper = float(target.lower), float(target.upper)
 
     def term(predicted: Any, y: float) -> float:
-        return 1.0 - abs(min(max(float(predicted), lower), upper) - y) / (upper - lower)
+        number = float(_numbers(np.asarray([predicted]), target, "A prediction")[0])
+        return 1.0 - abs(min(max(number, lower), upper) - y) / (upper - lower)
 
     return term
+
+
+def _numbers(cells: NDArray[Any], target: Interval, label: str) -> NDArray[np.float64]:
+    """Return numbers, or dates as numbers in the unit of the target."""
+    return to_float(cells, label) if target.unit is None else to_moments(cells, target.unit, label)
 
 
 #: What is called for a row, what is made of it, and what to add to the mean of the terms to get the score.
@@ -93,8 +97,12 @@ class RowScorer:
     -----
     *A row's term depends on that row alone.* An estimator may compute with whole columns, and even a product of
     matrices gives a row other last bits beside other rows, which decide a class at a tie. So each row is predicted
-    alone. A row that cannot be predicted has the term 0, and raises nothing. This takes the prediction for a row to be
-    a function of that row: an estimator that draws random numbers, or remembers rows, has no such score.
+    alone, in memory of its own, by a copy of the model. So no estimator can write to the table, or sees where in it a
+    row was, and what it keeps of a row is not in the model that is released. Random generators inside the copy, and the
+    global ones, are set back before each row: given their secret state, what is drawn for a row does not depend on the
+    rows before it. A row that cannot be predicted has the term 0, and raises nothing. What cannot be seen from outside
+    is taken on trust: an estimator of one's own that changes its other attributes while it predicts, so that its next
+    prediction depends on the rows before, has no such score.
 
     *Sensitivity.* A term is rounded to an integer t in [0, L] and enters the sum as :math:`2t - L`, which is at most L
     in magnitude. Adding or removing a row changes the sum by at most L and the number of rows by 1; replacing a row
@@ -119,10 +127,10 @@ class RowScorer:
         self._target, self._add_remove = target, neighbours == "add-remove"
         cells = self.source.target_cells(0, self.source.n_rows)
         if isinstance(target, Interval):
-            self._y: NDArray[Any] = np.clip(to_float(cells, "y"), target.lower, target.upper)
+            self._y: NDArray[Any] = np.clip(_numbers(cells, target, "y"), target.lower, target.upper)
         else:
             self._y = encode_values(cells, target, "y")
-        self._keys = noise.uniform(self.source.n_rows)
+        self._noise, self._keys = noise, noise.uniform(self.source.n_rows)
         self._used = np.arange(self.source.n_rows)
         self._n_used = 1.0
 
@@ -154,13 +162,13 @@ class RowScorer:
         curator.ledger.debit(event, "number of rows")
         return n + int(curator.draw(event.noise_multiplier, (1,), differing=1)[0])
 
-    def score(self, estimator: Any, curator: Curator, share: float) -> float:
+    def score(self, replica: Replica, curator: Curator, share: float) -> float:
         """Release the score of a model.
 
         Parameters
         ----------
-        estimator : estimator
-            Fitted.
+        replica : Replica
+            Copy of the fitted model.
         curator : Curator
             Pays and draws the noise.
         share : float
@@ -174,23 +182,47 @@ class RowScorer:
         event = curator.event(share)
         curator.ledger.debit(event, "score")
         scale = LEVELS * (1.0 if self._add_remove else 2.0) * event.noise_multiplier
-        total = self._total(estimator) + int(curator.draw(scale, (1,), differing=1)[0])
+        total = self._total(replica) + int(curator.draw(scale, (1,), differing=1)[0])
         return float(np.clip(0.5 + 0.5 * total / (LEVELS * self._n_used), 0.0, 1.0)) + self._offset
 
-    def _total(self, estimator: Any) -> int:
-        term = self._make_term(estimator, self._target)
-        with warnings.catch_warnings(), redirect_stdout(StringIO()):
-            warnings.simplefilter("ignore")  # a warning may depend on the row
-            return sum(2 * self._level(estimator, term, i) - LEVELS for i in self._used.tolist())
+    def _total(self, replica: Replica) -> int:
+        with sealed(self._noise.rank_key()):  # a warning may depend on the row
+            term, rewind = self._make_term(replica.model, self._target), replica.rewinder()
+            predict, total = getattr(replica.model, self._method), 0
+            for i in self._used.tolist():
+                rewind()
+                total += 2 * self._level(predict, term, i) - LEVELS
+            return total
 
-    def _level(self, estimator: Any, term: Term, i: int) -> int:
+    def _level(self, predict: Callable[[Any], Any], term: Term, i: int) -> int:
         """Return the term of a row as an integer in [0, LEVELS]."""
-        row = self._table.iloc[i : i + 1] if self.source.schema.container == "pandas" else self._table[i : i + 1]
         try:
-            value = term(np.asarray(getattr(estimator, self._method)(row))[0], self._y[i])
+            value = term(np.asarray(predict(self._row(i)))[0], self._y[i])
             return int(np.rint(min(max(value, 0.0), 1.0) * LEVELS))  # NaN raises
         except Exception:  # it would depend on the row
             return 0
 
+    def _row(self, i: int) -> Any:
+        """Return a row as a table of its own, which shows nothing of the others and shares no memory with them."""
+        if self.source.schema.container == "polars":
+            return self._table[i : i + 1]  # cannot be written to
+        if self.source.schema.container == "numpy":
+            return _aligned(self._table[i : i + 1])
+        row = self._table.iloc[i : i + 1].reset_index(drop=True).copy()
+        for name in row.columns[row.dtypes == "category"]:  # those of the column came from all rows
+            row[name] = row[name].cat.remove_unused_categories()
+        return row
+
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("A RowScorer holds private rows and cannot be pickled or copied.")
+
+
+def _aligned(row: NDArray[Any]) -> NDArray[Any]:
+    """Return a copy at a fixed alignment, on which the last bits of sums may depend."""
+    if row.dtype.hasobject:
+        return np.array(row, order="C")
+    buffer = np.empty(row.nbytes + 64, dtype=np.uint8)
+    start = -buffer.ctypes.data % 64
+    out = buffer[start : start + row.nbytes].view(row.dtype).reshape(row.shape)
+    out[...] = row
+    return out

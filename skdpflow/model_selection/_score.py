@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skdpflow._isolation import Replica
 from skdpflow._parameters import Spending
 from skdpflow._validation import check_choice, check_int, check_real, invalid
 from skdpflow.accountants.base import Accountant, accountant_name, resolve_accountant
@@ -62,7 +63,8 @@ def dp_score(
     ----------
     estimator : estimator
         Fitted classifier or regressor. What it knows of the rows must have been released already, as
-        for `TrainOnSynthetic`; and its prediction for a row must be a function of that row.
+        for `TrainOnSynthetic`; and its prediction for a row must be a function of that row, see the notes. A copy of it
+        is scored.
     X : {array-like, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
         Private rows.
     y : array-like of shape (n_samples,)
@@ -111,6 +113,10 @@ def dp_score(
     :math:`2t - 1` by at most 1 (2 under ``"replace-one"``), and the number of rows by 1. A row that cannot be predicted
     has the term 0, so that no error tells about a row.
 
+    Rows are copied before they are predicted, and random generators in the model, and the global ones of NumPy and
+    Python, are set back before each. But an estimator of your own that keeps something else of a row and uses it for
+    the next one cannot be recognised, and nothing is guaranteed for its score.
+
     With :math:`\mu` that of (epsilon, delta), the standard error that comes from the noise is about
     :math:`0.65 / (\mu n)` for n rows, at a score near a half, and at most :math:`1 / (\mu n)`.
 
@@ -146,7 +152,7 @@ def dp_score(
         n_jobs=None,
         noise_seed=None if noise_random_state is None else check_int(name, "noise_random_state", noise_random_state, 0),
     )
-    noise = NoiseSource(spending.noise_seed)
+    replica, noise = Replica(estimator), NoiseSource(spending.noise_seed)
     scorer = RowScorer(name, X, y, target, scoring, spending.neighbours, noise)
     spending.warn_if_seeded()
     budget = Budget(
@@ -157,4 +163,4 @@ def dp_score(
         ledger.debit(curator.whole_event, f"score ({budget.epsilon:g}, {budget.delta:g})", neighbours=budget.neighbours)
     count_share = COUNT_SHARE if budget.neighbours == "add-remove" else 0.0
     scorer.count(curator, count_share, max_rows)
-    return scorer.score(estimator, curator, 1.0 - count_share)
+    return scorer.score(replica, curator, 1.0 - count_share)

@@ -6,8 +6,6 @@ import copy
 import math
 import warnings
 from collections.abc import Callable
-from contextlib import redirect_stdout
-from io import StringIO
 from typing import Any, Self
 
 import numpy as np
@@ -18,22 +16,26 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skdpflow._held import hold
+from skdpflow._isolation import Replica, sealed
 from skdpflow._parameters import SEEDED, warn_of_score
+from skdpflow._prepaid import Prepaid
 from skdpflow._validation import check_bool, check_choice, check_int, check_real, invalid
 from skdpflow.accountants import ComposedEvent, Event, GaussianDPAccountant, NonPrivateEvent
 from skdpflow.accountants.repetition import number_of_trials
-from skdpflow.compose._generators import declared_target
 from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import Budget, Curator
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.curator.scoring import RowScorer
+from skdpflow.domain import Column
 from skdpflow.exceptions import PrivacyLeakWarning
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.model_selection._score import check_scoring
-from skdpflow.model_selection._space import check_space, draw_candidate
+from skdpflow.model_selection._space import check_domain, check_space, draw_candidate
 from skdpflow.model_selection._trial import (
     TrialBudget,
     check_candidate,
+    check_labels,
+    event_after,
     give_budget,
     paying_steps,
     state_guarantee,
@@ -251,18 +253,20 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
         """
         name = type(self).__name__
         budget, spaces = self._budget(), check_space(name, self.param_distributions)
-        target = check_scoring(name, self.scoring, self.estimator, declared_target(self.estimator.generator))
+        generator = self.estimator.generator
+        target = check_scoring(name, self.scoring, self.estimator, paying_steps(generator)[-1].target)
         max_rows = check_int(name, "max_rows", self.max_rows, 1)
         seed = self.noise_random_state
         noise = NoiseSource(None if seed is None else check_int(name, "noise_random_state", seed, 0))
         multiplier = budget.calibrated()
-        candidates = self._candidates(budget, spaces, np.sqrt(1.0 - budget.score_share) / multiplier, noise)
+        candidates = self._candidates(budget, spaces, np.sqrt(1.0 - budget.score_share) / multiplier, noise, target)
+        first = copy.copy(paying_steps(generator)[0])
+        source = admit(first, X, y, domain=first.domain, target=target)
         for _, candidate in candidates:
-            check_scoring(name, self.scoring, candidate, target)
-            first = copy.copy(paying_steps(candidate.generator)[0])
-            admit(first, X, y, domain=first.domain, target=target)
+            check_domain(name, candidate, source)
         neighbours = "add-remove" if budget.counts else "replace-one"
-        scorer = RowScorer(name, X, y, target, self.scoring, neighbours, noise)
+        with warnings.catch_warnings(action="ignore"):  # which the gate has given
+            scorer = RowScorer(name, X, y, target, self.scoring, neighbours, noise)
         gdp = GaussianDPAccountant()
         mu_score = np.sqrt(budget.score_share) / multiplier
         epsilon = budget.epsilon_for(mu_score, gdp)
@@ -272,12 +276,16 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
         if not noise.private:
             event = ComposedEvent((event, NonPrivateEvent()))
             warnings.warn(SEEDED, PrivacyLeakWarning, stacklevel=2)
-        head = None
-        if self.ledger is not None:
-            head = self.ledger.debit(event, f"search ({budget.epsilon:g}, {budget.delta:g})", neighbours=neighbours)
+        head, after = None, event_after(generator, budget.n_steps)
+        if self.ledger is not None:  # one entry: the time between two would tell how many trials there were
+            whole, what = event, f"search ({budget.epsilon:g}, {budget.delta:g})"
+            if self.refit:
+                whole, what = ComposedEvent((event, after)), f"{what}, fit ({generator.epsilon:g}, {generator.delta:g})"
+            head = self.ledger.debit(whole, what, neighbours=neighbours)
         scorer.count(Curator(scorer.source, part, noise), 1.0, max_rows)
-        best = max((_trial(c, X, y, scorer, Curator(scorer.source, part, noise)) for c in candidates), key=_score_of)
-        params, candidate, score, failure = best
+        trials = (_trial(c, X, y, scorer, Curator(scorer.source, part, noise), noise.rank_key()) for c in candidates)
+        params, candidate, score, failure = max(trials, key=_score_of)
+        del candidates, trials  # an error holds what is here
         if failure:
             raise ValueError(
                 f"The winning trial failed ({failure}), and so did all others. The budget of the search is spent. Fit "
@@ -285,23 +293,24 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
             )
         self._learn(params, candidate, score, event, noise.private, head)
         if self.refit:
-            self._refit(X, y)
+            self._refit(X, y, Prepaid(after, neighbours, head))
         hold(self.best_estimator_, self)
         return self
 
     def _candidates(
-        self, budget: TrialBudget, spaces: list[dict[str, Any]], mu: float, noise: NoiseSource
+        self, budget: TrialBudget, spaces: list[dict[str, Any]], mu: float, noise: NoiseSource, target: Column
     ) -> list[tuple[dict[str, Any], Any]]:
         """Draw the number of trials and the candidates, before any row is read."""
-        name = type(self).__name__
-        rng = np.random.RandomState(np.random.MT19937(np.random.SeedSequence(noise.rank_key())))
-        k = number_of_trials(float(noise.uniform(1)[0]), budget.mean, budget.distribution, budget.shape)
-        candidates = [draw_candidate(name, self.estimator, spaces, rng) for _ in range(k)]
-        for _, candidate in candidates:
-            give_budget(candidate, budget, mu)
-            if not noise.private:
-                for step in paying_steps(candidate.generator):
-                    step.set_params(noise_random_state=noise.rank_key() % 2**31)
+        name, candidates = type(self).__name__, []
+        for _ in range(number_of_trials(float(noise.uniform(1)[0]), budget.mean, budget.distribution, budget.shape)):
+            with sealed(noise.rank_key()):
+                params, candidate = draw_candidate(name, self.estimator, spaces, noise.rank_key())
+                check_scoring(name, self.scoring, candidate, target)
+                give_budget(candidate, budget, mu, private=noise.private)
+                if not noise.private:
+                    for step in paying_steps(candidate.generator):
+                        step.set_params(noise_random_state=noise.rank_key() % 2**31)
+            candidates.append((params, candidate))
         return candidates
 
     def _learn(
@@ -318,7 +327,8 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
             **{f"param_{key}": _masked(value) for key, value in params.items()},
         }
         self.event_, self.scorer_, self.privacy_spent_ = event, self.scoring, spent
-        state_guarantee(model, self.estimator.generator, (float(self.epsilon), float(self.delta)), spent, event, head)
+        guarantee = (float(self.epsilon), float(self.delta))
+        state_guarantee(model, self.estimator.generator, guarantee, spent, event, head, self.ledger)
         self.n_features_in_: int = model.n_features_in_
         for attribute in ("classes_", "feature_names_in_"):
             if hasattr(model, attribute):
@@ -326,12 +336,13 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
             elif attribute in vars(self):  # of an earlier fit
                 delattr(self, attribute)
 
-    def _refit(self, X: Any, y: Any) -> None:
+    def _refit(self, X: Any, y: Any, paid: Prepaid) -> None:
         """Fit the winning parameters once more, as an event of its own."""
         final = clone(self.best_estimator_)
-        if self.ledger is not None:
-            final.set_params(generator__ledger=self.ledger)
+        final.generator.set_params(ledger=paid)
         self.best_estimator_ = final.fit(X, y)
+        for generator in (final.generator, final.generator_):
+            generator.set_params(ledger=self.ledger)
         self.privacy_spent_ = (
             self.privacy_spent_[0] + final.privacy_spent_[0],
             min(1.0, self.privacy_spent_[1] + final.privacy_spent_[1]),
@@ -475,15 +486,15 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
 
 
 def _trial(
-    candidate: tuple[dict[str, Any], Any], X: Any, y: Any, scorer: RowScorer, curator: Curator
+    candidate: tuple[dict[str, Any], Any], X: Any, y: Any, scorer: RowScorer, curator: Curator, key: int
 ) -> tuple[dict[str, Any], Any, float, str]:
     """Fit and score one candidate; nothing is heard of it, and if it fails, it loses."""
     params, model = candidate
-    with warnings.catch_warnings(), redirect_stdout(StringIO()):
-        warnings.simplefilter("ignore")
+    with sealed(key):
         try:
             model.fit(X, y)
-            return params, model, scorer.score(model, curator, 1.0), ""
+            check_labels(model)
+            return params, model, scorer.score(Replica(model), curator, 1.0), ""
         except Exception as error:
             return params, model, -math.inf, type(error).__name__
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,10 +10,11 @@ import numpy as np
 from sklearn.base import clone
 
 from skdpflow._validation import invalid
-from skdpflow.model_selection._trial import check_candidate, paying_steps
+from skdpflow.domain import resolve_domain
+from skdpflow.model_selection._trial import check_candidate, declarations, paying_steps
 
 #: What a search decides for the generator of every candidate.
-_DECIDED = ("epsilon", "delta", "ledger", "noise_random_state", "neighbours", "target")
+_DECIDED = ("epsilon", "delta", "ledger", "noise_random_state", "neighbours", "domain", "target", "public_labels")
 
 
 def check_space(owner: str, given: Any) -> list[dict[str, Any]]:
@@ -33,18 +35,32 @@ def check_space(owner: str, given: Any) -> list[dict[str, Any]]:
     return [dict(space) for space in spaces]
 
 
-def draw_candidate(
-    owner: str, estimator: Any, spaces: list[dict[str, Any]], rng: np.random.RandomState
-) -> tuple[dict[str, Any], Any]:
-    """Draw the parameters of one trial, and return them with an estimator that has them."""
+def draw_candidate(owner: str, estimator: Any, spaces: list[dict[str, Any]], key: int) -> tuple[dict[str, Any], Any]:
+    """Draw the parameters of one trial by a fresh secret key, and return them with an estimator that has them."""
+    rng = np.random.RandomState(np.random.MT19937(np.random.SeedSequence(key)))
     space = spaces[rng.randint(len(spaces))]
     params = {
-        key: values.rvs(random_state=rng) if hasattr(values, "rvs") else values[rng.randint(len(values))]
-        for key, values in space.items()
+        # a copy: an object could count its calls, or have random numbers of its own
+        name: copy.deepcopy(values).rvs(random_state=rng)
+        if hasattr(values, "rvs")
+        else values[rng.randint(len(values))]
+        for name, values in space.items()
     }
-    candidate = clone(estimator).set_params(**{key: clone(value, safe=False) for key, value in params.items()})
+    candidate = clone(estimator).set_params(**{name: clone(value, safe=False) for name, value in params.items()})
     check_candidate(owner, candidate)
-    own, common = paying_steps(candidate.generator)[-1], paying_steps(estimator.generator)[-1]
-    if own.neighbours != common.neighbours or own.target != common.target:
+    own, common = declarations(candidate.generator), declarations(estimator.generator)
+    if own[:2] != common[:2]:
         raise ValueError("All candidates of a search must have the same 'neighbours' and 'target'.")
+    if own != common:
+        raise ValueError(
+            "All candidates of a search must have the same 'public_labels': one that uses the class of every row as "
+            "public may decide what wins, and the winner could not say so. Search among each kind by itself."
+        )
     return params, candidate
+
+
+def check_domain(owner: str, estimator: Any, source: Any) -> None:
+    """Refuse a candidate with another domain: whether it takes the rows must not decide how many trials there are."""
+    domain, schema = paying_steps(estimator.generator)[0].domain, source.schema
+    if resolve_domain(domain, schema.feature_names, schema.n_features, owner=owner) != source.domain:
+        raise ValueError("All candidates of a search must have the same 'domain' of the rows.")

@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
+import numpy as np
 from sklearn.base import clone
 
 from skdpflow._flow import DPSlicedWassersteinFlow
 from skdpflow._parameters import Parameters, Spending
+from skdpflow._prepaid import Prepaid
 from skdpflow._validation import invalid
 from skdpflow.accountants import (
     ComposedEvent,
     Event,
     GaussianDPAccountant,
     GaussianEvent,
+    NonPrivateEvent,
     RepeatAndSelectEvent,
     SlackEvent,
     calibrate,
+    gdp_mu,
 )
 from skdpflow.accountants.base import Accountant, accountant_name, resolve_accountant
+from skdpflow.accountants.repetition import steepness
 from skdpflow.compose import GenerativePipeline, TrainOnSynthetic
 from skdpflow.compose._budget import split_budget
-from skdpflow.compose._generators import check_generator_of, check_target_for, declared_target
-from skdpflow.compose._steps import PAYING, is_passthrough
+from skdpflow.compose._generators import check_generator_of, check_target_for
+from skdpflow.compose._steps import is_passthrough
 from skdpflow.domain import Categories
+from skdpflow.ledger import PrivacyLedger
 from skdpflow.plan import DELTA_SLACK, EPSILON_SLACK
+from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScaler
+
+#: What may look at the rows in a trial; a subclass could do anything with them.
+_LOOKING = (DPSlicedWassersteinFlow, DPPCA, DPQuantileTransformer, DPStandardScaler)
 
 
 @dataclass(frozen=True)
@@ -59,9 +70,8 @@ class TrialBudget:
 
     The floating-point slack of a trial has two parts. The log-ratio by which probabilities may be off is part of the
     trial's curve. With a small probability a trial is off by more: that of a bad draw, at most the share that its steps
-    hold back of the delta that they were given. A search without such draws differs from the real one with a
-    probability of at most E[K] times that, in each of two neighbours, which adds :math:`(1 + e^\varepsilon) E[K]` times
-    that to delta. So `delta_each`, the delta of a trial, is the whole delta divided by this factor.
+    hold back of the delta that they were given. What such draws do to the best of all trials is said in
+    :func:`skdpflow.accountants.repetition.steepness`: a little slack, for any epsilon that is stated in the end.
     """
 
     epsilon: float
@@ -75,13 +85,21 @@ class TrialBudget:
 
     @property
     def delta_each(self) -> float:
-        """Delta with which the parts of a trial are calibrated."""
-        return self.delta / (self.mean * (1.0 + math.exp(self.epsilon)))
+        """Delta with which the parts of a trial are calibrated; small, so that each has an epsilon above 0."""
+        return self.delta / (4.0 * self.mean)
+
+    @property
+    def bad_draw(self) -> float:
+        """Probability of a bad draw in a trial."""
+        return self.delta_each * (self.n_steps + 1) * DELTA_SLACK
 
     @property
     def slack_epsilon(self) -> float:
-        """What a trial may be off by, in the logarithm; each part of it asks for less than twice epsilon."""
-        return 2.0 * self.epsilon * (self.n_steps + 1) * EPSILON_SLACK
+        """What a trial may be off by, in the logarithm; each part of it asks for less than twice epsilon.
+
+        A trial given that it has no bad draw is off by the logarithm of its probability, too, in both neighbours.
+        """
+        return 2.0 * self.epsilon * (self.n_steps + 1) * EPSILON_SLACK + 4.0 * self.bad_draw
 
     def event(self, multiplier: float) -> Event:
         """Return the event of the whole search, for the noise multiplier of one trial."""
@@ -94,9 +112,17 @@ class TrialBudget:
             self.shape,
             self.slack_epsilon,
         )
-        slack_delta = (self.delta * (self.n_steps + 1) + self.delta_each) * DELTA_SLACK
-        slack = SlackEvent(2.0 * self.epsilon * EPSILON_SLACK, slack_delta)
+        steep = steepness(self.mean, self.distribution, self.shape)
+        slack = SlackEvent(
+            2.0 * self.epsilon * EPSILON_SLACK + (2.0 * steep + 4.0) * self.bad_draw,
+            self.mean * self.bad_draw + self.delta_each * DELTA_SLACK,  # the latter of the number of rows
+        )
         return ComposedEvent((best, *((score,) if self.counts else ()), slack))
+
+    def fit_event(self, mu: float, n_steps: int, *, private: bool = True) -> Event:
+        """Return what the fit of one trial may do at most."""
+        slack = SlackEvent(2.0 * self.epsilon * n_steps * EPSILON_SLACK, self.delta_each * n_steps * DELTA_SLACK)
+        return ComposedEvent((GaussianEvent(1.0 / mu), slack, *(() if private else (NonPrivateEvent(),))))
 
     def calibrated(self) -> float:
         """Return the noise multiplier of one trial."""
@@ -112,17 +138,29 @@ class TrialBudget:
 
         epsilon = 0.0
         for _ in range(3):  # the slack hardly changes
-            epsilon = accountant.epsilon(GaussianEvent(1.0 / mu), exact(epsilon)[1]) / (1.0 - n_steps * EPSILON_SLACK)
+            epsilon = accountant.epsilon(_measuring(1.0 / mu), exact(epsilon)[1]) / (1.0 - n_steps * EPSILON_SLACK)
         if not 0.0 < epsilon <= 2.0 * self.epsilon:
             raise ValueError(
                 f"The accountant {accountant_name(accountant)} needs more than twice the epsilon of the search for one "
                 "trial, at the small delta of a trial. Use accountant='gdp' in the generator."
             )
         step = 1e-9
-        while 1.0 / calibrate(GaussianEvent, *exact(epsilon), accountant) > mu:
+        while 1.0 / calibrate(_measuring, *exact(epsilon), accountant) > mu:
             epsilon *= 1.0 - step
             step *= 2.0
         return epsilon
+
+
+def _measuring(multiplier: float) -> Event:
+    """Return the event that a curator calibrates: an accountant may treat a composition in a way of its own."""
+    return ComposedEvent((GaussianEvent(multiplier),))
+
+
+def event_after(generator: Any, n_steps: int) -> Event:
+    """Return what a fit with the budget of a generator may do at most, whatever its accountant and weights are."""
+    epsilon, delta = float(generator.epsilon), float(generator.delta)
+    slack = SlackEvent(epsilon * n_steps * EPSILON_SLACK, delta * n_steps * DELTA_SLACK)
+    return ComposedEvent((GaussianEvent(1.0 / gdp_mu(epsilon, delta)), slack))
 
 
 def paying_steps(generator: Any) -> list[Any]:
@@ -153,19 +191,22 @@ def check_candidate(owner: str, estimator: Any) -> None:
             owner, "generator", "a DPSlicedWassersteinFlow or a GenerativePipeline of private steps", generator
         )
     check_target_for(owner, generator, estimator.estimator)
-    target = declared_target(generator)
+    target = paying_steps(generator)[-1].target
     if isinstance(target, Categories) and not target.declared:
         raise ValueError(
             f"{owner} needs declared classes: target=Categories([...]). Finding labels has a threshold, and so no "
             "curve of Renyi divergences."
         )
     steps = paying_steps(generator)
-    public = [type(step).__name__ for step in steps if not isinstance(step, PAYING)]
+    public = [type(step).__name__ for step in steps if type(step) not in _LOOKING]
     if public:
+        known = ", ".join(kind.__name__ for kind in _LOOKING)
         raise ValueError(
-            f"The steps {public} of the generator do not pay, and may fail on a row in some trials and not in others. "
-            "Transform the rows before the search, and search with the rest."
+            f"The steps {public} of the generator are none of {known}: what does not pay may fail on a row in some "
+            "trials and not in others, and a subclass may do anything with the rows. Transform the rows before the "
+            "search, and search with the rest."
         )
+    _check_silent(owner, estimator)
     for step in (generator, *steps):
         for parameter in ("ledger", "noise_random_state"):
             if getattr(step, parameter, None) is not None:
@@ -180,8 +221,38 @@ def check_candidate(owner: str, estimator: Any) -> None:
         split_budget(owner, generator.epsilon, generator.delta, paying, generator.weights)
 
 
-def give_budget(estimator: TrainOnSynthetic, budget: TrialBudget, mu: float) -> None:
-    """Set the epsilon and delta of a candidate, so that its fit has the noise of a trial."""
+def _check_silent(owner: str, estimator: Any) -> None:
+    """Refuse what would write in every trial: the number of trials is secret."""
+    for key, value in estimator.get_params().items():
+        name = key.rpartition("__")[2]
+        if name in ("verbose", "verbosity") and isinstance(value, Real | np.bool_) and float(value) > 0.0:
+            raise ValueError(
+                f"{key}={value!r} would print in every trial of {owner}, and so tell how many there are. Set it to 0."
+            )
+        if name == "memory" and value is not None:
+            raise ValueError(
+                f"{key!r} would be given something in every trial of {owner}, and so tell how many there are. Set it "
+                "to None."
+            )
+
+
+def declarations(generator: Any) -> tuple[Any, Any, bool]:
+    """Return what a generator declares about the rows: the relation, y, and whether the classes of rows are public."""
+    last = paying_steps(generator)[-1]
+    return last.neighbours, last.target, bool(getattr(last.mechanism, "public_labels", False))
+
+
+def check_labels(estimator: TrainOnSynthetic) -> None:
+    """Refuse a fit that took the class of every row for public, although its mechanism did not declare it."""
+    fitted = estimator.generator_
+    releases = getattr(fitted, "releases_", None) or {"fit": fitted.release_}
+    shown = any(r.classes is not None and any(m.kind == "records" for m in r.measurements) for r in releases.values())
+    if shown and not declarations(estimator.generator)[2]:
+        raise ValueError("The mechanism shows the class of every row, and has no parameter public_labels=True.")
+
+
+def give_budget(estimator: TrainOnSynthetic, budget: TrialBudget, mu: float, *, private: bool = True) -> None:
+    """Set the epsilon and delta of a candidate, so that its fit has the noise of a trial, and no less."""
     generator = estimator.generator
     n_steps = len(paying_steps(generator))
     if n_steps > budget.n_steps:
@@ -189,7 +260,8 @@ def give_budget(estimator: TrainOnSynthetic, budget: TrialBudget, mu: float) -> 
     gdp = isinstance(generator, GenerativePipeline)
     accountant = GaussianDPAccountant() if gdp else resolve_accountant(generator.accountant)
     epsilon = budget.epsilon_for(mu, accountant, n_steps)
-    generator.set_params(epsilon=epsilon, delta=budget.delta_each)
+    paid = Prepaid(budget.fit_event(mu, n_steps, private=private), declarations(generator)[0], None)
+    generator.set_params(epsilon=epsilon, delta=budget.delta_each, ledger=paid)
 
 
 def state_guarantee(
@@ -199,20 +271,22 @@ def state_guarantee(
     spent: tuple[float, float],
     event: Event,
     head: str | None,
+    ledger: PrivacyLedger | None,
 ) -> None:
     """Let the winner of a search state what the search guarantees: its own noise alone would promise too much.
 
     So its Releases have the event of the whole search as their cap, and the head of the ledger that paid for it.
-    Its unfitted generator gets back what the user's has, so that its clones spend that.
+    Its unfitted generator gets back what the user's has, so that its clones spend that, and from the ledger of the
+    search.
     """
     epsilon, delta = guarantee
     stated = {"epsilon": epsilon, "delta": delta, "cap": event, "accountant": "rdp", "ledger": head, "before": ()}
-    estimator.generator.set_params(epsilon=original.epsilon, delta=original.delta)
+    estimator.generator.set_params(epsilon=original.epsilon, delta=original.delta, ledger=ledger)
     for step in paying_steps(estimator.generator):
         step.set_params(noise_random_state=None)
     estimator.privacy_spent_ = spent
     fitted = estimator.generator_
-    fitted.set_params(epsilon=epsilon, delta=delta)
+    fitted.set_params(epsilon=epsilon, delta=delta, ledger=ledger)
     fitted.privacy_spent_ = spent
     if isinstance(fitted, GenerativePipeline):
         for name, step in fitted.steps_:

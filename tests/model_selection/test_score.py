@@ -12,6 +12,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import accuracy_score, brier_score_loss
 
 from skdpflow import BudgetExceededError, Categories, Interval, PrivacyLeakWarning, PrivacyLedger
+from skdpflow._isolation import Replica
 from skdpflow.accountants import GaussianDPAccountant, gdp_mu
 from skdpflow.curator.measure import Budget, Curator
 from skdpflow.curator.noise import NoiseSource
@@ -88,7 +89,7 @@ def test_no_row_changes_the_sum_by_more_than_the_sensitivity(scoring, used):
             keep = np.arange(len(rows)) != left_out
             one = scorer(rows[keep], y[keep], scoring)
             one._used = np.flatnonzero(keys[keep] < used)
-            totals.append(one._total(args["estimator"]))
+            totals.append(one._total(Replica(args["estimator"])))
     changes = np.abs(np.array(totals[1:]) - totals[0])
     assert changes.max() <= LEVELS
     assert changes[keys < used].min() > 0 or scoring != "accuracy"
@@ -174,10 +175,10 @@ def test_what_is_measured_stays_within_the_cap(neighbours):
     share = 0.4 if neighbours == "add-remove" else 0.0
     rows.count(curator, share, 10**6)
     assert (rows._n_used == len(X)) == (neighbours == "replace-one")
-    rows.score(MODEL, curator, 1.0 - share)
+    rows.score(Replica(MODEL), curator, 1.0 - share)
     assert len(curator.ledger.entries) == (3 if share else 1)
     with pytest.raises(BudgetExceededError):
-        rows.score(MODEL, curator, 0.01)
+        rows.score(Replica(MODEL), curator, 0.01)
 
 
 def test_seeded_noise_warns():

@@ -23,6 +23,7 @@ from skdpflow import (
     PrivacyLeakWarning,
     PrivacyLedger,
 )
+from skdpflow._prepaid import Prepaid
 from skdpflow.accountants import RenyiAccountant, RepeatAndSelectEvent, event_from_dict, event_to_dict, flatten_event
 from skdpflow.accountants.base import tally
 from skdpflow.accountants.repetition import poisson_rate
@@ -143,7 +144,7 @@ def test_a_fit_has_the_noise_and_the_slack_of_a_trial(generator, epsilon):
         assert together > 0.9999 * mu
     assert 0 < sum(cap.slack_epsilon for cap in caps) < budget.slack_epsilon
     drawn = sum(cap.slack_delta for cap in caps)
-    assert 0 < drawn * 5.0 * (1 + math.exp(epsilon)) < tally(budget.event(1.0), repetitions=True).slack_delta
+    assert 0 < drawn * 5.0 < tally(budget.event(1.0), repetitions=True).slack_delta
 
 
 def test_one_debit_before_anything_is_fitted(monkeypatch):
@@ -152,7 +153,7 @@ def test_one_debit_before_anything_is_fitted(monkeypatch):
 
     def spy(self, X, y):
         order.append(len(ledger.events))
-        assert self.generator.ledger is None
+        assert isinstance(self.generator.ledger, Prepaid)
         return original(self, X, y)
 
     monkeypatch.setattr(TrainOnSynthetic, "fit", spy)
@@ -172,7 +173,7 @@ def test_one_debit_before_anything_is_fitted(monkeypatch):
 def test_fitting_the_winner_once_more_is_paid_beside():
     ledger = PrivacyLedger(epsilon=9.0, delta=1e-5, accountant="rdp")
     fitted = search(estimator=model(epsilon=2.0, delta=1e-7), ledger=ledger, refit=True).fit(X, Y)
-    assert len(ledger.events) == 2
+    assert len(ledger.events) == 1
     assert fitted.privacy_spent_ == (7.0, pytest.approx(1.1e-6))
     assert fitted.best_estimator_.privacy_spent_ == (2.0, 1e-7)
     ledger.verify([fitted.best_estimator_.generator_.release_])
@@ -254,7 +255,7 @@ def test_numbers_and_parameters_of_trials(monkeypatch):
     """Both follow their distributions, and no seed that is not the noise's moves them."""
     drawn = []
 
-    def trial(candidate, X, y, scorer, curator):
+    def trial(candidate, *_):
         drawn[-1].append(candidate[0]["estimator__C"])
         return candidate[0], candidate[1], math.nan, "OK"
 
