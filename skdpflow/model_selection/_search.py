@@ -61,11 +61,13 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
     ----------
     estimator : TrainOnSynthetic
         The model to search over; its generator is a `DPSlicedWassersteinFlow`, or a `GenerativePipeline` of private
-        steps. The search sets the generator's `epsilon` and `delta` in each trial. Classes have to be declared.
+        steps. The search sets the generator's `epsilon` and `delta` in each trial. Classes have to be declared. Nothing
+        in it may be verbose or have a ``memory``. Predictions are scored as `dp_score` says.
     param_distributions : dict or list of dict
         Parameters, such as ``"estimator__C"`` or ``"generator__mechanism__n_bins"``, with a list of values or a
         distribution with a method ``rvs``, as for `RandomizedSearchCV`. Values are drawn independently, with
-        replacement. From a list of dicts, one is drawn first. All of it is public.
+        replacement. From a list of dicts, one is drawn first. All of it is public. What is declared about the rows (the
+        relation, domain, target and ``public_labels``) is the same in all.
     n_iter : float, default=10
         Mean of the number of trials, in [1.01, 500]. The number itself is random and never known.
     scoring : {"accuracy", "neg_brier_score", "neg_mean_absolute_error"}, default="accuracy"
@@ -87,9 +89,11 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
         time.
     refit : bool, default=False
         False: `best_estimator_` is the model of the winning trial. True fits the winning parameters once more, with the
-        `epsilon` and `delta` that the generator of `estimator` has: a new event, charged beside the search.
+        `epsilon` and `delta` that the generator of `estimator` has: a new event, charged beside the search and in one
+        entry of the ledger with it.
     ledger : PrivacyLedger or None, default=None
         Budget of the data set, with ``accountant="rdp"``. The whole search is debited once, before any noise is drawn.
+        It is then the ledger of `best_estimator_`, too, for fits of its clones.
     noise_random_state : int or None, default=None
         Seed of the noise, the trials and their number, for tests and benchmarks; nothing is guaranteed then.
 
@@ -139,9 +143,11 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
     differentially private knows little of any single row: its expected score on a row that it was fitted to is at most
     :math:`2 \Phi(\mu / 2) - 1` above that on a new one, and far less in practice.
 
-    *Failures.* A trial that fails, which it can only do by what it released, has the lowest score. No warning or
-    message of a trial is shown. How long a search takes tells how many trials there were, and is not covered: keep it
-    to yourself.
+    *Failures.* A trial that fails, which it can only do by what it released, has the lowest score. No warning of a
+    trial is shown, and nothing that Python code prints in it. The global random generators of NumPy and Python have a
+    fresh state in each trial, and their old one afterwards; other threads should not draw from them meanwhile. How long
+    a search takes tells how many trials there were, and is not covered, nor is what an estimator writes to files, to a
+    log, from compiled code or from processes of its own: keep it to yourself.
 
     References
     ----------

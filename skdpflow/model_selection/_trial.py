@@ -30,14 +30,10 @@ from skdpflow.accountants.repetition import steepness
 from skdpflow.compose import GenerativePipeline, TrainOnSynthetic
 from skdpflow.compose._budget import split_budget
 from skdpflow.compose._generators import check_generator_of, check_target_for
-from skdpflow.compose._steps import is_passthrough
+from skdpflow.compose._steps import PAYING, is_passthrough, pays
 from skdpflow.domain import Categories
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.plan import DELTA_SLACK, EPSILON_SLACK
-from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScaler
-
-#: What may look at the rows in a trial; a subclass could do anything with them.
-_LOOKING = (DPSlicedWassersteinFlow, DPPCA, DPQuantileTransformer, DPStandardScaler)
 
 
 @dataclass(frozen=True)
@@ -198,9 +194,9 @@ def check_candidate(owner: str, estimator: Any) -> None:
             "curve of Renyi divergences."
         )
     steps = paying_steps(generator)
-    public = [type(step).__name__ for step in steps if type(step) not in _LOOKING]
+    public = [type(step).__name__ for step in steps if not pays(step)]
     if public:
-        known = ", ".join(kind.__name__ for kind in _LOOKING)
+        known = ", ".join(kind.__name__ for kind in PAYING)
         raise ValueError(
             f"The steps {public} of the generator are none of {known}: what does not pay may fail on a row in some "
             "trials and not in others, and a subclass may do anything with the rows. Transform the rows before the "

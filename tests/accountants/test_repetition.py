@@ -29,6 +29,7 @@ from skdpflow.accountants.repetition import (
     number_of_trials,
     poisson_rate,
     repeated_divergences,
+    steepness,
 )
 
 ORDERS = np.array([1.1, 1.5, 2.0, 3.7, 8.0, 16.0, 33.3, 128.0])
@@ -135,6 +136,33 @@ def test_no_selection_among_few_outcomes_costs_more(first, data, mean, kind):
     assert best_p.sum() == pytest.approx(1.0)
     for real in (divergences(best_p, best_q), divergences(best_q, best_p)):
         assert (real <= bound * (1 + 1e-6) + 1e-8).all()
+
+
+@settings(max_examples=200, deadline=None)
+@given(weights, weights, st.data(), st.floats(1e-6, 0.05), st.floats(1.01, 50.0), st.sampled_from(KINDS))
+def test_trials_that_rarely_go_wrong_cost_slack_whatever_epsilon_is_stated(good, bad, data, eta, mean, kind):
+    """Good and bad outcomes, in any order of their scores, compared with the selection among good ones alone."""
+    order = np.array(data.draw(st.permutations(range(len(good) + len(bad)))))
+    clean = np.append(np.array(good) / np.sum(good), np.zeros(len(bad)))
+    wrong = np.append(np.zeros(len(good)), np.array(bad) / np.sum(bad))
+    is_bad = order >= len(good)
+
+    def best(w):
+        return np.diff(generating_function(np.minimum(np.cumsum(w[order]), 1.0), mean, *kind), prepend=0.0)
+
+    real, ideal = best((1 - eta) * clean + eta * wrong), best(clean)
+    assert real[is_bad].sum() <= mean * eta * (1 + 1e-9)
+    ratios = np.log(real[~is_bad] / ideal[~is_bad])
+    assert np.abs(ratios).max() <= steepness(mean, *kind) * eta - math.log1p(-eta) + 1e-8
+
+
+@pytest.mark.parametrize(("distribution", "shape"), KINDS)
+@pytest.mark.parametrize("mean", [1.01, 3.0, 40.0])
+def test_the_steepness_is_the_largest_slope(mean, distribution, shape):
+    x = np.linspace(0.0, 1.0, 20_001)
+    slope = np.gradient(np.log(np.gradient(generating_function(x, mean, distribution, shape), x)), x)[2:-2]
+    assert slope.max() <= steepness(mean, distribution, shape) * (1 + 1e-4) + 1e-4
+    assert slope.max() >= 0.97 * steepness(mean, distribution, shape)
 
 
 @pytest.mark.parametrize(("distribution", "shape"), KINDS)

@@ -72,3 +72,12 @@ def test_cross_validation_pays_for_its_fits(ledger):
     with pytest.warns(PrivacyLeakWarning):
         cross_val_score(flow(ledger), X, Y, cv=3, error_score="raise")
     assert len(ledger.events) == 3
+
+
+def test_a_warning_that_was_made_an_error_is_raised_every_time(ledger):
+    model = trained(ledger).fit(X, Y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            with pytest.raises(PrivacyLeakWarning):
+                model.score(X, Y)

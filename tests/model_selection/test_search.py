@@ -26,11 +26,12 @@ from skdpflow import (
 from skdpflow._prepaid import Prepaid
 from skdpflow.accountants import RenyiAccountant, RepeatAndSelectEvent, event_from_dict, event_to_dict, flatten_event
 from skdpflow.accountants.base import tally
-from skdpflow.accountants.repetition import poisson_rate
+from skdpflow.accountants.repetition import poisson_rate, steepness
 from skdpflow.compose import GenerativePipeline, TrainOnSynthetic, TransformedGenerator
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.model_selection import DPSearchCV
 from skdpflow.model_selection._trial import TrialBudget, give_budget
+from skdpflow.plan import DELTA_SLACK, EPSILON_SLACK
 from skdpflow.preprocessing import DPPCA, DPStandardScaler
 
 RNG = np.random.default_rng(0)
@@ -114,6 +115,21 @@ def test_the_whole_search_costs_what_was_asked(budget):
     spent = RenyiAccountant().epsilon(event, budget.delta)
     assert 0.99 * budget.epsilon <= spent <= budget.epsilon
     assert event_from_dict(event_to_dict(event)) == event
+
+
+@settings(max_examples=30, deadline=None)
+@given(budgets, st.floats(1.0, 50.0))
+def test_the_slack_of_a_search_covers_bad_draws_whatever_epsilon_is_stated(budget, multiplier):
+    """Its parts may have bad draws with the delta that each holds back; see `steepness`, which knows no epsilon."""
+    event = budget.event(multiplier)
+    (best,) = (e for e in flatten_event(event) if isinstance(e, RepeatAndSelectEvent))
+    slack = tally(event, repetitions=True)
+    bad = (budget.n_steps + 1) * budget.delta_each * DELTA_SLACK
+    steep = steepness(budget.mean, budget.distribution, budget.shape)
+    arithmetic = 2.0 * budget.epsilon * EPSILON_SLACK
+    assert slack.slack_delta >= (budget.mean * bad + budget.delta_each * DELTA_SLACK) * (1 - 1e-12)
+    assert slack.slack_epsilon >= arithmetic + 2.0 * (steep * bad - math.log1p(-bad))
+    assert best.slack >= arithmetic * (budget.n_steps + 1) - 2.0 * math.log1p(-bad)
 
 
 @pytest.mark.parametrize(
