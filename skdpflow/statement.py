@@ -221,8 +221,8 @@ def _assumptions(releases: Mapping[str, Release], public_steps: Mapping[str, str
         names = [str(n) for n in release.domain.names]
         shown = ", ".join(names[:_NAMES]) + (f", ... ({len(names)} in all)" if len(names) > _NAMES else "")
         out.append(
-            f"Public by declaration{of}: {release.schema.container} rows with the columns {shown}; their types, which no "
-            "reader of files chose by the cells."
+            f"Public by declaration{of}: {release.schema.container} rows with the columns {shown}; their types, which "
+            "no reader of files chose by the cells."
         )
         if "bounds" not in release:
             out.append(f"The domain{of} was declared, and not read off the rows.")

@@ -1,6 +1,8 @@
 """The border: what leaves the curator is a Release, and everything else is a function of it."""
 
 import ast
+import gc
+import importlib
 import io
 import pickle
 import re
@@ -10,23 +12,28 @@ import warnings
 import zipfile
 from decimal import Decimal
 from pathlib import Path
+from types import FunctionType, ModuleType
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 from scipy import sparse
+from sklearn.preprocessing import FunctionTransformer
 
 import skdpflow
 import skdpflow._rows
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, Release
 from skdpflow.accountants import FitLedger, GaussianDPAccountant
+from skdpflow.compose import GenerativePipeline, TransformedGenerator
 from skdpflow.curator import measure as measuring
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.measure import Budget, Curator
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.exceptions import BudgetExceededError, PrivacyLeakWarning
 from skdpflow.plan import Request
+from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScaler
+from skdpflow.preprocessing import _base as preprocessing
 from skdpflow.schema import schema_of
 
 PACKAGE = Path(skdpflow.__file__).parent
@@ -47,11 +54,23 @@ def modules():
     return {path.relative_to(PACKAGE).as_posix(): path.read_text() for path in PACKAGE.rglob("*.py")}
 
 
+def from_curator(text):
+    """Names that a door has from the curator."""
+    found = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.ImportFrom) and n.module]
+    return {alias.asname or alias.name for n in found if n.module.startswith("skdpflow.curator") for alias in n.names}
+
+
+def docstrings(tree):
+    """Texts that are evaluated for nothing."""
+    return {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+
+
 def reaches_curator(path, text):
-    """Lines of a module that import the curator, at its top or anywhere else, or reach it as an attribute."""
-    package = ["skdpflow", *path.split("/")[:-1]]
-    lines = []
-    for node in ast.walk(ast.parse(text)):
+    """Lines of a module that import the curator, directly or by way of a door, or name it in any other way."""
+    tree, package = ast.parse(text), ["skdpflow", *path.split("/")[:-1]]
+    idle, lines = docstrings(tree), []
+    doors = {"skdpflow." + door[:-3].replace("/", "."): from_curator((PACKAGE / door).read_text()) for door in DOORS}
+    for node in ast.walk(tree):
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -59,10 +78,13 @@ def reaches_curator(path, text):
             base = package[: len(package) - node.level + 1] if node.level else []
             stem = ".".join([*base, *([node.module] if node.module else [])])
             names = [stem, *(f"{stem}.{alias.name}" for alias in node.names)]
+            if {alias.name for alias in node.names} & {"*", *doors.get(stem, ())} and stem in doors:
+                names.append("skdpflow.curator")
         elif isinstance(node, ast.Attribute):
-            names = ["skdpflow.curator"] if node.attr == "curator" else []
-        elif isinstance(node, ast.Call) and "import" in ast.unparse(node.func):
-            names = ["skdpflow.curator"] if "curator" in ast.unparse(node) else []
+            through = set().union(*doors.values()) - {"measure", "Budget"}  # these are ordinary words
+            names = ["skdpflow.curator"] if node.attr == "curator" or node.attr in through else []
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in idle:
+            names = ["skdpflow.curator"] if "curator" in node.value else []
         if any(name == "skdpflow.curator" or name.startswith("skdpflow.curator.") for name in names):
             lines.append(node.lineno)
     return lines
@@ -78,6 +100,20 @@ def test_only_the_doors_import_the_curator():
     }
     assert offenders == {}
     assert all(reaches_curator(path, texts[path]) for path in DOORS)
+
+
+def test_no_other_module_holds_anything_of_the_curator():
+    """However it came there: what modules hold when all of them are imported."""
+    held = []
+    for path in modules():
+        name = ".".join(["skdpflow", *path.removesuffix(".py").split("/")]).removesuffix(".__init__")
+        if path.startswith("curator/") or path in DOORS or path.endswith("__main__.py"):
+            continue
+        for key, value in vars(importlib.import_module(name)).items():
+            origin = getattr(value, "__name__" if isinstance(value, ModuleType) else "__module__", None)
+            if str(origin).startswith("skdpflow.curator") and (name, key) != ("skdpflow", "curator"):
+                held.append((name, key))
+    assert held == []
 
 
 def test_the_curator_does_not_import_what_uses_it():
@@ -100,11 +136,22 @@ def test_the_curator_does_not_import_what_uses_it():
         ("plan.py", "import skdpflow\nskdpflow.curator.gate"),
         ("plan.py", "from importlib import import_module\nimport_module('skdpflow.curator.gate')"),
         ("plan.py", "__import__(f'skdpflow.{\"curator\"}')"),
+        ("plan.py", "from skdpflow._rows import admit, NoiseSource"),
+        ("plan.py", "from skdpflow._rows import first_release, measure as m"),
+        ("plan.py", "from skdpflow._rows import *"),
+        ("plan.py", "from ._rows import admit"),
+        ("plan.py", "from skdpflow.compose._steps import admit"),
+        ("compose/_pipeline.py", "from ._steps import map_rows"),
+        ("plan.py", "from skdpflow import _rows\n_rows.admit"),
+        ("plan.py", "import sys\nsys.modules['skdpflow.curator.gate']"),
+        ("plan.py", "import skdpflow\ngetattr(skdpflow, 'curator')"),
+        ("plan.py", "import skdpflow\nvars(skdpflow)['curator']"),
     ],
 )
 def test_the_import_rule_sees_every_way_in(path, text):
     assert reaches_curator(path, text)
     assert not reaches_curator(path, '"""See skdpflow.curator."""\nfrom skdpflow.plan import Public')
+    assert not reaches_curator(path, "from skdpflow._rows import first_release")
 
 
 def test_the_curator_is_not_public():
@@ -203,6 +250,62 @@ def test_with_one_release_unrelated_rows_give_one_model(monkeypatch, shape):
     assert_same(*prints)
 
 
+def test_with_one_release_unrelated_rows_give_one_continued_model(monkeypatch):
+    X, y = data_for("labels", 0, 150)
+    first = flow_for("labels").fit(X, y)
+    release, more = first.release_, first.continue_fit(X, y, extra_epsilon=1.0).release_
+    monkeypatch.setattr(skdpflow._rows, "measure", lambda *args, **kwargs: release)
+    monkeypatch.setattr(skdpflow._rows, "measure_more", lambda *args, **kwargs: more)
+    prints = []
+    for seed, n in ((1, 40), (2, 400)):
+        rows = data_for("labels", seed, n)
+        flow = flow_for("labels").fit(*rows).continue_fit(*rows, extra_epsilon=1.0)
+        assert flow.release_ is more
+        prints.append(fingerprint(flow, X))
+    assert_same(*prints)
+
+
+def logarithm():
+    return FunctionTransformer(np.log1p, inverse_func=np.expm1)
+
+
+MODELS = {
+    "scaler": lambda: DPStandardScaler(domain=(0.0, 1.0)),
+    "pca": lambda: DPPCA(n_components=2, domain=(0.0, 1.0)),
+    "quantiles": lambda: DPQuantileTransformer(domain=(0.0, 1.0)),
+    "pipeline": lambda: GenerativePipeline(
+        [("t", logarithm()), ("s", DPStandardScaler()), ("flow", flow_for("bounds"))]
+    ),
+    "behind a step": lambda: TransformedGenerator(flow_for("array"), logarithm()),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_with_the_same_releases_unrelated_rows_give_one_transformer_or_pipeline(monkeypatch, name):
+    """What was measured in one fit is handed to two others, in the same order."""
+    made, owners = [], (skdpflow._rows, preprocessing)
+    with monkeypatch.context() as patch:
+        for owner in owners:
+            patch.setattr(owner, "measure", lambda *a, **k: made.append(measuring.measure(*a, **k)) or made[-1])
+        MODELS[name]().fit(data_for("array", 0, 150)[0])
+    assert made
+    prints = []
+    for seed, n in ((1, 40), (2, 400)):
+        handed = iter(made)
+        for owner in owners:
+            monkeypatch.setattr(owner, "measure", lambda *a, _handed=handed, **k: next(_handed))
+        model = MODELS[name]().fit(data_for("array", seed, n)[0])
+        assert next(handed, None) is None
+        values = {k: v for k, v in sorted(vars(model).items()) if k.endswith("_") or k.startswith("_")}
+        out = (
+            model.sample(40, random_state=1)
+            if hasattr(model, "sample")
+            else model.transform(data_for("array", 0, 9)[0])
+        )
+        prints.append((as_bytes(values), as_bytes(out), repr(model)))
+    assert prints[0] == prints[1]
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_fit_is_from_release(shape):
     X, y = data_for(shape, 0, 200)
@@ -246,13 +349,16 @@ def test_no_attribute_holds_a_row_or_their_number(shape):
                 assert packed.isdisjoint(v.tobytes() for v in item.ravel())
         elif isinstance(item, int):
             assert item != n
-        elif isinstance(item, dict):
-            stack += [*item.keys(), *item.values()]
-        elif isinstance(item, list | tuple | set):
-            stack += list(item)
-        elif hasattr(item, "__dict__"):
-            stack += list(vars(item).values())
+        elif not isinstance(item, type | ModuleType | FunctionType):
+            stack += gc.get_referents(item)  # what it holds in its dict, its slots, or as a container
+        if isinstance(item, np.ndarray):
+            stack += [item.base] if item.dtype != object else [item.base, *item.ravel().tolist()]
     assert arrays > 10
+
+
+def test_the_walk_finds_what_is_in_slots():
+    domain = Domain({"a": Interval(0, 1)})
+    assert any("a" in item for item in gc.get_referents(domain) if isinstance(item, dict))
 
 
 # ---------------------------------------------------------------- markers
