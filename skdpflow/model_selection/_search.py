@@ -61,8 +61,8 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
     ----------
     estimator : TrainOnSynthetic
         The model to search over; its generator is a `DPSlicedWassersteinFlow`, or a `GenerativePipeline` of private
-        steps. The search sets the generator's `epsilon` and `delta` in each trial. Classes have to be declared. Nothing
-        in it may be verbose or have a ``memory``. Predictions are scored as `dp_score` says.
+        steps. The search sets the generator's `epsilon` and `delta` in each trial. Classes have to be declared. The
+        model must not be verbose or have a ``memory``. Predictions are scored as `dp_score` says.
     param_distributions : dict or list of dict
         Parameters, such as ``"estimator__C"`` or ``"generator__mechanism__n_bins"``, with a list of values or a
         distribution with a method ``rvs``, as for `RandomizedSearchCV`. Values are drawn independently, with
