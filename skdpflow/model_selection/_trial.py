@@ -218,7 +218,7 @@ def check_candidate(owner: str, estimator: Any) -> None:
 
 
 def _check_silent(owner: str, estimator: Any) -> None:
-    """Refuse a model that would write in every trial: the number of trials is secret. What generators print is dropped."""
+    """Refuse a model that would write in every trial, as their number is secret; what generators print is dropped."""
     for key, value in estimator.get_params().items():
         name = key.rpartition("__")[2] if key.startswith("estimator__") else ""
         if name in ("verbose", "verbosity") and isinstance(value, Real | np.bool_) and float(value) > 0.0:
