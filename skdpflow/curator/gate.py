@@ -25,6 +25,8 @@ from skdpflow.schema import Name, Schema, container_of, dtypes_of, schema_of
 __all__ = ["admit", "as_table", "as_target"]
 
 
+#: What tables and columns of libraries other than numpy, pandas and polars have.
+_FOREIGN = ("__dataframe__", "__arrow_c_stream__", "__arrow_c_array__")
 _NULLABLE = ", or declare that the column may be empty with nullable=True"
 
 
@@ -44,6 +46,12 @@ def _as_array(data: Any, what: str) -> NDArray[Any]:
     The dtype that numpy would infer for a list depends on all its cells, and with it the value that each cell gets. So
     cells of whatever has no dtype of its own stay the objects they are.
     """
+    if any(hasattr(type(data), name) for name in _FOREIGN):
+        raise TypeError(
+            f"{what} is a table or column of {type(data).__module__.partition('.')[0]}, which would convert cells for "
+            "the sake of others, such as whole numbers beside a gap. Pass a frame of polars (polars.from_arrow) or pandas "
+            "(to_pandas(types_mapper=pandas.ArrowDtype)), or a list of rows."
+        )
     array = None
     try:
         array = np.asarray(data) if _typed(data) else np.asarray(data, dtype=object)

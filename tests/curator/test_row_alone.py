@@ -147,3 +147,14 @@ def test_a_target_may_have_long_labels(container):
     source = admit(DPSlicedWassersteinFlow(), np.zeros((len(y), 1)), y, domain=(0, 1), target=Categories(LONG))
     ((_, _, codes),) = source.blocks(source.domain, Categories(LONG))
     assert codes.tolist() == list(range(len(LONG))) * 4
+
+
+@pytest.mark.parametrize("cells", [LONG, [*LONG, None]])
+def test_tables_that_would_convert_cells_themselves_are_refused(cells):
+    table = pa.table({"x": pa.array(cells, pa.int64())})
+    with pytest.raises(TypeError, match="X is a table or column of pyarrow"):
+        codes_of(table, Categories(LONG, nullable=True))
+    with pytest.raises(TypeError, match="y is a table or column of pyarrow"):
+        admit(DPSlicedWassersteinFlow(), np.zeros((len(cells), 1)), table["x"], target=Categories(LONG))
+    for passed in (pl.from_arrow(table), table.to_pandas(types_mapper=pd.ArrowDtype)):
+        assert codes_of(passed, Categories(LONG, nullable=True)) == list(range(len(cells)))
