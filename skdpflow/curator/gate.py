@@ -49,8 +49,8 @@ def _as_array(data: Any, what: str) -> NDArray[Any]:
     if any(hasattr(type(data), name) for name in _FOREIGN):
         raise TypeError(
             f"{what} is a table or column of {type(data).__module__.partition('.')[0]}, which would convert cells for "
-            "the sake of others, such as whole numbers beside a gap. Pass a frame of polars (polars.from_arrow) or pandas "
-            "(to_pandas(types_mapper=pandas.ArrowDtype)), or a list of rows."
+            "the sake of others, such as whole numbers beside a gap. Pass a frame of polars (polars.from_arrow) or "
+            "pandas (to_pandas(types_mapper=pandas.ArrowDtype)), or a list of rows."
         )
     array = None
     try:
