@@ -89,14 +89,15 @@ class PrivacyLedger:
 
     If how much each fit may spend is fixed beforehand, the total is (epsilon, delta)-private. If that is decided on
     the way, depending on earlier releases, it is (epsilon + s, 2 e^s delta)-private with the accountants ``"gdp"`` and
-    ``"zcdp"``, where s bounds what all fits together may hold back in epsilon for rounding: a 4096th of the sum of
-    their epsilons. For the other accountants nothing is claimed then. The reason: let P and Q be all outcomes on two
-    neighbours in exact arithmetic, and let H take thresholds (and shares of delta held back) as Q does and all else as
-    P does, given what came before. Their deltas sum to less than `delta`, so ``P(S) <= H(S) + delta``. Between H and Q,
-    sums of mu**2 (or rho) never exceed the one that `epsilon` and `delta` allow without any threshold or slack. Such a
-    cap is a filter, also for adaptively chosen terms [1]_ [2]_, so ``H(S) <= e^epsilon Q(S) + delta``. Rounding adds s
-    (`skdpflow.accountants.SlackEvent`). Thresholds, slack and mu may trade places on the way, which is why delta and s
-    count twice: whoever needs delta itself makes the ledger with half of it.
+    ``"zcdp"``, where s bounds what all fits together may hold back in epsilon for rounding: a 4096th of the epsilon of
+    each, of each step of a pipeline, and of the total by then of each continuation. For the other accountants nothing
+    is claimed then. The reason: let P and Q be all outcomes on two neighbours in exact arithmetic, and let H take
+    thresholds (and shares of delta held back) as Q does and all else as P does, given what came before. Their deltas
+    sum to less than `delta`, so ``P(S) <= H(S) + delta``. Between H and Q, sums of mu**2 (or rho) never exceed the one
+    that `epsilon` and `delta` allow without any threshold or slack. Such a cap is a filter, also for adaptively chosen
+    terms [1]_ [2]_, so ``H(S) <= e^epsilon Q(S) + delta``. Rounding adds s (`skdpflow.accountants.SlackEvent`).
+    Thresholds, slack and mu may trade places on the way, which is why delta and s count twice: whoever needs delta
+    itself makes the ledger with half of it.
 
     A fit is charged for all that it was allowed: the noise to which its own accountant calibrated it, its thresholds,
     and what it holds back for rounding (`skdpflow.accountants.SlackEvent`). If its accountant is that

@@ -35,7 +35,8 @@ class GenerativePipeline(Pipeline):
         Transformers and, last, a `DPSlicedWassersteinFlow`. A transformer is one of `skdpflow.preprocessing`, or one
         that learns nothing (a `FunctionTransformer`, say), or one that was fitted on public data, in a
         `sklearn.frozen.FrozenEstimator`. The latter two are applied to each row by itself. All have
-        `inverse_transform`. ``"passthrough"`` does nothing.
+        `inverse_transform`. Subclasses of what pays are refused, as they could do anything with the rows.
+        ``"passthrough"`` does nothing.
     epsilon : float, default=1.0
         Privacy budget of one `fit` of all steps together, under the neighbouring relation that they share.
         It replaces the `epsilon` of the steps, and `delta` their `delta`.
