@@ -463,7 +463,7 @@ def test_parts_are_not_fitted_behind_the_back_of_the_whole(model, n_parts):
         if hasattr(part, "refit"):
             part.refit()  # sees no rows
     assert model.privacy_statement().epsilon == before.epsilon == model.privacy_spent_[0]
-    clone(found[-1]).fit(X[:300], Y[:300])
+    clone(found[0]).fit(X[:300], Y[:300])
     model.fit(X[:300], Y[:300])
 
 
