@@ -390,7 +390,7 @@ def test_what_a_public_step_comes_between_rests_on_the_first_too():
 
 
 def test_a_verbose_step_prints_what_it_rests_on(capsys):
-    GenerativePipeline(STEPS).set_params(flow__verbose=1).fit(X, Y)
+    clone(GenerativePipeline(STEPS)).set_params(flow__verbose=1).fit(X, Y)
     assert capsys.readouterr().out.startswith("(epsilon, delta) = (1, 1e-06)")
 
 
