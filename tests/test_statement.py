@@ -330,7 +330,7 @@ def read_again(release):
 
 
 NEGATIVE = FunctionTransformer(np.negative, inverse_func=np.negative)
-THREE = [("scale", DPStandardScaler(domain=(0, 1))), ("pca", DPPCA()), ("flow", flow(domain=None, target=LABELS))]
+THREE = [("scale", DPStandardScaler(domain=(0, 1))), ("pca", DPPCA(3)), ("flow", flow(domain=None, target=LABELS))]
 
 
 @pytest.mark.parametrize("weights", [{"scale": 100, "pca": 1, "flow": 1}, {"scale": 1, "pca": 1, "flow": 1}])
