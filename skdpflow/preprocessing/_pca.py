@@ -20,9 +20,9 @@ from skdpflow.transport.moments import symmetric
 SHARES = {"counts": 0.02, "mean": 0.06, "norms": 0.02, "second_moment": 0.90}
 #: Share of the rows whose distance from the mean is left as it is; the others are pulled in to that distance.
 KEPT = 0.75
-#: A component is kept if its variance shows at this many times the edge of the noise. A variance of one edge shows so,
-#: and the squared cosine of the released axis with its own is then 3/4: each axis kept is signal for the most part.
-MARGIN = 1.25
+#: A component is kept if its variance shows at this many times the edge of the noise: the squared cosine of the
+#: released axis with its own is then 2/3, so each axis kept is signal for the most part.
+MARGIN = 2.0 / np.sqrt(3.0)
 #: Squared distances are counted in bins whose ends differ by this factor.
 NORM_RATIO = 2.0**0.25
 #: Bins of distances; the nearest end is the 2**-16th part of the largest squared distance.
