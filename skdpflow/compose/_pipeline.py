@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch, Tags
@@ -14,11 +15,12 @@ from skdpflow._flow import DPSlicedWassersteinFlow
 from skdpflow._held import check_free, hold
 from skdpflow._parameters import checked_ledger, warn_of_score
 from skdpflow._prepaid import Prepaid
-from skdpflow._validation import invalid
+from skdpflow._validation import check_generator, invalid
 from skdpflow.accountants import ComposedEvent, Event
 from skdpflow.compose._budget import split_budget
 from skdpflow.compose._steps import check_rows, check_transformer, forward, is_passthrough, learn_nothing, pays
 from skdpflow.ledger import PrivacyLedger
+from skdpflow.preprocessing import DPPCA
 from skdpflow.release import Release
 from skdpflow.statement import PrivacyStatement
 
@@ -27,7 +29,8 @@ class GenerativePipeline(Pipeline):
     r"""A Pipeline that ends with a generator, samples through all its steps, and has one budget.
 
     `fit` splits the budget over the steps that look at the rows, hands each its share and the domain that the step
-    before it released, and refuses steps that would look without paying. `sample` goes back through all of them.
+    before it released, and refuses steps that would look without paying. `sample` goes back through all of them; what a
+    `DPPCA` leaves out of the rows is drawn (`sample_inverse`).
 
     Parameters
     ----------
@@ -261,9 +264,11 @@ class GenerativePipeline(Pipeline):
 
     # ------------------------------------------------------------------ what is made of it
 
-    def _back(self, X: Any) -> Any:
+    def _back(self, X: Any, rng: np.random.Generator) -> Any:
         for _, step in reversed(self.steps_[:-1]):
-            if not is_passthrough(step):
+            if isinstance(step, DPPCA):
+                X = step.sample_inverse(X, random_state=rng)
+            elif not is_passthrough(step):
                 X = step.inverse_transform(X)
         return X
 
@@ -283,7 +288,8 @@ class GenerativePipeline(Pipeline):
             As the first step gives them back.
         """
         check_is_fitted(self)
-        return self._back(self.steps_[-1][1].sample(n_samples, **params))
+        rng = check_generator(type(self).__name__, "random_state", params.pop("random_state", None))
+        return self._back(self.steps_[-1][1].sample(n_samples, random_state=rng, **params), rng)
 
     def sample_labeled(self, n_samples: int | None = None, **params: Any) -> tuple[Any, Any]:
         """Draw synthetic rows with their targets; only if the generator has a target.
@@ -303,9 +309,10 @@ class GenerativePipeline(Pipeline):
             Labels or values.
         """
         check_is_fitted(self)
+        rng = check_generator(type(self).__name__, "random_state", params.pop("random_state", None))
         wanted = () if n_samples is None else (n_samples,)
-        X, y = self.steps_[-1][1].sample_labeled(*wanted, **params)
-        return self._back(X), y
+        X, y = self.steps_[-1][1].sample_labeled(*wanted, random_state=rng, **params)
+        return self._back(X, rng), y
 
     def _transformed(self, X: Any) -> Any:
         check_is_fitted(self)

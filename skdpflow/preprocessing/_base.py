@@ -198,6 +198,10 @@ class DPTransformer(TransformerMixin, BaseEstimator):
         X : {ndarray, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
             In the container, with the names, order and dtypes that `fit` was given.
         """
+        return self._decode(self._backward(self._transformed(X)))
+
+    def _transformed(self, X: Any) -> Array:
+        """Check transformed rows."""
         check_is_fitted(self)
         n_features = len(self.domain_out_)
         Z = None
@@ -207,9 +211,12 @@ class DPTransformer(TransformerMixin, BaseEstimator):
             pass  # the message may show a cell
         if Z is None or Z.shape[1] != n_features:
             raise ValueError(f"{type(self).__name__} needs rows of {n_features} finite numbers to transform back.")
+        return np.asarray(Z)
+
+    def _decode(self, positions: Array) -> Any:
+        """Turn positions on the lattice of the domain into rows as `fit` was given."""
         levels = np.array([column.n_levels for column in self.domain_.columns], dtype=np.float64)
-        positions = np.clip(self._backward(Z), 0.0, np.nextafter(levels, 0.0))
-        return decode(positions, self.domain_, self.release_.schema)
+        return decode(np.clip(positions, 0.0, np.nextafter(levels, 0.0)), self.domain_, self.release_.schema)
 
     def privacy_statement(self) -> PrivacyStatement:
         """State what the fit guarantees, what that rests on, and what it does not cover.

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
-from skdpflow._validation import check_int
+from skdpflow._validation import check_generator, check_int
 from skdpflow.domain import Domain, Interval
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.plan import Public, Request, Rounds
 from skdpflow.preprocessing._base import Array, Codes, DPTransformer, Plan, lattice_steps, rows_in
 from skdpflow.release import Measurement, Release
 from skdpflow.transport.latent import DIRECTION_STEPS, LATENT_STEPS
-from skdpflow.transport.moments import symmetric
+from skdpflow.transport.moments import denoise_eigenvalues, symmetric
 
 #: Shares of mu**2; nearly all goes to the second moment, whose noise decides how many components can be seen.
 SHARES = {"counts": 0.02, "mean": 0.06, "norms": 0.02, "second_moment": 0.90}
@@ -239,6 +239,8 @@ class DPPCA(ClassNamePrefixFeaturesOutMixin, DPTransformer):
         self.components_: Array = (vectors * sign).T[:k].copy()
         self.explained_variance_: Array = np.maximum((shown + np.sqrt(shown**2 - edge**2)) / 2.0, 1e-9)
         self.noise_variance_ = edge
+        beside = np.maximum(denoise_eigenvalues(values, edge / (2.0 * float(np.sqrt(d))))[k:], 0.0)
+        self._beside = (vectors[:, k:] * np.sqrt(beside)).T
         self._centre = centre
         self._levels = np.asarray(second.params["levels"], dtype=np.float64)
         self.mean_: Array = centre / LATENT_STEPS
@@ -253,5 +255,29 @@ class DPPCA(ClassNamePrefixFeaturesOutMixin, DPTransformer):
         return np.asarray((z @ self._directions) / (LATENT_STEPS * DIRECTION_STEPS))
 
     def _backward(self, Z: Array) -> Array:
-        v = Z @ self.components_ + self.mean_
-        return np.asarray((v + 1.0) / 2.0 * self._levels)
+        return self._positions(Z @ self.components_)
+
+    def _positions(self, v: Array) -> Array:
+        """Places in the domain of rows that are scaled and centred."""
+        return np.asarray((v + self.mean_ + 1.0) / 2.0 * self._levels)
+
+    def sample_inverse(self, X: Any, *, random_state: Any = None) -> Any:
+        """Map synthetic rows back into the domain, and draw what they lack: variance beside the components.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Synthetic rows of components.
+        random_state : int, RandomState instance, Generator or None, default=None
+            Public randomness.
+
+        Returns
+        -------
+        X : {ndarray, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
+            As from `inverse_transform`, plus normal noise with the covariance that the release shows beside the
+            components, its eigenvalues shrunk for the privacy noise.
+        """
+        rng = check_generator(type(self).__name__, "random_state", random_state)
+        Z = self._transformed(X)
+        beside = rng.standard_normal((len(Z), len(self._beside))) @ self._beside
+        return self._decode(self._positions(Z @ self.components_ + beside))

@@ -144,19 +144,19 @@ def above_noise(matrix: Array, sd: float) -> Array:
     return np.asarray((vectors * ((values + kept) / 2.0)) @ vectors.T)
 
 
-def denoise_spectrum(matrix: Array, sd: float) -> Array:
+def denoise_eigenvalues(values: Array, sd: float) -> Array:
     r"""Shrink the eigenvalues of a symmetric matrix that carries noise, by as much as the noise spreads them.
 
     Parameters
     ----------
-    matrix : ndarray of shape (d, d)
-        Symmetric signal plus independent noise on and above the diagonal.
+    values : ndarray of shape (d,)
+        Eigenvalues of a symmetric signal plus independent noise on and above the diagonal.
     sd : float
         Standard deviation of the noise off the diagonal.
 
     Returns
     -------
-    matrix : ndarray of shape (d, d)
+    values : ndarray of shape (d,)
 
     Notes
     -----
@@ -169,11 +169,27 @@ def denoise_spectrum(matrix: Array, sd: float) -> Array:
     .. [1] Bun, J., Allez, R., Bouchaud, J.-P., Potters, M. (2016). Rotational invariant estimator for general noisy
        matrices. IEEE Transactions on Information Theory, 62(12).
     """
-    values, vectors = np.linalg.eigh(matrix)
     apart = values[:, None] - values
     moved = values - 2.0 * sd**2 * (apart / (apart**2 + sd**2)).sum(axis=1)
-    kept = np.where(values < 0.0, np.clip(moved, values, 0.0), np.clip(moved, 0.0, values))
-    return np.asarray((vectors * kept) @ vectors.T)
+    return np.where(values < 0.0, np.clip(moved, values, 0.0), np.clip(moved, 0.0, values))
+
+
+def denoise_spectrum(matrix: Array, sd: float) -> Array:
+    """Shrink the eigenvalues of a symmetric matrix by `denoise_eigenvalues`.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (d, d)
+        Symmetric signal plus independent noise on and above the diagonal.
+    sd : float
+        Standard deviation of the noise off the diagonal.
+
+    Returns
+    -------
+    matrix : ndarray of shape (d, d)
+    """
+    values, vectors = np.linalg.eigh(matrix)
+    return np.asarray((vectors * denoise_eigenvalues(values, sd)) @ vectors.T)
 
 
 def leaf_covariances(m: Measurement, counts: Array, means: Array) -> Array:

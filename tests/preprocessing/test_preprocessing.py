@@ -112,6 +112,22 @@ def test_all_components_give_the_rows_back():
 # ---------------------------------------------------------------- what they cost
 
 
+def test_rows_that_are_drawn_back_have_the_variance_of_the_real_ones():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20_000, 2)) @ rng.normal(size=(2, 12)) + rng.normal(size=(20_000, 12)) * 0.4
+    pca = DPPCA(epsilon=3.0, domain=(-8.0, 8.0), n_components=2).fit(X)
+    Z = pca.transform(X)
+    real, flat, drawn = (rows.var(axis=0).sum() for rows in (X, pca.inverse_transform(Z), pca.sample_inverse(Z)))
+    assert flat < 0.95 * real
+    assert abs(drawn / real - 1.0) < 0.03
+    # what is drawn lies beside the components
+    again = pca.transform(pca.sample_inverse(Z[:100], random_state=0))
+    assert np.allclose(again, pca.transform(pca.inverse_transform(Z[:100])), atol=0.01)
+    same = [pca.sample_inverse(Z[:5], random_state=1) for _ in range(2)]
+    assert (same[0] == same[1]).all()
+    assert (same[0] != pca.sample_inverse(Z[:5], random_state=2)).any()
+
+
 @pytest.mark.parametrize("cls", ALL)
 @pytest.mark.parametrize("neighbours", ["add-remove", "replace-one"])
 def test_the_release_accounts_for_everything(cls, neighbours):
