@@ -41,7 +41,7 @@ LIMITS = {
     "n_pairs": (0, 2**16),
     "n_partitions": (0, 2**12),
     "n_cuts": (0, 8),
-    "n_target_cells": (2, 2**10),
+    "n_target_cells": (1, 2**10),
 }
 
 
@@ -66,7 +66,7 @@ class MarginalsMechanism(BaseEstimator):
         Cuts of each class along its own principal directions, into ``2**n_cuts`` cells with moments of their own, at
         most 8; None lets the policy choose, 0 makes none.
     n_target_cells : int or None, default=None
-        Cells into which a numeric target is cut, from 2 to 1024, each with statistics of its own; None lets the
+        Cells into which a numeric target is cut, from 1 to 1024, each with statistics of its own; None lets the
         policy choose.
 
     See Also
