@@ -84,7 +84,8 @@ class CutGaussian:
     @cached_property
     def _root(self) -> Array:
         values, vectors = np.linalg.eigh(self.whole.covariance)
-        return np.asarray((vectors * np.sqrt(values))[:, ::-1])
+        # contiguous, as it is after unpickling: products with a reversed view differ in their last digits
+        return np.ascontiguousarray((vectors * np.sqrt(values))[:, ::-1])
 
     @cached_property
     def _maps(self) -> list[tuple[Array, Array, Array]]:
