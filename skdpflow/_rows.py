@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -77,17 +78,13 @@ def _measured(
         target,
         mechanism,
         given.projections,
-        _budget(given, given.spending.epsilon, given.spending.delta, given.spending.neighbours, ledger),
+        Budget.of(given.spending, ledger),
         noise,
         seed=given.seed,
         transport=given.transport,
         tuning_share=given.tuning_share,
         n_jobs=given.spending.n_jobs,
     )
-
-
-def _budget(given: Parameters, epsilon: float, delta: float, neighbours: str, ledger: PrivacyLedger | None) -> Budget:
-    return Budget(epsilon, delta, neighbours, given.spending.accountant, given.spending.accountant_name, ledger)
 
 
 def continued_release(estimator: Any, X: Any, y: Any, given: Parameters, mechanism: Any, extra: float) -> Release:
@@ -121,12 +118,13 @@ def continued_release(estimator: Any, X: Any, y: Any, given: Parameters, mechani
         raise ValueError(
             "The release was debited from a ledger: set the 'ledger' parameter to it, so that this is too."
         )
+    whole = {"epsilon": release.epsilon + extra, "delta": release.delta, "neighbours": release.neighbours}
     return measure_more(
         admit(estimator, X, y, domain=release.domain, target=release.target, reset=False),
         release,
         mechanism,
         given.projections,
-        _budget(given, release.epsilon + extra, release.delta, release.neighbours, given.ledger),
+        replace(Budget.of(given.spending, given.ledger), **whole),
         NoiseSource(given.spending.noise_seed, stream=n_fits(release)),
         tuning_share=given.tuning_share,
         n_jobs=given.spending.n_jobs,

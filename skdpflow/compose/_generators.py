@@ -9,6 +9,7 @@ from sklearn.base import is_classifier, is_regressor
 
 from skdpflow._validation import invalid
 from skdpflow.domain import Categories, Column, Interval
+from skdpflow.release import Release
 
 
 def check_generator_of(owner: str, generator: Any, *methods: str) -> None:
@@ -40,6 +41,11 @@ def check_target_for(owner: str, generator: Any, estimator: Any) -> None:
         )
     if is_regressor(estimator) and not isinstance(target, Interval):
         raise ValueError(f"{owner} has a regressor, but its generator makes labels: use target=Interval(lower, upper).")
+
+
+def releases_of(fitted: Any) -> dict[str, Release]:
+    """Return the Releases of a fitted flow or pipeline, by the names of its steps."""
+    return getattr(fitted, "releases_", None) or {"fit": fitted.release_}
 
 
 def plain_labels(y: Any) -> Any:

@@ -310,8 +310,7 @@ class GenerativePipeline(Pipeline):
         """
         check_is_fitted(self)
         rng = check_generator(type(self).__name__, "random_state", params.pop("random_state", None))
-        wanted = () if n_samples is None else (n_samples,)
-        X, y = self.steps_[-1][1].sample_labeled(*wanted, random_state=rng, **params)
+        X, y = self.steps_[-1][1].sample_labeled(n_samples, random_state=rng, **params)
         return self._back(X, rng), y
 
     def _transformed(self, X: Any) -> Any:

@@ -76,6 +76,18 @@ class Budget:
     accountant_name: str
     ledger: PrivacyLedger | None = None
 
+    @classmethod
+    def of(cls, spending: Any, ledger: PrivacyLedger | None) -> Budget:
+        """Return the budget that the checked parameters of an estimator ask for."""
+        return cls(
+            spending.epsilon,
+            spending.delta,
+            spending.neighbours,
+            spending.accountant,
+            spending.accountant_name,
+            ledger,
+        )
+
 
 class Curator:
     r"""Answers requests about one set of rows within one budget.

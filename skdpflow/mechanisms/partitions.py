@@ -14,7 +14,7 @@ from skdpflow.release import Measurement
 from skdpflow.transport.latent import RankTransform
 from skdpflow.transport.lookup import bin_of
 from skdpflow.transport.pairs import latent_edges
-from skdpflow.transport.tilt import Cells
+from skdpflow.transport.tilt import CellFinder
 
 Array = NDArray[np.float64]
 
@@ -88,7 +88,9 @@ def grow_partitions(
     }
 
 
-def measured_cells(measured: Sequence[Measurement], transform: RankTransform) -> tuple[Cells, list[Array], list[float]]:
+def measured_cells(
+    measured: Sequence[Measurement], transform: RankTransform
+) -> tuple[CellFinder, list[Array], list[float]]:
     """Return the partitions of measurements in the latent space, their counts, and the noise of these."""
     edges = tuple(latent_edges(transform, j, e) for j, e in enumerate(split(measured[0].params, "pair_edges")))
     columns, tables, counts, sds = [], [], [], []
@@ -101,4 +103,4 @@ def measured_cells(measured: Sequence[Measurement], transform: RankTransform) ->
         tables += parts
         counts += np.split(m.values.astype(np.float64), cuts, axis=1)
         sds += [float(np.max(m.sd))] * len(parts)
-    return Cells(edges, np.concatenate(columns), tuple(tables)), counts, sds
+    return CellFinder(edges, np.concatenate(columns), tuple(tables)), counts, sds

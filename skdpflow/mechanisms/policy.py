@@ -42,7 +42,7 @@ PARTITION_BINS = 32
 PARTITION_SHARES, PARTITION_NUMBERS = (0.10, 0.12, 0.30), (32, 32, 64)
 PARTITIONS_GROW = 500.0
 #: Rows in a cell of a partition, in units of the noise of its count, and cells of a partition at most.
-CELL_ROWS, CELLS = 3.0, 128
+PARTITION_ROWS, PARTITION_CELLS = 3.0, 128
 #: Groups of cells of a numeric target that a partition tells apart, below and above `PARTITIONS_GROW`.
 TARGET_GROUPS = (4, 8)
 #: Two-way tables are measured from this many rows per noise on.
@@ -276,7 +276,7 @@ def regime(
     partitions = PARTITION_SHARES[level] if n_partitions else 0.0
     n_groups = min(n_leaves, TARGET_GROUPS[rich]) if ordered else n_leaves
     cell_noise = float(np.sqrt(n_partitions / partitions)) / mu if n_partitions else np.inf
-    n_cells = int(np.clip(n / (CELL_ROWS * n_groups * cell_noise), 8, CELLS))
+    n_cells = int(np.clip(n / (PARTITION_ROWS * n_groups * cell_noise), 8, PARTITION_CELLS))
     shares *= (1.0 - spent - pairs - slices - partitions) / shares.sum()
     histograms, mean, second, cells = (float(s) for s in shares)
     return Regime(

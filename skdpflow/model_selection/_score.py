@@ -155,9 +155,7 @@ def dp_score(
     replica, noise = Replica(estimator), NoiseSource(spending.noise_seed)
     scorer = RowScorer(name, X, y, target, scoring, spending.neighbours, noise)
     spending.warn_if_seeded()
-    budget = Budget(
-        spending.epsilon, spending.delta, spending.neighbours, spending.accountant, spending.accountant_name, ledger
-    )
+    budget = Budget.of(spending, ledger)
     curator = Curator(scorer.source, budget, noise)
     if ledger is not None:
         ledger.debit(curator.whole_event, f"score ({budget.epsilon:g}, {budget.delta:g})", neighbours=budget.neighbours)

@@ -22,6 +22,7 @@ from skdpflow._prepaid import Prepaid
 from skdpflow._validation import check_bool, check_choice, check_int, check_real, invalid
 from skdpflow.accountants import ComposedEvent, Event, GaussianDPAccountant, NonPrivateEvent
 from skdpflow.accountants.repetition import number_of_trials
+from skdpflow.compose._generators import releases_of
 from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import Budget, Curator
 from skdpflow.curator.noise import NoiseSource
@@ -478,8 +479,7 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
         statement: PrivacyStatement = generator.privacy_statement()
         if not self.refit:
             return statement
-        releases = getattr(generator, "releases_", None) or {"fit": generator.release_}
-        return PrivacyStatement.of(releases, *self.privacy_spent_, beside=self.event_)
+        return PrivacyStatement.of(releases_of(generator), *self.privacy_spent_, beside=self.event_)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "best_estimator_")

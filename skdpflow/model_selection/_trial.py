@@ -29,7 +29,7 @@ from skdpflow.accountants.base import Accountant, accountant_name, resolve_accou
 from skdpflow.accountants.repetition import steepness
 from skdpflow.compose import GenerativePipeline, TrainOnSynthetic
 from skdpflow.compose._budget import split_budget
-from skdpflow.compose._generators import check_generator_of, check_target_for
+from skdpflow.compose._generators import check_generator_of, check_target_for, releases_of
 from skdpflow.compose._steps import PAYING, is_passthrough, pays
 from skdpflow.domain import Categories
 from skdpflow.ledger import PrivacyLedger
@@ -240,9 +240,8 @@ def declarations(generator: Any) -> tuple[Any, Any, bool]:
 
 def check_labels(estimator: TrainOnSynthetic) -> None:
     """Refuse a fit that took the class of every row for public, although its mechanism did not declare it."""
-    fitted = estimator.generator_
-    releases = getattr(fitted, "releases_", None) or {"fit": fitted.release_}
-    shown = any(r.classes is not None and any(m.kind == "records" for m in r.measurements) for r in releases.values())
+    releases = releases_of(estimator.generator_).values()
+    shown = any(r.classes is not None and any(m.kind == "records" for m in r.measurements) for r in releases)
     if shown and not declarations(estimator.generator)[2]:
         raise ValueError("The mechanism shows the class of every row, and has no parameter public_labels=True.")
 

@@ -128,12 +128,20 @@ class DPTransformer(TransformerMixin, BaseEstimator):
         """
         check_free(self)
         given, plan, ledger = Spending.of(self), self._plan(), checked_ledger(self)
-        budget = Budget(given.epsilon, given.delta, given.neighbours, given.accountant, given.accountant_name, ledger)
         noise = NoiseSource(given.noise_seed)
         source = self._check_rows(X)
         given.warn_if_seeded()
         release = measure(
-            source, source.domain, None, plan, None, budget, noise, seed=0, transport={}, n_jobs=given.n_jobs
+            source,
+            source.domain,
+            None,
+            plan,
+            None,
+            Budget.of(given, ledger),
+            noise,
+            seed=0,
+            transport={},
+            n_jobs=given.n_jobs,
         )
         return self._learn(stated(release, ledger))
 

@@ -36,7 +36,7 @@ _PROPOSALS = (64, 2**16)
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
+class CellFinder:
     """Finds the cells of latent points.
 
     Parameters
@@ -83,7 +83,7 @@ class TiltedLeaf:
     ----------
     leaf : Leaf
         What is tilted.
-    cells : Cells
+    cells : CellFinder
         The partitions.
     log_factors : tuple of ndarray
         For each partition, the logarithm of the factor of each of its cells.
@@ -94,7 +94,7 @@ class TiltedLeaf:
     """
 
     leaf: Leaf
-    cells: Cells
+    cells: CellFinder
     log_factors: tuple[Array, ...]
     log_bound: float
     log_mean: float
@@ -183,7 +183,7 @@ def tilt(
     leaves: Sequence[Leaf],
     particles: Sequence[Array],
     sizes: Array,
-    cells: Cells,
+    cells: CellFinder,
     groups: NDArray[np.int64],
     counts: Sequence[Array],
     sds: Sequence[float],
@@ -198,7 +198,7 @@ def tilt(
         Points of each leaf.
     sizes : ndarray of shape (n_leaves,)
         Estimated rows of each leaf.
-    cells : Cells
+    cells : CellFinder
         The partitions.
     groups : ndarray of shape (n_leaves,)
         Group of each leaf; leaves of one group share their factors.

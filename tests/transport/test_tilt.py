@@ -10,11 +10,11 @@ from skdpflow import Categories, DPSlicedWassersteinFlow, Interval
 from skdpflow.mechanisms import MarginalsMechanism
 from skdpflow.transport.flow import Leaf
 from skdpflow.transport.start import Gaussian
-from skdpflow.transport.tilt import MAX_FACTOR, Cells, enough_particles, tilt
+from skdpflow.transport.tilt import MAX_FACTOR, CellFinder, enough_particles, tilt
 
 EDGES = (np.array([-0.5, 0.5]), np.array([0.0]))
 #: One partition by both columns, one by the first alone.
-CELLS = Cells(EDGES, np.array([[0, 1], [0, 0]]), (np.arange(6), np.array([0, 0, 0, 1, 1, 1, 2, 2, 2])))
+CELLS = CellFinder(EDGES, np.array([[0, 1], [0, 0]]), (np.arange(6), np.array([0, 0, 0, 1, 1, 1, 2, 2, 2])))
 LEAVES = [Leaf(Gaussian(np.zeros(2), np.eye(2))), Leaf(Gaussian(np.array([1.0, 0.0]), np.eye(2)))]
 SIZES = np.array([600.0, 400.0])
 
