@@ -446,15 +446,15 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         return self.best_estimator_.generator_.sample(n_samples, **params)
 
-    def sample_labeled(self, n_samples: int = 1, **params: Any) -> tuple[Any, Any]:
+    def sample_labeled(self, n_samples: int | None = None, **params: Any) -> tuple[Any, Any]:
         """Draw synthetic rows with their targets from the generator of the best model.
 
         Parameters
         ----------
-        n_samples : int, default=1
-            Number of rows.
+        n_samples : int or None, default=None
+            Number of rows; None leaves it to the generator, as where `y` has an entry for each.
         **params : dict
-            Passed to the generator's `sample_labeled`: ``random_state``, for instance.
+            Passed to the generator's `sample_labeled`: ``y``, ``proportions`` and ``random_state``, for instance.
 
         Returns
         -------

@@ -260,6 +260,8 @@ def test_it_searches_like_scikit_learn():
     assert fitted.predict_proba(X).shape == fitted.decision_function(X)[:, None].repeat(2, 1).shape
     assert fitted.sample(3).shape == (3, 2)
     assert fitted.sample_labeled(3)[1].shape == (3,)
+    wanted = list(fitted.classes_) * 2
+    assert list(fitted.sample_labeled(y=wanted)[1]) == wanted
     assert list(fitted.classes_) == ["high", "low"]
     assert fitted.best_index_ == 0
     assert strong.C == 1.0
