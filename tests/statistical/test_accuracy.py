@@ -84,6 +84,9 @@ def test_every_measurement_has_the_noise_that_it_states(monkeypatch, table):
     spread, n_integers = [], 0
     for m in noisy:
         noise = noise_of(release, m, X, y)
+        if noise.size == 1:  # a number of rows, whose noise is zero in one fit of a hundred, but not in eight
+            others = [fit(monkeypatch, table)[0] for _ in range(7)]
+            noise = np.concatenate([noise, *(noise_of(other, other[m.name], X, y) for other in others)])
         assert m.noise_scale.min() > 1.0
         # label counts are shown only above a threshold, so that their noise is not centred
         if m.kind == "labels":
