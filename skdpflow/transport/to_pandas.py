@@ -135,7 +135,7 @@ def _dates(moments: NDArray[np.datetime64], column: Column, dtype: Dtype | None,
     kind = None if dtype is None else dtype.kind
     if kind == "text" and dtype is not None:
         text = _objects(np.datetime_as_string(moments), np.isnat(moments))
-        return text.astype(dtype.own)
+        return text.astype(dtype.own) if arrow is None else _arrow_series(_arrow_array(text), column, arrow)
     series = pd.Series(moments.astype(f"datetime64[{unit if unit in ('s', 'ms', 'us') else 's'}]"))
     if kind == "object":
         cells = series.dt.date if unit == "D" else series
@@ -150,6 +150,10 @@ def _dates(moments: NDArray[np.datetime64], column: Column, dtype: Dtype | None,
             series = series.dt.tz_localize("UTC").dt.tz_convert(dtype.zone)
     if arrow is None:
         return series.astype(dtype.own)
+    return _arrow_series(_arrow_array(series), column, arrow)
+
+
+def _arrow_array(series: Any) -> Any:
     import pyarrow as pa
 
-    return _arrow_series(pa.array(series), column, arrow)
+    return pa.array(series)
