@@ -190,7 +190,7 @@ def _pandas_dtype(dtype: Any) -> str:
         return "category, ordered" if dtype.ordered else name
     storage = getattr(dtype, "storage", None)  # of text: the name says it where it is not the usual one
     if name in ("str", "string") and dtype != importlib.import_module("pandas").api.types.pandas_dtype(name):
-        return f"{name}[{storage}]"
+        return f"{name}[storage={storage}]"  # Arrow's own text is called string[pyarrow]
     return name
 
 

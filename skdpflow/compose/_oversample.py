@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -16,11 +15,13 @@ from sklearn.utils.validation import check_is_fitted
 from skdpflow._flow import DPSlicedWassersteinFlow
 from skdpflow._held import hold
 from skdpflow._validation import check_bool, check_generator, check_int, check_real, invalid
+from skdpflow.compose._beside import beside, check_beside
 from skdpflow.compose._generators import check_generator_of, declared_target, plain_labels
-from skdpflow.domain import Categories
+from skdpflow.domain import Categories, resolve_domain
 from skdpflow.release import Release
 from skdpflow.schema import container_of, schema_of
 from skdpflow.statement import PrivacyStatement
+from skdpflow.transport.writable import check_writable
 
 _STRATEGIES = ("auto", "minority", "not minority", "not majority", "all")
 
@@ -138,6 +139,8 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
         labels = _flat(y)[0]
         if classes is not None:  # what is refused costs nothing
             wanted = self._wanted(labels, classes, keep)
+        if keep:
+            self._check_beside(X, labels)
         generator = self._fitted(X, labels)
         if classes is None:
             wanted = self._wanted(labels, list(generator.classes_), keep)
@@ -184,8 +187,8 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
         labels, in_form = _flat(y)
         if self.keep_original:
             parts.insert(0, (_as_sampled(X), labels))
-        rows = _concatenated([rows for rows, _ in parts])
-        return rows.tolist() if isinstance(X, list) else rows, in_form(_concatenated([labels for _, labels in parts]))
+        rows = beside([rows for rows, _ in parts])
+        return rows.tolist() if isinstance(X, list) else rows, in_form(beside([labels for _, labels in parts]))
 
     def privacy_statement(self) -> PrivacyStatement:
         """State what the generator guarantees, what that rests on, and what it does not cover.
@@ -240,6 +243,18 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
             raise ValueError(f"The generator of {name} needs target=Categories([...]): the classes to fill up.")
         return list(target.values) if target.declared else None
 
+    def _check_beside(self, X: Any, y: Any) -> None:
+        """Refuse frames whose rows and synthetic ones have no common dtypes, where the columns are declared."""
+        given = self.generator
+        if container_of(X) == "numpy" or not isinstance(given, Release | DPSlicedWassersteinFlow):
+            return
+        schema = schema_of(X)
+        owner = type(given).__name__
+        domain = resolve_domain(given.domain, schema.feature_names, schema.n_features, owner=owner)
+        target = given.target
+        if domain is not None and isinstance(target, Categories) and target.declared:
+            check_beside(X, y, domain, target)
+
     def _fitted(self, X: Any, y: Any) -> Any:
         """Return the fitted generator."""
         release = self.generator
@@ -254,6 +269,7 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
         theirs = release.schema.feature_names
         if schema.feature_names and theirs and schema.feature_names != theirs:
             raise ValueError(f"The columns of X must be those of the Release, in this order: {theirs}.")
+        check_writable(schema, release.domain, release.target)
         # the new rows in the container and with the types of these rows
         return DPSlicedWassersteinFlow.from_release(replace(release, schema=schema))
 
@@ -354,11 +370,3 @@ def _same(labels: Any) -> Any:
 def _as_sampled(data: Any) -> Any:
     """Return rows in a container in which synthetic ones can come."""
     return np.asarray(data) if container_of(data) == "numpy" else data
-
-
-def _concatenated(parts: list[Any]) -> Any:
-    container = container_of(parts[0])
-    if container == "numpy":
-        return np.concatenate(parts)
-    library = importlib.import_module(container)
-    return library.concat(parts, ignore_index=True) if container == "pandas" else library.concat(parts)

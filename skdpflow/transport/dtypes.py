@@ -88,14 +88,14 @@ def _of_numpy(dtype: np.dtype[Any]) -> Dtype | None:
     return Dtype("object", dtype) if dtype.kind == "O" else None
 
 
-_STORAGE = re.compile(r"(str|string)\[(python|pyarrow)\]")
+_STORAGE = re.compile(r"(str|string)\[storage=(python|pyarrow)\]")
 
 
 def _pandas(name: str) -> Dtype | None:
     pd = library_of("pandas")
     if name in ("category", "category, ordered"):
         return Dtype("category", None, ordered=name != "category")
-    if name.endswith("[pyarrow]") and not name.startswith("string["):
+    if name.endswith("[pyarrow]"):
         found = _arrow(name.removesuffix("[pyarrow]"))
         return None if found is None else replace(found, own=pd.ArrowDtype(found.own))
     stored = _STORAGE.fullmatch(name)
