@@ -33,7 +33,7 @@ from skdpflow.mechanisms import Mechanism, resolve_mechanism
 from skdpflow.planned import FitPlan
 from skdpflow.release import Release
 from skdpflow.statement import PrivacyStatement
-from skdpflow.transport.decode import decode_target
+from skdpflow.transport.decode import class_labels
 
 
 class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
@@ -314,8 +314,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         """Set every fitted attribute from a Release."""
         model, classes = mechanism.learn(pooled(release)), None
         if isinstance(release.target, Categories):
-            codes = np.arange(release.target.n_levels)
-            classes = np.asarray(decode_target(codes, release.target, release.schema))
+            classes = class_labels(release.target, release.schema)
         # all at the end, and the model after its guarantee: it is never beside one that is smaller
         set_released(self, release)
         self._model = model

@@ -3,7 +3,6 @@
 import dataclasses
 import io
 import pickle
-import warnings
 from decimal import Decimal
 
 import numpy as np
@@ -12,10 +11,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, PrivacyLedger
-from skdpflow.compose import DPOversampler
+from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
 from skdpflow.exceptions import PrivacyLeakWarning
-from skdpflow.preprocessing import DPStandardScaler
 from skdpflow.schema import Schema, schema_of
 from skdpflow.transport.decode import decode, decode_target
 from skdpflow.transport.writable import check_writable

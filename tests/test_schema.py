@@ -45,9 +45,11 @@ def test_pandas():
 
 
 def test_polars():
-    frame = pl.DataFrame({"a": [1], "b": ["x"]}).with_columns(c=pl.col("b").cast(pl.Enum(["x", "SECRET"])))
+    frame = pl.DataFrame({"a": [1], "b": ["x"]}).with_columns(c=pl.col("b").cast(pl.Enum(["x", "OTHER"])))
     schema = schema_of(frame, frame["a"])
-    assert schema == Schema("polars", ("a", "b", "c"), ("Int64", "String", 'Enum["x", "SECRET"]'), "polars", "a", "Int64")
+    assert schema == Schema(
+        "polars", ("a", "b", "c"), ("Int64", "String", 'Enum["x", "SECRET"]'), "polars", "a", "Int64"
+    )
 
 
 def test_names_that_are_integers_are_kept_but_are_no_feature_names():

@@ -55,20 +55,25 @@ def _with_one_list(parts: list[Any]) -> list[Any]:
 
 def _with_one_dtype(parts: list[Any], label: str) -> list[Any]:
     dtypes = [part.dtype for part in parts]
-    if any(dtype != "category" for dtype in dtypes) or all(dtype == dtypes[0] for dtype in dtypes):
+    own = dtypes[0]
+    if own != "category" or all(dtype == own for dtype in dtypes):
         return parts
-    own, declared = list(dtypes[0].categories), list(dict.fromkeys(v for d in dtypes[1:] for v in d.categories))
-    lacking = [value for value in declared if value not in set(own)]
-    if not lacking:
-        return [part.astype(dtypes[0]) for part in parts]
-    if dtypes[0].ordered and [value for value in declared if value in set(own)] != own:
-        raise ValueError(
-            f"The ordered categories of {label} and those that are declared are in no common order. Give it all that "
-            "are declared, in their order: .cat.set_categories([...], ordered=True)."
-        )
-    values = declared if dtypes[0].ordered else own + lacking
-    whole = library_of("pandas").CategoricalDtype(values, ordered=dtypes[0].ordered)
-    return [part.astype(whole) for part in parts]
+    # numbers that are declared as an interval come without a list
+    new = [part if part.dtype == "category" else part.astype("category") for part in parts[1:]]
+    have = set(own.categories)
+    declared = list(dict.fromkeys(value for part in new for value in part.cat.categories))
+    lacking = [value for value in declared if value not in have]
+    values = [*own.categories, *lacking]
+    if own.ordered and lacking:
+        numbers = all(dtype != "category" for dtype in dtypes[1:])
+        values = sorted(values) if numbers else declared
+        if [value for value in values if value in have] != list(own.categories):
+            raise ValueError(
+                f"The ordered categories of {label} and those that are declared are in no common order. Give it all "
+                "that are declared, in their order: .cat.set_categories([...], ordered=True)."
+            )
+    whole = library_of("pandas").CategoricalDtype(values, ordered=own.ordered) if lacking else own
+    return [part.astype(whole) for part in (parts[0], *new)]
 
 
 def check_beside(X: Any, y: Any, domain: Domain, target: Column) -> None:

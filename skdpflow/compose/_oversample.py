@@ -139,9 +139,7 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
         labels = _flat(y)[0]
         if classes is not None:  # what is refused costs nothing
             wanted = self._wanted(labels, classes, keep)
-        if keep:
-            self._check_beside(X, labels)
-        generator = self._fitted(X, labels)
+        generator = self._fitted(X, labels, keep)
         if classes is None:
             wanted = self._wanted(labels, list(generator.classes_), keep)
         self.sampling_strategy_ = wanted
@@ -244,21 +242,21 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
         return list(target.values) if target.declared else None
 
     def _check_beside(self, X: Any, y: Any) -> None:
-        """Refuse frames whose rows and synthetic ones have no common dtypes, where the columns are declared."""
-        given = self.generator
-        if container_of(X) == "numpy" or not isinstance(given, Release | DPSlicedWassersteinFlow):
+        """Refuse a frame beside which a flow could not put its rows, where its columns and classes are declared."""
+        flow = self.generator
+        if container_of(X) == "numpy" or not isinstance(flow, DPSlicedWassersteinFlow):
             return
-        schema = schema_of(X)
-        owner = type(given).__name__
-        domain = resolve_domain(given.domain, schema.feature_names, schema.n_features, owner=owner)
-        target = given.target
+        schema, target = schema_of(X), flow.target
+        domain = resolve_domain(flow.domain, schema.feature_names, schema.n_features, owner=type(flow).__name__)
         if domain is not None and isinstance(target, Categories) and target.declared:
             check_beside(X, y, domain, target)
 
-    def _fitted(self, X: Any, y: Any) -> Any:
+    def _fitted(self, X: Any, y: Any, keep: bool) -> Any:
         """Return the fitted generator."""
         release = self.generator
         if not isinstance(release, Release):
+            if keep:
+                self._check_beside(X, y)
             generator = clone(self.generator).fit(X, y)
             if not hasattr(generator, "classes_"):
                 raise ValueError("No class labels were found privately; the budget is spent. Declare them instead.")
@@ -270,6 +268,8 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
         if schema.feature_names and theirs and schema.feature_names != theirs:
             raise ValueError(f"The columns of X must be those of the Release, in this order: {theirs}.")
         check_writable(schema, release.domain, release.target)
+        if keep and schema.container != "numpy" and isinstance(release.target, Categories):
+            check_beside(X, y, release.domain, release.target)
         # the new rows in the container and with the types of these rows
         return DPSlicedWassersteinFlow.from_release(replace(release, schema=schema))
 
@@ -286,7 +286,7 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
             return {label: int(strategy.get(label, 0)) for label in classes}
         if len(classes) < 2:
             raise ValueError("There is one class only, so there is nothing to balance.")
-        counts = Counter(np.asarray(y).tolist())
+        counts = Counter(y.tolist() if container_of(y) == "numpy" else y.to_list())
         have = {label: counts[label] for label in classes}
         largest, smallest = max(have.values()), min(have.values())
         if largest == 0:

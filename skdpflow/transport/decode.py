@@ -16,7 +16,7 @@ from skdpflow.transport.entries import entries_of, natural_entries
 from skdpflow.transport.to_pandas import pandas_series
 from skdpflow.transport.to_polars import polars_series
 
-__all__ = ["decode", "decode_target", "rows_of", "to_container", "written"]
+__all__ = ["class_labels", "decode", "decode_target", "rows_of", "to_container", "written"]
 
 
 def _array(cells: Cells, column: Column, dtype: Dtype | None) -> NDArray[Any]:
@@ -216,3 +216,26 @@ def decode_target(positions: ArrayLike, target: Column, schema: Schema) -> Any:
     if container == "numpy" or schema.target_name is None:
         return values
     return values.rename(schema.target_name if container == "pandas" else str(schema.target_name))
+
+
+def class_labels(target: Categories, schema: Schema) -> NDArray[Any]:
+    """Return the classes as scikit-learn has them: an array, also where the labels are a series.
+
+    Parameters
+    ----------
+    target : Categories
+        The classes, known by now.
+    schema : Schema
+        Container and dtype of the target.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+        In the numpy dtype nearest to that of the labels.
+    """
+    container = schema.target_container or "numpy"
+    dtype = dtype_of(container, schema.target_dtype)
+    if container != "numpy" and dtype is not None and dtype.kind in ("number", "decimal"):
+        entries = entries_of(target, dtype) if dtype.kind == "number" else None
+        return natural_entries(target) if entries is None else np.asarray(entries)
+    return np.asarray(decode_target(np.arange(target.n_values), target, schema))

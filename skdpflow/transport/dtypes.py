@@ -47,6 +47,8 @@ class Dtype:
         Of dates.
     ordered : bool
         Whether categories of pandas are ordered.
+    listed : frozenset of str or None
+        The values of an Enum of polars.
     """
 
     kind: str
@@ -56,6 +58,7 @@ class Dtype:
     unit: str | None = None
     zone: str | None = None
     ordered: bool = False
+    listed: frozenset[str] | None = None
 
     @property
     def eps(self) -> float:
@@ -164,7 +167,8 @@ def _polars(name: str) -> Dtype | None:
     if name in ("String", "Categorical"):
         return Dtype("text", getattr(pl, name)())
     if name.startswith("Enum["):
-        return Dtype("text", pl.Enum(json.loads(name.removeprefix("Enum"))))
+        listed = json.loads(name.removeprefix("Enum"))
+        return Dtype("text", pl.Enum(listed), listed=frozenset(listed))
     if name.startswith("Categorical["):
         called, space, physical = json.loads(name.removeprefix("Categorical"))
         return Dtype("text", pl.Categorical(pl.Categories(called, space, getattr(pl, physical))))

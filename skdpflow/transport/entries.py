@@ -31,7 +31,7 @@ def entries_of(categories: Categories, dtype: Dtype | None) -> Any:
     """
     texts = [isinstance(value, str) for value in categories.values]
     if dtype is not None and dtype.kind == "text" and all(texts):
-        return list(categories.values)
+        return list(categories.values) if dtype.listed is None or dtype.listed.issuperset(categories.values) else None
     if dtype is None or any(texts):
         return None
     if dtype.digits is not None:

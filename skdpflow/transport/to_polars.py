@@ -59,8 +59,6 @@ def _objects(values: NDArray[Any], gaps: NDArray[np.bool_]) -> Any:
 def _categories(cells: Cells, column: Categories, dtype: Dtype | None) -> Any:
     pl = library_of("polars")
     entries = entries_of(column, dtype)
-    if isinstance(getattr(dtype, "own", None), pl.Enum) and entries is not None and dtype is not None:
-        entries = entries if set(entries) <= set(dtype.own.categories) else None
     if dtype is not None and dtype.kind == "object":
         return _objects(natural_entries(column).astype(object)[cells.values], cells.gaps)
     if entries is not None and dtype is not None:
@@ -79,7 +77,7 @@ def _dates(moments: NDArray[np.datetime64], column: Column, dtype: Dtype | None)
     unit = getattr(column, "unit", None)
     if dtype is not None and dtype.kind == "text":
         text = pl.Series(values=np.datetime_as_string(moments).tolist()).set(pl.Series(np.isnat(moments)), None)
-        return text if isinstance(dtype.own, pl.Enum) else text.cast(dtype.own)
+        return text if dtype.listed is not None else text.cast(dtype.own)
     recorded = dtype.unit if dtype is not None and dtype.kind == "date" else None
     if recorded == "D":
         return pl.Series(values=moments.astype("datetime64[D]"))

@@ -12,6 +12,7 @@ from skdpflow.schema import Schema
 from skdpflow.transport.cells import Cells, cells_of
 from skdpflow.transport.decode import rows_of, written
 from skdpflow.transport.dtypes import Dtype, dtype_of
+from skdpflow.transport.entries import entries_of
 
 __all__ = ["check_writable"]
 
@@ -70,6 +71,11 @@ def _try(label: str, column: Column, container: str, name: str | None, *, known:
     dtype = dtype_of(container, name)
     if dtype is None:
         raise TypeError(f"{label} has the dtype {name}, in which no synthetic values can be written: {_REMEDY}.")
+    if not _holds(dtype, column):
+        raise ValueError(
+            f"{label} has the dtype {name}, which cannot hold all of {_short(column)}: declare what the column holds, "
+            "or convert the column."
+        )
     levels = np.unique(np.linspace(0, column.n_levels - 1, min(column.n_levels, _MOST_LEVELS)).round())
     positions = np.append(levels, np.nextafter(float(column.n_values), 0.0))
     inside = failed = False
@@ -88,6 +94,13 @@ def _try(label: str, column: Column, container: str, name: str | None, *, known:
             f"{label} has the dtype {name}, which holds no value of {_short(column)}: declare what the column holds, "
             f"or convert the column."
         )
+
+
+def _holds(dtype: Dtype, column: Column) -> bool:
+    """Say whether a dtype has each of the declared categories; lists of pandas are not public, and hold any."""
+    if isinstance(column, Interval) or dtype.kind in ("category", "object"):
+        return True
+    return entries_of(column, dtype) is not None
 
 
 def _inside(cells: Cells, column: Interval) -> NDArray[Any]:
