@@ -11,8 +11,10 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
+from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, PrivacyLedger
+from skdpflow.compose import DPOversampler
 from skdpflow.exceptions import PrivacyLeakWarning
+from skdpflow.preprocessing import DPStandardScaler
 from skdpflow.schema import Schema, schema_of
 from skdpflow.transport.decode import decode, decode_target
 from skdpflow.transport.writable import check_writable
@@ -218,3 +220,240 @@ def test_a_saved_flow_gives_back_the_same(fitted):
     ):
         assert again.sample(50, random_state=0).equals(sample)
     assert pickle.loads(pickle.dumps(sample)).equals(sample)
+
+
+def test_arrays_keep_their_dtype():
+    for dtype in [
+        *INTEGERS,
+        *FLOATS,
+        "longdouble",
+        "bool",
+        "object",
+        "datetime64[D]",
+        "datetime64[s]",
+        "datetime64[ns]",
+    ]:
+        column = COLUMNS["date"][0] if dtype.startswith("date") else Interval(0, 1, integer=True)
+        for nullable in (False, True):
+            own = dataclasses.replace(column, nullable=nullable)
+            schema = schema_of(np.zeros((1, 1), dtype=dtype))
+            rows = decode([[0.5], [column.n_values - 0.5], [own.n_levels - 0.5]], Domain({"x0": own}), schema)
+            whole = np.dtype(dtype).kind in "iub"
+            assert rows.dtype == ("float64" if nullable and whole else np.dtype(dtype))
+    for dtype in (np.dtypes.StringDType(), np.dtype("U1"), np.dtype(object)):
+        letters = Domain({"x0": Categories(["a", "b"])})
+        rows = decode([[0], [1]], letters, schema_of(np.array([["a"], ["b"]], dtype=dtype)))
+        assert rows.dtype == dtype
+        assert rows.tolist() == [["a"], ["b"]]
+
+
+# ---------------------------------------------------------------- decimals
+
+
+def decimals(column, dtype):
+    rows = decode(np.linspace(0, column.n_levels - 1e-9, 500)[:, None], Domain({"c": column}), schema_of(dtype))
+    return rows["c"].to_list()
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "precision", "scale", "least", "most"),
+    [
+        (0.001, 0.999, 10, 2, "0.01", "0.99"),
+        (0.1, 0.3, 10, 2, "0.10", "0.30"),
+        (0.1, 0.3, 38, 18, "0.1", "0.3"),
+        (-1e6, 1e6, 5, 2, "-999.99", "999.99"),
+        (-12.345, 12.345, 20, 3, "-12.345", "12.345"),
+        (0, 1e20, 38, 2, "0", "1e20"),
+        (0, 9e15, 38, 10, "0", "9e15"),
+    ],
+)
+def test_decimals_are_rounded_inside_their_bounds(lower, upper, precision, scale, least, most):
+    column = Interval(lower, upper)
+    for dtype in (
+        empty("pandas", arrow(pa.decimal128(precision, scale))),
+        empty("pandas", arrow(pa.decimal256(precision, scale))),
+        empty("polars", pl.Decimal(precision, scale)),
+    ):
+        cells = decimals(column, dtype)
+        assert min(cells) == Decimal(least)
+        assert max(cells) == Decimal(most) or float(max(cells)) == pytest.approx(float(most), rel=2e-6)
+        assert all(Decimal(repr(lower)) <= cell <= Decimal(repr(upper)) for cell in cells)
+        assert all(-cell.as_tuple().exponent == scale for cell in cells)
+
+
+def test_constraints_hold_for_decimals():
+    domain = Domain(
+        {"cost": Interval(0, 100), "paid": Interval(0, 100), "due": Interval(0, 100)},
+        constraints=["paid + due == cost"],
+    )
+    rng = np.random.default_rng(0)
+    paid, due = rng.integers(0, 4000, (2, 500))
+    for dtype in (pl.Decimal(10, 2), pl.Float16, pl.Float32):
+        scale = 100 if dtype == pl.Decimal(10, 2) else 64
+        rows = pl.DataFrame({"cost": (paid + due) / scale / 2, "paid": paid / scale / 2, "due": due / scale / 2})
+        rows = rows.cast(dtype)
+        rows = rows.with_columns(cost=pl.col("paid") + pl.col("due")).cast(dtype)
+        flow = DPSlicedWassersteinFlow(5.0, domain=domain, noise_random_state=0)
+        with pytest.warns(PrivacyLeakWarning):
+            sample = flow.fit(rows).sample(500, random_state=0)
+        assert sample.schema == rows.schema
+        if dtype == pl.Decimal(10, 2):
+            assert (sample["paid"] + sample["due"] == sample["cost"]).all()
+
+
+# ---------------------------------------------------------------- days of a zone
+
+#: Zones in which some midnights do not exist (first), or exist twice.
+ZONES = ["Europe/Berlin", "America/Sao_Paulo", "America/Havana", "Asia/Beirut", "Asia/Tokyo", "UTC"]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("unit", ["s", "us", "ns"])
+def test_days_are_midnights_of_their_zone(zone, unit):
+    column = Interval("2017-10-01", "2018-12-31", unit="D", nullable=True)
+    n = column.n_values
+    days = np.arange("2017-10-01", "2019-01-01", dtype="datetime64[D]")
+    schemas = [
+        Schema("pandas", ("d",), (f"datetime64[{unit}, {zone}]",)),
+        Schema("pandas", ("d",), (f"timestamp[{unit}, tz={zone}][pyarrow]",)),
+    ]
+    if unit != "s":
+        schemas.append(Schema("polars", ("d",), (f"Datetime[{unit}, {zone}]",)))
+    for schema in schemas:
+        rows = decode(np.arange(n + 1)[:, None], Domain({"d": column}), schema)["d"]
+        assert schema_of(rows.to_frame("d")) == schema
+        moments = pd.to_datetime(pd.Series(rows.to_list()[:n]))
+        assert str(moments.dt.tz) == zone
+        assert (moments.dt.tz_localize(None).to_numpy().astype("datetime64[D]") == days).all()
+        at_midnight = moments.dt.hour == 0
+        assert at_midnight.sum() >= n - 3  # but for days that begin at one
+        assert (moments.dt.hour[~at_midnight] == 1).all()
+        assert pd.isna(rows.to_list()[n])
+
+
+def test_moments_are_in_utc():
+    column = Interval("2024-03-30T00:00", "2024-04-01T00:00", unit="h")
+    hours = np.datetime64("2024-03-30", "h") + np.arange(column.n_values)
+    for schema in (
+        Schema("pandas", ("d",), ("datetime64[us, Europe/Berlin]",)),
+        Schema("pandas", ("d",), ("timestamp[us, tz=Europe/Berlin][pyarrow]",)),
+        Schema("polars", ("d",), ("Datetime[us, Europe/Berlin]",)),
+    ):
+        rows = decode(np.arange(column.n_values)[:, None], Domain({"d": column}), schema)["d"]
+        moments = pd.to_datetime(pd.Series(rows.to_list())).dt.tz_convert("UTC").dt.tz_localize(None)
+        assert (moments.to_numpy().astype("datetime64[h]") == hours).all()
+
+
+def test_dates_stay_inside_their_bounds_whatever_the_resolution():
+    column = Interval("2024-01-01T12:00", "2024-01-09T12:00", unit="h")
+    for frame in (empty("pandas", arrow(pa.date32())), empty("polars", pl.Date)):
+        rows = decode(np.arange(column.n_values)[:, None], Domain({"c": column}), schema_of(frame))["c"].to_list()
+        assert str(min(rows)) == "2024-01-02"
+        assert str(max(rows)) == "2024-01-09"
+    wide = Interval("1500-01-01", "2500-12-31", unit="D")  # beyond what nanoseconds can hold
+    for container, dtype in (
+        ("pandas", "datetime64[ns]"),
+        ("pandas", arrow(pa.timestamp("ns"))),
+        ("polars", pl.Datetime("ns")),
+    ):
+        rows = decode([[0], [wide.n_values - 1]], Domain({"c": wide}), schema_of(empty(container, dtype)))[
+            "c"
+        ].to_list()
+        assert [str(moment)[:4] for moment in rows] == ["1677", "2262"]
+    rows = decode([[0], [wide.n_values - 1]], Domain({"c": wide}), Schema("numpy", None, ("datetime64[ns]",)))
+    assert rows.astype("datetime64[Y]").astype(str).ravel().tolist() == ["1677", "2262"]
+
+
+# ---------------------------------------------------------------- refused before anything is spent
+
+REFUSED = {
+    "null": (pd.DataFrame({"c": pd.Series([None] * 40, dtype=arrow(pa.null()))}), Categories(["a"], nullable=True)),
+    "duration": (pd.DataFrame({"c": pd.to_timedelta(np.arange(40), unit="s")}), Interval(0, 40)),
+    "period": (pd.DataFrame({"c": pd.period_range("2024-01-01", periods=40)}), Categories(["a"])),
+    "bytes": (pd.DataFrame({"c": pd.Series([b"a"] * 40, dtype=arrow(pa.binary()))}), Categories(["a"])),
+    "list": (
+        pd.DataFrame({"c": pd.Series([{"a": 1}] * 40, dtype=arrow(pa.struct({"a": pa.int8()})))}),
+        Categories(["a"]),
+    ),
+    "time": (pl.DataFrame({"c": pl.Series([0] * 40).cast(pl.Time)}), Categories(["a"])),
+    "polars null": (pl.DataFrame({"c": [None] * 40}), Interval(0, 1, nullable=True)),
+    "binary": (pl.DataFrame({"c": [b"a"] * 40}), Categories(["a"])),
+    "no such value": (pl.DataFrame({"c": ["a"] * 40}, schema={"c": pl.Enum(["a", "b"])}), Categories(["a", "c"])),
+    "too large": (pd.DataFrame({"c": pd.Series([1] * 40, dtype="int8")}), Categories([1, 300])),
+    "no fractions": (pd.DataFrame({"c": [1] * 40}), Categories([0.5, 1])),
+    "no whole number": (pd.DataFrame({"c": [1] * 40}), Interval(0.2, 0.8)),
+    "no cent": (pl.DataFrame({"c": pl.Series([0.0] * 40).cast(pl.Decimal(10, 2))}), Interval(0.001, 0.009)),
+    "out of range": (pd.DataFrame({"c": pd.Series([1] * 40, dtype="uint8")}), Interval(300, 400)),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_given_back_is_refused_before_anything_is_spent(name):
+    X, column = REFUSED[name]
+    ledger = PrivacyLedger(epsilon=10.0, delta=1e-3)
+    flow = DPSlicedWassersteinFlow(1.0, domain={"c": column}, ledger=ledger)
+    with pytest.raises((ValueError, TypeError)) as refused:
+        flow.fit(X)
+    assert "Column 'c' of X" in str(refused.value)
+    labels = X["c"]
+    if not column.nullable:
+        with pytest.raises((ValueError, TypeError), match=r"\by\b"):
+            DPSlicedWassersteinFlow(1.0, domain=(0, 1), target=column, ledger=ledger).fit(np.zeros((40, 1)), labels)
+    y = np.repeat([0, 1], [30, 10])
+    flow = DPSlicedWassersteinFlow(1.0, domain={"c": column}, target=Categories([0, 1]), ledger=ledger)
+    for keep, wanted in ((True, "auto"), (False, {1: 5})):
+        with pytest.raises((ValueError, TypeError), match="'c' of X"):
+            DPOversampler(flow, wanted, keep_original=keep).fit_resample(X, y)
+    assert ledger.spent() == 0
+    if not column.nullable and isinstance(column, Interval):
+        with pytest.raises((ValueError, TypeError), match="'c' of X"):
+            DPStandardScaler(1.0, domain={"c": column}, ledger=ledger).fit(X)
+    assert ledger.spent() == 0
+
+
+def test_a_dtype_is_tried_where_bounds_or_labels_are_yet_to_be_found():
+    ledger = PrivacyLedger(epsilon=10.0, delta=1e-3)
+    X = pd.DataFrame({"c": pd.to_timedelta(np.arange(40), unit="s")})
+    with pytest.raises(TypeError, match="'c' of X"):
+        DPSlicedWassersteinFlow(1.0, ledger=ledger).fit(X)
+    flow = DPSlicedWassersteinFlow(1.0, domain=(0, 1), target=Categories(), ledger=ledger)
+    with pytest.raises(TypeError, match=r"^y "):
+        flow.fit(np.zeros((40, 1)), pd.Series([b"a"] * 40, dtype=arrow(pa.binary())))
+    assert ledger.spent() == 0
+
+
+def test_found_bounds_come_out_in_any_dtype_of_numbers():
+    rng = np.random.default_rng(0)
+    numbers = rng.integers(0, 9, 400)
+    for dtype in (pl.Decimal(4, 2), pl.Float16, pl.UInt8):
+        X = pl.DataFrame({"c": pl.Series(numbers).cast(dtype)})
+        with pytest.warns(PrivacyLeakWarning):
+            flow = DPSlicedWassersteinFlow(5.0, noise_random_state=0).fit(X)
+        assert flow.sample(100, random_state=0).schema == X.schema
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        pl.Series("y", ["b", "a"] * 50, dtype=pl.Enum(["b", "z", "a"])),
+        pl.Series("y", ["b", "a"] * 50, dtype=pl.Categorical),
+        pl.Series("y", [1, 0] * 50).cast(pl.Decimal(4, 1)),
+        pl.Series("y", [1, 0] * 50).cast(pl.Int8),
+        pd.Series([Decimal(1), Decimal(0)] * 50, dtype=arrow(pa.decimal128(5, 1)), name="y"),
+        pd.Series(["b", "a"] * 50, dtype=arrow(pa.large_string()), name="y"),
+        pd.Series([True, False] * 50, dtype=arrow(pa.bool_()), name="y"),
+    ],
+    ids=lambda y: str(y.dtype),
+)
+def test_labels_of_every_dtype(y):
+    values = y.to_list()[:2]
+    classes = [int(v) if isinstance(v, Decimal) else v for v in values]
+    flow = DPSlicedWassersteinFlow(9.0, domain=(0, 1), target=Categories(classes), noise_random_state=0)
+    with pytest.warns(PrivacyLeakWarning):
+        flow.fit(np.linspace(0, 1, 100)[:, None], y)
+    assert isinstance(flow.classes_, np.ndarray)
+    assert flow.classes_.tolist() == classes
+    labels = flow.sample_labeled(20, random_state=0)[1]
+    assert labels.dtype == y.dtype
+    assert labels.name == y.name
+    assert set(flow.sample_labeled(20, proportions={classes[0]: 1.0})[1].to_list()) == {values[0]}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -43,7 +42,7 @@ def polars_series(cells: Cells, column: Column, dtype: Dtype | None) -> Any:
     series = pl.Series(values=cells.values)
     if dtype is not None and dtype.digits is not None:
         # by way of the scale on which they were computed, so that none is rounded again
-        series = series.cast(pl.Decimal(38, decimal_grid(column, dtype.digits)[2]))
+        series = series.cast(pl.Decimal(38, max(decimal_grid(column, dtype.digits)[2], 0)))
     if dtype is not None and dtype.kind in ("number", "decimal"):
         series = series.cast(dtype.own)
     return series.set(pl.Series(cells.gaps), None) if column.nullable else series
@@ -92,4 +91,4 @@ def _dates(moments: NDArray[np.datetime64], column: Column, dtype: Dtype | None)
         return midnights
     # clocks are put forward at some midnights: then the moment twelve hours after the noon before
     noons = series.dt.offset_by("-12h").dt.replace_time_zone(dtype.zone, ambiguous="earliest", non_existent="null")
-    return midnights.zip_with(midnights.is_not_null(), noons + timedelta(hours=12))
+    return midnights.zip_with(midnights.is_not_null(), noons.dt.offset_by("12h"))
