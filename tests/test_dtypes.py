@@ -10,10 +10,13 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, PrivacyLedger
-from skdpflow.compose import DPOversampler
+from skdpflow.compose import DPOversampler, GenerativePipeline, TrainOnSynthetic
 from skdpflow.exceptions import PrivacyLeakWarning
+from skdpflow.model_selection import DPSearchCV
 from skdpflow.preprocessing import DPStandardScaler
 from skdpflow.schema import Schema, schema_of
 from skdpflow.transport.decode import decode, decode_target
@@ -408,6 +411,32 @@ def test_what_cannot_be_given_back_is_refused_before_anything_is_spent(name):
     if not column.nullable and isinstance(column, Interval):
         with pytest.raises((ValueError, TypeError), match="'c' of X"):
             DPStandardScaler(1.0, domain={"c": column}, ledger=ledger).fit(X)
+    assert ledger.spent() == 0
+
+
+def test_pipelines_and_searches_try_dtypes_before_they_spend():
+    X = pd.DataFrame({"c": pd.to_timedelta(np.arange(40), unit="s"), "d": np.linspace(0, 1, 40)})
+    y = np.repeat([0, 1], 20)
+    column, classes = {"c": Categories(["a"]), "d": Interval(0, 1)}, Categories([0, 1])
+    ledger = PrivacyLedger(epsilon=10.0, delta=1e-3)
+    flow = DPSlicedWassersteinFlow(domain=column, target=classes)
+    pipeline = GenerativePipeline([("flow", flow)], ledger=ledger)
+    scaled = GenerativePipeline(
+        [
+            ("scale", DPStandardScaler(domain={"c": Interval(0, 1), "d": Interval(0, 1)})),
+            ("flow", DPSlicedWassersteinFlow()),
+        ],
+        ledger=ledger,
+    )
+    search = DPSearchCV(TrainOnSynthetic(LogisticRegression(), flow), {"estimator__C": [0.1, 1.0]}, ledger=ledger)
+    for estimator in (
+        pipeline,
+        scaled,
+        search,
+        TrainOnSynthetic(LogisticRegression(), clone(flow).set_params(ledger=ledger)),
+    ):
+        with pytest.raises((ValueError, TypeError), match="'c' of X"):
+            estimator.fit(X, y)
     assert ledger.spent() == 0
 
 
