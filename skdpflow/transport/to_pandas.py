@@ -73,7 +73,8 @@ def _categories(cells: Cells, column: Categories, dtype: Dtype | None, arrow: An
     pd = library_of("pandas")
     codes = np.where(cells.gaps, -1, cells.values)
     if dtype is not None and dtype.kind == "category":
-        return pd.Series(pd.Categorical.from_codes(codes, categories=list(column.values), ordered=dtype.ordered))
+        ordered = dtype.ordered or column.ordered
+        return pd.Series(pd.Categorical.from_codes(codes, categories=list(column.values), ordered=ordered))
     entries = entries_of(column, dtype)
     if entries is not None and dtype is not None:
         if arrow is not None:
