@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skdpflow._resolve import resolve_domain
 from skdpflow._validation import check_int
 from skdpflow.accountants.base import tally
 from skdpflow.accountants.gaussian import total_mu
-from skdpflow.domain import Categories, Column, Domain, Interval, resolve_domain
+from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.plan import Public, Rounds
 from skdpflow.release import Measurement, Release
 from skdpflow.transport.model import Model
