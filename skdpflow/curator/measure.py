@@ -120,10 +120,11 @@ class Curator:
     an integer's cell and changes its probability by a relative :math:`2^{-49} s |z|` at most, in each of the two
     neighbours. A sum of :math:`|z|` over :math:`m` coordinates stays below :math:`2 m + 16` except in the tails, which
     are charged :math:`2^{-60}` each. With :math:`m` coordinates of scale :math:`s` that is
-    :math:`(m + 8) \max(s, 1) 2^{-47}` in epsilon and :math:`m 2^{-60}` in delta. Only coordinates that differ between the neighbours count: the others
-    have the same distribution, exact or not. The fractions `EPSILON_SLACK` and `DELTA_SLACK` of epsilon and delta
-    are held back for it before the noise is calibrated, as `SlackEvent` says, and a request that would exceed them
-    is refused. Selections draw on the same epsilon, see `skdpflow.curator.selection.rounding_epsilon`.
+    :math:`(m + 8) \max(s, 1) 2^{-47}` in epsilon and :math:`m 2^{-60}` in delta. Only
+    coordinates that differ between the neighbours count: the others have the same distribution, exact or not. The
+    fractions `EPSILON_SLACK` and `DELTA_SLACK` of epsilon and delta are held back for it before the noise is
+    calibrated, as `SlackEvent` says, and a request that would exceed them is refused. Selections draw on the same
+    epsilon, see `skdpflow.curator.selection.rounding_epsilon`.
     """
 
     def __init__(

@@ -152,7 +152,7 @@ def half_normal(u: NDArray[np.float64]) -> NDArray[np.float64]:
     SciPy's inverse normal is off by up to ten units around z = 1.1, its inverse error function by less than five, but
     not in the tail. A test measures both.
     """
-    return np.where(u < 0.2, -ndtri(u / 2.0), np.sqrt(2.0) * erfinv(1.0 - u))
+    return np.where(u < 0.1, -ndtri(u / 2.0), np.sqrt(2.0) * erfinv(1.0 - u))
 
 
 def random_ranks(key: int, start: int, n_rows: int, n_columns: int) -> NDArray[np.float64]:

@@ -139,8 +139,8 @@ def test_the_inverse_normal_is_as_accurate_as_the_slack_assumes():
         NoiseSource(seed=0).uniform(1000),
         *(np.ldexp(1.0 + rng.random(10), -1 - e) for e in range(70)),  # every binade, far into the tail
         1.0 - np.ldexp(1.0 + rng.random(400), -rng.integers(2, 53, 400)),  # next to zero
-        rng.uniform(0.16, 0.30, 2000),  # where two approximations meet, and where `ndtri` is worst
-        [0.27259437802268354, np.nextafter(0.2, 0), 0.2, 2.0**-53, 1 - 2.0**-53],
+        rng.uniform(0.08, 0.30, 2000),  # where two approximations meet, and where `ndtri` is worst
+        [0.27259437802268354, np.nextafter(0.1, 0), 0.1, 2.0**-53, 1 - 2.0**-53],
     ]
     levels = np.concatenate(used)
     assert len(levels) > 4000
