@@ -126,6 +126,8 @@ def resolve_domain(
         problems.append(f"Not in the domain: {_listed(undeclared)}; drop it or declare it.")
     if absent := set(resolved) - set(labels):
         problems.append(f"In the domain but not in X: {_listed(absent)}.")
+    if absent and target is not None and target_name is None:
+        problems.append("If that is y, pass y as a series of this name.")
     if problems and names is not None and not all(isinstance(name, str) for name in names):
         problems.append(
             "Names that are whole numbers are compared as text: X.columns = list(domain) names the columns."

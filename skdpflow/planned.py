@@ -6,7 +6,7 @@ rehearsal is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -431,7 +431,9 @@ def planned_columns(
     if n_features is None:
         raise ValueError(f"{owner}.plan needs n_features: the 'domain' parameter does not tell how many columns X has.")
     n_features = check_int(owner, "n_features", n_features, 1)
-    resolved = resolve_domain(domain, None, n_features, owner=owner)
+    same = [name for name, column in domain.items() if column == target] if isinstance(domain, Mapping) else []
+    name_of_y = same[0] if len(same) == 1 else None  # a domain may describe the target too
+    resolved = resolve_domain(domain, None, n_features, owner=owner, target=target, target_name=name_of_y)
     declared = len(target.values) if isinstance(target, Categories) and target.declared else None
     if n_classes is None:
         if isinstance(target, Categories) and declared is None:

@@ -80,6 +80,10 @@ def _level(column: Categories, value: Any, name: str) -> int:
     raise ValueError(f"`where` asks for values of column {name!r} that its domain does not have.")
 
 
+def _end(column: Column, end: Any, name: str) -> float:
+    return _level(column, end, name) if isinstance(column, Categories) else _number(column, end, name)
+
+
 def _pair(column: Column, wanted: tuple[Any, ...], name: str) -> tuple[float, float]:
     """Return the positions of a range; None leaves an end open."""
     if isinstance(column, Categories) and not column.ordered:
@@ -89,14 +93,13 @@ def _pair(column: Column, wanted: tuple[Any, ...], name: str) -> tuple[float, fl
         )
     if len(wanted) != 2:
         raise ValueError(
-            f"A tuple in `where` must be a pair (lower, upper), for column {name!r} too; None leaves an end open. "
-            "Values are listed in a list."
+            f"A tuple in `where` must be a pair (lower, upper), also for column {name!r}. None leaves an end open, and "
+            "a list lists values."
         )
-    of_end = _level if isinstance(column, Categories) else _number
-    ends = [None if end is None else of_end(column, end, name) for end in wanted]  # type: ignore[operator]
+    ends = [None if end is None else _end(column, end, name) for end in wanted]
     if ends[0] is not None and ends[1] is not None and ends[0] > ends[1]:
         raise ValueError(f"The range of column {name!r} in `where` must not end before it starts.")
-    first, last = (0, column.n_values - 1) if isinstance(column, Categories) else (column.lower, column.upper)
+    first, last = (0.0, column.n_values - 1.0) if isinstance(column, Categories) else (column.lower, column.upper)
     low, high = first if ends[0] is None else ends[0], last if ends[1] is None else ends[1]
     return (low, high + 1) if isinstance(column, Categories) else _between(column, low, high, name)
 
