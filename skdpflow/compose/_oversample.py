@@ -14,10 +14,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdpflow._flow import DPSlicedWassersteinFlow
 from skdpflow._held import hold
+from skdpflow._resolve import resolve_domain
 from skdpflow._validation import check_bool, check_generator, check_int, check_real, invalid
 from skdpflow.compose._beside import beside, check_beside
 from skdpflow.compose._generators import check_generator_of, declared_target, plain_labels
-from skdpflow.domain import Categories, resolve_domain
+from skdpflow.domain import Categories
 from skdpflow.release import Release
 from skdpflow.schema import container_of, schema_of
 from skdpflow.statement import PrivacyStatement
@@ -246,8 +247,10 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
         flow = self.generator
         if container_of(X) == "numpy" or not isinstance(flow, DPSlicedWassersteinFlow):
             return
-        schema, target = schema_of(X), flow.target
-        domain = resolve_domain(flow.domain, schema.feature_names, schema.n_features, owner=type(flow).__name__)
+        schema, target, owner = schema_of(X, y), flow.target, type(flow).__name__
+        domain = resolve_domain(
+            flow.domain, schema.names, schema.n_features, owner=owner, target=target, target_name=schema.target_name
+        )
         if domain is not None and isinstance(target, Categories) and target.declared:
             check_beside(X, y, domain, target)
 
