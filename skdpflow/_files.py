@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from skdpflow import accountants, mechanisms, projections
+from skdpflow._outputs import replacing
 from skdpflow.columns import column_from_dict
 from skdpflow.domain import Categories, Domain, Interval
 from skdpflow.exceptions import ReleaseError
@@ -76,8 +77,12 @@ def save_flow(release: Release, parameters: Mapping[str, Any], file: Any) -> Non
     parameters : mapping
         Constructor parameters. Seeds, and objects of classes that are not the package's own, are left out.
     file : path or binary file object
-        Where to write.
+        Where to write; an older file is replaced once the new one is complete.
     """
+    if isinstance(file, str | os.PathLike):
+        with replacing(file) as opened:
+            save_flow(release, parameters, opened)
+        return
     plain = {}
     for name, value in parameters.items():
         if name in _SEEDS:

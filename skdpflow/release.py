@@ -16,6 +16,7 @@ from scipy.special import ndtr
 
 from skdpflow._archive import plain, read_arrays, write_arrays
 from skdpflow._consistency import check_consistency
+from skdpflow._outputs import replacing
 from skdpflow.accountants.events import Event, event_from_dict, event_to_dict
 from skdpflow.domain import Categories, Column, Domain, Interval, column_from_dict
 from skdpflow.exceptions import ReleaseError
@@ -291,11 +292,12 @@ class Release:
         Parameters
         ----------
         file : path or binary file object
-            Where to write; a path is taken as it is, without a suffix of its own.
+            Where to write; a path is taken as it is, without a suffix of its own. An older file of that name is
+            replaced once the new one is complete.
         """
         if isinstance(file, str | os.PathLike):
-            with open(file, "wb") as opened:
-                self.save(opened)
+            with replacing(file) as opened:
+                self.save(opened)  # type: ignore[arg-type]
             return
         arrays: dict[str, NDArray[Any]] = {}
         measurements = []
