@@ -89,11 +89,11 @@ def _check_outputs(given: argparse.Namespace, outputs: Sequence[str], inputs: Se
         raise ValueError("The number of synthetic rows, -n, must be at least 1.")
     if given.output != STDOUT:
         check_table(given.output)
-    taken = {place(name): f"{Path(name).name!r} is an input, which must not be overwritten" for name in inputs}
+    taken = dict.fromkeys(map(place, inputs), "is an input, which must not be overwritten")
     for name in outputs:
         if place(name) in taken:
-            raise ValueError(f"{taken[place(name)]}: choose another name.")
-        taken[place(name)] = f"{Path(name).name!r} cannot hold both the synthetic rows and the release"
+            raise ValueError(f"{Path(name).name!r} {taken[place(name)]}: choose another name.")
+        taken[place(name)] = "cannot hold both the synthetic rows and the release"
         check_writable(name)
 
 

@@ -134,7 +134,7 @@ def alter(path, statement):
     "statement",
     [
         "CREATE TRIGGER t AFTER INSERT ON chain BEGIN DELETE FROM chain WHERE position = NEW.position; END",
-        "CREATE TRIGGER t AFTER INSERT ON chain BEGIN UPDATE chain SET content = '{}' WHERE position = NEW.position; END",
+        "CREATE TRIGGER t AFTER INSERT ON chain BEGIN UPDATE chain SET content = '{}' WHERE head = NEW.head; END",
         "CREATE TRIGGER t BEFORE INSERT ON chain BEGIN SELECT RAISE(IGNORE); END",
         "ALTER TABLE chain RENAME TO c; CREATE VIEW chain AS SELECT * FROM c; "
         "CREATE TRIGGER t INSTEAD OF INSERT ON chain BEGIN SELECT 1; END",
