@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from skdpflow.release import Measurement, Release
 
 #: Relative rounding of sums and of conversions that are compared.
-_ROUNDING = 1.0 + 1e-9
+ROUNDING = 1.0 + 1e-9
 
 
-def covers(larger: Event, smaller: Event, *, rounding: float = _ROUNDING) -> bool:
+def covers(larger: Event, smaller: Event, *, rounding: float = ROUNDING) -> bool:
     """Whether an event is at least another one, by whatever accountant.
 
     Parameters
@@ -118,20 +118,20 @@ def check_consistency(release: Release) -> None:
         exceed the cap, the cap costs more than (epsilon, delta), or `private` contradicts the cap.
     """
     for m in release.measurements:
-        if np.any(m.noise_scale * _ROUNDING < m.sensitivity * _noise_needed(m)):
+        if np.any(m.noise_scale * ROUNDING < m.sensitivity * _noise_needed(m)):
             raise ReleaseError(f"The measurement {m.name!r} has less noise than its event says.")
     measured = ComposedEvent(tuple(m.event for m in release.measurements))
     if Counter(flatten_event(measured)) != Counter(flatten_event(release.event)):
         raise ReleaseError("The event of the file is not that of its measurements.")
     spent, cap = tally(release.event), tally(of_one_trial(release.cap))
     whole = together([release])
-    if total_mu(spent) > cap.gaussian_mu * _ROUNDING or spent.threshold_delta > cap.threshold_delta * _ROUNDING:
+    if total_mu(spent) > cap.gaussian_mu * ROUNDING or spent.threshold_delta > cap.threshold_delta * ROUNDING:
         raise ReleaseError("The measurements of the file exceed its cap.")
     allowed = ComposedEvent(tuple(e for e in flatten_event(whole) if not isinstance(e, NonPrivateEvent)))
     # exact for Gaussian noise, so no valid accountant that calibrated the cap can have found less
     searched = bool(tally(allowed, repetitions=True).repetitions)
     judge = RenyiAccountant() if searched else GaussianDPAccountant()
-    if judge.epsilon(allowed, release.delta) > release.epsilon * _ROUNDING:
+    if judge.epsilon(allowed, release.delta) > release.epsilon * ROUNDING:
         raise ReleaseError("The cap of the file, with what it rests on, costs more than the stated epsilon and delta.")
     if tally(of_one_trial(whole)).non_private == release.private or spent.non_private:
         raise ReleaseError("The file contradicts itself on whether its noise is private.")

@@ -367,6 +367,11 @@ class Noting:
             except StopIteration:
                 requests = None
 
+    @property
+    def demands(self) -> Any:
+        """The most that the mechanism may ask for, if it says."""
+        return getattr(self._mechanism, "demands", None)
+
     def learn(self, release: Release) -> Model:
         """Learn a model.
 

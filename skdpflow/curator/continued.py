@@ -39,6 +39,7 @@ from skdpflow._pooling import REPEAT, groups, n_fits, pooled
 from skdpflow._tuning import VALIDATION, validation_request
 from skdpflow.accountants import ComposedEvent, Event, flatten_event
 from skdpflow.curator.encode import RowSource
+from skdpflow.curator.fits import check_demands, of_requests, of_validation
 from skdpflow.curator.measure import Budget, Curator, converse
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.exceptions import LedgerError
@@ -90,6 +91,18 @@ def measure_more(
     """
     curator = Curator(source, budget, noise, before=release.cap, n_jobs=n_jobs)
     cap, head = _both(release.cap, curator.whole_event), None
+    seed = int(np.random.default_rng([int(release.transport["seed"]), n_fits(release)]).integers(2**31))
+    domain, target, left = release.domain, release.target, 1.0 - tuning_share
+    public = Public(domain, target, curator.mu * float(np.sqrt(left)), budget.neighbours, seed, projections)
+    later = getattr(mechanism, "continue_demands", None)
+    plan = [
+        *of_requests(next(mechanism.continue_plan(public, release), []), budget.neighbours, source),
+        *(later(public, release) if callable(later) else []),
+    ]
+    demands = [replace(demand, share=demand.share * left) for demand in plan]
+    if tuning_share:
+        demands.append(of_validation(tuning_share, public.n_classes, budget.neighbours))
+    check_demands(curator, demands, budget.neighbours)
     if budget.ledger is not None:
         if release.ledger is not None:
             budget.ledger.verify([release])
@@ -101,9 +114,6 @@ def measure_more(
         event = cap if release.ledger is None else curator.whole_event  # all, if it does not know of the earlier fits
         what = f"continue_fit ({budget.epsilon:g}, {budget.delta:g})"
         head = budget.ledger.debit(event, what, neighbours=budget.neighbours, after=release.ledger)
-    seed = int(np.random.default_rng([int(release.transport["seed"]), n_fits(release)]).integers(2**31))
-    domain, target, left = release.domain, release.target, 1.0 - tuning_share
-    public = Public(domain, target, curator.mu * float(np.sqrt(left)), budget.neighbours, seed, projections)
     answers = converse(curator, mechanism.continue_plan(public, release), left, domain, target)
     better = replace(
         release,
