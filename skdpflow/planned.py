@@ -357,6 +357,7 @@ class Noting:
         requests : list of Request
             Those of the mechanism.
         """
+        self.rounds = []
         rounds = self._mechanism.plan(public)
         requests = next(rounds, None)
         while requests is not None:

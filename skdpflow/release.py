@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from skdpflow._archive import plain, read_arrays, write_arrays
+from skdpflow._archive import plain, read_arrays, read_json, write_arrays
 from skdpflow._consistency import check_consistency
 from skdpflow._outputs import replacing
 from skdpflow.accountants.events import Event, event_from_dict, event_to_dict
@@ -351,7 +351,7 @@ class Release:
         file : path or binary file object
             What to read.
         max_bytes : int, default=2**31
-            Refuse files that unpack to more than this.
+            Refuse files that unpack to more than this, or to more than 64 MiB and 200 times their own size.
 
         Returns
         -------
@@ -385,7 +385,7 @@ class Release:
 
     @classmethod
     def _from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Release:
-        header = json.loads(bytes(arrays["header"]))
+        header = read_json(bytes(arrays["header"]))
         if header.get("format") != "skdpflow-release" or header.get("format_version") != FORMAT_VERSION:
             raise ReleaseError(
                 f"This is not a Release file of version {FORMAT_VERSION}; it may have been written by another version."

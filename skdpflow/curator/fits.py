@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skdpflow._consistency import MAX_PARTICLES
 from skdpflow._sensitivity import of_ones
 from skdpflow._tuning import N_BINS, N_DIRECTIONS
 from skdpflow.curator.labels import MAX_LABELS
@@ -31,7 +32,13 @@ MAX_INTEGERS = 2**27
 
 
 def check_plan(
-    curator: Curator, source: RowSource, mechanism: Any, public: Public, left: float, others: Sequence[Demand]
+    curator: Curator,
+    source: RowSource,
+    mechanism: Any,
+    public: Public,
+    left: float,
+    others: Sequence[Demand],
+    n_particles: int = 0,
 ) -> int:
     """Refuse a plan that could exceed the slack or the memory, whatever is released along the way.
 
@@ -50,6 +57,8 @@ def check_plan(
         Share of the budget that is left to the plan.
     others : sequence of Demand
         What is measured besides.
+    n_particles : int, default=0
+        Particles of each class that the model starts from.
 
     Returns
     -------
@@ -65,6 +74,8 @@ def check_plan(
 
     def excess(public: Public) -> str | None:
         own = [replace(d, share=d.share * left) for d in demands_of(mechanism, public, source)]
+        if 2 * n_particles * len(public.columns) * public.n_classes > MAX_PARTICLES:
+            return f"more than {MAX_PARTICLES // 2} numbers for the particles of its model: use fewer, n_particles"
         return excess_of([*others, *own], curator.mu, curator.slack.epsilon, curator.slack.delta, neighbours)
 
     found = isinstance(public.target, Categories) and not public.target.declared
@@ -82,9 +93,10 @@ def check_plan(
     fits = _largest(width, lambda w: excess(replace(public, domain=_narrower(public.domain, w))) is None)
     classes = f" and {public.n_classes} classes" if public.n_classes > 1 and not found else ""
     advice = f"At most {fits} of these columns fit: use fewer" if fits else "Not even one column fits"
+    other = "fewer classes or " if classes else ""
     raise ValueError(
-        f"A fit to {width} column(s){classes} could need {problem}. {advice}, or use{' fewer classes or' * bool(classes)} "
-        "a larger epsilon or delta. Nothing was spent."
+        f"A fit to {width} column(s){classes} could need {problem}. {advice}, or use {other}a larger epsilon or delta. "
+        "Nothing was spent."
     )
 
 

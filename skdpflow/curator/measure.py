@@ -411,7 +411,7 @@ def measure(
         *([of_labels(budget.neighbours)] if find_classes else []),
         *([of_validation(tuning_share, public.n_classes, budget.neighbours)] if tuning_share else []),
     ]
-    n_labels = check_plan(curator, source, mechanism, public, left, others)
+    n_labels = check_plan(curator, source, mechanism, public, left, others, int(transport.get("n_particles", 0)))
     head = None
     if budget.ledger is not None:
         what = f"fit ({budget.epsilon:g}, {budget.delta:g})"

@@ -31,7 +31,8 @@ class Mechanism(Protocol):
     of `skdpflow.plan.Demand`, the most that any round may ask for: what would not fit the floating-point slack or the
     memory is then refused before anything is spent; ``continue_demands(public, release)`` is the same for the rounds of
     ``continue_plan`` after the first. Without them the first round alone can be looked at. The model is a function of
-    the Release, so ``learn`` should read parameters from ``release.mechanism``, what ``describe`` gave, not from itself.
+    the Release, so ``learn`` should read parameters from ``release.mechanism``, what ``describe`` gave, and not from
+    itself.
     """
 
     def plan(self, public: Public) -> Rounds:
