@@ -432,6 +432,8 @@ class Release:
             before=tuple(event_from_dict(cap) for cap in header["before"]),
             handed=header["handed"],
         )
+        if not len(release.schema.dtypes) == len(release.domain) == len(release.schema.names or release.domain):
+            raise ReleaseError("The schema of the file has another number of columns than its domain.")
         check_consistency(release)
         return release
 
