@@ -22,7 +22,7 @@ from skdpflow.curator.measure import Budget, measure
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Domain, Interval
 from skdpflow.ledger import PrivacyLedger
-from skdpflow.plan import Public, Rounds
+from skdpflow.plan import Demand, Public, Rounds
 from skdpflow.release import Measurement, Release
 from skdpflow.statement import PrivacyStatement
 from skdpflow.transport.decode import decode
@@ -37,11 +37,15 @@ _SLACK = 2.0**34
 
 @dataclass(frozen=True)
 class Plan:
-    """What a transformer measures, with the public parameters that the Release keeps."""
+    """What a transformer measures, with the public parameters that the Release keeps.
+
+    `demands` is the most that it may ask for, unless its first round is all.
+    """
 
     name: str
     params: Mapping[str, Any]
     plan: Callable[[Public], Rounds]
+    demands: Callable[[Public], list[Demand]] | None = None
 
     def describe(self) -> dict[str, Any]:
         """Return name and parameters, as JSON can hold them."""
