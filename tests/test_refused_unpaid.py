@@ -3,11 +3,13 @@
 import itertools
 import math
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, PrivacyLedger
 from skdpflow.accountants import GaussianDPAccountant, SlackEvent
@@ -121,24 +123,9 @@ def test_continuing_works_or_is_refused_with_nothing_more_spent(extra):
 def test_scores_and_components_are_refused_unpaid():
     X = RNG.uniform(size=(60, 40))
     assert paid_or_refused(lambda ledger: DPPCA(1e-6, domain=(0, 1), ledger=ledger).fit(X), 1e-6, "add-remove")
-    flow = DPSlicedWassersteinFlow(1.0, domain=(0, 1), **SMALL).fit(X[:, :2])
-
-    class Model:
-        classes_ = (0, 1)
-
-        def fit(self, X, y):
-            return self
-
-        def predict(self, X):
-            return np.zeros(len(X), dtype=int)
-
-    del flow
-    y = np.arange(60) % 2
-    assert paid_or_refused(
-        lambda ledger: dp_score(Model(), X, y, epsilon=1e-7, target=Categories([0, 1]), ledger=ledger),
-        1e-7,
-        "add-remove",
-    )
+    model, y = LogisticRegression().fit(X, np.arange(60) % 2), np.arange(60) % 2
+    score = partial(dp_score, model, X, y, epsilon=1e-7)
+    assert paid_or_refused(lambda ledger: score(ledger=ledger), 1e-7, "add-remove")
 
 
 class Asks:

@@ -20,7 +20,7 @@ MAX_LABELS = 1000
 
 
 def find_labels(
-    source: RowSource, curator: Curator, neighbours: str, share: float, delta: float, most: int
+    source: RowSource, curator: Curator, neighbours: str, share: float, delta: float, most: int = MAX_LABELS
 ) -> tuple[list[Any], Measurement]:
     r"""Find the class labels that occur often enough.
 
@@ -36,8 +36,8 @@ def find_labels(
         Share of the budget's mu**2.
     delta : float
         Probability of publishing a label that one row alone has.
-    most : int
-        Largest number of labels, at most `MAX_LABELS`; of more that pass, the most frequent ones are taken.
+    most : int, default=MAX_LABELS
+        Largest number of labels; of more that pass, the most frequent ones are taken.
 
     Returns
     -------

@@ -241,8 +241,8 @@ class RecordsMechanism(BaseEstimator):
         n_releases = self.n_steps if self.variant == "fresh" else 1
         if d * wanted * n_releases > MAX_DIRECTIONS:
             raise ValueError(
-                f"{n_releases} time(s) {wanted} directions of {d} columns are more numbers than the {MAX_DIRECTIONS} that "
-                "are drawn. Use fewer directions (n_projections, n_steps) or columns. Nothing was spent."
+                f"{n_releases} time(s) {wanted} directions of {d} columns are more numbers than the {MAX_DIRECTIONS} "
+                "that are drawn. Use fewer directions (n_projections, n_steps) or columns. Nothing was spent."
             )
         rng = np.random.default_rng(public.seed)
         drawn = [draw_directions(public.projections, d, n_projections=wanted, seed=rng) for _ in range(n_releases)]
