@@ -42,7 +42,7 @@ VALUES = [
 def files():
     fits = [
         DPSlicedWassersteinFlow(20.0, target=Categories([0, 1]), **SMALL).fit(X, X[:, 0] > 0.5),
-        DPSlicedWassersteinFlow(20.0, target=Interval(0, 1), tuning_share=0.1, **SMALL).fit(X[:, :2], X[:, 2]),
+        DPSlicedWassersteinFlow(20.0, target=Interval(0, 1), **SMALL).fit(X[:, :2], X[:, 2]),
         DPSlicedWassersteinFlow(20.0, mechanism="records", neighbours="replace-one", **SMALL).fit(X[:50]),
         DPSlicedWassersteinFlow(20.0, **{**SMALL, "domain": None}).fit(X[:, :2]),
     ]

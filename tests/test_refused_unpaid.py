@@ -52,10 +52,10 @@ def cases():
 @pytest.mark.parametrize(("epsilon", "delta", "d", "neighbours", "target", "mechanism"), list(cases()))
 def test_a_fit_works_or_is_refused_with_nothing_spent(epsilon, delta, d, neighbours, target, mechanism):
     X, y = RNG.uniform(size=(80, d)), None if target is None else np.arange(80) % 3
-    for domain, share in [((0, 1), 0.0), (None, 0.1)]:
+    for domain in ((0, 1), None):
         flow = DPSlicedWassersteinFlow(
             epsilon, delta, domain=domain, target=target, mechanism=mechanism, neighbours=neighbours,
-            tuning_share=0.0 if mechanism == "records" else share, **SMALL,
+            **SMALL,
         )  # fmt: skip
         refused = paid_or_refused(
             lambda ledger, flow=flow: flow.set_params(ledger=ledger).fit(X, y), epsilon, neighbours
@@ -108,7 +108,7 @@ def test_memory_is_refused_unpaid():
 @pytest.mark.parametrize("extra", [1e-7, 1e-4, 0.5])
 def test_continuing_works_or_is_refused_with_nothing_more_spent(extra):
     X, ledger = RNG.uniform(size=(400, 12)), PrivacyLedger(epsilon=4.0, delta=1e-3)
-    flow = DPSlicedWassersteinFlow(1.0, domain=(0, 1), ledger=ledger, tuning_share=0.05, **SMALL).fit(X)
+    flow = DPSlicedWassersteinFlow(1.0, domain=(0, 1), ledger=ledger, **SMALL).fit(X)
     before, refusal = len(ledger.events), ""
     try:
         flow.continue_fit(X, extra_epsilon=extra)

@@ -10,7 +10,6 @@ import numpy as np
 
 from skdpflow._consistency import MAX_PARTICLES
 from skdpflow._sensitivity import of_ones
-from skdpflow._tuning import N_BINS, N_DIRECTIONS
 from skdpflow.curator.labels import MAX_LABELS
 from skdpflow.curator.noise import MAX_SCALE
 from skdpflow.curator.pairs import Pairs, PairScores
@@ -180,12 +179,6 @@ def of_bounds(n_columns: int, neighbours: str) -> Demand:
 def of_labels(neighbours: str) -> Demand:
     """Return the demand of finding labels, of which two may differ even if a row is added."""
     return Demand(LABELS_SHARE, of_ones(1, neighbours), 2, 0)
-
-
-def of_validation(share: float, n_leaves: int, neighbours: str) -> Demand:
-    """Return the demand of the slices that are held back."""
-    k = N_DIRECTIONS
-    return Demand(share, of_ones(k, neighbours), k, n_leaves * k * N_BINS)
 
 
 def made_up_domain(n_columns: int) -> Domain:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from skdpflow._consistency import ROUNDING
-from skdpflow._tuning import validation_request
 from skdpflow.accountants import (
     ComposedEvent,
     Event,
@@ -24,14 +23,7 @@ from skdpflow.accountants import (
 )
 from skdpflow.accountants.base import tally
 from skdpflow.curator.encode import RowSource
-from skdpflow.curator.fits import (
-    KINDS,
-    check_plan,
-    made_up_domain,
-    of_bounds,
-    of_labels,
-    of_validation,
-)
+from skdpflow.curator.fits import KINDS, check_plan, made_up_domain, of_bounds, of_labels
 from skdpflow.curator.labels import find_labels
 from skdpflow.curator.noise import MAX_SCALE, NoiseSource
 from skdpflow.curator.pairs import PairScores
@@ -365,7 +357,6 @@ def measure(
     *,
     seed: int,
     transport: dict[str, Any],
-    tuning_share: float = 0.0,
     n_jobs: int | None = None,
 ) -> Release:
     """Carry out a mechanism's plan on the rows.
@@ -390,8 +381,6 @@ def measure(
         Public seed.
     transport : dict
         Public parameters of the post-processing, kept in the Release.
-    tuning_share : float, default=0.0
-        Share of mu**2 for slices that are held back, to tune against.
     n_jobs : int or None, default=None
         Number of threads.
 
@@ -402,14 +391,13 @@ def measure(
     find_classes = isinstance(target, Categories) and not target.declared
     threshold_delta = LABELS_DELTA_SHARE * budget.delta if find_classes else 0.0
     curator = Curator(source, budget, noise, threshold_delta=threshold_delta, n_jobs=n_jobs)
-    left = 1.0 - tuning_share - (BOUNDS_SHARE if domain is None else 0.0) - (LABELS_SHARE if find_classes else 0.0)
+    left = 1.0 - (BOUNDS_SHARE if domain is None else 0.0) - (LABELS_SHARE if find_classes else 0.0)
     mu, slack = curator.mu * float(np.sqrt(left)), PLAN_SLACK * curator.slack.epsilon
     columns = made_up_domain(source.n_features) if domain is None else domain
     public = Public(columns, target, mu, budget.neighbours, seed, projections, slack)
     others = [
         *([of_bounds(source.n_features, budget.neighbours)] if domain is None else []),
         *([of_labels(budget.neighbours)] if find_classes else []),
-        *([of_validation(tuning_share, public.n_classes, budget.neighbours)] if tuning_share else []),
     ]
     n_labels = check_plan(curator, source, mechanism, public, left, others, int(transport.get("n_particles", 0)))
     head = None
@@ -439,7 +427,7 @@ def measure(
     public = replace(public, domain=domain, target=target)
     measured += converse(curator, mechanism.plan(public), left, domain, target, found_labels=find_classes)
 
-    release = Release(
+    return Release(
         domain=domain,
         target=target,
         schema=source.schema,
@@ -455,7 +443,3 @@ def measure(
         private=noise.private,
         ledger=head,
     )
-    if not tuning_share:
-        return release
-    held_back = curator.answer([validation_request(release, mechanism.learn(release), tuning_share)], domain, target)
-    return replace(release, measurements=(*measured, *held_back), event=curator.ledger.event)
