@@ -195,10 +195,10 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
 
         Notes
         -----
-        Parameters and rows are checked first. Then the ledger is debited the whole budget, and noise is drawn. An error
-        after that (want of memory, an interrupt, a measurement that would exceed the floating-point
-        slack, a mechanism that fails) leaves no new Release, but the debit stays in the ledger. Without a ledger, count
-        the whole budget as spent, too.
+        Parameters, rows and what the plan could need of memory and of the floating-point slack are checked first. Then
+        the ledger is debited the whole budget, and noise is drawn. An error after that (an interrupt, a mechanism
+        that fails) leaves no new Release, but the debit stays in the ledger. Without a ledger, count the whole budget
+        as spent, too.
         """
         check_free(self)
         given = Parameters.of(self)

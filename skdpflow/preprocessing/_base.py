@@ -125,10 +125,9 @@ class DPTransformer(TransformerMixin, BaseEstimator):
 
         Notes
         -----
-        Parameters and rows are checked first. Then the ledger is debited the whole budget, and noise is drawn. An error
-        after that (want of memory, an interrupt, a measurement that would exceed the floating-point
-        slack) leaves no new Release, but the debit stays in the ledger. Without a ledger, count
-        the whole budget as spent, too.
+        Parameters, rows and what the plan could need of memory and of the floating-point slack are checked first. Then
+        the ledger is debited the whole budget, and noise is drawn. An error after that, such as an interrupt, leaves
+        no new Release, but the debit stays in the ledger. Without a ledger, count the whole budget as spent, too.
         """
         check_free(self)
         given, plan, ledger = Spending.of(self), self._plan(), checked_ledger(self)
