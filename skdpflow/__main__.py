@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from skdpflow._files import load_flow
 from skdpflow._flow import DPSlicedWassersteinFlow
+from skdpflow._outputs import check_writable, place
 from skdpflow.domain import Domain
-from skdpflow.files import TableFile, kind_of, write_table
+from skdpflow.files import TableFile, check_table, write_table
 
+STDOUT = "-"
+ROWS_FILE = "synthetic rows: .csv or .parquet, or - for CSV to standard output"
 _BLOCK = 2**16
 
 
@@ -36,13 +40,13 @@ def _parser() -> argparse.ArgumentParser:
     synthesize.add_argument("--delta", type=float, default=1e-6)
     synthesize.add_argument("--neighbours", choices=("add-remove", "replace-one"), default="add-remove")
     synthesize.add_argument("--target", help="name of the column that is the target")
-    synthesize.add_argument("--release", help="also write the flow to this file, for sample and inspect")
-    synthesize.add_argument("-o", "--output", required=True, help="synthetic rows: .csv or .parquet")
+    synthesize.add_argument("--release", help="keep the flow in this file, for sample and inspect")
+    synthesize.add_argument("-o", "--output", required=True, help=ROWS_FILE)
     _rows(synthesize)
 
     sample = commands.add_parser("sample", help="write synthetic rows from a release; spends nothing")
     sample.add_argument("release", help="what synthesize, Release.save or flow.save wrote")
-    sample.add_argument("-o", "--output", help="synthetic rows: .csv or .parquet; CSV to standard output if left out")
+    sample.add_argument("-o", "--output", default=STDOUT, help=f"{ROWS_FILE} (the default)")
     _rows(sample)
 
     inspect = commands.add_parser("inspect", help="print what a release guarantees, and what that rests on")
@@ -79,23 +83,22 @@ def _blocks(flow: DPSlicedWassersteinFlow, n: int | None, seed: int | None) -> I
         yield block
 
 
-def _check_output(given: argparse.Namespace) -> None:
+def _check_outputs(given: argparse.Namespace, outputs: Sequence[str], inputs: Sequence[str]) -> None:
     """Refuse what could not be written, before anything is spent."""
     if given.n is not None and given.n < 1:
         raise ValueError("The number of synthetic rows, -n, must be at least 1.")
-    if given.output is not None:
-        kind_of(given.output)
-    inputs = [given.release] if given.command == "sample" else [given.table, given.domain]
-    outputs = [given.output] if given.command == "sample" else [given.output, given.release]
-    for path in map(Path, filter(None, outputs)):
-        if not path.parent.is_dir():
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
-        if path.exists() and any(Path(name).exists() and path.samefile(name) for name in inputs):
-            raise ValueError(f"{path.name!r} is an input, which must not be overwritten: choose another name.")
+    if given.output != STDOUT:
+        check_table(given.output)
+    taken = dict.fromkeys(map(place, inputs), "is an input, which must not be overwritten")
+    for name in outputs:
+        if place(name) in taken:
+            raise ValueError(f"{Path(name).name!r} {taken[place(name)]}: choose another name.")
+        taken[place(name)] = "cannot hold both the synthetic rows and the release"
+        check_writable(name)
 
 
-def _write(blocks: Iterator[Any], output: str | None) -> None:
-    if output is not None:
+def _write(blocks: Iterator[Any], output: str) -> None:
+    if output != STDOUT:
         write_table(blocks, output)
         return
     for i, block in enumerate(blocks):
@@ -103,35 +106,72 @@ def _write(blocks: Iterator[Any], output: str | None) -> None:
     sys.stdout.flush()
 
 
-def _run(given: argparse.Namespace) -> None:
-    if given.command == "inspect":
-        statement = DPSlicedWassersteinFlow.load(given.release).privacy_statement()
-        print(statement.to_json() if given.json else statement)
-        return
-    _check_output(given)
-    if given.command == "sample":
-        flow = DPSlicedWassersteinFlow.load(given.release)
-    else:
-        domain = Domain.from_json(given.domain)
-        columns = dict(domain)
-        target = None
-        if given.target is not None:
-            if given.target not in columns:
-                raise ValueError(f"The domain does not describe the target {given.target!r}.")
-            target = columns.pop(given.target)
-        flow = DPSlicedWassersteinFlow(
-            given.epsilon,
-            given.delta,
-            domain=Domain(columns, constraints=domain.constraints),
-            target=target,
-            neighbours=given.neighbours,
-        )
-        flow.fit(TableFile(given.table, given.target))
-        if given.release is not None:
-            flow.save(given.release)
-        epsilon, delta = flow.privacy_spent_
-        print(f"spent: epsilon={epsilon:g} delta={delta:g} neighbours={given.neighbours}", file=sys.stderr)
+def _sample(given: argparse.Namespace) -> None:
+    _check_outputs(given, [given.output] if given.output != STDOUT else [], [given.release])
+    flow = DPSlicedWassersteinFlow.load(given.release)
     _write(_blocks(flow, given.n, given.seed), given.output)
+
+
+def _synthesize(given: argparse.Namespace) -> None:
+    """Measure, keep the release, and then write rows: what was paid for is in a file before anything else can fail."""
+    to_file = given.output != STDOUT
+    kept = given.release or f"{given.output if to_file else 'synthesize'}.release"
+    if given.release is None and os.path.lexists(kept):
+        raise ValueError(
+            f"{kept!r} may hold the release of an earlier run that could not write its rows. Draw them from it with "
+            "'sample', move it away, or name another file with --release."
+        )
+    _check_outputs(given, [*([given.output] if to_file else []), kept], [given.table, given.domain])
+    domain = Domain.from_json(given.domain)
+    columns = dict(domain)
+    target = None
+    if given.target is not None:
+        if given.target not in columns:
+            raise ValueError(f"The domain does not describe the target {given.target!r}.")
+        target = columns.pop(given.target)
+    flow = DPSlicedWassersteinFlow(
+        given.epsilon,
+        given.delta,
+        domain=Domain(columns, constraints=domain.constraints),
+        target=target,
+        neighbours=given.neighbours,
+    )
+    flow.fit(TableFile(given.table, given.target))
+    kept = _keep(flow, kept)
+    epsilon, delta = flow.privacy_spent_
+    print(f"spent: epsilon={epsilon:g} delta={delta:g} neighbours={given.neighbours}", file=sys.stderr)
+    try:
+        _write(_blocks(flow, given.n, given.seed), given.output)
+    except BaseException as e:
+        e.add_note(f"The release that was paid for is in {kept!r}: draw rows from it with 'sample'.")
+        raise
+    if given.release is None:
+        os.unlink(kept)
+
+
+def _keep(flow: DPSlicedWassersteinFlow, wanted: str) -> str:
+    """Save a fitted flow, in the folder of temporary files if there is no room where it is wanted."""
+    try:
+        flow.save(wanted)
+        return wanted
+    except OSError:
+        handle, other = tempfile.mkstemp(suffix=".release")
+        os.close(handle)
+        flow.save(other)
+        print(f"skdpflow: {wanted!r} could not be written; the release is in {other!r}.", file=sys.stderr)
+        return other
+
+
+def _inspect(given: argparse.Namespace) -> None:
+    statement = load_flow(given.release)[0].privacy_statement()
+    print(statement.to_json() if given.json else statement)
+
+
+_COMMANDS = {"synthesize": _synthesize, "sample": _sample, "inspect": _inspect}
+
+
+def _run(given: argparse.Namespace) -> None:
+    _COMMANDS[given.command](given)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -150,19 +190,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         _run(given)
-    except BrokenPipeError:  # whoever reads the rows has enough; nothing is left to flush into the closed pipe
+    except BrokenPipeError as e:  # whoever reads the rows has enough; nothing is left to flush into the closed pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(*getattr(e, "__notes__", ()), sep="\n", end="", file=sys.stderr)
         return 1
     except OSError as e:
-        print(f"skdpflow: error: {e.strerror or type(e).__name__}: {e.filename}", file=sys.stderr)
-        return 1
+        where = "" if e.filename is None else f": {e.filename}"
+        return _failed(e, f"{e.strerror or type(e).__name__}{where}")
     except (ValueError, TypeError, ImportError) as e:
-        print(f"skdpflow: error: {e}", file=sys.stderr)
-        return 1
+        return _failed(e, str(e))
     except Exception as e:  # not foreseen: its message may come from a library that shows cells
-        print(f"skdpflow: error: {type(e).__name__}", file=sys.stderr)
-        return 1
+        return _failed(e, type(e).__name__)
     return 0
+
+
+def _failed(error: Exception, message: str) -> int:
+    print(f"skdpflow: error: {message}", *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

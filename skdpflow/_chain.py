@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -17,16 +17,53 @@ from weakref import WeakValueDictionary
 from skdpflow.exceptions import LedgerError
 
 _WAIT = 60.0  # seconds to wait for another process that is writing
+_TABLE = "CREATE TABLE chain (position INTEGER PRIMARY KEY, content TEXT NOT NULL, head TEXT NOT NULL)"
 _SELECT = "SELECT position, content, head FROM chain ORDER BY position"
+_SELECT_ONE = "SELECT position, content, head FROM chain WHERE position = ?"
 _HERE: WeakValueDictionary[str, Chain] = WeakValueDictionary()  # chains in the memory of this process
 
 Row = tuple[int, str, str]  # position, content as JSON, head of the chain
+
+#: Held while a connection is open, and while the process forks: SQLite would believe in the child that the parent's
+#: connection still holds its lock there, and every later transaction of the child would wait for it in vain.
+_CONNECTED = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_CONNECTED.acquire, after_in_parent=_CONNECTED.release, after_in_child=_CONNECTED.release
+    )
+
+#: What to do about an error of SQLite, by the beginning of its name.
+_REMEDIES = {
+    "SQLITE_BUSY": f"another process held it for more than {_WAIT:g} seconds: call again when that is done",
+    "SQLITE_READONLY": "it or its folder may only be read: allow this user to write both, since a journal stands "
+    "beside the file during a debit",
+    "SQLITE_CANTOPEN": "it, or the journal beside it, cannot be opened: the file must exist, and this user must be "
+    "allowed to read and write it and its folder",
+    "SQLITE_PERM": "this user must be allowed to read and write it and its folder",
+    "SQLITE_FULL": "the disk is full: make room and call again",
+    "SQLITE_IOERR": "the disk cannot be read or written: see that it works and has room, then call again",
+    "SQLITE_NOTADB": "it is no ledger, or is damaged: give the right path, or restore the file",
+    "SQLITE_CORRUPT": "it is damaged: restore the file",
+}
 
 
 def _next_row(rows: list[Row], content: dict[str, Any]) -> Row:
     text = json.dumps(content, sort_keys=True, allow_nan=False)
     before = rows[-1][2] if rows else ""
     return len(rows), text, hashlib.sha256(f"{before}\n{text}".encode()).hexdigest()
+
+
+def _unusable(path: Path, error: sqlite3.Error | OSError) -> LedgerError:
+    """Say what keeps a ledger from being used, and what to do."""
+    name = getattr(error, "sqlite_errorname", "")
+    remedies = [remedy for begin, remedy in _REMEDIES.items() if name.startswith(begin)]
+    if isinstance(error, OSError):
+        remedies = [
+            f"it could not be made in {str(path.parent)!r} ({error.strerror}): the folder must exist on a local disk "
+            "that knows hard links, and this user must be allowed to write there"
+        ]
+    reason = remedies[0] if remedies else f"{error}: restore the file"
+    return LedgerError(f"The ledger {path.name!r} could not be used: {reason}. Nothing may be measured without it.")
 
 
 def _flush_all(db: sqlite3.Connection) -> None:
@@ -63,7 +100,7 @@ class Chain:
         if self.path is None:
             _HERE[self.key] = self
         else:
-            if not self.path.exists():
+            if not os.path.exists(self.path):  # False, too, where it may not be seen: then it cannot be made either
                 self._create(self.path)
             self.read()
 
@@ -71,27 +108,28 @@ class Chain:
         """Make the file under another name and link it: it is never seen half made, and never overwrites."""
         new = path.with_name(f".{path.name}.{self.key}")
         try:
-            with closing(sqlite3.connect(new, isolation_level=None)) as db:
+            new.touch(exist_ok=False)
+            with _CONNECTED, closing(sqlite3.connect(new, isolation_level=None)) as db:
                 db.execute("PRAGMA journal_mode=DELETE")
                 _flush_all(db)
                 db.execute("BEGIN IMMEDIATE")
-                db.execute(
-                    "CREATE TABLE chain (position INTEGER PRIMARY KEY, content TEXT NOT NULL, head TEXT NOT NULL)"
-                )
+                db.execute(_TABLE)
                 db.execute("INSERT INTO chain VALUES (?, ?, ?)", self._rows[0])
                 db.execute("COMMIT")
-            try:
+            with suppress(FileExistsError):  # another process was faster: its first row is checked when it is read
                 os.link(new, path)
-            except FileExistsError:
-                pass  # another process was faster: its first row is checked when it is read
+        except (sqlite3.Error, OSError) as e:
+            raise _unusable(path, e) from e
         finally:
-            new.unlink(missing_ok=True)
+            with suppress(OSError):
+                new.unlink()
 
     @contextmanager
     def _transaction(self, path: Path, begin: str) -> Iterator[sqlite3.Connection]:
         """Open a connection of this call alone, so that none is shared by threads or survives a fork."""
         try:
-            with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=_WAIT)) as db:
+            url = f"{path.as_uri()}?mode=rw"
+            with _CONNECTED, closing(sqlite3.connect(url, uri=True, timeout=_WAIT)) as db:
                 db.isolation_level = None
                 _flush_all(db)
                 db.execute(begin)
@@ -103,10 +141,25 @@ class Chain:
                         db.execute("ROLLBACK")
                     raise
         except sqlite3.Error as e:
+            raise _unusable(path, e) from e
+
+    def _read(self, db: sqlite3.Connection, seen: tuple[int, str]) -> list[Row]:
+        """Return the checked rows of a file that holds nothing else: a trigger could take back what is written."""
+        if db.execute("SELECT type, name, sql FROM sqlite_master").fetchall() != [("table", "chain", _TABLE)]:
             raise LedgerError(
-                f"The ledger {path.name!r} could not be used ({e}). Nothing may be measured without it: restore "
-                "the file, or wait for the process that holds it."
-            ) from e
+                "The file is no ledger, or was altered: it must hold the table of entries and nothing else (no "
+                "triggers, views or indices). Restore the file; nothing may be measured without it."
+            )
+        return self._checked(db.execute(_SELECT).fetchall(), seen)
+
+    def _confirm(self, path: Path, row: Row) -> None:
+        """Read a row again after its transaction, as others will: only then does it count as written."""
+        with self._transaction(path, "BEGIN") as db:
+            if db.execute(_SELECT_ONE, (row[0],)).fetchall() != [row]:
+                raise LedgerError(
+                    "The ledger did not keep the entry that was written to it. The file was altered or exchanged: "
+                    "restore it; nothing may be measured without it."
+                )
 
     def _check_row(self, before: list[Row], row: Row) -> None:
         content = json.loads(row[1])
@@ -154,7 +207,7 @@ class Chain:
             return list(self._rows)
         seen = self._seen  # before the file is read, so that threads that append meanwhile do not matter
         with self._transaction(self.path, "BEGIN") as db:
-            rows = self._checked(db.execute(_SELECT).fetchall(), seen)
+            rows = self._read(db, seen)
         self._seen = len(rows), rows[-1][2]
         return rows
 
@@ -179,9 +232,10 @@ class Chain:
         if self.path is not None:
             seen = self._seen
             with self._transaction(self.path, "BEGIN IMMEDIATE") as db:
-                rows = self._checked(db.execute(_SELECT).fetchall(), seen)
+                rows = self._read(db, seen)
                 row = self._readable(rows, content_after(rows))
                 db.execute("INSERT INTO chain VALUES (?, ?, ?)", row)
+            self._confirm(self.path, row)
             self._seen = len(rows) + 1, row[2]
             return row[2]
         if self._pid != os.getpid():

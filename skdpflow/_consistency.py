@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import zip_longest
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skdpflow._implied import implied_sensitivity
 from skdpflow.accountants.base import tally
 from skdpflow.accountants.events import (
     ComposedEvent,
@@ -27,11 +28,15 @@ from skdpflow.exceptions import ReleaseError
 if TYPE_CHECKING:
     from skdpflow.release import Measurement, Release
 
+#: Least and largest value of each whole number that the flow is made with; a seed is a 64-bit number.
+TRANSPORT_LIMITS = {"seed": (0, 2**63 - 1), "n_steps": (1, 2**10), "n_particles": (2, 2**20)}
+#: Most numbers of all particles of a flow. Fits may have half of it, so that what was fitted can be loaded.
+MAX_PARTICLES = 2**27
 #: Relative rounding of sums and of conversions that are compared.
-_ROUNDING = 1.0 + 1e-9
+ROUNDING = 1.0 + 1e-9
 
 
-def covers(larger: Event, smaller: Event, *, rounding: float = _ROUNDING) -> bool:
+def covers(larger: Event, smaller: Event, *, rounding: float = ROUNDING) -> bool:
     """Whether an event is at least another one, by whatever accountant.
 
     Parameters
@@ -87,7 +92,7 @@ def of_one_trial(cap: Event) -> ComposedEvent:
     return ComposedEvent(tuple(part.event if isinstance(part, RepeatAndSelectEvent) else part for part in parts))
 
 
-def _noise_needed(m: Measurement) -> float | NDArray[np.float64]:
+def _noise_implied(m: Measurement) -> float | NDArray[np.float64]:
     """Return the noise scale of each coordinate that the event of a measurement stands for, per sensitivity."""
     parts = tally(m.event)
     if m.kind == "select_pairs":  # a choice for each value, by Gumbel noise of twice the sensitivity over epsilon
@@ -103,6 +108,50 @@ def _noise_needed(m: Measurement) -> float | NDArray[np.float64]:
     return np.where(i == j, 1.0, math.sqrt(0.5)) / parts.gaussian_mu
 
 
+def _check_measurement(m: Measurement, neighbours: str) -> None:
+    """Refuse a measurement whose sensitivity is not that of its kind, or whose noise is not that of its event."""
+    problem = None
+    try:
+        implied = implied_sensitivity(m, neighbours)
+    except Exception as e:  # parameters may be anything
+        problem = str(e) if isinstance(e, ValueError) else type(e).__name__
+    if problem is not None:
+        raise ReleaseError(f"The measurement {m.name!r} is not one of its kind ({problem}).")
+    if not _equal(m.sensitivity, implied):
+        raise ReleaseError(f"The measurement {m.name!r} has another sensitivity than its kind has.")
+    if not _equal(m.noise_scale, m.sensitivity * _noise_implied(m)):
+        raise ReleaseError(f"The measurement {m.name!r} has more or less noise than its event says.")
+
+
+def _equal(given: float | NDArray[np.float64], expected: float | NDArray[np.float64]) -> bool:
+    ratio = np.asarray(given) / expected
+    return bool(np.all((ratio <= ROUNDING) & (ratio >= 1.0 / ROUNDING)))
+
+
+def check_transport(transport: Mapping[str, Any]) -> None:
+    """Refuse parameters of a flow that no fit can have.
+
+    Parameters
+    ----------
+    transport : mapping
+        As it was read from a file: the seed, and the parameters of the flow if there is one.
+
+    Raises
+    ------
+    ReleaseError
+        If a number is missing or out of range.
+    """
+    if not isinstance(transport, Mapping) or "seed" not in transport:
+        raise ReleaseError("The file lacks the seed of what was made of its measurements.")
+    for name, (low, high) in TRANSPORT_LIMITS.items():
+        value = transport.get(name, low)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ReleaseError(f"The parameter {name!r} of the flow in the file is no whole number in [{low}, {high}].")
+    step = transport.get("step_size", 1.0)
+    if isinstance(step, bool) or not isinstance(step, int | float) or not 0.0 < step <= 1.0:
+        raise ReleaseError("The parameter 'step_size' of the flow in the file is no number in (0, 1].")
+
+
 def check_consistency(release: Release) -> None:
     """Refuse a Release whose noise, events, cap and (epsilon, delta) do not agree.
 
@@ -114,24 +163,28 @@ def check_consistency(release: Release) -> None:
     Raises
     ------
     ReleaseError
-        If a measurement has less noise than its event says, the events are not those of the measurements, they
-        exceed the cap, the cap costs more than (epsilon, delta), or `private` contradicts the cap.
+        If a measurement has another sensitivity than its kind, or other noise than its event says, the events are not
+        those of the measurements, they exceed the cap, the cap costs more than (epsilon, delta), or `private`
+        contradicts the cap. Also if a flow that is made of it would be too large.
     """
+    check_transport(release.transport)
     for m in release.measurements:
-        if np.any(m.noise_scale * _ROUNDING < m.sensitivity * _noise_needed(m)):
-            raise ReleaseError(f"The measurement {m.name!r} has less noise than its event says.")
+        _check_measurement(m, release.neighbours)
+    n_leaves = max((int(m.params.get("n_leaves", 1)) for m in release.measurements), default=1)
+    if release.transport.get("n_particles", 0) * n_leaves * len(release.columns) > MAX_PARTICLES:
+        raise ReleaseError(f"The flow of the file would start from more than {MAX_PARTICLES} numbers (a gibibyte).")
     measured = ComposedEvent(tuple(m.event for m in release.measurements))
     if Counter(flatten_event(measured)) != Counter(flatten_event(release.event)):
         raise ReleaseError("The event of the file is not that of its measurements.")
     spent, cap = tally(release.event), tally(of_one_trial(release.cap))
     whole = together([release])
-    if total_mu(spent) > cap.gaussian_mu * _ROUNDING or spent.threshold_delta > cap.threshold_delta * _ROUNDING:
+    if total_mu(spent) > cap.gaussian_mu * ROUNDING or spent.threshold_delta > cap.threshold_delta * ROUNDING:
         raise ReleaseError("The measurements of the file exceed its cap.")
     allowed = ComposedEvent(tuple(e for e in flatten_event(whole) if not isinstance(e, NonPrivateEvent)))
     # exact for Gaussian noise, so no valid accountant that calibrated the cap can have found less
     searched = bool(tally(allowed, repetitions=True).repetitions)
     judge = RenyiAccountant() if searched else GaussianDPAccountant()
-    if judge.epsilon(allowed, release.delta) > release.epsilon * _ROUNDING:
+    if judge.epsilon(allowed, release.delta) > release.epsilon * ROUNDING:
         raise ReleaseError("The cap of the file, with what it rests on, costs more than the stated epsilon and delta.")
     if tally(of_one_trial(whole)).non_private == release.private or spent.non_private:
         raise ReleaseError("The file contradicts itself on whether its noise is private.")

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from skdpflow import accountants, mechanisms, projections
+from skdpflow._archive import check_sizes, read_json, read_member
+from skdpflow._outputs import replacing
 from skdpflow.columns import column_from_dict
 from skdpflow.domain import Categories, Domain, Interval
 from skdpflow.exceptions import ReleaseError
@@ -19,7 +21,7 @@ from skdpflow.release import Release
 
 FLOW_VERSION = 1
 _RELEASE, _PARAMETERS = "release.npz", "parameters.json"
-_MAX_PARAMETERS, _MAX_RELEASE = 2**26, 2**31
+_MAX_RELEASE = 2**31
 #: Seeds stay out: that of the noise removes the noise, and neither changes a fitted flow.
 _SEEDS = ("random_state", "noise_random_state")
 
@@ -76,8 +78,12 @@ def save_flow(release: Release, parameters: Mapping[str, Any], file: Any) -> Non
     parameters : mapping
         Constructor parameters. Seeds, and objects of classes that are not the package's own, are left out.
     file : path or binary file object
-        Where to write.
+        Where to write; an older file is replaced once the new one is complete.
     """
+    if isinstance(file, str | os.PathLike):
+        with replacing(file) as opened:
+            save_flow(release, parameters, opened)
+        return
     plain = {}
     for name, value in parameters.items():
         if name in _SEEDS:
@@ -125,9 +131,11 @@ def load_flow(file: str | os.PathLike[str] | io.IOBase) -> tuple[Release, dict[s
             if _PARAMETERS not in z.namelist():
                 file.seek(0)
                 return Release.load(file), {}
-            if z.getinfo(_PARAMETERS).file_size > _MAX_PARAMETERS or z.getinfo(_RELEASE).file_size > _MAX_RELEASE:
-                raise ReleaseError("The file is larger than that of a flow may be.")
-            header, data = json.loads(z.read(_PARAMETERS)), z.read(_RELEASE)
+            if len(z.namelist()) > 2:
+                raise ReleaseError("The file holds more than the parameters and the Release of a flow.")
+            check_sizes(z.infolist(), _MAX_RELEASE)
+            header, data = (read_member(z, z.getinfo(name)) for name in (_PARAMETERS, _RELEASE))
+            header = read_json(header)
         if header["format"] != "skdpflow-flow" or header["format_version"] != FLOW_VERSION:
             raise ReleaseError(f"This is not the file of a flow of version {FLOW_VERSION}.")
         if not set(_SEEDS).isdisjoint(header["parameters"]):

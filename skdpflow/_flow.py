@@ -28,6 +28,7 @@ from skdpflow._pooling import pooled
 from skdpflow._rows import continued_release, density_of_rows, distance_of_rows, first_release, rehearsed
 from skdpflow._validation import check_real, invalid
 from skdpflow.domain import Categories, Column
+from skdpflow.exceptions import ReleaseError
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.mechanisms import Mechanism, resolve_mechanism
 from skdpflow.planned import FitPlan
@@ -194,10 +195,10 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
 
         Notes
         -----
-        Parameters and rows are checked first. Then the ledger is debited the whole budget, and noise is drawn. An error
-        after that (want of memory, an interrupt, a measurement that would exceed the floating-point
-        slack, a mechanism that fails) leaves no new Release, but the debit stays in the ledger. Without a ledger, count
-        the whole budget as spent, too.
+        Parameters, rows and what the plan could need of memory and of the floating-point slack are checked first. Then
+        the ledger is debited the whole budget, and noise is drawn. An error after that (an interrupt, a mechanism
+        that fails) leaves no new Release, but the debit stays in the ledger. Without a ledger, count the whole budget
+        as spent, too.
         """
         check_free(self)
         given = Parameters.of(self)
@@ -406,9 +407,9 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         OSError
             If there is no such file.
         ReleaseError
-            If the file is damaged, or of another format or version.
+            If the file is damaged, of another format or version, asks for too much memory, or holds no flow.
         ValueError, TypeError
-            If a parameter is not valid, in the file or here.
+            If a parameter is not valid here.
 
         Examples
         --------
@@ -422,9 +423,19 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         """
         release, saved = load_flow(file)
         known = {name: value for name, value in saved.items() if name in cls().get_params(deep=False)}
-        parameters = {**known, **parameters}
-        flow = cls.from_release(release, mechanism=parameters.get("mechanism")).set_params(**parameters)
-        check_all(flow)  # a file may hold anything
+        problem = None
+        try:  # a file may hold anything
+            known |= {name: parameters[name] for name in ("mechanism",) if name in parameters}
+            flow = cls.from_release(release, mechanism=known.get("mechanism")).set_params(**known)
+            check_all(flow)
+        except Exception as e:
+            if "mechanism" in parameters:
+                raise
+            problem = str(e) if isinstance(e, ValueError | TypeError) else type(e).__name__
+        if problem is not None:
+            raise ReleaseError(f"The file holds no flow that can be learnt again: {problem}")
+        flow.set_params(**parameters)
+        check_all(flow)
         return flow
 
     def refit(self) -> Self:

@@ -9,6 +9,7 @@ from typing import Any, Self, cast
 import numpy as np
 from sklearn.base import clone
 
+from skdpflow._consistency import TRANSPORT_LIMITS
 from skdpflow._prepaid import Prepaid
 from skdpflow._resolve import resolve_domain
 from skdpflow._validation import check_choice, check_generator, check_int, check_real, invalid
@@ -47,9 +48,9 @@ def check_transport(estimator: Any) -> dict[str, Any]:
     """Return the checked parameters of the flow."""
     name = type(estimator).__name__
     return {
-        "n_steps": check_int(name, "n_steps", estimator.n_steps, 1),
+        "n_steps": check_int(name, "n_steps", estimator.n_steps, *TRANSPORT_LIMITS["n_steps"]),
         "step_size": check_real(name, "step_size", estimator.step_size, 0.0, 1.0, "right"),
-        "n_particles": check_int(name, "n_particles", estimator.n_particles, 2),
+        "n_particles": check_int(name, "n_particles", estimator.n_particles, *TRANSPORT_LIMITS["n_particles"]),
     }
 
 

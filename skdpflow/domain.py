@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from skdpflow._constraints import rules_of
+from skdpflow._encodings import decoded
+from skdpflow._outputs import replacing
 from skdpflow._public_columns import columns_of_dtypes, columns_of_sample
 from skdpflow._validation import invalid
 from skdpflow.columns import FINE_LEVELS, Categories, Column, Interval, column_from_dict, take
@@ -176,7 +178,8 @@ class Domain(Mapping[str, Column]):
         """
         text = json.dumps(self.to_dict(), indent=2, allow_nan=False, ensure_ascii=False)
         if file is not None:
-            Path(file).write_text(text + "\n", encoding="utf-8")
+            with replacing(file) as opened:
+                opened.write((text + "\n").encode())
         return text
 
     @classmethod
@@ -186,7 +189,8 @@ class Domain(Mapping[str, Column]):
         Parameters
         ----------
         text : str or path
-            What :meth:`to_json` gave; anything that does not start with "{" is the path of a file with it.
+            What :meth:`to_json` gave; anything that does not start with "{" is the path of a file with it, in UTF-8,
+            or in UTF-16 or UTF-32 with a byte order mark.
 
         Returns
         -------
@@ -207,12 +211,12 @@ class Domain(Mapping[str, Column]):
         >>> Domain.from_json(domain.to_json()) == domain
         True
         """
-        if not (isinstance(text, str) and text.lstrip().startswith("{")):
-            text = Path(text).read_text(encoding="utf-8")
+        if not (isinstance(text, str) and text.lstrip("\ufeff \t\r\n").startswith("{")):
+            text = decoded(Path(text).read_bytes(), "The description of a domain")
         data = None
         try:
-            data = json.loads(text)
-        except json.JSONDecodeError:
+            data = json.loads(text.removeprefix("\ufeff"))
+        except (json.JSONDecodeError, RecursionError):
             pass
         if data is None:
             raise ValueError("The description of a domain must be JSON, as Domain.to_json writes it.")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-__all__ = ["TableFile", "kind_of", "write_table"]
+from skdpflow._outputs import check_writable, replacing
+
+__all__ = ["TableFile", "check_table", "kind_of", "write_table"]
 
 _KINDS = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet"}
 
@@ -71,8 +74,33 @@ class TableFile:
     target: str | None = None
 
 
+def check_table(path: str | os.PathLike[str]) -> None:
+    """Raise an error if a table could not be written to a file of that name, and change nothing.
+
+    Parameters
+    ----------
+    path : path
+        Where a table is going to be written.
+
+    Raises
+    ------
+    ValueError, ImportError
+        If the name has no known end, or a package for that format is missing.
+    OSError
+        If nothing can be written there.
+
+    Examples
+    --------
+    >>> from skdpflow.files import check_table
+    >>> check_table("table.csv")
+    """
+    if kind_of(path) == "parquet" and find_spec("pyarrow") is None:
+        raise ImportError("Files in the format Parquet need the package pyarrow. Install it, or write a .csv file.")
+    check_writable(path)
+
+
 def write_table(blocks: Iterable[Any], path: str | os.PathLike[str]) -> None:
-    """Write pandas frames of one table below each other.
+    """Write pandas frames of one table below each other; the file appears when it is complete.
 
     Parameters
     ----------
@@ -81,10 +109,16 @@ def write_table(blocks: Iterable[Any], path: str | os.PathLike[str]) -> None:
     path : path
         Where to write, as CSV or Parquet by its name.
     """
-    if kind_of(path) == "csv":
-        for i, block in enumerate(blocks):
-            block.to_csv(path, mode="a" if i else "w", header=not i, index=False)
-        return
+    kind = kind_of(path)
+    with replacing(path) as file:
+        if kind == "csv":
+            for i, block in enumerate(blocks):
+                block.to_csv(file, header=not i, index=False)
+        else:
+            _write_parquet(blocks, file)
+
+
+def _write_parquet(blocks: Iterable[Any], file: BinaryIO) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -93,7 +127,7 @@ def write_table(blocks: Iterable[Any], path: str | os.PathLike[str]) -> None:
         for block in blocks:
             if writer is None:
                 schema = pa.Schema.from_pandas(block, preserve_index=False)
-                writer = parquet.ParquetWriter(path, schema)
+                writer = parquet.ParquetWriter(file, schema)
             writer.write_table(pa.Table.from_pandas(block, schema=schema, preserve_index=False))
     finally:
         if writer is not None:

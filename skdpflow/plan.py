@@ -7,6 +7,7 @@ nothing beyond what it asks for.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,73 @@ class Request:
     params: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Demand:
+    """The most that a request may turn out to ask for, whatever earlier rounds release.
+
+    Parameters
+    ----------
+    share : float
+        Least share of mu**2.
+    sensitivity : float
+        L2 sensitivity, of the coordinates with the most noise.
+    touched : int
+        Coordinates to which one row contributes.
+    n_integers : int
+        How many integers are measured: a matter of memory.
+    n_choices : int, default=0
+        Choices of a selection, which draws other noise.
+    """
+
+    share: float
+    sensitivity: float
+    touched: int
+    n_integers: int
+    n_choices: int = 0
+
+    def scale(self, mu: float) -> float:
+        """Return the noise scale within a budget.
+
+        Parameters
+        ----------
+        mu : float
+            Budget that shares are of.
+
+        Returns
+        -------
+        scale : float
+            In lattice units.
+        """
+        return self.sensitivity / (mu * math.sqrt(self.share))
+
+    def slack(self, mu: float, neighbours: str) -> float:
+        """Return the epsilon of the floating-point slack that the noise uses, see `draw_slack`.
+
+        Parameters
+        ----------
+        mu : float
+            Budget that shares are of.
+        neighbours : {"add-remove", "replace-one"}
+            The neighbouring relation.
+
+        Returns
+        -------
+        slack : float
+            That of a selection is not in it.
+        """
+        return 0.0 if self.n_choices else draw_slack(differing(self.touched, neighbours), self.scale(mu))
+
+
+def differing(touched: int, neighbours: str) -> int:
+    """Return in how many coordinates neighbours may differ: a replaced row leaves some and enters others."""
+    return touched * (1 if neighbours == "add-remove" else 2)
+
+
+def draw_slack(differing: int, scale: float) -> float:
+    """Return the epsilon that rounding a draw may cost; the proof is beside `skdpflow.curator.measure.Curator`."""
+    return (differing + 8) * max(scale, 1.0) * 2.0**-47
+
+
 #: A round-by-round dialogue between a mechanism and the curator.
 Rounds = Generator[list[Request], list[Measurement], None]
 
@@ -61,6 +129,8 @@ class Public:
         Public seed of the directions.
     projections : ProjectionSampler
         Chooses directions.
+    slack : float, default=inf
+        Epsilon of the floating-point slack that noise may use: see `Demand`.
     """
 
     domain: Domain
@@ -69,6 +139,7 @@ class Public:
     neighbours: str
     seed: int
     projections: Any
+    slack: float = math.inf
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -358,6 +358,7 @@ class Noting:
         requests : list of Request
             Those of the mechanism.
         """
+        self.rounds = []
         rounds = self._mechanism.plan(public)
         requests = next(rounds, None)
         while requests is not None:
@@ -367,6 +368,11 @@ class Noting:
                 requests = rounds.send(answers)
             except StopIteration:
                 requests = None
+
+    @property
+    def demands(self) -> Any:
+        """The most that the mechanism may ask for, if it says."""
+        return getattr(self._mechanism, "demands", None)
 
     def learn(self, release: Release) -> Model:
         """Learn a model.

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from skdpflow._archive import plain, read_arrays, write_arrays
+from skdpflow._archive import plain, read_arrays, read_json, write_arrays
 from skdpflow._consistency import check_consistency
+from skdpflow._outputs import replacing
 from skdpflow.accountants.events import Event, event_from_dict, event_to_dict
 from skdpflow.domain import Categories, Column, Domain, Interval, column_from_dict
 from skdpflow.exceptions import ReleaseError
@@ -291,11 +292,12 @@ class Release:
         Parameters
         ----------
         file : path or binary file object
-            Where to write; a path is taken as it is, without a suffix of its own.
+            Where to write; a path is taken as it is, without a suffix of its own. An older file of that name is
+            replaced once the new one is complete.
         """
         if isinstance(file, str | os.PathLike):
-            with open(file, "wb") as opened:
-                self.save(opened)
+            with replacing(file) as opened:
+                self.save(opened)  # type: ignore[arg-type]
             return
         arrays: dict[str, NDArray[Any]] = {}
         measurements = []
@@ -349,7 +351,7 @@ class Release:
         file : path or binary file object
             What to read.
         max_bytes : int, default=2**31
-            Refuse files that unpack to more than this.
+            Refuse files that unpack to more than this, or to more than 64 MiB and 200 times their own size.
 
         Returns
         -------
@@ -383,7 +385,7 @@ class Release:
 
     @classmethod
     def _from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Release:
-        header = json.loads(bytes(arrays["header"]))
+        header = read_json(bytes(arrays["header"]))
         if header.get("format") != "skdpflow-release" or header.get("format_version") != FORMAT_VERSION:
             raise ReleaseError(
                 f"This is not a Release file of version {FORMAT_VERSION}; it may have been written by another version."
@@ -430,6 +432,8 @@ class Release:
             before=tuple(event_from_dict(cap) for cap in header["before"]),
             handed=header["handed"],
         )
+        if not len(release.schema.dtypes) == len(release.domain) == len(release.schema.names or release.domain):
+            raise ReleaseError("The schema of the file has another number of columns than its domain.")
         check_consistency(release)
         return release
 

@@ -38,6 +38,7 @@ import numpy as np
 from skdpflow._pooling import REPEAT, groups, n_fits
 from skdpflow.accountants import ComposedEvent, Event, flatten_event
 from skdpflow.curator.encode import RowSource
+from skdpflow.curator.fits import check_demands, of_requests
 from skdpflow.curator.measure import Budget, Curator, converse
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.exceptions import LedgerError
@@ -86,6 +87,15 @@ def measure_more(
     """
     curator = Curator(source, budget, noise, before=release.cap, n_jobs=n_jobs)
     cap, head = _both(release.cap, curator.whole_event), None
+    seed = int(np.random.default_rng([int(release.transport["seed"]), n_fits(release)]).integers(2**31))
+    domain, target = release.domain, release.target
+    public = Public(domain, target, curator.mu, budget.neighbours, seed, projections)
+    later = getattr(mechanism, "continue_demands", None)
+    demands = [
+        *of_requests(next(mechanism.continue_plan(public, release), []), budget.neighbours, source),
+        *(later(public, release) if callable(later) else []),
+    ]
+    check_demands(curator, demands, budget.neighbours)
     if budget.ledger is not None:
         if release.ledger is not None:
             budget.ledger.verify([release])
@@ -97,9 +107,6 @@ def measure_more(
         event = cap if release.ledger is None else curator.whole_event  # all, if it does not know of the earlier fits
         what = f"continue_fit ({budget.epsilon:g}, {budget.delta:g})"
         head = budget.ledger.debit(event, what, neighbours=budget.neighbours, after=release.ledger)
-    seed = int(np.random.default_rng([int(release.transport["seed"]), n_fits(release)]).integers(2**31))
-    domain, target = release.domain, release.target
-    public = Public(domain, target, curator.mu, budget.neighbours, seed, projections)
     answers = converse(curator, mechanism.continue_plan(public, release), 1.0, domain, target)
     return replace(
         release,

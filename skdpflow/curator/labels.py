@@ -20,7 +20,7 @@ MAX_LABELS = 1000
 
 
 def find_labels(
-    source: RowSource, curator: Curator, neighbours: str, share: float, delta: float
+    source: RowSource, curator: Curator, neighbours: str, share: float, delta: float, most: int = MAX_LABELS
 ) -> tuple[list[Any], Measurement]:
     r"""Find the class labels that occur often enough.
 
@@ -36,6 +36,8 @@ def find_labels(
         Share of the budget's mu**2.
     delta : float
         Probability of publishing a label that one row alone has.
+    most : int, default=MAX_LABELS
+        Largest number of labels; of more that pass, the most frequent ones are taken.
 
     Returns
     -------
@@ -68,7 +70,7 @@ def find_labels(
     noisy = np.array([counts[label] for label in present], dtype=np.int64)
     noisy = noisy + curator.draw(scale, noisy.shape, differing=2)
     passed = np.flatnonzero(noisy >= threshold)
-    if passed.size > MAX_LABELS:
+    if passed.size > most:
         passed = np.sort(passed[np.argsort(-noisy[passed], kind="stable")[:MAX_LABELS]])
     found = [present[i] for i in passed]
     params = {"labels": found, "threshold": threshold}

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from skdpflow._consistency import ROUNDING
 from skdpflow.accountants import (
     ComposedEvent,
     Event,
     FitLedger,
+    GaussianDPAccountant,
     GaussianEvent,
     NonPrivateEvent,
     SlackEvent,
@@ -21,14 +23,13 @@ from skdpflow.accountants import (
 )
 from skdpflow.accountants.base import tally
 from skdpflow.curator.encode import RowSource
+from skdpflow.curator.fits import KINDS, check_plan, made_up_domain, of_bounds, of_labels
 from skdpflow.curator.labels import find_labels
 from skdpflow.curator.noise import MAX_SCALE, NoiseSource
-from skdpflow.curator.pairs import Pairs, PairScores
-from skdpflow.curator.partitions import Partitions
+from skdpflow.curator.pairs import PairScores
 from skdpflow.curator.records import Records, check_size, release_records
 from skdpflow.curator.selection import rounding_epsilon, select_top, selection_epsilon, selection_event
 from skdpflow.curator.sketch import sketch_rows
-from skdpflow.curator.statistics import STATISTICS
 from skdpflow.domain import Categories, Column, Domain
 from skdpflow.exceptions import BudgetExceededError
 from skdpflow.ledger import PrivacyLedger
@@ -43,11 +44,13 @@ from skdpflow.plan import (
     Request,
     Rounds,
     bounds_from_histogram,
+    differing,
+    draw_slack,
 )
 from skdpflow.release import Measurement, Release
 
-#: What can be asked for beside ``"select_pairs"``: sums over rows, and one line per row.
-KINDS: dict[str, Any] = {**STATISTICS, "records": Records, "pairs": Pairs, "partitions": Partitions}
+#: Part of the floating-point slack that a mechanism may plan with; the rest is for selections and what is found before.
+PLAN_SLACK = 0.875
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,16 @@ class Budget:
             spending.accountant,
             spending.accountant_name,
             ledger,
+        )
+
+
+def check_calibration(multiplier: float, event: Event, epsilon: float, delta: float, budget: Budget) -> None:
+    """Refuse an accountant that accepts too little noise: this one is exact for all that a fit may do."""
+    if math.isfinite(multiplier) and not GaussianDPAccountant().epsilon(event, delta) <= epsilon * ROUNDING:
+        raise ValueError(
+            f"The accountant {budget.accountant_name!r} accepts too little noise for (epsilon, delta) = "
+            f"({budget.epsilon:g}, {budget.delta:g}): by exact Gaussian differential privacy, it costs more. Correct "
+            "the accountant, or use one of this package. Nothing was spent."
         )
 
 
@@ -150,11 +163,12 @@ class Curator:
         def all_fits(multiplier: float) -> Event:
             return total(multiplier, spent.threshold_delta + threshold_delta)
 
-        self._slack = SlackEvent(budget.epsilon * EPSILON_SLACK, budget.delta * DELTA_SLACK)
-        slack = self._slack.epsilon + spent.slack_epsilon
+        self.slack = SlackEvent(budget.epsilon * EPSILON_SLACK, budget.delta * DELTA_SLACK)
+        slack = self.slack.epsilon + spent.slack_epsilon
         epsilon = budget.epsilon - slack
-        delta = (budget.delta - self._slack.delta - spent.slack_delta) * math.exp(-slack)
+        delta = (budget.delta - self.slack.delta - spent.slack_delta) * math.exp(-slack)
         enough = calibrate(all_fits, epsilon, delta, budget.accountant) if epsilon > 0.0 < delta else math.inf
+        check_calibration(enough, all_fits(enough), epsilon, delta, budget)
         cap = enough**-2 - spent.gaussian_mu**2
         if not cap > 0.0:
             raise ValueError(
@@ -165,14 +179,14 @@ class Curator:
         self.mu = math.sqrt(cap)
         self.ledger = FitLedger(self.mu**2, threshold_delta)
         self._total = total(1.0 / self.mu, threshold_delta)
-        self._scale_left = self._slack.epsilon * 2.0**47
-        self._draws_left = self._slack.delta * 2.0**60
+        self._slack_left = self.slack.epsilon
+        self._draws_left = self.slack.delta * 2.0**60
 
     @property
     def whole_event(self) -> Event:
         """What this fit may do at most: its cap, and its floating-point slack."""
         seeded = () if self._noise.private else (NonPrivateEvent(),)
-        return ComposedEvent((self._total, self._slack, *seeded))
+        return ComposedEvent((self._total, self.slack, *seeded))
 
     def event(self, share: float) -> GaussianEvent:
         """Gaussian event that costs a share of the cap."""
@@ -191,9 +205,9 @@ class Curator:
             Number of coordinates that may differ between neighbours; public.
         """
         largest = float(np.max(scale))
-        self._scale_left -= (differing + 8) * max(largest, 1.0)
+        self._slack_left -= draw_slack(differing, largest)
         self._draws_left -= differing
-        if self._scale_left < 0 or self._draws_left < 0 or largest > MAX_SCALE:
+        if self._slack_left < 0 or self._draws_left < 0 or largest > MAX_SCALE:
             raise ValueError(
                 f"A measurement in which a row changes {differing} integers with noise scale {largest:g} exceeds "
                 "the floating-point slack of the guarantee. Use fewer columns or a larger epsilon or delta."
@@ -224,8 +238,8 @@ class Curator:
         k, sensitivity = statistic.k, statistic.sensitivity(self._budget.neighbours)
         epsilon = selection_epsilon(self.mu * float(np.sqrt(request.share / k)))
         event = selection_event(epsilon, k)
-        self._scale_left -= rounding_epsilon(k, epsilon, sensitivity) * 2.0**47
-        if self._scale_left < 0:
+        self._slack_left -= rounding_epsilon(k, epsilon, sensitivity)
+        if self._slack_left < 0:
             raise ValueError(
                 f"Selecting {k} pairs exceeds the floating-point slack of the guarantee. Select fewer pairs or use a "
                 "larger epsilon."
@@ -287,9 +301,8 @@ class Curator:
                 params = {**request.params, "sizes": sizes}
                 out.append(Measurement(request.name, request.kind, params, values, scale, sensitivity, event))
                 continue
-            # a replaced row leaves some coordinates and enters others
-            differing = statistic.touched * (1 if self._budget.neighbours == "add-remove" else 2)
-            values = next(sketches).release(self.draw(scale, statistic.shape, differing=differing))
+            changed = differing(statistic.touched, self._budget.neighbours)
+            values = next(sketches).release(self.draw(scale, statistic.shape, differing=changed))
             out.append(Measurement(request.name, request.kind, request.params, values, scale, sensitivity, event))
         return out
 
@@ -379,6 +392,15 @@ def measure(
     find_classes = isinstance(target, Categories) and not target.declared
     threshold_delta = LABELS_DELTA_SHARE * budget.delta if find_classes else 0.0
     curator = Curator(source, budget, noise, threshold_delta=threshold_delta, n_jobs=n_jobs)
+    left = 1.0 - (BOUNDS_SHARE if domain is None else 0.0) - (LABELS_SHARE if find_classes else 0.0)
+    mu, slack = curator.mu * float(np.sqrt(left)), PLAN_SLACK * curator.slack.epsilon
+    columns = made_up_domain(source.n_features) if domain is None else domain
+    public = Public(columns, target, mu, budget.neighbours, seed, projections, slack)
+    others = [
+        *([of_bounds(source.n_features, budget.neighbours)] if domain is None else []),
+        *([of_labels(budget.neighbours)] if find_classes else []),
+    ]
+    n_labels = check_plan(curator, source, mechanism, public, left, others, int(transport.get("n_particles", 0)))
     head = None
     if budget.ledger is not None:
         what = f"fit ({budget.epsilon:g}, {budget.delta:g})"
@@ -391,7 +413,6 @@ def measure(
             advice = f"epsilon={fits:.4g} would fit" if fits else "no epsilon would fit; a smaller one may leave room"
             raise BudgetExceededError(f"{error} With delta={budget.delta:g}, {advice}.") from None
     measured: list[Measurement] = []
-    left = 1.0
 
     if domain is None:
         grid = {"grid": BOUNDS_GRID, "n_columns": source.n_features}
@@ -399,14 +420,12 @@ def measure(
         names = [str(source.name(j)) for j in range(source.n_features)]
         domain = Domain(dict(zip(names, bounds_from_histogram(found[0]), strict=True)))
         measured += found
-        left -= BOUNDS_SHARE
     if find_classes:
-        labels, measurement = find_labels(source, curator, budget.neighbours, LABELS_SHARE, threshold_delta)
+        labels, measurement = find_labels(source, curator, budget.neighbours, LABELS_SHARE, threshold_delta, n_labels)
         target = Categories(labels) if labels else None
         measured.append(measurement)
-        left -= LABELS_SHARE
 
-    public = Public(domain, target, curator.mu * float(np.sqrt(left)), budget.neighbours, seed, projections)
+    public = replace(public, domain=domain, target=target)
     measured += converse(curator, mechanism.plan(public), left, domain, target, found_labels=find_classes)
 
     return Release(

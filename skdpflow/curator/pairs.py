@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skdpflow._sensitivity import of_ones, of_score
 from skdpflow.curator import _params as check
 from skdpflow.curator.statistics import Block
 from skdpflow.transport.latent import RankTransform
@@ -144,8 +145,7 @@ class Pairs:
 
     def sensitivity(self, neighbours: str) -> float:
         """Return the L2 sensitivity under a neighbouring relation."""
-        factor = 1.0 if neighbours == "add-remove" else 2.0
-        return float(np.sqrt(factor * len(self._pairs)))
+        return of_ones(len(self._pairs), neighbours)
 
 
 class PairScores:
@@ -215,7 +215,7 @@ class PairScores:
 
     def sensitivity(self, neighbours: str) -> float:
         """Return the largest change of a score under a neighbouring relation."""
-        return 1.0 if neighbours == "add-remove" else 2.0
+        return of_score(neighbours)
 
 
 def _rounded(params: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skdpflow._sensitivity import of_ones
 from skdpflow.curator import _params as check
 from skdpflow.curator.pairs import MAX_CELLS, Binning
 from skdpflow.curator.statistics import Block
@@ -86,5 +87,4 @@ class Partitions:
 
     def sensitivity(self, neighbours: str) -> float:
         """Return the L2 sensitivity under a neighbouring relation."""
-        factor = 1.0 if neighbours == "add-remove" else 2.0
-        return float(np.sqrt(factor * self.touched))
+        return of_ones(self.touched, neighbours)

@@ -109,7 +109,7 @@ def check_size(source: RowSource, records: Sequence[Records]) -> None:
         raise ValueError(
             f"Records of {k} directions in all are {k} integers per row, more than {MAX_INTEGERS} for these rows. "
             "Use fewer directions (n_projections, and n_steps of the fresh variant), fewer rows, or the marginals "
-            "mechanism."
+            "mechanism. Nothing was spent."
         )
 
 

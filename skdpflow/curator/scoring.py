@@ -15,6 +15,7 @@ from skdpflow.curator.gate import as_table, as_target
 from skdpflow.curator.measure import Curator
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Categories, Interval
+from skdpflow.plan import Demand
 from skdpflow.schema import schema_of
 
 #: Terms in [0, 1] are rounded to multiples of one over this.
@@ -154,6 +155,26 @@ class RowScorer:
             used = ALL_ROWS_SHARE * n + (1.0 - ALL_ROWS_SHARE) * used
         self._n_used = max(used, 1.0)
 
+    def demands(self, count_share: float, score_share: float) -> list[Demand]:
+        """Return what `count` and `score` draw, in shares of one curator's budget or of two.
+
+        Parameters
+        ----------
+        count_share, score_share : float
+            Their shares; 0 for what is not drawn.
+
+        Returns
+        -------
+        demands : list of Demand
+            For `skdpflow.curator.fits.check_demands`.
+        """
+        counts = (count_share * part for part in (ALL_ROWS_SHARE, 1.0 - ALL_ROWS_SHARE)) if self._add_remove else ()
+        return [*(Demand(share, 1.0, 1, 1) for share in counts), Demand(score_share, self._sensitivity, 1, 1)]
+
+    @property
+    def _sensitivity(self) -> float:
+        return LEVELS * (1.0 if self._add_remove else 2.0)
+
     def _counted(self, n: int, curator: Curator, share: float) -> int:
         """Return a number of rows, with noise where neighbours have different ones."""
         if not self._add_remove:
@@ -181,7 +202,7 @@ class RowScorer:
         """
         event = curator.event(share)
         curator.ledger.debit(event, "score")
-        scale = LEVELS * (1.0 if self._add_remove else 2.0) * event.noise_multiplier
+        scale = self._sensitivity * event.noise_multiplier
         total = self._total(replica) + int(curator.draw(scale, (1,), differing=1)[0])
         return float(np.clip(0.5 + 0.5 * total / (LEVELS * self._n_used), 0.0, 1.0)) + self._offset
 

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from skdpflow._sensitivity import of_ball, of_ones, of_squares
 from skdpflow.curator import _params as check
 from skdpflow.transport.latent import LATENT_LIMIT, LATENT_STEPS, RankTransform
 
@@ -129,7 +130,7 @@ class Counts:
 
     def sensitivity(self, neighbours: str) -> float:
         """Return the L2 sensitivity under a neighbouring relation."""
-        return 1.0 if neighbours == "add-remove" else float(np.sqrt(2.0))
+        return of_ones(1, neighbours)
 
 
 class Histograms:
@@ -170,8 +171,7 @@ class Histograms:
 
     def sensitivity(self, neighbours: str) -> float:
         """Return the L2 sensitivity under a neighbouring relation."""
-        factor = 1.0 if neighbours == "add-remove" else 2.0
-        return float(np.sqrt(factor * len(self._columns)))
+        return of_ones(len(self._columns), neighbours)
 
 
 def clip_to_ball(z: NDArray[np.int64], radius: float, steps: int) -> NDArray[np.int64]:
@@ -241,7 +241,7 @@ class ColumnMoments:
 
     def sensitivity(self, neighbours: str) -> float:
         """Return the L2 sensitivity under a neighbouring relation."""
-        return float(self._steps if neighbours == "add-remove" else 2 * self._steps)
+        return of_ball(self._steps, neighbours)
 
 
 class Mean:
@@ -272,7 +272,7 @@ class Mean:
 
     def sensitivity(self, neighbours: str) -> float:
         """Return the L2 sensitivity under a neighbouring relation."""
-        return float(self._steps if neighbours == "add-remove" else 2 * self._steps)
+        return of_ball(self._steps, neighbours)
 
 
 class SecondMoment:
@@ -313,7 +313,7 @@ class SecondMoment:
 
     def sensitivity(self, neighbours: str) -> float:
         """Return the L2 sensitivity under a neighbouring relation."""
-        return float(self._steps**2 * (1.0 if neighbours == "add-remove" else np.sqrt(2.0)))
+        return of_squares(self._steps, neighbours)
 
 
 class Norms:
@@ -341,7 +341,7 @@ class Norms:
 
     def sensitivity(self, neighbours: str) -> float:
         """Return the L2 sensitivity under a neighbouring relation."""
-        return 1.0 if neighbours == "add-remove" else float(np.sqrt(2.0))
+        return of_ones(1, neighbours)
 
 
 class SlicedHistograms:
@@ -380,8 +380,7 @@ class SlicedHistograms:
 
     def sensitivity(self, neighbours: str) -> float:
         """Return the L2 sensitivity under a neighbouring relation."""
-        factor = 1.0 if neighbours == "add-remove" else 2.0
-        return float(np.sqrt(factor * self.shape[1]))
+        return of_ones(self.shape[1], neighbours)
 
 
 class Bounds:
@@ -410,8 +409,7 @@ class Bounds:
 
     def sensitivity(self, neighbours: str) -> float:
         """Return the L2 sensitivity under a neighbouring relation."""
-        factor = 1.0 if neighbours == "add-remove" else 2.0
-        return float(np.sqrt(factor * self.shape[0]))
+        return of_ones(self.shape[0], neighbours)
 
 
 #: Kind of a `Request` to the class that answers it.

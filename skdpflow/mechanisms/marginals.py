@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from skdpflow._validation import check_int
 from skdpflow.domain import Categories, Column
 from skdpflow.mechanisms import policy
+from skdpflow.mechanisms.demands import all_demands, total_slack
 from skdpflow.mechanisms.histograms import (
     bin_edges,
     latent_histograms,
@@ -22,10 +23,10 @@ from skdpflow.mechanisms.histograms import (
 )
 from skdpflow.mechanisms.later import ask_cells, ask_pairs, ask_partitions
 from skdpflow.mechanisms.learned import Learned, of_kind
-from skdpflow.mechanisms.more import more
+from skdpflow.mechanisms.more import later_demands, more
 from skdpflow.mechanisms.partitions import measured_cells
 from skdpflow.mechanisms.slices import slice_params
-from skdpflow.plan import Public, Request, Rounds
+from skdpflow.plan import Demand, Public, Request, Rounds
 from skdpflow.release import Release
 from skdpflow.transport.flow import normal_particles
 from skdpflow.transport.model import Model
@@ -154,7 +155,7 @@ class MarginalsMechanism(BaseEstimator):
         requests : list of Request
             A round; its measurements are sent back.
         """
-        columns = public.columns
+        columns, steps = public.columns, self._steps(public)
         d, d_x = len(columns), len(public.domain)
         numeric_target = d > d_x
         shares = policy.FIRST_SHARES
@@ -163,7 +164,7 @@ class MarginalsMechanism(BaseEstimator):
         leaf: dict[str, Any] = {"n_leaves": public.n_classes}
         counts, *rest = yield [
             Request("counts", "counts", shares["counts"], leaf),
-            *column_moments(columns, public.mu),
+            *column_moments(columns, steps),
         ]
         n = max(float(counts.values.sum()), 1.0)
         if numeric_target:
@@ -197,7 +198,7 @@ class MarginalsMechanism(BaseEstimator):
             **leaf,
             **transform.to_params(),
             "radius": policy.LATENT_RADIUS * float(np.sqrt(d)),
-            "steps": policy.lattice_steps(public.mu),
+            "steps": steps,
         }
         sizes = leaf_sizes(counts, histograms)
         ordered, z_edges = latent_histograms(histograms, transform)
@@ -241,23 +242,66 @@ class MarginalsMechanism(BaseEstimator):
         """
         yield from more(public, release, partial(self._regime, public=public))
 
+    def continue_demands(self, public: Public, release: Release) -> list[Demand]:
+        """Return the most that the rounds of `continue_plan` after the first may ask for.
+
+        Parameters
+        ----------
+        public : Public
+            What is known beforehand.
+        release : Release
+            What was measured before.
+
+        Returns
+        -------
+        demands : list of Demand
+            One of each new statistic.
+        """
+        return later_demands(public, release, partial(self._regime, public=public))
+
+    def demands(self, public: Public) -> list[Demand]:
+        """Return the most that `plan` may ask for, whatever is released along the way.
+
+        Parameters
+        ----------
+        public : Public
+            What is known beforehand.
+
+        Returns
+        -------
+        demands : list of Demand
+            One of each statistic.
+        """
+        return self._demands(public, self._steps(public))
+
+    def _demands(self, public: Public, steps: int) -> list[Demand]:
+        regimes = policy.all_regimes(public.mu, len(public.columns), **self._wanted(public, 1))
+        return all_demands(public, regimes, steps, self.n_bins, self.n_target_cells)
+
+    def _steps(self, public: Public) -> int:
+        """Choose the lattice of the moments: coarser where many columns would exceed the floating-point slack."""
+        steps, least = policy.lattice_steps(public.mu), 2 * policy.least_steps(len(public.columns))
+        while steps >= least and total_slack(self._demands(public, steps), public) > public.slack:
+            steps //= 2
+        return steps
+
     def _regime(self, n: float, public: Public, n_leaves: int, mu: float | None = None) -> policy.Regime:
         """Choose what to measure of about n rows."""
+        wanted = self._wanted(public, n_leaves)
+        return policy.regime(n, public.mu if mu is None else mu, len(public.columns), n_leaves, **wanted)
+
+    def _wanted(self, public: Public, n_leaves: int) -> dict[str, Any]:
+        """Return what the policy has to respect: parameters, and what few columns or many leaves rule out."""
         d, d_x = len(public.columns), len(public.domain)
         numeric_target = d > d_x
-        wanted = 0 if d_x < 2 or policy.n_pair_bins(d_x, n_leaves) < 2 else self.n_pairs
-        return policy.regime(
-            n,
-            public.mu if mu is None else mu,
-            d,
-            n_leaves,
-            spent=sum(policy.FIRST_SHARES.values()) + (policy.TARGET_SHARE if numeric_target else 0.0),
-            ordered=numeric_target,
-            n_slices=self.n_slices,
-            n_pairs=wanted,
-            n_partitions=0 if d_x < 2 else self.n_partitions,
-            n_cuts=None if self.n_cuts is None else min(self.n_cuts, d),
-        )
+        return {
+            "spent": sum(policy.FIRST_SHARES.values()) + (policy.TARGET_SHARE if numeric_target else 0.0),
+            "ordered": numeric_target,
+            "n_slices": self.n_slices,
+            "n_pairs": 0 if d_x < 2 or policy.n_pair_bins(d_x, n_leaves) < 2 else self.n_pairs,
+            "n_partitions": 0 if d_x < 2 else self.n_partitions,
+            "n_cuts": None if self.n_cuts is None else min(self.n_cuts, d),
+        }
 
     # ------------------------------------------------------------------ what is made of it
 
@@ -297,7 +341,7 @@ class MarginalsMechanism(BaseEstimator):
         return Model(learned.transform, sizes / sizes.sum(), tuple(tilted))
 
 
-def column_moments(columns: Sequence[Column], mu: float) -> list[Request]:
+def column_moments(columns: Sequence[Column], steps: int) -> list[Request]:
     """Ask for the first two moments of the numeric columns without gaps, if there are any."""
     numeric = np.array(
         [j for j, c in enumerate(columns) if not (isinstance(c, Categories) or c.nullable)], dtype=np.int64
@@ -308,6 +352,6 @@ def column_moments(columns: Sequence[Column], mu: float) -> list[Request]:
         "columns": numeric,
         "levels": np.array([columns[j].n_levels for j in numeric]),
         "radius": policy.COLUMN_RADIUS * float(np.sqrt(len(numeric))),
-        "steps": policy.lattice_steps(mu),
+        "steps": steps,
     }
     return [Request("column_moments", "column_moments", policy.FIRST_SHARES["column_moments"], params)]

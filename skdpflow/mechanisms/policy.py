@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isqrt
+from typing import Any
 
 import numpy as np
 
@@ -51,8 +52,10 @@ PAIRS_FROM = 60.0
 CELL_NOISES = (0.3, 0.15)
 #: How the share of the moments of cells is split.
 CELL_SHARES = {"counts": 0.04, "mean": 0.21, "second_moment": 0.75}
-#: Sliced histograms, one block of directions, from this many on.
-SLICES_FROM = 400.0
+#: Sliced histograms, one block of directions, from this many on; bins of each, of equal predicted mass.
+SLICES_FROM, SLICE_BINS = 400.0, 16
+#: Rows per noise at which shares, bins or the number of tables change their rule.
+_CHANGES = (PAIRS_FROM, 80.0, 100.0, 200.0, SLICES_FROM, PARTITIONS_GROW, 600.0, 1500.0)
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,28 @@ def lattice_steps(mu: float) -> int:
     """
     finest = np.sqrt(_LATTICE_NOISE * mu)
     return int(np.clip(2.0 ** np.floor(np.log2(finest)), 2, LATTICE_STEPS))
+
+
+def least_steps(d: int) -> int:
+    """Return the fewest steps of a radius with which rounding adds a twelfth of its square to a variance, as reckoned.
+
+    Parameters
+    ----------
+    d : int
+        Number of columns.
+
+    Returns
+    -------
+    steps : int
+        A step is at most two standard deviations of a latent score.
+
+    Examples
+    --------
+    >>> from skdpflow.mechanisms.policy import least_steps
+    >>> least_steps(13), least_steps(784)
+    (2, 16)
+    """
+    return max(2, int(np.ceil(LATENT_RADIUS * np.sqrt(d) / 2.0)))
 
 
 def n_target_bins(n: float, mu: float) -> int:
@@ -253,7 +278,7 @@ def regime(
     True
     """
     t = rows_per_noise(n, mu, d, n_leaves)
-    leaf_noise = float(LATENT_RADIUS**2 * np.sqrt(d) * np.sqrt(3.0 / 2.0) / t)
+    leaf_noise = _leaf_noise(t, d)
     scarce = leaf_noise > LEAF_NOISE
     if n_pairs is None:
         n_pairs = 0 if scarce or t < PAIRS_FROM else int(np.clip(t / 20.0, 5, 30))
@@ -298,6 +323,37 @@ def regime(
         n_cells=n_cells,
         n_groups=n_groups,
     )
+
+
+def all_regimes(mu: float, d: int, **wanted: Any) -> list[Regime]:
+    """Return a regime of each kind that some number of rows leads to, and those at the ends of every range.
+
+    Parameters
+    ----------
+    mu : float
+        Budget.
+    d : int
+        Number of columns.
+    **wanted : dict
+        Parameters of `regime`.
+
+    Returns
+    -------
+    regimes : list of Regime
+        Shares and numbers of statistics depend on the rows through `rows_per_noise` alone. Between two neighbouring
+        changes of a rule they are constant or go one way, so no regime has a smaller share of a statistic, or more
+        of it, than one of these.
+    """
+    one_leaf = float(np.sqrt(d)) / mu
+    shapes = [_leaf_noise(1.0, d) * 2**k / most for k, most in enumerate((LEAF_NOISE, *CELL_NOISES))]
+    beside = (1.0 - 1e-9, 1.0, 1.0 + 1e-9)
+    rows = [0.0, *(t * side * one_leaf for t in (*_CHANGES, *shapes) for side in beside), 1e9 * one_leaf]
+    return [regime(max(n, 1e-9 * one_leaf), mu, d, 1, **wanted) for n in rows]
+
+
+def _leaf_noise(t: float, d: int) -> float:
+    """Return the noise of an off-diagonal entry of a leaf's second moment over its rows, with a third of the budget."""
+    return float(LATENT_RADIUS**2 * np.sqrt(d) * np.sqrt(3.0 / 2.0) / t)
 
 
 def pooled(regime: Regime, between: float) -> bool:

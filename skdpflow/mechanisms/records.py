@@ -24,6 +24,8 @@ Array = NDArray[np.float64]
 
 #: Blocks of d directions: with one alone, particles along its axes would be independent of each other.
 N_BLOCKS = 2
+#: Most numbers in all directions of a fit.
+MAX_DIRECTIONS = 2**24
 #: Largest wanted noise in lattice units, and the part of the floating-point slack that may be used, per unit of mu.
 _MAX_NOISE, _SLACK = 2.0**22, 2.0**34
 #: Range of steps of a direction; those of the ball are 16 sqrt(d) to `_MAX_STEPS`.
@@ -237,6 +239,11 @@ class RecordsMechanism(BaseEstimator):
         d = len(columns)
         wanted = self.n_projections or (N_BLOCKS * d if d > 1 else 1)
         n_releases = self.n_steps if self.variant == "fresh" else 1
+        if d * wanted * n_releases > MAX_DIRECTIONS:
+            raise ValueError(
+                f"{n_releases} time(s) {wanted} directions of {d} columns are more numbers than the {MAX_DIRECTIONS} "
+                "that are drawn. Use fewer directions (n_projections, n_steps) or columns. Nothing was spent."
+            )
         rng = np.random.default_rng(public.seed)
         drawn = [draw_directions(public.projections, d, n_projections=wanted, seed=rng) for _ in range(n_releases)]
         n_integers = sum(u.shape[1] for u in drawn)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from skdpflow.mechanisms.policy import SLICE_BINS
 from skdpflow.plan import Public
 from skdpflow.projections import Moments, draw_directions
 from skdpflow.release import Measurement
@@ -16,9 +17,6 @@ from skdpflow.transport.latent import DIRECTION_STEPS, LATENT_STEPS
 from skdpflow.transport.moments import leaf_covariances, leaf_means
 
 Array = NDArray[np.float64]
-
-#: Bins of a slice, of equal predicted mass.
-SLICE_BINS = 16
 
 
 def slice_params(public: Public, mean: Measurement, second: Measurement, sizes: Array, n_slices: int) -> dict[str, Any]:

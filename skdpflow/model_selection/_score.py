@@ -11,6 +11,7 @@ from skdpflow._isolation import Replica
 from skdpflow._parameters import Spending
 from skdpflow._validation import check_choice, check_int, check_real, invalid
 from skdpflow.accountants.base import Accountant, accountant_name, resolve_accountant
+from skdpflow.curator.fits import check_demands
 from skdpflow.curator.measure import Budget, Curator
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.curator.scoring import SCORINGS, RowScorer
@@ -157,8 +158,9 @@ def dp_score(
     spending.warn_if_seeded()
     budget = Budget.of(spending, ledger)
     curator = Curator(scorer.source, budget, noise)
+    count_share = COUNT_SHARE if budget.neighbours == "add-remove" else 0.0
+    check_demands(curator, scorer.demands(count_share, 1.0 - count_share), budget.neighbours)
     if ledger is not None:
         ledger.debit(curator.whole_event, f"score ({budget.epsilon:g}, {budget.delta:g})", neighbours=budget.neighbours)
-    count_share = COUNT_SHARE if budget.neighbours == "add-remove" else 0.0
     scorer.count(curator, count_share, max_rows)
     return scorer.score(replica, curator, 1.0 - count_share)

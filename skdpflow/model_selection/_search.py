@@ -23,6 +23,7 @@ from skdpflow._validation import check_bool, check_choice, check_int, check_real
 from skdpflow.accountants import ComposedEvent, Event, GaussianDPAccountant, NonPrivateEvent
 from skdpflow.accountants.repetition import number_of_trials
 from skdpflow.compose._generators import releases_of
+from skdpflow.curator.fits import check_demands
 from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import Budget, Curator
 from skdpflow.curator.noise import NoiseSource
@@ -280,6 +281,8 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
         mu_score = np.sqrt(budget.score_share) / multiplier
         epsilon = budget.epsilon_for(mu_score, gdp)
         part = Budget(epsilon, budget.delta_each, neighbours, gdp, "gdp")
+        for demand in scorer.demands(1.0, 1.0):  # each in a curator of its own
+            check_demands(Curator(scorer.source, part, noise), [demand], neighbours)
 
         event = budget.event(multiplier)
         if not noise.private:

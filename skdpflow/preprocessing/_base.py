@@ -22,7 +22,7 @@ from skdpflow.curator.measure import Budget, measure
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Domain, Interval
 from skdpflow.ledger import PrivacyLedger
-from skdpflow.plan import Public, Rounds
+from skdpflow.plan import Demand, Public, Rounds
 from skdpflow.release import Measurement, Release
 from skdpflow.statement import PrivacyStatement
 from skdpflow.transport.decode import decode
@@ -38,11 +38,15 @@ _SLACK = 2.0**34
 
 @dataclass(frozen=True)
 class Plan:
-    """What a transformer measures, with the public parameters that the Release keeps."""
+    """What a transformer measures, with the public parameters that the Release keeps.
+
+    `demands` is the most that it may ask for, unless its first round is all.
+    """
 
     name: str
     params: Mapping[str, Any]
     plan: Callable[[Public], Rounds]
+    demands: Callable[[Public], list[Demand]] | None = None
 
     def describe(self) -> dict[str, Any]:
         """Return name and parameters, as JSON can hold them."""
@@ -122,10 +126,9 @@ class DPTransformer(TransformerMixin, BaseEstimator):
 
         Notes
         -----
-        Parameters and rows are checked first. Then the ledger is debited the whole budget, and noise is drawn. An error
-        after that (want of memory, an interrupt, a measurement that would exceed the floating-point
-        slack) leaves no new Release, but the debit stays in the ledger. Without a ledger, count
-        the whole budget as spent, too.
+        Parameters, rows and what the plan could need of memory and of the floating-point slack are checked first. Then
+        the ledger is debited the whole budget, and noise is drawn. An error after that, such as an interrupt, leaves
+        no new Release, but the debit stays in the ledger. Without a ledger, count the whole budget as spent, too.
         """
         check_free(self)
         given, plan, ledger = Spending.of(self), self._plan(), checked_ledger(self)

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
+from skdpflow._sensitivity import of_ball, of_ones, of_squares
 from skdpflow._validation import check_generator, check_int
 from skdpflow.domain import Domain, Interval
 from skdpflow.ledger import PrivacyLedger
-from skdpflow.plan import Public, Request, Rounds
+from skdpflow.plan import Demand, Public, Request, Rounds
 from skdpflow.preprocessing._base import Array, Codes, DPTransformer, Plan, lattice_steps, rows_in
 from skdpflow.release import Measurement, Release
 from skdpflow.transport.latent import DIRECTION_STEPS, LATENT_STEPS
@@ -67,6 +68,18 @@ class _Rounds:
         steps = self._steps(public, "second_moment", d * (d + 1) / 2, 2)
         params = {**scaled, "radius": radius, "steps": steps, "pooled": True}
         yield [Request("second_moment", "second_moment", SHARES["second_moment"], params)]
+
+    def demands(self, public: Public) -> list[Demand]:
+        """Return what is asked for: all but the radius and the centre is known beforehand."""
+        d, neighbours = len(public.columns), public.neighbours
+        products = d * (d + 1) // 2
+        mean, second = self._steps(public, "mean", d, 1), self._steps(public, "second_moment", products, 2)
+        return [
+            Demand(SHARES["counts"], of_ones(1, neighbours), 1, 1),
+            Demand(SHARES["mean"], of_ball(mean, neighbours), d, d),
+            Demand(SHARES["norms"], of_ones(1, neighbours), 1, NORM_BINS + 1),
+            Demand(SHARES["second_moment"], of_squares(second, neighbours), products, products),
+        ]
 
     def _steps(self, public: Public, name: str, touched: float, power: int) -> int:
         relations = 1.0 if public.neighbours == "add-remove" else 2.0
@@ -214,7 +227,8 @@ class DPPCA(ClassNamePrefixFeaturesOutMixin, DPTransformer):
     def _plan(self) -> Plan:
         k = self.n_components
         k = None if k is None else check_int(type(self).__name__, "n_components", k, 1)
-        return Plan("pca", {"n_components": k}, _Rounds(self.epsilon))
+        rounds = _Rounds(self.epsilon)
+        return Plan("pca", {"n_components": k}, rounds, rounds.demands)
 
     def _check_width(self, n_features: int) -> None:
         if self.n_components is not None and self.n_components > n_features:

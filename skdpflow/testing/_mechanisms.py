@@ -87,7 +87,7 @@ class _Recorder:
         self.answered: list[list[Measurement]] = []
 
     def plan(self, public: Public) -> Rounds:
-        self.public = public
+        self.public, self.asked, self.answered = public, [], []  # a plan is begun once more to see whether it fits
         rounds = self.mechanism.plan(public)
         requests = next(rounds, None)
         while requests is not None:

@@ -136,4 +136,5 @@ class CutGaussian:
 def power(matrix: Array, exponent: float) -> Array:
     """Return a power of a symmetric positive definite matrix."""
     values, vectors = np.linalg.eigh(matrix)
+    values = np.maximum(values, np.finfo(np.float64).eps * values[-1])  # rounding may leave the least a little below 0
     return np.asarray((vectors * values**exponent) @ vectors.T)

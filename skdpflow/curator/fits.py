@@ -1,0 +1,200 @@
+"""Whether what is going to be measured fits the floating-point slack and the memory: told before anything is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skdpflow._consistency import MAX_PARTICLES
+from skdpflow._sensitivity import of_ones
+from skdpflow.curator.labels import MAX_LABELS
+from skdpflow.curator.noise import MAX_SCALE
+from skdpflow.curator.pairs import Pairs, PairScores
+from skdpflow.curator.partitions import Partitions
+from skdpflow.curator.records import Records, check_size
+from skdpflow.curator.selection import rounding_epsilon, selection_epsilon
+from skdpflow.curator.statistics import STATISTICS
+from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.plan import BOUNDS_GRID, BOUNDS_SHARE, DEFAULT_BOUNDS, LABELS_SHARE, Demand, Public, Request, differing
+
+if TYPE_CHECKING:
+    from skdpflow.curator.encode import RowSource
+    from skdpflow.curator.measure import Curator
+
+#: What can be asked for beside ``"select_pairs"``: sums over rows, and one line per row.
+KINDS: dict[str, Any] = {**STATISTICS, "records": Records, "pairs": Pairs, "partitions": Partitions}
+#: Most integers that a fit may measure in all: a gibibyte.
+MAX_INTEGERS = 2**27
+
+
+def check_plan(
+    curator: Curator,
+    source: RowSource,
+    mechanism: Any,
+    public: Public,
+    left: float,
+    others: Sequence[Demand],
+    n_particles: int = 0,
+) -> int:
+    """Refuse a plan that could exceed the slack or the memory, whatever is released along the way.
+
+    Parameters
+    ----------
+    curator : Curator
+        With its budget; nothing is taken from it.
+    source : RowSource
+        The rows, for their number where it is public.
+    mechanism : Mechanism
+        Says with ``demands(public)`` what its plan may ask for; without it the first round is looked at, which depends
+        on nothing that is released.
+    public : Public
+        What the mechanism will know, with made-up columns and labels where they are going to be found.
+    left : float
+        Share of the budget that is left to the plan.
+    others : sequence of Demand
+        What is measured besides.
+    n_particles : int, default=0
+        Particles of each class that the model starts from.
+
+    Returns
+    -------
+    n_labels : int
+        Most labels that may be found, if they are.
+
+    Raises
+    ------
+    ValueError
+        If it does not fit, with the largest number of columns that does.
+    """
+    neighbours = public.neighbours
+
+    def excess(public: Public) -> str | None:
+        own = [replace(d, share=d.share * left) for d in demands_of(mechanism, public, source)]
+        if 2 * n_particles * len(public.columns) * public.n_classes > MAX_PARTICLES:
+            return f"more than {MAX_PARTICLES // 2} numbers for the particles of its model: use fewer, n_particles"
+        return excess_of([*others, *own], curator.mu, curator.slack.epsilon, curator.slack.delta, neighbours)
+
+    found = isinstance(public.target, Categories) and not public.target.declared
+    n_labels = MAX_LABELS
+    if found:
+        public = replace(public, target=Categories(range(n_labels)))
+    problem = excess(public)
+    while found and problem is not None and n_labels > 1:
+        n_labels //= 2
+        public = replace(public, target=Categories(range(n_labels)))
+        problem = excess(public)
+    if problem is None:
+        return n_labels
+    width = len(public.domain)
+    fits = _largest(width, lambda w: excess(replace(public, domain=_narrower(public.domain, w))) is None)
+    classes = f" and {public.n_classes} classes" if public.n_classes > 1 and not found else ""
+    advice = f"At most {fits} of these columns fit: use fewer" if fits else "Not even one column fits"
+    other = "fewer classes or " if classes else ""
+    raise ValueError(
+        f"A fit to {width} column(s){classes} could need {problem}. {advice}, or use {other}a larger epsilon or delta. "
+        "Nothing was spent."
+    )
+
+
+def check_demands(curator: Curator, demands: Iterable[Demand], neighbours: str) -> None:
+    """Refuse what would exceed the slack or the memory.
+
+    Parameters
+    ----------
+    curator : Curator
+        With its budget; nothing is taken from it.
+    demands : iterable of Demand
+        All that is going to be measured, in shares of that budget.
+    neighbours : {"add-remove", "replace-one"}
+        The neighbouring relation.
+
+    Raises
+    ------
+    ValueError
+        If it does not fit.
+    """
+    problem = excess_of(demands, curator.mu, curator.slack.epsilon, curator.slack.delta, neighbours)
+    if problem is not None:
+        raise ValueError(f"What is asked for could need {problem}. Use a larger epsilon or delta. Nothing was spent.")
+
+
+def excess_of(demands: Iterable[Demand], mu: float, epsilon: float, delta: float, neighbours: str) -> str | None:
+    """Say what demands exceed together, as `Curator.draw` and `Curator.select` count it; None if nothing."""
+    demands = [d for d in demands if d.share > 0.0]
+    largest = max((d.scale(mu) for d in demands if not d.n_choices), default=0.0)
+    selections = 0.0
+    for d in demands:
+        if d.n_choices:
+            each = selection_epsilon(mu * float(np.sqrt(d.share / d.n_choices)))
+            selections += rounding_epsilon(d.n_choices, each, d.sensitivity)
+    # a part in a thousand for the rounding of these sums
+    if 1.001 * (sum(d.slack(mu, neighbours) for d in demands) + selections) > epsilon:
+        return "more than the floating-point slack of the guarantee"
+    if 1.001 * sum(differing(d.touched, neighbours) for d in demands) * 2.0**-60 > delta:
+        return "more than the floating-point slack of the guarantee"
+    if 1.001 * largest > MAX_SCALE:
+        return f"noise beyond {MAX_SCALE:g} lattice units"
+    if (n := sum(d.n_integers for d in demands)) > MAX_INTEGERS:
+        return f"{n} integers, more than the {MAX_INTEGERS} (a gibibyte) that are measured"
+    return None
+
+
+def demands_of(mechanism: Any, public: Public, source: RowSource) -> list[Demand]:
+    """Return what a mechanism may ask for, in shares of what its plan may spend."""
+    own: Callable[[Public], list[Demand]] | None = getattr(mechanism, "demands", None)
+    return own(public) if callable(own) else of_requests(next(mechanism.plan(public), []), public.neighbours, source)
+
+
+def of_requests(requests: Sequence[Request], neighbours: str, source: RowSource) -> list[Demand]:
+    """Return the demands of requests; refuses those that cannot be answered."""
+    out, records = [], []
+    for request in requests:
+        if request.kind == "select_pairs":
+            scores = PairScores(request.params)
+            cells = int(np.prod(scores.shape))
+            out.append(Demand(request.share, scores.sensitivity(neighbours), 0, cells, n_choices=scores.k))
+            continue
+        if request.kind not in KINDS:
+            raise ValueError(f"There is no statistic {request.kind!r}; there are {sorted([*KINDS, 'select_pairs'])}.")
+        statistic = KINDS[request.kind](request.params)
+        sensitivity = statistic.sensitivity(neighbours) * float(np.max(statistic.relative_scale))
+        if isinstance(statistic, Records):
+            records.append(statistic)
+            touched, n_integers = statistic.n_directions, 0
+        else:
+            touched, n_integers = statistic.touched, int(np.prod(statistic.shape))
+        out.append(Demand(request.share, sensitivity, touched, n_integers))
+    check_size(source, records)
+    return out
+
+
+def of_bounds(n_columns: int, neighbours: str) -> Demand:
+    """Return the demand of finding bounds."""
+    return Demand(BOUNDS_SHARE, of_ones(n_columns, neighbours), n_columns, n_columns * (len(BOUNDS_GRID) + 1))
+
+
+def of_labels(neighbours: str) -> Demand:
+    """Return the demand of finding labels, of which two may differ even if a row is added."""
+    return Demand(LABELS_SHARE, of_ones(1, neighbours), 2, 0)
+
+
+def made_up_domain(n_columns: int) -> Domain:
+    """Return as many columns as bounds are going to be found for."""
+    return Domain({f"x{j}": Interval(*DEFAULT_BOUNDS) for j in range(n_columns)})
+
+
+def _narrower(domain: Domain, width: int) -> Domain:
+    columns: list[tuple[str, Column]] = list(domain.items())
+    return Domain(dict(columns[:width]))
+
+
+def _largest(width: int, fits: Callable[[int], bool]) -> int:
+    """Return the largest number below `width` that fits, by halving; 0 if none does."""
+    low, high = 0, width
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
