@@ -228,7 +228,7 @@ def _within(n_leaves: int) -> str:
 
 
 def _of_counts(m: Measurement, n: float) -> list[ExpectedError]:
-    k, sd = m.values.size, float(np.max(m.sd))
+    k, sd = int(m.params["n_leaves"]), float(np.max(m.sd))
     if k == 1:
         return [ExpectedError("number of rows, relative", sd / n, np.nan, m.name)]
     p = 1.0 / k

@@ -106,9 +106,9 @@ def test_arrays_and_polars_have_gaps_too():
 def test_a_gap_has_a_cell_of_its_own():
     column = Interval(0, 9, integer=True, nullable=True)
     assert encode_values(np.array([0.0, np.nan, 9.0]), column, "x").tolist() == [0, 10, 9]
-    assert encode_values(np.array([-np.inf, np.nan]), Interval(0, 1, nullable=True), "x").tolist() == [0, 2**20]
+    assert encode_values(np.array([-np.inf, np.nan]), Interval(0, 1, nullable=True), "x").tolist() == [2**20 + 1, 2**20]
     values = np.array(["a", None, "?", pd.NA], dtype=object)
-    assert encode_values(values, Categories(["a"], nullable=True), "x").tolist() == [0, 1, -1, 1]
+    assert encode_values(values, Categories(["a"], nullable=True), "x").tolist() == [0, 1, 2, 1]
 
 
 def test_dates_of_all_kinds_have_one_code():

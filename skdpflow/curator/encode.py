@@ -10,15 +10,13 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from skdpflow.codes import code_of
 from skdpflow.curator.cells import missing_cells, to_float, to_moments
 from skdpflow.curator.files import FileRows
 from skdpflow.domain import FINE_LEVELS, Categories, Column, Domain, Interval
 from skdpflow.schema import Schema
 
-__all__ = ["UNKNOWN", "RowSource", "encode_values"]
-
-UNKNOWN = -1
-"""Code of a value that is none of the declared categories."""
+__all__ = ["RowSource", "encode_values"]
 
 _BLOCK_CELLS = 2**20
 _BLOCK_ROWS = 2**16
@@ -27,24 +25,26 @@ _BLOCK_ROWS = 2**16
 def _interval_codes(x: NDArray[np.float64], intervals: Sequence[Interval]) -> NDArray[np.int64]:
     """Encode columns of numbers, (n, k) for k intervals; every operation is exact or correctly rounded.
 
-    A missing number has the code after those of all values: a cell of its own, so that a row still enters one cell a
-    column, as every sensitivity assumes.
+    Each cell has one code, also one that is missing or lies outside of the bounds, as every sensitivity assumes.
     """
-    nullable = [i for i, interval in enumerate(intervals) if interval.nullable]
-    if nullable:
-        gaps = np.isnan(x)
-        codes = _value_codes(np.where(gaps, 0.0, x), intervals)
-        for i in nullable:
-            codes[gaps[:, i], i] = intervals[i].n_values
-        return codes
-    return _value_codes(x, intervals)
-
-
-def _value_codes(x: NDArray[np.float64], intervals: Sequence[Interval]) -> NDArray[np.int64]:
     lower = np.array([interval.lower for interval in intervals], dtype=np.float64)
     upper = np.array([interval.upper for interval in intervals], dtype=np.float64)
+    inside = (x >= lower) & (x <= upper)
+    if inside.all():
+        return _value_codes(x, lower, upper, intervals)
+    codes = _value_codes(np.where(inside, x, lower), lower, upper, intervals)
+    for i in np.flatnonzero(~inside.all(axis=0)):
+        own, interval = x[:, i], intervals[i]
+        codes[own < interval.lower, i] = code_of(interval, "below")
+        codes[own > interval.upper, i] = code_of(interval, "above")
+        codes[np.isnan(own), i] = interval.n_values if interval.nullable else code_of(interval, "unreadable")
+    return codes
+
+
+def _value_codes(
+    x: NDArray[np.float64], lower: NDArray[np.float64], upper: NDArray[np.float64], intervals: Sequence[Interval]
+) -> NDArray[np.int64]:
     discrete = np.array([interval.discrete for interval in intervals])
-    x = np.clip(x, lower, upper)
     if discrete.all():
         return (np.rint(x) - lower).astype(np.int64)
     cells = np.minimum(np.floor((x - lower) / (upper - lower) * FINE_LEVELS), FINE_LEVELS - 1)
@@ -87,30 +87,30 @@ def _with_gaps(cells: NDArray[Any], gaps: NDArray[np.bool_]) -> NDArray[Any]:
 
 
 def _category_codes(values: NDArray[Any], categories: Categories) -> NDArray[np.int64]:
-    """Encode one column of categories; whatever is not among them is unknown."""
+    """Encode one column of categories; whatever is not among them is unlisted."""
     index: dict[Any, int] = {}
     for code, category in enumerate(categories.values):
         if isinstance(category, float) and values.dtype.kind == "f":
             category = values.dtype.type(category).item()  # 0.1 is another number in a column of float32
         index.setdefault(category, code)
-    cells = values.tolist()
+    cells, unlisted = values.tolist(), code_of(categories, "unlisted")
     codes = None
     try:
-        codes = np.fromiter(map(index.get, cells, repeat(UNKNOWN)), dtype=np.int64, count=len(cells))
+        codes = np.fromiter(map(index.get, cells, repeat(unlisted)), dtype=np.int64, count=len(cells))
     except Exception:  # cells may be objects of any class: unhashable ones, or worse
         pass
     if codes is None:  # cell by cell, so that one bad cell changes the code of no other
-        codes = np.array([_category_code(index, cell) for cell in cells], dtype=np.int64)
+        codes = np.array([_category_code(index, cell, unlisted) for cell in cells], dtype=np.int64)
     if categories.nullable:
         codes[missing_cells(values)] = categories.n_values
     return codes
 
 
-def _category_code(index: dict[Any, int], cell: Any) -> int:
+def _category_code(index: dict[Any, int], cell: Any, unlisted: int) -> int:
     try:
-        return index.get(cell, UNKNOWN)
+        return index.get(cell, unlisted)
     except Exception:
-        return UNKNOWN
+        return unlisted
 
 
 def encode_values(values: NDArray[Any], column: Column, label: str) -> NDArray[np.int64]:
@@ -128,7 +128,7 @@ def encode_values(values: NDArray[Any], column: Column, label: str) -> NDArray[n
     Returns
     -------
     ndarray of int64, of shape (n,)
-        Codes in [0, n_levels), or `UNKNOWN`.
+        Codes as `skdpflow.codes` lays them out.
     """
     if isinstance(column, Categories):
         return _category_codes(values, column)
@@ -294,7 +294,7 @@ class RowSource:
         Returns
         -------
         codes : ndarray of int64, of shape (stop - start, n_features)
-            Codes in [0, n_levels) of each column; `UNKNOWN` for unknown categories.
+            Codes as `skdpflow.codes` lays them out.
         target_codes : ndarray of int64, of shape (stop - start,)
             The same for the target; zeros without a target.
         """
@@ -331,7 +331,7 @@ class RowSource:
         start : int
             First row of the block.
         codes : ndarray of int64, of shape (n_block, n_features)
-            Codes in [0, n_levels) of each column; `UNKNOWN` for unknown categories.
+            Codes as `skdpflow.codes` lays them out.
         target_codes : ndarray of int64, of shape (n_block,)
             The same for the target; zeros without a target.
         """

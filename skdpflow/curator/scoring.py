@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow._isolation import Replica, sealed
+from skdpflow.codes import NO_PLACE
 from skdpflow.curator.cells import to_float, to_moments
-from skdpflow.curator.encode import UNKNOWN, RowSource, encode_values
+from skdpflow.curator.encode import RowSource, encode_values
 from skdpflow.curator.gate import as_table, as_target
 from skdpflow.curator.measure import Curator
 from skdpflow.curator.noise import NoiseSource
@@ -30,17 +31,17 @@ def _accuracy(estimator: Any, target: Categories) -> Term:
 
     def term(predicted: Any, y: int) -> float:
         label = predicted.item() if isinstance(predicted, np.generic) else predicted
-        return float(y != UNKNOWN and index.get(label, UNKNOWN) == y)
+        return float(index.get(label, NO_PLACE) == y)
 
     return term
 
 
 def _brier(estimator: Any, target: Categories) -> Term:
     index = {label: code for code, label in enumerate(target.values)}
-    codes = np.array([index.get(label, UNKNOWN) for label in np.asarray(estimator.classes_).tolist()])
+    codes = np.array([index.get(label, NO_PLACE) for label in np.asarray(estimator.classes_).tolist()])
 
     def term(predicted: Any, y: int) -> float:
-        return 1.0 - 0.5 * float(np.sum((predicted - ((codes == y) & (y != UNKNOWN))) ** 2))
+        return 1.0 - 0.5 * float(np.sum((predicted - (codes == y)) ** 2))
 
     return term
 

@@ -9,6 +9,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
+from skdpflow.codes import NO_PLACE
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.noise import random_ranks
 from skdpflow.curator.statistics import Block, Statistic
@@ -103,6 +104,9 @@ def sketch_rows(
         One per statistic; the same bits for every `block_rows` and `n_jobs`, since the sums are of integers.
     """
     numeric_target = isinstance(target, Interval)
+    columns: tuple[Column, ...] = () if domain is None else domain.columns
+    if isinstance(target, Interval):
+        columns = (*columns, target)
 
     def one(start: int, stop: int) -> list[Sketch]:
         if domain is None:
@@ -112,11 +116,13 @@ def sketch_rows(
             codes, classes = source.block(start, stop, domain, target)
         if numeric_target:
             codes, classes = np.column_stack([codes, classes]), np.zeros_like(classes)
+        elif target is not None:
+            classes = np.where(classes < target.n_levels, classes, NO_PLACE)
 
         def ranks() -> NDArray[np.float64]:
             return random_ranks(rank_key, start, stop - start, codes.shape[1])
 
-        block = Block(codes, classes, ranks, lambda: source.numbers(start, stop))
+        block = Block(codes, classes, ranks, lambda: source.numbers(start, stop), columns)
         return [_contribution(s, block) for s in statistics]
 
     # shared memory is required, not preferred: rows never go to another process, whatever backend is configured

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdpflow._held import check_free
 from skdpflow._parameters import Spending, checked_ledger, set_released
 from skdpflow._prepaid import stated
+from skdpflow.codes import NO_PLACE, clipped
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import Budget, measure
@@ -182,7 +183,7 @@ class DPTransformer(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
-            Rows. Values outside the domain are clipped.
+            Rows. Values outside the domain are clipped; what is no number counts as the midpoint of its column.
 
         Returns
         -------
@@ -191,7 +192,10 @@ class DPTransformer(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         source = admit(self, X, domain=self.domain_, reset=False)
-        return np.concatenate([self._forward(codes) for _, codes, _ in source.blocks(self.domain_)])
+        columns = self.domain_.columns
+        middle = np.array([column.n_values // 2 for column in columns])
+        blocks = (clipped(codes, columns) for _, codes, _ in source.blocks(self.domain_))
+        return np.concatenate([self._forward(np.where(codes == NO_PLACE, middle, codes)) for codes in blocks])
 
     def inverse_transform(self, X: Any) -> Any:
         """Map transformed rows back into the domain.

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skdpflow.curator.encode import UNKNOWN, RowSource, encode_values
+from skdpflow.codes import code_of, n_codes
+from skdpflow.curator.encode import RowSource, encode_values
 from skdpflow.domain import FINE_LEVELS, Categories, Domain, Interval
 from skdpflow.schema import schema_of
 
@@ -32,12 +33,13 @@ def encode(values, column):
 def test_continuous_values_fall_into_equal_cells():
     top = FINE_LEVELS - 1
     assert encode([0.0, 0.25, 0.5, 1.0], Interval(0, 1)) == [0, FINE_LEVELS // 4, FINE_LEVELS // 2, top]
-    assert encode([-3.0, np.nextafter(1, 0), 1e300], Interval(0, 1)) == [0, top, top]
+    assert encode([-3.0, np.nextafter(1, 0), 1e300], Interval(0, 1)) == [FINE_LEVELS, top, FINE_LEVELS + 1]
 
 
-def test_integers_have_a_level_each_and_are_clipped():
-    assert encode([16, 17, 18, 90, 91], Interval(17, 90, integer=True)) == [0, 0, 1, 73, 73]
-    assert encode([17.4, 17.6, -1e300], Interval(17, 90, integer=True)) == [0, 1, 0]
+def test_integers_have_a_level_each_and_one_on_either_side():
+    assert encode([16, 17, 18, 90, 91], Interval(17, 90, integer=True)) == [74, 0, 1, 73, 75]
+    assert encode([np.nan, np.inf, -np.inf], Interval(17, 90, integer=True)) == [76, 75, 74]
+    assert encode([17.4, 17.6, -1e300], Interval(17, 90, integer=True)) == [0, 1, 74]
 
 
 def test_wide_integers_use_the_fine_lattice():
@@ -63,7 +65,7 @@ def test_wide_integers_use_the_fine_lattice():
     ],
 )
 def test_text_categories(values):
-    assert encode(values, Categories(["a", "b"])) == [1, UNKNOWN, 0]
+    assert encode(values, Categories(["a", "b"])) == [1, 2, 0]
 
 
 @pytest.mark.parametrize(
@@ -82,11 +84,11 @@ def test_text_categories(values):
 )
 @pytest.mark.parametrize("categories", [[0, 1], [False, True], [0.0, 1.0]])
 def test_numbers_and_booleans_match_by_value(values, categories):
-    assert encode(values, Categories(categories)) == [1, UNKNOWN, 0]
+    assert encode(values, Categories(categories)) == [1, 2, 0]
 
 
 def test_float_categories_match_in_single_precision():
-    assert encode(np.array([0.1, 0.2, 3.0], dtype=np.float32), Categories([0.1, 3])) == [0, UNKNOWN, 1]
+    assert encode(np.array([0.1, 0.2, 3.0], dtype=np.float32), Categories([0.1, 3])) == [0, 2, 1]
 
 
 def test_large_integers_are_told_apart():
@@ -94,7 +96,7 @@ def test_large_integers_are_told_apart():
 
 
 def test_text_is_no_number():
-    assert encode(["1", "0"], Categories([0, 1])) == [UNKNOWN, UNKNOWN]
+    assert encode(["1", "0"], Categories([0, 1])) == [2, 2]
 
 
 def test_objects_that_are_numbers():
@@ -177,11 +179,10 @@ def test_codes_depend_on_the_row_alone(rows, block_rows, random):
 
 
 @given(rows)
-def test_codes_are_levels_of_their_column(rows):
+def test_every_cell_has_one_code_of_its_column(rows):
     codes = codes_of(pd.DataFrame(rows, columns=list(DOMAIN)), DOMAIN)
-    lowest = [0, 0, 0, UNKNOWN, 0]
-    assert (codes >= lowest).all()
-    assert (codes < [column.n_levels for column in DOMAIN.columns]).all()
+    assert (codes >= 0).all()
+    assert (codes < [n_codes(column) for column in DOMAIN.columns]).all()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "uint8", "bool", ">f8", "longdouble"])
@@ -203,9 +204,9 @@ def test_targets():
         pl.Series(["b", "a", "?"]),
     ):
         blocks = source_of(X, y).blocks(domain, Categories(["a", "b"]), block_rows=2)
-        assert [(start, codes.tolist()) for start, _, codes in blocks] == [(0, [1, 0]), (2, [UNKNOWN])]
+        assert [(start, codes.tolist()) for start, _, codes in blocks] == [(0, [1, 0]), (2, [2])]
     (_, _, codes), *_ = source_of(X, np.array([0, 1, 9])).blocks(domain, Interval(0, 3, integer=True))
-    assert codes.tolist() == [0, 1, 3]
+    assert codes.tolist() == [0, 1, code_of(Interval(0, 3, integer=True), "above")]
     (_, _, codes), *_ = source_of(X).blocks(domain)
     assert codes.tolist() == [0, 0, 0]
 

@@ -10,7 +10,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import check_is_fitted
 
-from skdpflow.curator.encode import UNKNOWN, encode_values
+from skdpflow.curator.encode import encode_values
 from skdpflow.curator.gate import admit
 from skdpflow.domain import Categories, Domain, Interval
 
@@ -82,13 +82,13 @@ def test_lists_may_mix_numbers_and_text():
 
 def test_what_is_outside_the_domain_is_no_error():
     table = frame(age=[-1e300, 1e300], ward=["Z", 31337])
-    assert codes(admit(Flow(), table, domain=DOMAIN), DOMAIN) == [[0, UNKNOWN], [73, UNKNOWN]]
+    assert codes(admit(Flow(), table, domain=DOMAIN), DOMAIN) == [[74, 2], [75, 2]]
 
 
 def test_labels_outside_the_target_are_no_error():
     source = admit(Flow(), np.zeros((3, 1)), ["x", "y", 3], domain=(0, 1), target=Categories(["x"]))
     (_, _, labels), *_ = source.blocks(source.domain, Categories(["x"]))
-    assert labels.tolist() == [0, UNKNOWN, UNKNOWN]
+    assert labels.tolist() == [0, 1, 1]
 
 
 def test_names_that_are_no_strings_are_taken_by_position():
@@ -257,7 +257,7 @@ def test_the_categories_of_a_categorical_column_change_no_row():
     more_codes, _, more_schema = encoded(more, domain)
     assert (more_codes[:-1] == codes).all()
     assert codes[:2, 0].tolist() == [0, 1]
-    assert more_codes[-1, 0] == UNKNOWN
+    assert more_codes[-1, 0] == 2
     assert more_schema == schema
     flags = pd.Series(pd.Categorical([True, False] * 3))
     labels = next(admit(Flow(), np.zeros((6, 1)), flags, domain=(0, 1), target=Categories()).label_blocks())[1]
