@@ -31,6 +31,7 @@ from skdpflow._validation import check_real, invalid
 from skdpflow.domain import Categories, Column
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.mechanisms import Mechanism, resolve_mechanism
+from skdpflow.mismatch import warn_of_mismatch
 from skdpflow.planned import FitPlan
 from skdpflow.release import Release
 from skdpflow.statement import PrivacyStatement
@@ -200,6 +201,11 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         BudgetExceededError, LedgerError
             If the ledger has too little left or cannot record: nothing is spent or measured then.
 
+        Warns
+        -----
+        DomainMismatchWarning
+            If the released counts say that rows lie outside of the declared columns or classes.
+
         Notes
         -----
         Parameters and rows are checked first. Then the ledger is debited the whole budget, and noise is drawn. An error
@@ -213,7 +219,9 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         release = first_release(self, X, y, given)
         if given.verbose:
             print(release.privacy_statement())
-        return self._learn(release, given.mechanism)
+        self._learn(release, given.mechanism)
+        warn_of_mismatch(release)
+        return self
 
     def continue_fit(self, X: Any, y: Any = None, *, extra_epsilon: float) -> Self:
         r"""Measure the rows again with a further budget, and improve the model by it.
@@ -277,7 +285,9 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         release = continued_release(self, X, y, given, mechanism, extra)
         if given.verbose:
             print(release.privacy_statement())
-        return self._learn(release, mechanism)
+        self._learn(release, mechanism)
+        warn_of_mismatch(release)
+        return self
 
     def plan(self, *, n_guess: int, n_features: int | None = None, n_classes: int | None = None) -> FitPlan:
         """Tell what `fit` would measure and how accurate that would be; sees no data and spends nothing.

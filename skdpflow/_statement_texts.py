@@ -96,8 +96,16 @@ def _ball(size: str) -> dict[str, str]:
 
 #: Kind of a measurement to what a row adds, the sensitivity under each relation, and the source.
 KINDS: dict[str, tuple[str, dict[str, str], str]] = {
-    "counts": ("one to the count of its class", _ones("1"), _GAUSSIAN),
-    "histograms": ("one to at most one bin of each of d columns, in its own class", _ones("d"), _GAUSSIAN),
+    "counts": (
+        "one to the count of its class, or to that of labels which are none of the classes",
+        _ones("1"),
+        _GAUSSIAN,
+    ),
+    "histograms": (
+        "one to at most one bin of each of d columns, in its own class; what lies outside of a column has bins, too",
+        _ones("d"),
+        _GAUSSIAN,
+    ),
     "column_moments": ("an integer vector clipped to a ball of K = steps lattice units", _ball("K"), _GAUSSIAN),
     "mean": ("an integer vector clipped to a ball of K = steps lattice units, in its own class", _ball("K"), _GAUSSIAN),
     "second_moment": (

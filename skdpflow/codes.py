@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.columns import Categories, Column, Interval
+from skdpflow.columns import Column, Interval
 
 __all__ = ["NO_PLACE", "Outside", "clipped", "code_of", "n_codes", "outside_of"]
 

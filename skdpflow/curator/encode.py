@@ -33,7 +33,7 @@ def _interval_codes(x: NDArray[np.float64], intervals: Sequence[Interval]) -> ND
     if inside.all():
         return _value_codes(x, lower, upper, intervals)
     codes = _value_codes(np.where(inside, x, lower), lower, upper, intervals)
-    for i in np.flatnonzero(~inside.all(axis=0)):
+    for i in np.flatnonzero(~inside.all(axis=0)).tolist():
         own, interval = x[:, i], intervals[i]
         codes[own < interval.lower, i] = code_of(interval, "below")
         codes[own > interval.upper, i] = code_of(interval, "above")

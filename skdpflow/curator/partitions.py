@@ -21,8 +21,8 @@ class Partitions:
     A partition cuts the table of the bins of a few columns into cells: each bin combination has the number of its
     cell in a public array. A record falls into at most one cell of each partition, in the group of its own leaf:
     it changes :math:`k` counts by one, so the sensitivity is :math:`\sqrt k` when it is added or removed. When it is
-    replaced, one count of each partition may fall and another rise: :math:`\sqrt{2k}`. Rows with a label outside the declared
-    ones are in no cell.
+    replaced, one count of each partition may fall and another rise: :math:`\sqrt{2k}`. Rows with a label outside the
+    declared ones are in no cell.
 
     Parameters
     ----------

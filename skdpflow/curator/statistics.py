@@ -157,8 +157,8 @@ class Counts:
 class Histograms:
     r"""Axis histograms of some columns, per leaf.
 
-    The bins are ranges of codes, also of those that mean that a cell lies outside of its column. A cell has one code, so
-    a record adds one to at most one bin of each of the :math:`d` columns, in its own leaf: a vector of at most
+    Bins are ranges of codes, also of those that mean that a cell lies outside of its column. A cell has one code, so a
+    record adds one to at most one bin of each of the :math:`d` columns, in its own leaf: a vector of at most
     :math:`d` ones, so adding or removing it changes the statistic by at most :math:`\sqrt d` in L2. Replacing a row
     is one removal and one addition; the two vectors have at most :math:`2d` ones in different places and cancel in
     common ones: :math:`\sqrt{2d}`, also when the row changes its leaf.

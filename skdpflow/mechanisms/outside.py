@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from skdpflow.codes import n_codes, outside_of
+from skdpflow.codes import outside_of
 from skdpflow.columns import Column
 from skdpflow.release import Measurement
 from skdpflow.transport.latent import DRAWN, Layout
@@ -84,7 +84,7 @@ class AxisHistograms:
             inside = e[:-1] < column.n_levels
             found = standing_out(h[:, ~inside], sd, n_bins)
             if len(chosen) == j:
-                stands = dict(zip(outside_of(column), found.any(axis=0), strict=True))
+                stands = dict(zip(outside_of(column), found.sum(axis=0) > 0.0, strict=True))
                 chosen.append(Layout.of(column, below=stands.get("below", False), above=stands.get("above", False)))
             own, places = _placed(h[:, inside], found, chosen[j], e[: int(inside.sum()) + 1])
             counts.append(own)

@@ -40,7 +40,7 @@ def _target_nodes(model: Model) -> tuple[Array, Array, Array]:
         rank = np.where(inside, (level - first) / (last - first), rank)
     slope = (np.diff(cdf) / np.diff(edges))[np.searchsorted(edges, code, side="right") - 1]
     log_weight = -0.5 * score**2 - np.log(np.sqrt(2.0 * np.pi) * slope) + np.log(score[1] - score[0])
-    code = model.latent.code_at(-1, position)
+    code = model.latent.code_at(-1, position).astype(np.float64)
     return code[:, None], np.clip(rank, 0.0, 1.0)[:, None], log_weight
 
 
@@ -73,8 +73,9 @@ def log_density(model: Model, codes: NDArray[np.int64], domain: Domain) -> Array
     target_code, target_rank, log_weight = np.zeros((1, 0)), np.zeros((1, 0)), np.zeros(1)
     if model.latent.n_columns > d:
         target_code, target_rank, log_weight = _target_nodes(model)
-    outside = (codes >= np.array([c.n_levels for c in domain.columns])).any(axis=1)
-    codes = np.where(outside[:, None], 0, codes)
+    outside = np.flatnonzero((codes >= np.array([c.n_levels for c in domain.columns])).any(axis=1))
+    codes = codes.copy()
+    codes[outside] = 0
     unit = sum(_log_unit(c, codes[:, j]) for j, c in enumerate(domain.columns))
     t = len(log_weight)
     rows = max(1, _BLOCK_POINTS // t)

@@ -291,7 +291,7 @@ def symmetric_transform():
 
 
 def at(first, second, label=0, raw=0.0):
-    """Row with an unlisted category, drawn at the middle, and scores first, 0, second, each -1, 0 or 1 times the limit."""
+    """Row with scores first, 0 (unlisted, drawn at the middle), second, each -1, 0 or 1 times the limit."""
     code = {-1: 0, 0: 1, 1: 2}
     codes = ((0, 4, 7)[code[first]], 4, (0, 500, 999)[code[second]])
     return codes, label, (0.0 if first == 0 else 0.5, 0.5, 0.0 if second == 0 else 0.5), (raw, raw, raw)
