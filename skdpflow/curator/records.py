@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.curator import _params as check
-from skdpflow.curator.encode import RowSource, encode_values
+from skdpflow.curator.encode import RowSource
 from skdpflow.curator.statistics import clip_to_ball
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.projections import spectral_norm
@@ -157,7 +157,7 @@ def release_records(
     classes = np.zeros(n, dtype=np.int64)
     if isinstance(target, Categories):
         for start, stop in source.spans():
-            classes[start:stop] = encode_values(source.target_cells(start, stop), target, "y")
+            classes[start:stop] = source.target_codes(start, stop, target)
     order = np.random.Generator(np.random.Philox(key=key)).permutation(n)
     order = order[np.argsort(classes[order], kind="stable")]
     order = order[np.searchsorted(classes[order], 0) :]
