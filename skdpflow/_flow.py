@@ -667,9 +667,9 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         return density_of_rows(self, X, self._model)
 
     def __sklearn_tags__(self) -> Tags:
-        """Tell scikit-learn that two fits differ, since each draws fresh noise, and whether values may be missing."""
+        """Tell scikit-learn that two fits differ, since each draws fresh noise, and which cells are errors."""
         tags = super().__sklearn_tags__()
         tags.non_deterministic = True
-        columns = self.domain.values() if isinstance(self.domain, Mapping) else ()
-        tags.input_tags.allow_nan = any(getattr(column, "nullable", False) for column in columns)
+        # with a domain, no cell is an error
+        tags.input_tags.allow_nan = tags.input_tags.string = self.domain is not None
         return tags

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from skdpflow.codes import NO_PLACE, clipped
 from skdpflow.curator import _params as check
-from skdpflow.curator.encode import RowSource, encode_values
+from skdpflow.curator.encode import RowSource
 from skdpflow.curator.statistics import clip_to_ball
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.projections import spectral_norm
@@ -159,7 +159,7 @@ def release_records(
     classes = np.zeros(n, dtype=np.int64)
     if isinstance(target, Categories):
         for start, stop in source.spans():
-            codes = encode_values(source.target_cells(start, stop), target, "y")
+            codes = source.target_codes(start, stop, target)
             classes[start:stop] = np.where(codes < target.n_levels, codes, NO_PLACE)
     order = np.random.Generator(np.random.Philox(key=key)).permutation(n)
     order = order[np.argsort(classes[order], kind="stable")]

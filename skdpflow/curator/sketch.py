@@ -10,6 +10,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from skdpflow.codes import NO_PLACE
+from skdpflow.curator.cells import quiet
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.noise import random_ranks
 from skdpflow.curator.statistics import Block, Statistic
@@ -128,6 +129,7 @@ def sketch_rows(
     # shared memory is required, not preferred: rows never go to another process, whatever backend is configured
     parallel = Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator", verbose=0)
     totals = [Sketch(np.zeros(s.shape, dtype=np.int64)) for s in statistics]
-    for parts in parallel(delayed(one)(start, stop) for start, stop in source.spans(block_rows)):
-        totals = [total + part for total, part in zip(totals, parts, strict=True)]
+    with quiet():
+        for parts in parallel(delayed(one)(start, stop) for start, stop in source.spans(block_rows)):
+            totals = [total + part for total, part in zip(totals, parts, strict=True)]
     return totals

@@ -74,8 +74,13 @@ def _pandas_dates(moments: NDArray[np.datetime64], column: Column, dtype: str | 
     recorded = pd.api.types.pandas_dtype(dtype)
     if str(recorded) in ("str", "string"):
         return pd.Series(np.datetime_as_string(moments).astype(object)).where(series.notna(), None).astype(dtype)
-    if getattr(recorded, "tz", None) is not None:
-        return series.dt.tz_localize("UTC").astype(recorded)
+    zone = getattr(recorded, "tz", None) or getattr(getattr(recorded, "pyarrow_dtype", None), "tz", None)
+    if zone is not None:
+        if unit != "D":
+            return series.dt.tz_localize("UTC").astype(recorded)
+        # midnights of the zone; where clocks are set at midnight, the next time that there is
+        first = np.ones(len(series), dtype=np.bool_)
+        return series.dt.tz_localize(zone, ambiguous=first, nonexistent="shift_forward").astype(recorded)
     return series.astype(recorded) if getattr(recorded, "kind", "") == "M" else series
 
 
@@ -104,7 +109,7 @@ def _polars_series(cells: Cells, column: Column, dtype: str | None) -> Any:
     pl = library_of("polars")
     plain = plain_dtype("polars", dtype)
     if as_dates(column, plain):
-        return _polars_dates(cells.values, dtype)
+        return _polars_dates(cells.values, column, dtype)
     if column.nullable:
         return _polars_series(cells, column.without_gaps(), dtype).set(pl.Series(cells.gaps), None)
     values = _entries(cells, column, plain)
@@ -118,7 +123,7 @@ def _polars_series(cells: Cells, column: Column, dtype: str | None) -> Any:
     return series
 
 
-def _polars_dates(moments: NDArray[np.datetime64], dtype: str | None) -> Any:
+def _polars_dates(moments: NDArray[np.datetime64], column: Column, dtype: str | None) -> Any:
     pl = library_of("polars")
     series = pl.Series(values=moments.astype("datetime64[us]"))
     if dtype == "Date":
@@ -128,8 +133,20 @@ def _polars_dates(moments: NDArray[np.datetime64], dtype: str | None) -> Any:
     if dtype is not None and dtype.startswith("Datetime["):
         unit, _, zone = dtype[len("Datetime[") : -1].partition(", ")
         series = series.cast(pl.Datetime(unit))
-        return series.dt.replace_time_zone("UTC").dt.convert_time_zone(zone) if zone else series
+        if not zone:
+            return series
+        in_utc = series.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
+        return _polars_midnights(series, zone, in_utc) if getattr(column, "unit", None) == "D" else in_utc
     return series
+
+
+def _polars_midnights(days: Any, zone: str, otherwise: Any) -> Any:
+    """Return midnights of a zone; where clocks are set at midnight, an hour later."""
+    midnights, later = (
+        series.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+        for series in (days, days.dt.offset_by("1h"))
+    )
+    return midnights.fill_null(later).fill_null(otherwise)
 
 
 def _series(cells: Cells, column: Column, container: str, dtype: str | None) -> Any:
