@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from skdpflow._constraints import rules_of
 from skdpflow._public_columns import columns_of_dtypes, columns_of_sample
 from skdpflow._validation import invalid
 from skdpflow.columns import FINE_LEVELS, Categories, Column, Interval, column_from_dict, take
+
+if TYPE_CHECKING:
+    from skdpflow.mismatch import DomainCheck
 
 __all__ = [
     "FINE_LEVELS",
@@ -302,6 +305,49 @@ class Domain(Mapping[str, Column]):
         width = max(map(len, self.names))
         lines = [f"{name:<{width}}  {_in_words(column)}" for name, column in self._columns.items()]
         return "\n".join(lines + [f"in every row: {text}" for text in self._constraints])
+
+    def check(self, table: Any, y: Any = None, target: Column | None = None) -> DomainCheck:
+        """Tell whoever holds the rows how they fit, before a fit: a look at private rows, outside the guarantee.
+
+        Parameters
+        ----------
+        table : {array-like, pandas.DataFrame, polars.DataFrame, TableFile} of shape (n_samples, n_features)
+            Private rows.
+        y : array-like of shape (n_samples,) or None, default=None
+            Their target.
+        target : Categories, Interval or None, default=None
+            What y is; None leaves it out.
+
+        Returns
+        -------
+        check : DomainCheck
+            Exact shares of the cells of each column that lie outside, and names of columns that do not match. It is a
+            function of the rows, without noise, that no ledger knows of: keep it to yourself, and declare what is
+            true of any such table, not what this one shows.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the table cannot be read, or a column is of a dtype that cannot hold what is declared.
+
+        See Also
+        --------
+        skdpflow.exceptions.DomainMismatchWarning : Says the same of a fit, from released counts.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from skdpflow import Categories, Domain, Interval
+        >>> domain = Domain({"age": Interval(17, 90, integer=True), "ward": Categories(["A", "B"])})
+        >>> print(domain.check(pd.DataFrame({"age": [20, 120], "ward": ["A", "C"], "id": [1, 2]})))
+        A look at private rows, outside the guarantee; do not share.
+        50 % of 'age' lies above its declared bounds
+        50 % of 'ward' is none of its declared categories
+        not in the domain: 'id'; drop it or declare it
+        """
+        from skdpflow.curator.check import check_rows  # only here are rows read, and the curator knows of domains
+
+        return check_rows(self, table, y, target)
 
     def __getitem__(self, name: str) -> Column:
         return self._columns[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,24 +12,27 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from skdpflow.codes import Outside, outside_of
-from skdpflow.domain import Categories, Interval
+from skdpflow.columns import Categories, Interval
 from skdpflow.exceptions import DomainMismatchWarning
 
 if TYPE_CHECKING:
     from skdpflow.release import Measurement, Release
 
-__all__ = ["LIES", "Mismatch", "mismatches", "warn_of_mismatch"]
+__all__ = ["DomainCheck", "Mismatch", "mismatches", "warn_of_mismatch"]
 
 #: Releases of rows that all lie inside which tell of something outside: of all columns and bins together.
 FALSE_ALARMS = 1e-3
+#: What a check of private rows says of itself.
+LOOK = "A look at private rows, outside the guarantee; do not share."
 #: Mismatches that a warning names.
 _NAMED = 5
 
-LIES: dict[Outside, str] = {
+_LIES: dict[str, str] = {
     "below": "lies below its declared bounds",
     "above": "lies above its declared bounds",
     "unreadable": "is no number, though it is not declared as nullable",
     "unlisted": "is none of its declared categories",
+    "missing": "is missing, though it is not declared as nullable",
 }
 
 
@@ -65,9 +68,85 @@ class Mismatch:
         return {**asdict(self), "text": str(self)}
 
     def __str__(self) -> str:
-        of = "the target" if self.column is None else repr(self.column)
-        lies = LIES[self.outside].replace("categories", "classes" if self.column is None else "categories")
-        return f"about {_percent(self.share)} of {of} (+- {_percent(self.error)}) {lies}"
+        error = f" (+- {_percent(self.error)})"
+        return f"about {_percent(self.share)} of {_in_words(self.column, self.outside, error)}"
+
+
+@dataclass(frozen=True)
+class DomainCheck:
+    """How private rows fit a domain, exactly. It is a look at private rows, outside the guarantee: do not share it.
+
+    Parameters
+    ----------
+    columns : mapping of str to mapping of str to float
+        For each declared column of the table the shares of rows that lie ``"below"`` or ``"above"`` its bounds, are
+        ``"unreadable"``, ``"unlisted"``, or ``"missing"`` though the column is not nullable.
+    target : mapping of str to float or None
+        The same of the target; None if it was not asked for.
+    unnamed : tuple of str
+        Columns of the table that the domain does not name.
+    absent : tuple of str
+        Columns of the domain that the table does not have.
+
+    See Also
+    --------
+    skdpflow.Domain.check : Makes it.
+
+    Examples
+    --------
+    >>> from skdpflow import Domain, Interval
+    >>> print(Domain({"x0": Interval(0, 1)}).check([[0.5], [2.0]]))
+    A look at private rows, outside the guarantee; do not share.
+    50 % of 'x0' lies above its declared bounds
+    """
+
+    columns: Mapping[str, Mapping[str, float]]
+    target: Mapping[str, float] | None = None
+    unnamed: tuple[str | int, ...] = ()
+    absent: tuple[str | int, ...] = ()
+
+    @property
+    def fits(self) -> bool:
+        """Whether all rows lie inside, and the domain names exactly the columns of the table."""
+        return not self._lines()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as a dict that JSON can hold.
+
+        Returns
+        -------
+        content : dict
+            The attributes, and a ``"notice"`` of what it is.
+        """
+        return {
+            "notice": LOOK,
+            "columns": {name: dict(shares) for name, shares in self.columns.items()},
+            "target": None if self.target is None else dict(self.target),
+            "unnamed": list(self.unnamed),
+            "absent": list(self.absent),
+        }
+
+    def _lines(self) -> list[str]:
+        asked = [*self.columns.items(), *([] if self.target is None else [(None, self.target)])]
+        lines = [
+            f"{_percent(share)} of {_in_words(name, outside)}"
+            for name, shares in asked
+            for outside, share in shares.items()
+            if share
+        ]
+        lines += [f"not in the domain: {name!r}; drop it or declare it" for name in self.unnamed]
+        return lines + [f"in the domain, but not in the table: {name!r}" for name in self.absent]
+
+    def __str__(self) -> str:
+        return "\n".join([LOOK, *(self._lines() or ["All rows lie inside of what is declared."])])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _in_words(column: str | int | None, outside: str, error: str = "") -> str:
+    lies = _LIES[outside].replace("categories", "classes" if column is None else "categories")
+    return f"{'the target' if column is None else repr(column)}{error} {lies}"
 
 
 def _percent(share: float) -> str:

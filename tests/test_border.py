@@ -40,6 +40,7 @@ PACKAGE = Path(skdpflow.__file__).parent
 #: The modules that may hand rows to the curator.
 DOORS = {
     "_rows.py",
+    "domain.py",
     "preprocessing/_base.py",
     "compose/_steps.py",
     "model_selection/_score.py",
