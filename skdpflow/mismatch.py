@@ -213,8 +213,9 @@ def _counted(m: Measurement, release: Release) -> Iterator[tuple[int, Outside, f
             yield d, "unlisted", float(m.values[-1]), sd, float(m.values.sum()), sd * len(m.values) ** 0.5
     if m.kind != "histograms" or m.values.ndim != 2:
         return
-    parts = [h.sum(axis=0) for h in np.split(m.values, np.cumsum(m.params["edge_sizes"] - 1)[:-1], axis=1)]
-    edges = np.split(m.params["edges"], np.cumsum(m.params["edge_sizes"])[:-1])
+    stops = np.cumsum(m.params["edge_sizes"])
+    edges = np.split(m.params["edges"], stops[:-1])
+    parts = [h.sum(axis=0) for h in np.split(m.values, stops[:-1] - np.arange(1, len(stops)), axis=1)]
     sd *= len(m.values) ** 0.5
     # a row is in one bin of each column that has all of them
     sizes = np.array([len(h) for h in parts], dtype=np.float64)

@@ -23,6 +23,7 @@ from skdpflow.curator.measure import Budget, measure
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Domain, Interval
 from skdpflow.ledger import PrivacyLedger
+from skdpflow.mismatch import warn_of_mismatch
 from skdpflow.plan import Public, Rounds
 from skdpflow.release import Measurement, Release
 from skdpflow.statement import PrivacyStatement
@@ -144,7 +145,9 @@ class DPTransformer(TransformerMixin, BaseEstimator):
             transport={},
             n_jobs=given.n_jobs,
         )
-        return self._learn(stated(release, ledger))
+        self._learn(stated(release, ledger))
+        warn_of_mismatch(self.release_)
+        return self
 
     def _check_rows(self, X: Any) -> RowSource:
         """Check the rows before anything is spent."""
