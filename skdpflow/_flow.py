@@ -110,7 +110,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
     -----
     Guarantee: everything that `fit` stores is a function of `release_`, which is (epsilon,
     delta)-differentially private under `neighbours`, given the public schema (names, dtypes, domain,
-    classes). Not covered: that `fit` raised an error on malformed input (missing values, no rows), run time,
+    classes). Not covered: that `fit` raised an error (for no rows; without a domain, for missing values), run time,
     and `score` and `score_samples` of private rows, which are functions of those rows.
 
     References

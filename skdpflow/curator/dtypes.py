@@ -75,7 +75,7 @@ def numpy_type(dtype: np.dtype[Any], label: str) -> CellType:
     TypeError, ValueError
         If such cells cannot be read.
     """
-    native = dtype.newbyteorder("=")
+    native = dtype.newbyteorder("=") if dtype.kind in "iufM" else dtype
     kinds = {
         "b": BOOL,
         "i": CellType("whole", np.dtype(np.int64), native),
@@ -215,7 +215,7 @@ def check_declared(found: CellType, column: Column | None, label: str, dtype: An
     elif column is not None and column.unit is not None:
         if found.kind not in ("date", "text"):
             raise ValueError(
-                f"{label} is of dtype {dtype}, but declared as dates with unit={column.unit!r}. Make dates of it first: "
+                f"{label} is of dtype {dtype}, but declared as dates with unit={column.unit!r}. Make dates of it: "
                 "pandas.to_datetime(column, unit='D') for days since 1970, or (column, format='%Y%m%d') for 20240229."
             )
     elif found.kind == "text":

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.codes import code_of
-from skdpflow.curator.cells import RawCells, category_codes, numbers_of, plain_label
+from skdpflow.curator.cells import RawCells, category_codes, numbers_of, plain_label, quiet
 from skdpflow.curator.dtypes import CellType
 from skdpflow.curator.files import FileColumn, FileRows
 from skdpflow.curator.read import read_column, type_of_column
@@ -357,7 +357,9 @@ class RowSource:
             The same for the target; zeros without a target.
         """
         for start, stop in self.spans(block_rows):
-            yield start, *self.block(start, stop, domain, target)
+            with quiet():
+                block = self.block(start, stop, domain, target)
+            yield start, *block
 
     def raw_blocks(self, *, block_rows: int | None = None) -> Iterator[tuple[int, NDArray[np.float64]]]:
         """Iterate over the rows as numbers, for finding bounds privately.

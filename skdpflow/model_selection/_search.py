@@ -30,9 +30,9 @@ from skdpflow.curator.scoring import RowScorer
 from skdpflow.domain import Column
 from skdpflow.exceptions import PrivacyLeakWarning
 from skdpflow.ledger import PrivacyLedger
+from skdpflow.mismatch import warn_of_mismatch
 from skdpflow.model_selection._score import check_scoring
 from skdpflow.model_selection._space import check_domain, check_space, draw_candidate
-from skdpflow.mismatch import warn_of_mismatch
 from skdpflow.model_selection._trial import (
     TrialBudget,
     check_candidate,
