@@ -473,9 +473,10 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         n_samples : int, default=1
             Number of rows.
         where : mapping of str to value, list of values or pair, default=None
-            Condition that every row meets, by names of `domain_`: a value or list of values, a pair (lower, upper) for
-            numbers and dates, with None for an open end, or None for missing values, as in
-            ``{"ward": "A", "age": (60, None)}``.
+            Condition that every row meets, by names of `domain_`. A tuple is a range, both ends among it, of numbers,
+            dates or ordered categories, with None for an open end; any other collection lists the values that are
+            allowed; anything else is the one value. None, NaN, NaT and NA ask for missing values. As in
+            ``{"ward": "A", "age": (60, None), "rooms": [3, 4], "income": None}``.
         random_state : int, RandomState instance, Generator or None, default=None
             Public randomness; None gives new rows at every call.
 
