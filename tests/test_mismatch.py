@@ -7,10 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, Release
+from skdpflow.compose import GenerativePipeline, TrainOnSynthetic
 from skdpflow.exceptions import DomainMismatchWarning
 from skdpflow.mismatch import FALSE_ALARMS, mismatches
+from skdpflow.model_selection import DPSearchCV
+from skdpflow.preprocessing import DPQuantileTransformer
 
 N = 4000
 DOMAIN = Domain(
@@ -206,3 +210,44 @@ def test_records_clip_and_say_nothing():
     flow, heard = seeded(X, domain={"a": Interval(0, 1)}, mechanism="records", neighbours="replace-one", epsilon=50.0)
     assert not heard
     assert flow.sample(50, random_state=0)["a"].between(0, 1).all()
+
+
+def heard_of(fit):
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        fit()
+    return [str(w.message) for w in heard if w.category is DomainMismatchWarning]
+
+
+def test_a_search_says_it_once_for_its_winner():
+    X, y = rows(600, sex=("m", "f"), age=(30, 60), stay=(0, 9))
+    X = X[["age", "u"]]
+    flow = DPSlicedWassersteinFlow(
+        domain={"age": Interval(30, 60), "u": Interval(0, 0.4)}, target=Categories([0, 1]), n_particles=64
+    )
+    search = DPSearchCV(
+        TrainOnSynthetic(LogisticRegression(), flow, n_samples=100),
+        {"estimator__C": [0.1, 1.0]},
+        n_iter=4,
+        epsilon=10.0,
+        max_rows=20,
+    )
+    (text,) = heard_of(lambda: search.fit(X, y))
+    assert "of 'u'" in text
+    assert "of the target" in text
+
+
+def test_a_pipeline_says_it_once_and_only_of_what_was_declared():
+    X, y = rows(600)
+    pipeline = GenerativePipeline(
+        [
+            ("quantiles", DPQuantileTransformer(domain={"age": Interval(30, 60), "u": Interval(0, 1)})),
+            ("flow", DPSlicedWassersteinFlow(target=Categories([0, 1]), n_particles=64)),
+        ],
+        epsilon=20.0,
+    )
+    heard = heard_of(lambda: pipeline.fit(X[["age", "u"]], y))
+    assert sum("of 'age'" in text for text in heard) == 1
+    assert sum("of the target" in text for text in heard) == 1
+    assert not any("'u'" in text for text in heard)
+    assert "about" in str(pipeline.privacy_statement()).partition("Outside of what was declared")[2]

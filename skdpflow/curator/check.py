@@ -63,6 +63,7 @@ def _of_table(domain: Domain, X: Any, y: Any, target: Column | None) -> tuple[Ro
     """Return the declared columns of a table, the names of its others, and declared names that it lacks."""
     table = as_table(X, _OWNER)
     unnamed, absent, columns = list[Name](), list[Name](), dict(domain)
+    labels = None if target is None else as_target(y, _OWNER)
     if container_of(table) == "numpy":
         if table.shape[1] != len(domain):
             raise ValueError(
@@ -70,14 +71,13 @@ def _of_table(domain: Domain, X: Any, y: Any, target: Column | None) -> tuple[Ro
                 "exactly the declared columns in their order."
             )
     else:
-        names = list(table.columns)
-        unnamed = [name for name in names if name not in domain]
-        absent = [name for name in domain if name not in names]
-        shared = [name for name in names if name in domain]
-        if not shared:
+        names = {str(name): name for name in table.columns}  # as a fit compares them
+        unnamed = [name for text, name in names.items() if text not in domain]
+        absent = [name for name in domain if name not in names and name != getattr(labels, "name", None)]
+        columns = {text: domain[text] for text in names if text in domain}
+        if not columns:
             raise ValueError(f"None of the columns of X is one of the domain, which are {list(domain)[:10]}.")
-        table, columns = table[shared], {name: domain[name] for name in shared}
-    labels = None if target is None else as_target(y, _OWNER)
+        table = table[[names[text] for text in columns]]
     if labels is not None and labels.shape[0] != table.shape[0]:
         raise ValueError("Found input variables with inconsistent numbers of samples: y needs one entry per row of X.")
     return RowSource(table, labels, schema_of(table, labels), Domain(columns)), unnamed, absent

@@ -75,3 +75,9 @@ def test_files(tmp_path):
     pd.DataFrame({"age": AGE, "ward": WARD, "bmi": BMI}).to_csv(tmp_path / "rows.csv", index=False)
     check = DOMAIN.check(TableFile(tmp_path / "rows.csv"))
     assert check == DOMAIN.check(pd.DataFrame({"age": AGE, "ward": WARD, "bmi": BMI}))
+
+
+def test_names_are_compared_as_a_fit_compares_them():
+    domain = Domain({"0": Interval(0, 1), "y": Categories(["a"])})
+    check = domain.check(pd.DataFrame({0: [2.0, 0.5]}), pd.Series(["a", "a"], name="y"), Categories(["a"]))
+    assert (check.columns["0"]["above"], check.absent, check.unnamed) == (0.5, (), ())
