@@ -67,10 +67,10 @@ class Domain(Mapping[str, Column]):
     A domain is immutable, hashable and holds plain Python values only. It is published with every release, so
     it must not be read off the private rows.
 
-    Cells outside of their column raise nothing. They are counted apart, see
-    `skdpflow.exceptions.DomainMismatchWarning`; in sampled rows, what lies below or above is at the bound, and any other
-    cell is drawn from what was released of its column. Private transformers and records clip: what has no nearest value
-    counts as the midpoint of its column.
+    Cells outside of their column raise nothing. They are counted apart, and
+    `skdpflow.exceptions.DomainMismatchWarning` tells of many. In sampled rows, what lies below or above is at the
+    bound, and any other cell is drawn from what was released of its column. Private transformers and records clip: what
+    has no nearest value counts as the midpoint of its column.
 
     Constraints are public too, and say nothing about single rows: `fit` does not look whether the private rows meet
     them. They are text, so that they travel with the domain; nothing in them is ever run as code.

@@ -258,7 +258,8 @@ def axis_blocks(axes: AxisHistograms, sizes: Array, transform: RankTransform, co
     """Targets of each leaf along the latent axes: its own histograms."""
     counts, edges = latent_histograms(axes, transform)
     eye, ordered = np.eye(len(columns)), [c.ordered for c in columns]
+    apart = [(e[:-1] < 0) | (e[:-1] >= layout.n_values) for e, layout in zip(axes.edges, axes.layouts, strict=True)]
     return [
-        Block(eye, eye, CountSlices(edges, [h[leaf] for h in counts], axes.sd, float(size), ordered))
+        Block(eye, eye, CountSlices(edges, [h[leaf] for h in counts], axes.sd, float(size), ordered, apart))
         for leaf, size in enumerate(sizes)
     ]
