@@ -95,7 +95,7 @@ def missing_objects(values: NDArray[Any]) -> NDArray[np.bool_]:
     """
     cells = values.tolist()
     if set(map(type, cells)) <= _PLAIN:  # as below, but faster
-        return np.asarray((values != values) | np.equal(values, None), dtype=np.bool_)
+        return np.asarray((values != values) | (values == None), dtype=np.bool_)  # noqa: E711
     return np.fromiter(map(_missing, cells), dtype=np.bool_, count=len(cells))
 
 
@@ -312,13 +312,15 @@ def category_codes(raw: RawCells, categories: Categories, single: np.dtype[Any] 
 
 
 def plain_label(cell: Any) -> Any:
-    """Return a label as text or number of Python's own, whole numbers as int; None if it is neither."""
+    """Return a label as text or number of Python's own, whole numbers as int; None for all else."""
     try:
-        if issubclass(type(cell), Decimal):
-            cell = float(cell) if cell != Decimal.to_integral_value(cell) else int(cell)
+        if issubclass(type(cell), Decimal | Fraction):
+            cell = int(cell) if abs(cell) < 2**64 and cell == int(cell) else float(cell)
         cell = _plain(cell)
-        if isinstance(cell, float):
-            return (int(cell) if cell.is_integer() else cell) if math.isfinite(cell) else None
-        return None if isinstance(cell, Fraction) else cell
-    except Exception:  # of a class of the user's own
+        if isinstance(cell, str | None):
+            return cell
+        if isinstance(cell, float) and cell.is_integer():
+            cell = int(cell)
+        return cell if abs(cell) < 2**64 else None  # NaN and infinity are not, either
+    except Exception:  # of a class of the user's own, or a signalling NaN
         return None

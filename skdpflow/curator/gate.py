@@ -80,7 +80,7 @@ def _dtype_for(data: Any) -> np.dtype[Any] | None:
 
 
 def _is_row(data: Any) -> bool:
-    return isinstance(data, list | tuple) or getattr(data, "ndim", 0) > 0
+    return isinstance(data, list | tuple) or (isinstance(data, np.ndarray) and data.ndim > 0)
 
 
 def _array_of_list(data: Sequence[Any]) -> NDArray[Any]:
@@ -126,6 +126,11 @@ def _check_names(table: Any) -> None:
         raise ValueError(f"The column names of X must be unique. Got more than once: {', '.join(twice)}.")
 
 
+def _label(cell: Any) -> Any:
+    """Return the only entry of a row, so that a column of lists is read cell by cell."""
+    return cell[0] if _is_row(cell) and len(cell) == 1 else cell
+
+
 def as_target(y: Any, owner: str) -> Any:
     """Return y as a one-dimensional array or series."""
     if y is None:
@@ -135,6 +140,8 @@ def as_target(y: Any, owner: str) -> Any:
         )
     _refuse_forms(y, "y", owner)
     container = container_of(y)
+    if isinstance(y, list | tuple):
+        return objects([_label(cell) for cell in y])
     labels: Any = _as_array(y, "y") if container == "numpy" else y
     if len(labels.shape) == 2 and labels.shape[1] == 1:
         warnings.warn(
