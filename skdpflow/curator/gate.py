@@ -30,6 +30,7 @@ __all__ = ["admit", "as_table", "as_target"]
 
 #: What tables and columns of libraries other than numpy, pandas and polars have.
 _FOREIGN = ("__dataframe__", "__arrow_c_stream__", "__arrow_c_array__")
+_FLAT = "y should be a 1d array with one entry per row of X."
 _DECLARE = ", or give a Domain that declares the column, with nullable=True if cells may be missing"
 
 
@@ -154,7 +155,7 @@ def as_target(y: Any, owner: str) -> Any:
             return labels.iloc[:, 0]
         return labels.to_series(0) if container == "polars" else labels[:, 0]
     if len(labels.shape) != 1:
-        raise ValueError("y should be a 1d array with one entry per row of X.")
+        raise ValueError(_FLAT)
     return labels
 
 
@@ -228,12 +229,14 @@ def _check_cells(source: RowSource, target: Column | None, owner: str) -> None:
 
 
 def _check_target(raw: RawCells, target: Column, owner: str) -> None:
+    kinds = set(map(type, raw.values.tolist())) if raw.values.dtype.kind == "O" else set()
+    if any(issubclass(kind, list | tuple | np.ndarray) for kind in kinds):
+        raise ValueError(_FLAT)
     if isinstance(target, Interval) and target.unit is None:
         _check_numbers(_strict_numbers(raw, "y")[:, None], [None], owner)
         return
     if raw.gaps.any():
         raise _contains("NaN", None, owner)
-    kinds = set(map(type, raw.values.tolist())) if raw.values.dtype.kind == "O" else set()
     if any(issubclass(kind, complex | np.complexfloating) for kind in kinds):
         raise ValueError("Complex data not supported: columns must hold real numbers, text or booleans.")
 

@@ -138,12 +138,8 @@ def csv(columns, folder):
 
 
 def _text(cell):
-    kinds = (str, int, float, bool, dt.date, dt.datetime, Decimal)
-    return str(cell)[:400] if type(cell) in kinds and cell is not None and abs(_size(cell)) < 1e300 else ""
-
-
-def _size(cell):
-    return cell if type(cell) is int else 0
+    loud = isinstance(getattr(cell, "tzinfo", None), LoudZone)
+    return str(cell) if type(cell) in (str, int, float, bool, dt.date, dt.datetime, Decimal) and not loud else ""
 
 
 CONTAINERS = {
