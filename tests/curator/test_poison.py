@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
+from skdpflow.curator.cells import quiet
 from skdpflow.curator.gate import admit
 from skdpflow.files import TableFile
 from skdpflow.mechanisms import MarginalsMechanism
@@ -250,3 +251,15 @@ def test_what_numpy_was_told_to_raise_is_not_raised():
     with np.errstate(all="raise"):
         source = admit(flow_of(), table, domain=Domain(DOMAIN))
         assert [len(codes) for _, codes, _ in source.blocks(source.domain)] == [N_ROWS]
+
+
+def test_passes_of_several_threads_leave_the_filters_of_warnings_as_they_were():
+    before, first, second = list(warnings.filters), quiet(), quiet()
+    with first:
+        second.__enter__()  # another thread's, which ends later
+        warnings.warn("held back", RuntimeWarning, stacklevel=1)
+    warnings.warn("held back", RuntimeWarning, stacklevel=1)
+    second.__exit__(None, None, None)
+    assert list(warnings.filters) == before
+    with pytest.warns(RuntimeWarning, match="heard"):
+        warnings.warn("heard", RuntimeWarning, stacklevel=1)
