@@ -201,7 +201,7 @@ LABELS = Categories(["a", "b"])
     [
         (LABELS, None, "requires y to be passed"),
         (LABELS, ["a", "b"], "inconsistent numbers of samples"),
-        (LABELS, [["a", "b"]] * 50, "1d array"),
+        (LABELS, np.array([["a", "b"]] * 50), "1d array"),
         (LABELS, np.full((50, 1, 1), "a"), "1d array"),
         (LABELS, np.full(50, 1j), "Complex"),
         (LABELS, sparse.csr_matrix(np.ones((50, 1))), "Sparse data was passed for y"),

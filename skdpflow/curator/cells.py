@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from fractions import Fraction
 from itertools import repeat
+from threading import Lock
 from typing import Any, NamedTuple
 from warnings import catch_warnings
 
@@ -49,14 +51,43 @@ class RawCells(NamedTuple):
     gaps: NDArray[np.bool_]
 
 
+class _Silence:
+    """Holds warnings back while at least one pass over rows is going on.
+
+    Filters of warnings belong to the whole process. So they are changed by the first pass that begins and set back by
+    the last one that ends, whichever threads these run in: each setting back what it found could leave them changed.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._passes, self._filters = Lock(), 0, ExitStack()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._begin_anew)
+
+    def _begin_anew(self) -> None:
+        """In a forked process no pass of another thread will end."""
+        self._filters.close()
+        self._lock, self._passes = Lock(), 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._passes == 0:
+                self._filters.enter_context(catch_warnings(action="ignore"))
+            self._passes += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._passes -= 1
+            if self._passes == 0:
+                self._filters.close()
+
+
+_SILENCE = _Silence()
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hold back all warnings of a pass over rows, since whether and how often one comes may depend on a cell.
-
-    Filters of warnings belong to the whole process, so this is entered once for a pass, by the thread that shares the
-    blocks out among others.
-    """
-    with catch_warnings(action="ignore"), np.errstate(all="ignore"):
+    """Hold back all warnings of a pass over rows, since whether and how often one comes may depend on a cell."""
+    with _SILENCE, np.errstate(all="ignore"):
         yield
 
 
@@ -92,7 +123,7 @@ def missing_objects(values: NDArray[Any]) -> NDArray[np.bool_]:
     """
     cells = values.tolist()
     if set(map(type, cells)) <= _PLAIN:  # as below, but faster
-        return np.asarray((values != values) | np.equal(values, None), dtype=np.bool_)
+        return np.asarray((values != values) | (values == None), dtype=np.bool_)  # noqa: E711
     return np.fromiter(map(_missing, cells), dtype=np.bool_, count=len(cells))
 
 
@@ -310,13 +341,15 @@ def category_codes(raw: RawCells, categories: Categories, single: np.dtype[Any] 
 
 
 def plain_label(cell: Any) -> Any:
-    """Return a label as text or number of Python's own, whole numbers as int; None if it is neither."""
+    """Return a label as text or number of Python's own, whole numbers as int; None for all else."""
     try:
-        if issubclass(type(cell), Decimal):
-            cell = float(cell) if cell != Decimal.to_integral_value(cell) else int(cell)
+        if issubclass(type(cell), Decimal | Fraction):
+            cell = int(cell) if abs(cell) < 2**64 and cell == int(cell) else float(cell)
         cell = _plain(cell)
-        if isinstance(cell, float):
-            return (int(cell) if cell.is_integer() else cell) if math.isfinite(cell) else None
-        return None if isinstance(cell, Fraction) else cell
-    except Exception:  # of a class of the user's own
+        if isinstance(cell, str | None):
+            return cell
+        if isinstance(cell, float) and cell.is_integer():
+            cell = int(cell)
+        return cell if abs(cell) < 2**64 else None  # NaN and infinity are not, either
+    except Exception:  # of a class of the user's own, or a signalling NaN
         return None

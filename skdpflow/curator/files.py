@@ -60,7 +60,7 @@ def _csv_type(column: Column) -> CellType:
 def _read(text: Any, column: Column) -> RawCells:
     """Read a column of text cells as declared, each cell by itself."""
     gaps = text.isna().to_numpy(dtype=bool)
-    cells = text.astype(object).where(~gaps, None).tolist()
+    cells = [None if gap else cell for cell, gap in zip(text.tolist(), gaps.tolist(), strict=True)]
     if isinstance(column, Categories):
         known = _Spellings(column)
         meant = {cell: known.value(cell) for cell in set(cells)}

@@ -31,6 +31,7 @@ __all__ = ["admit", "as_table", "as_target"]
 
 #: What tables and columns of libraries other than numpy, pandas and polars have.
 _FOREIGN = ("__dataframe__", "__arrow_c_stream__", "__arrow_c_array__")
+_FLAT = "y should be a 1d array with one entry per row of X."
 _DECLARE = ", or give a Domain that declares the column, with nullable=True if cells may be missing"
 
 
@@ -81,7 +82,7 @@ def _dtype_for(data: Any) -> np.dtype[Any] | None:
 
 
 def _is_row(data: Any) -> bool:
-    return isinstance(data, list | tuple) or getattr(data, "ndim", 0) > 0
+    return isinstance(data, list | tuple) or (isinstance(data, np.ndarray) and data.ndim > 0)
 
 
 def _array_of_list(data: Sequence[Any]) -> NDArray[Any]:
@@ -134,6 +135,11 @@ def _check_order(known: Sequence[str], schema: Schema) -> None:
         raise ValueError("Feature names must be in the same order as they were in fit: reorder the columns of X.")
 
 
+def _label(cell: Any) -> Any:
+    """Return the only entry of a row, so that a column of lists is read cell by cell."""
+    return cell[0] if _is_row(cell) and len(cell) == 1 else cell
+
+
 def as_target(y: Any, owner: str) -> Any:
     """Return y as a one-dimensional array or series."""
     if y is None:
@@ -143,6 +149,8 @@ def as_target(y: Any, owner: str) -> Any:
         )
     _refuse_forms(y, "y", owner)
     container = container_of(y)
+    if isinstance(y, list | tuple):
+        return objects([_label(cell) for cell in y])
     labels: Any = _as_array(y, "y") if container == "numpy" else y
     if len(labels.shape) == 2 and labels.shape[1] == 1:
         warnings.warn(
@@ -155,7 +163,7 @@ def as_target(y: Any, owner: str) -> Any:
             return labels.iloc[:, 0]
         return labels.to_series(0) if container == "polars" else labels[:, 0]
     if len(labels.shape) != 1:
-        raise ValueError("y should be a 1d array with one entry per row of X.")
+        raise ValueError(_FLAT)
     return labels
 
 
@@ -229,12 +237,14 @@ def _check_cells(source: RowSource, target: Column | None, owner: str) -> None:
 
 
 def _check_target(raw: RawCells, target: Column, owner: str) -> None:
+    kinds = set(map(type, raw.values.tolist())) if raw.values.dtype.kind == "O" else set()
+    if any(issubclass(kind, list | tuple | np.ndarray) for kind in kinds):
+        raise ValueError(_FLAT)
     if isinstance(target, Interval) and target.unit is None:
         _check_numbers(_strict_numbers(raw, "y")[:, None], [None], owner)
         return
     if raw.gaps.any():
         raise _contains("NaN", None, owner)
-    kinds = set(map(type, raw.values.tolist())) if raw.values.dtype.kind == "O" else set()
     if any(issubclass(kind, complex | np.complexfloating) for kind in kinds):
         raise ValueError("Complex data not supported: columns must hold real numbers, text or booleans.")
 

@@ -194,8 +194,7 @@ def test_bad_rows_are_refused_without_being_shown(X, domain, kind, match):
     [
         (None, WARD, ValueError, "requires y to be passed, but the target y is None"),
         ([TEXT], WARD, ValueError, "inconsistent numbers of samples"),
-        ([[TEXT, "A"], ["A", "A"]], WARD, ValueError, "y should be a 1d array"),
-        ([["A"], [TEXT, "A"]], WARD, ValueError, "y cannot be read as an array"),
+        (np.array([[TEXT, "A"], ["A", "A"]]), WARD, ValueError, "y should be a 1d array"),
         (POISON, AGE, ValueError, "y should be a 1d array"),
         (sparse.csr_array([[POISON], [1.0]]), AGE, TypeError, "Sparse data was passed for y"),
         (np.array([31337, 1]), WARD, ValueError, r"y is of dtype int64, .*target=Categories\(\[0, 1, ...\]\)"),
@@ -222,6 +221,7 @@ def test_bad_targets_are_refused_without_being_shown(y, target, kind, match):
         (pl.Series([31337, None]), AGE, "Input y contains NaN"),
         ([TEXT, "20"], AGE, "y holds text where numbers are expected"),
         ([POISON, 1j], WARD, "Complex data not supported"),
+        ([["A"], [TEXT, "A"]], WARD, "y should be a 1d array"),
     ],
 )
 def test_cells_of_targets_are_errors_without_a_domain_only(y, target, match):
@@ -253,6 +253,19 @@ def test_a_foreign_array_method_cannot_speak():
     with pytest.raises(ValueError, match="cannot be read as an array") as caught:
         admit(Flow(), Chatty())
     assert caught.value.__context__ is None
+
+
+def test_a_list_of_labels_is_read_cell_by_cell():
+    for y in (["B", ["A"], ("B",), ["A", "B"]], [["B"], ["A"], ["B"], "C"]):
+        source = admit(Flow(), np.zeros((4, 1)), y, domain=(0, 1), target=WARD)
+        assert source.target_codes(0, 4, WARD).tolist() == [1, 0, 1, code_of(WARD, "unlisted")]
+
+
+def test_masked_cells_of_lists_are_missing():
+    column = Interval(0, 9, integer=True, nullable=True)
+    rows = [[np.ma.masked, 1], np.ma.masked_array([2, 3], mask=[False, True]), [4, None]]
+    found = codes(admit(Flow(), rows, domain={"a": column, "b": column}), Domain({"a": column, "b": column}))
+    assert found == [[10, 1], [2, 10], [4, 10]]
 
 
 def test_without_a_target_y_is_not_looked_at():
