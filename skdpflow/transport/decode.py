@@ -197,9 +197,8 @@ def to_container(columns: Sequence[Any], schema: Schema) -> Any:
         return library_of("pandas").DataFrame(dict(zip(names, columns, strict=True)))
     if schema.container == "polars":
         names = schema.names or ()
-        return library_of("polars").DataFrame(
-            [column.alias(str(name)) for name, column in zip(names, columns, strict=True)]
-        )
+        # a dict: polars takes the empty name of a series for none
+        return library_of("polars").DataFrame({str(name): own for name, own in zip(names, columns, strict=True)})
     kinds = {column.dtype.kind for column in columns}
     if "O" in kinds or (kinds & set("UM") and len(kinds) > 1):
         table = np.empty((len(columns[0]), len(columns)), dtype=object)
