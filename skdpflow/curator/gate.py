@@ -218,12 +218,7 @@ def _strict_numbers(raw: RawCells, label: str) -> NDArray[np.float64]:
 
 
 def _check_cells(source: RowSource, target: Column | None, owner: str) -> None:
-    """Refuse cells that scikit-learn's conventions want refused; a domain, where there is one, says what is meant.
-
-    With a domain, whatever a cell holds is a value inside, one outside or a gap: an error would tell about the row.
-    """
-    if source.domain is not None:
-        return
+    """Refuse cells that are no finite numbers, as scikit-learn's conventions want it where no domain is declared."""
     names = [source.name(j) for j in range(source.n_features)]
     for start, stop in source.spans():
         if all(found.kind != "object" for found in source.types):
@@ -277,6 +272,7 @@ def admit(
     domain: object = None,
     target: object = None,
     reset: bool = True,
+    finite: bool = False,
 ) -> RowSource:
     """Check raw input and give access to it, block by block.
 
@@ -294,6 +290,8 @@ def admit(
         What y is.
     reset : bool, default=True
         True in `fit`. False compares with what `fit` saw, and then takes the domain by position.
+    finite : bool, default=False
+        Whether cells that are no finite numbers raise also with a domain, as they do without one.
 
     Returns
     -------
@@ -342,6 +340,7 @@ def admit(
         schema = replace(schema, target_dtype=_declared_dtype([target]))
     source = RowSource(table, labels, schema, resolved)
     _check_types(source, target)
-    with quiet():
-        _check_cells(source, target, owner)
+    if finite or resolved is None:
+        with quiet():
+            _check_cells(source, target, owner)
     return source

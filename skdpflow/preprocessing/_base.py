@@ -190,7 +190,7 @@ class DPTransformer(TransformerMixin, BaseEstimator):
             Transformed rows; as private as X.
         """
         check_is_fitted(self)
-        source = admit(self, X, domain=self.domain_, reset=False)
+        source = admit(self, X, domain=self.domain_, reset=False, finite=self.domain is None)
         return np.concatenate([self._forward(codes) for _, codes, _ in source.blocks(self.domain_)])
 
     def inverse_transform(self, X: Any) -> Any:
@@ -242,6 +242,8 @@ class DPTransformer(TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.non_deterministic = True
         tags.transformer_tags.preserves_dtype = []
+        # with a domain, no cell is an error
+        tags.input_tags.allow_nan = tags.input_tags.string = self.domain is not None
         return tags
 
 
