@@ -154,11 +154,8 @@ class FileRows:
         """Names in a CSV file, as they stand there: pandas gives others to empty and repeated ones."""
         import pandas as pd
 
-        return list(
-            pd.read_csv(
-                self._path, header=None, nrows=1, dtype=str, keep_default_na=False, encoding_errors="replace"
-            ).iloc[0]
-        )
+        form: Any = {"header": None, "nrows": 1, "dtype": str, "keep_default_na": False, "encoding_errors": "replace"}
+        return list(pd.read_csv(self._path, **form).iloc[0])
 
     def _chunks(self) -> Iterator[Any]:
         import pandas as pd

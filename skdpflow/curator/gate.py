@@ -128,16 +128,16 @@ def _check_names(table: Any) -> None:
         raise ValueError(f"The column names of X must be unique. Got more than once: {', '.join(twice)}.")
 
 
+def _label(cell: Any) -> Any:
+    """Return the only entry of a row, so that a column of lists is read cell by cell."""
+    return cell[0] if _is_row(cell) and len(cell) == 1 else cell
+
+
 def _check_order(known: Sequence[str], schema: Schema) -> None:
     """Refuse other orders of names that are whole numbers, which scikit-learn does not compare."""
     names = tuple(map(str, schema.names or ()))
     if names != known and set(names) == set(known):
         raise ValueError("Feature names must be in the same order as they were in fit: reorder the columns of X.")
-
-
-def _label(cell: Any) -> Any:
-    """Return the only entry of a row, so that a column of lists is read cell by cell."""
-    return cell[0] if _is_row(cell) and len(cell) == 1 else cell
 
 
 def as_target(y: Any, owner: str) -> Any:
@@ -218,12 +218,7 @@ def _strict_numbers(raw: RawCells, label: str) -> NDArray[np.float64]:
 
 
 def _check_cells(source: RowSource, target: Column | None, owner: str) -> None:
-    """Refuse cells that scikit-learn's conventions want refused; a domain, where there is one, says what is meant.
-
-    With a domain, whatever a cell holds is a value inside, one outside or a gap: an error would tell about the row.
-    """
-    if source.domain is not None:
-        return
+    """Refuse cells that are no finite numbers, as scikit-learn's conventions want it where no domain is declared."""
     names = [source.name(j) for j in range(source.n_features)]
     for start, stop in source.spans():
         if all(found.kind != "object" for found in source.types):
@@ -277,6 +272,7 @@ def admit(
     domain: object = None,
     target: object = None,
     reset: bool = True,
+    finite: bool = False,
 ) -> RowSource:
     """Check raw input and give access to it, block by block.
 
@@ -294,6 +290,8 @@ def admit(
         What y is.
     reset : bool, default=True
         True in `fit`. False compares with what `fit` saw, and then takes the domain by position.
+    finite : bool, default=False
+        Whether cells that are no finite numbers raise also with a domain, as they do without one.
 
     Returns
     -------
@@ -342,6 +340,7 @@ def admit(
         schema = replace(schema, target_dtype=_declared_dtype([target]))
     source = RowSource(table, labels, schema, resolved)
     _check_types(source, target)
-    with quiet():
-        _check_cells(source, target, owner)
+    if finite or resolved is None:
+        with quiet():
+            _check_cells(source, target, owner)
     return source

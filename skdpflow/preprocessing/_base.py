@@ -194,7 +194,7 @@ class DPTransformer(TransformerMixin, BaseEstimator):
             Transformed rows; as private as X.
         """
         check_is_fitted(self)
-        source = admit(self, X, domain=self.domain_, reset=False)
+        source = admit(self, X, domain=self.domain_, reset=False, finite=self.domain is None)
         columns = self.domain_.columns
         middle = np.array([column.n_values // 2 for column in columns])
         blocks = (clipped(codes, columns) for _, codes, _ in source.blocks(self.domain_))
@@ -249,6 +249,8 @@ class DPTransformer(TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.non_deterministic = True
         tags.transformer_tags.preserves_dtype = []
+        # with a domain, no cell is an error
+        tags.input_tags.allow_nan = tags.input_tags.string = self.domain is not None
         return tags
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import warnings
+from csv import QUOTE_ALL
 from decimal import Decimal
 
 import numpy as np
@@ -32,7 +33,7 @@ CELLS = {
     "bytes": [b"a", b"7", None],
     "list": [[1, 2], [3, 4], None],
     "null": [None, None],
-    "any": [0.1, np.float32(0.1), LONG, "a", Decimal("0.1"), True, dt.date(2024, 3, 10), "20240302", [1], 1j, None],
+    "any": [0.1, np.float32(0.1), LONG, "a", Decimal("0.1"), True, dt.date(2024, 3, 10), "20240302", [1, 2], 1j, None],
 }
 COLUMNS = [
     Interval(0, 10),
@@ -128,7 +129,7 @@ def _sparse(dtype):
 
 def _csv(family):
     def make(cells):
-        return pd.DataFrame({"x": pd.Series(cells, dtype=object)}).assign(end=0).to_csv(index=False)
+        return pd.DataFrame({"x": pd.Series(cells, dtype=object)}).to_csv(index=False, quoting=QUOTE_ALL)
 
     return family, make
 

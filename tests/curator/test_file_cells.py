@@ -31,7 +31,7 @@ from skdpflow.files import TableFile
 )
 def test_cells_of_csv_files_are_read_as_meant(column, cells, codes, tmp_path):
     """Each by itself: what is left over is outside."""
-    path, domain = tmp_path / "table.csv", Domain({"x": column})
+    path, domain = tmp_path / "table.csv", Domain({"x": column, "y": Interval(0, 1)})
     for chosen in ([*cells, ""], *([cell, ""] for cell in cells)):
         path.write_text("x,y\n" + "".join(f"{cell},0\n" for cell in chosen))
         source = admit(DPSlicedWassersteinFlow(), TableFile(path), domain=domain)
