@@ -31,6 +31,7 @@ from skdpflow.domain import Categories, Column
 from skdpflow.exceptions import ReleaseError
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.mechanisms import Mechanism, resolve_mechanism
+from skdpflow.mismatch import warn_of_mismatch
 from skdpflow.planned import FitPlan
 from skdpflow.release import Release
 from skdpflow.statement import PrivacyStatement
@@ -52,7 +53,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         Probability with which the guarantee may fail, in (0, 1); well below one over the number of rows.
     domain : Domain, dict, (lower, upper) or None, default=None
         Public knowledge about the columns of X. ``(lower, upper)`` are numbers or one per column. None finds
-        bounds of numeric columns privately, with a tenth of the budget. Values outside are clipped.
+        bounds of numeric columns privately, with a tenth of the budget. Cells outside are no error: see `Domain`.
     target : Categories, Interval or None, default=None
         What y is: ``Categories([...])`` class labels, ``Categories()`` labels that are found privately,
         ``Interval(lower, upper)`` a number; None ignores y.
@@ -110,7 +111,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
     -----
     Guarantee: everything that `fit` stores is a function of `release_`, which is (epsilon,
     delta)-differentially private under `neighbours`, given the public schema (names, dtypes, domain,
-    classes). Not covered: that `fit` raised an error on malformed input (missing values, no rows), run time,
+    classes). Not covered: that `fit` raised an error (for no rows; without a domain, for missing values), run time,
     and `score` and `score_samples` of private rows, which are functions of those rows.
 
     References
@@ -193,6 +194,11 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         BudgetExceededError, LedgerError
             If the ledger has too little left or cannot record: nothing is spent or measured then.
 
+        Warns
+        -----
+        DomainMismatchWarning
+            If the released counts say that rows lie outside of the declared columns or classes.
+
         Notes
         -----
         Parameters, rows and what the plan could need of memory and of the floating-point slack are checked first. Then
@@ -206,7 +212,9 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         release = first_release(self, X, y, given)
         if given.verbose:
             print(release.privacy_statement())
-        return self._learn(release, given.mechanism)
+        self._learn(release, given.mechanism)
+        warn_of_mismatch(release)
+        return self
 
     def continue_fit(self, X: Any, y: Any = None, *, extra_epsilon: float) -> Self:
         r"""Measure the rows again with a further budget, and improve the model by it.
@@ -270,7 +278,9 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         release = continued_release(self, X, y, given, mechanism, extra)
         if given.verbose:
             print(release.privacy_statement())
-        return self._learn(release, mechanism)
+        self._learn(release, mechanism)
+        warn_of_mismatch(release)
+        return self
 
     def plan(self, *, n_guess: int, n_features: int | None = None, n_classes: int | None = None) -> FitPlan:
         """Tell what `fit` would measure and how accurate that would be; sees no data and spends nothing.
@@ -609,9 +619,9 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         return density_of_rows(self, X, self._model)
 
     def __sklearn_tags__(self) -> Tags:
-        """Tell scikit-learn that two fits differ, since each draws fresh noise, and whether values may be missing."""
+        """Tell scikit-learn that two fits differ, since each draws fresh noise, and which cells are errors."""
         tags = super().__sklearn_tags__()
         tags.non_deterministic = True
-        columns = self.domain.values() if isinstance(self.domain, Mapping) else ()
-        tags.input_tags.allow_nan = any(getattr(column, "nullable", False) for column in columns)
+        # with a domain, no cell is an error
+        tags.input_tags.allow_nan = tags.input_tags.string = self.domain is not None
         return tags

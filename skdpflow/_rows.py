@@ -15,6 +15,7 @@ from skdpflow._parameters import Parameters
 from skdpflow._pooling import n_fits
 from skdpflow._prepaid import stated
 from skdpflow._validation import check_int
+from skdpflow.curator.cells import quiet
 from skdpflow.curator.continued import measure_more
 from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import Budget, measure
@@ -178,8 +179,10 @@ def distance_of_rows(estimator: Any, X: Any, model: Model) -> float:
     seed = int(release.transport["seed"])
     positions, _ = draw_positions(model, release, SCORE_SAMPLES, np.random.default_rng(seed))
     numeric = numeric_indices(domain)
+    with quiet():
+        numbers = np.concatenate([source.numbers(*span, numeric) for span in source.spans()])
     real, synthetic = on_common_scale(
-        np.concatenate([source.numbers(*span, numeric) for span in source.spans()]),
+        numbers,
         np.concatenate([codes for _, codes, _ in source.blocks(domain)]),
         positions,
         domain,
@@ -210,8 +213,9 @@ def density_of_rows(estimator: Any, X: Any, model: Model) -> NDArray[np.float64]
     source = admit(estimator, X, domain=domain, reset=False)
     out = []
     for start, stop in source.spans():
-        codes, _ = source.block(start, stop, domain)
-        x = source.numbers(start, stop, numeric_indices(domain))
+        with quiet():
+            codes, _ = source.block(start, stop, domain)
+            x = source.numbers(start, stop, numeric_indices(domain))
         if conditional is None:
             density = log_density(model, codes, domain)
         else:

@@ -56,7 +56,7 @@ NOT_COVERED = [
     "A PrivacyLedger adds up all fits that were given it.",
     "score and score_samples of private rows: they are functions of these rows.",
     "Choices made by looking at such scores (cross-validation, a grid search, fitting until the result pleases).",
-    "That an error was raised on malformed input: missing, infinite or unreadable cells, no rows.",
+    "That an error was raised: for no rows, or, without a domain, for missing, infinite or unreadable cells.",
     "How long the fit took, and how much memory it needed.",
     "What is true of the population, and what follows from that about a person.",
     "Who can read the rows themselves, and how they were collected.",
@@ -96,8 +96,16 @@ def _ball(size: str) -> dict[str, str]:
 
 #: Kind of a measurement to what a row adds, the sensitivity under each relation, and the source.
 KINDS: dict[str, tuple[str, dict[str, str], str]] = {
-    "counts": ("one to the count of its class", _ones("1"), _GAUSSIAN),
-    "histograms": ("one to at most one bin of each of d columns, in its own class", _ones("d"), _GAUSSIAN),
+    "counts": (
+        "one to the count of its class, or to that of labels which are none of the classes",
+        _ones("1"),
+        _GAUSSIAN,
+    ),
+    "histograms": (
+        "one to at most one bin of each of d columns, in its own class; what lies outside of a column has bins, too",
+        _ones("d"),
+        _GAUSSIAN,
+    ),
     "column_moments": ("an integer vector clipped to a ball of K = steps lattice units", _ball("K"), _GAUSSIAN),
     "mean": ("an integer vector clipped to a ball of K = steps lattice units, in its own class", _ball("K"), _GAUSSIAN),
     "second_moment": (

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from skdpflow._dates import units_since_1970
 from skdpflow._validation import check_bool, check_choice, check_real, invalid
 
 __all__ = ["FINE_LEVELS", "UNITS", "Categories", "Column", "Interval", "column_from_dict", "since_epoch", "take"]
@@ -32,14 +33,17 @@ class Interval:
     ----------
     lower, upper : float, or str or date or datetime64 with a unit
         The bounds; finite, with ``lower < upper``. Both belong to the interval. Values outside are clipped. Dates
-        and times are given as ISO text ("2024-02-29") or objects that numpy's ``datetime64`` takes, in UTC; they are
+        and times are given as ISO text ("2024-02-29", or "20240229"), or as dates of Python, numpy or pandas; they are
         kept as whole numbers of `unit` since 1970.
     integer : bool, default=False
         Whether only whole numbers occur; the bounds must then be whole numbers of at most 2**53. True with a `unit`.
     nullable : bool, default=False
         Whether values may be missing (NaN, None, NA, NaT). That a value is missing is then modelled as one more level.
     unit : {"D", "h", "m", "s", "ms", "us"} or None, default=None
-        For dates and times, the unit to which they are known.
+        For dates and times, the unit to which they are known. Days ("D") are those of a column's own time zone, where
+        it has one; finer units are counted in UTC. Columns of numbers are refused then: the dtype does not say whether
+        20240229 is a date, a number of days or one of seconds, and each would give other dates. Make dates of them
+        first, as with ``pandas.to_datetime(column, unit="D")`` or ``(column, format="%Y%m%d")``.
 
     Attributes
     ----------
@@ -174,14 +178,10 @@ def since_epoch(name: str, bound: Any, unit: str) -> int | float:
     """Return a date as a whole number of units since 1970."""
     if isinstance(bound, int | float | np.number):
         return bound  # type: ignore[return-value]
-    moment: Any = None
-    try:
-        moment = np.asarray(bound, dtype="datetime64").astype(f"datetime64[{unit}]")
-    except (TypeError, ValueError):
-        pass
-    if moment is None or np.isnat(moment):
+    count = units_since_1970(bound, unit)
+    if count is None:
         raise invalid("Interval", name, "a date in ISO form, such as '2024-02-29'", bound)
-    return int(moment.astype(np.int64))
+    return count
 
 
 def _plain_scalar(value: object) -> Scalar:

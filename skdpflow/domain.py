@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from skdpflow._constraints import rules_of
 from skdpflow._encodings import decoded
@@ -18,6 +18,9 @@ from skdpflow._outputs import replacing
 from skdpflow._public_columns import columns_of_dtypes, columns_of_sample
 from skdpflow._validation import invalid
 from skdpflow.columns import FINE_LEVELS, Categories, Column, Interval, column_from_dict, take
+
+if TYPE_CHECKING:
+    from skdpflow.mismatch import DomainCheck
 
 __all__ = [
     "FINE_LEVELS",
@@ -65,6 +68,11 @@ class Domain(Mapping[str, Column]):
     -----
     A domain is immutable, hashable and holds plain Python values only. It is published with every release, so
     it must not be read off the private rows.
+
+    Cells outside of their column raise nothing. They are counted apart, and
+    `skdpflow.exceptions.DomainMismatchWarning` tells of many. In sampled rows, what lies below or above is at the
+    bound, and any other cell is drawn from what was released of its column. Private transformers and records clip: what
+    has no nearest value counts as the midpoint of its column.
 
     Constraints are public too, and say nothing about single rows: `fit` does not look whether the private rows meet
     them. They are text, so that they travel with the domain; nothing in them is ever run as code.
@@ -301,6 +309,49 @@ class Domain(Mapping[str, Column]):
         width = max(map(len, self.names))
         lines = [f"{name:<{width}}  {_in_words(column)}" for name, column in self._columns.items()]
         return "\n".join(lines + [f"in every row: {text}" for text in self._constraints])
+
+    def check(self, table: Any, y: Any = None, target: Column | None = None) -> DomainCheck:
+        """Tell whoever holds the rows how they fit, before a fit: a look at private rows, outside the guarantee.
+
+        Parameters
+        ----------
+        table : {array-like, pandas.DataFrame, polars.DataFrame, TableFile} of shape (n_samples, n_features)
+            Private rows.
+        y : array-like of shape (n_samples,) or None, default=None
+            Their target.
+        target : Categories, Interval or None, default=None
+            What y is; None leaves it out.
+
+        Returns
+        -------
+        check : DomainCheck
+            Exact shares of the cells of each column that lie outside, and names of columns that do not match. It is a
+            function of the rows, without noise, that no ledger knows of: keep it to yourself, and declare what is
+            true of any such table, not what this one shows.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the table cannot be read, or a column is of a dtype that cannot hold what is declared.
+
+        See Also
+        --------
+        skdpflow.exceptions.DomainMismatchWarning : Says the same of a fit, from released counts.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from skdpflow import Categories, Domain, Interval
+        >>> domain = Domain({"age": Interval(17, 90, integer=True), "ward": Categories(["A", "B"])})
+        >>> print(domain.check(pd.DataFrame({"age": [20, 120], "ward": ["A", "C"], "id": [1, 2]})))
+        A look at private rows, outside the guarantee; do not share.
+        50 % of 'age' lies above its declared bounds
+        50 % of 'ward' is none of its declared categories
+        not in the domain: 'id'; drop it or declare it
+        """
+        from skdpflow.curator.check import check_rows  # only here are rows read, and the curator knows of domains
+
+        return check_rows(self, table, y, target)
 
     def __getitem__(self, name: str) -> Column:
         return self._columns[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BudgetExceededError", "LedgerError", "PrivacyLeakWarning", "ReleaseError"]
+__all__ = ["BudgetExceededError", "DomainMismatchWarning", "LedgerError", "PrivacyLeakWarning", "ReleaseError"]
 
 
 class BudgetExceededError(RuntimeError):
@@ -12,6 +12,25 @@ class BudgetExceededError(RuntimeError):
     --------
     skdpflow.PrivacyLedger : Raises it for a fit.
     skdpflow.accountants.FitLedger : Raises it within a fit.
+    """
+
+
+class DomainMismatchWarning(UserWarning):
+    """Released counts say that rows lie outside of what was declared: of listed values, bounds, or classes.
+
+    It is a function of the `Release` alone, and so is whether it occurs. If all rows lie inside, it occurs in one of a
+    thousand fits. The privacy statement says the same.
+
+    See Also
+    --------
+    skdpflow.Domain.check : Tells whoever holds the rows the same exactly, before anything is spent.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skdpflow.exceptions import DomainMismatchWarning
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", DomainMismatchWarning)
     """
 
 

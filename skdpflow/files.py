@@ -60,7 +60,8 @@ class TableFile:
     Notes
     -----
     Pass it as X, with a domain that names its columns, all of them. Needs pandas, and pyarrow for Parquet.
-    Cells of a CSV file are read as the domain declares them: numbers, ISO dates, or the text of the categories.
+    Cells of a CSV file are read as the domain declares them, each by itself: numbers, ISO dates, or the text of the
+    categories, where TRUE, true and 1 are booleans as well, and 1.0 is the whole number 1. Others are outside.
     The file must not change during the fit.
 
     Examples

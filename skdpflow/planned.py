@@ -229,7 +229,7 @@ def _within(n_leaves: int) -> str:
 
 
 def _of_counts(m: Measurement, n: float) -> list[ExpectedError]:
-    k, sd = m.values.size, float(np.max(m.sd))
+    k, sd = int(m.params["n_leaves"]), float(np.max(m.sd))
     if k == 1:
         return [ExpectedError("number of rows, relative", sd / n, np.nan, m.name)]
     p = 1.0 / k
@@ -507,4 +507,5 @@ def _values(column: Column, places: NDArray[np.float64]) -> NDArray[Any]:
             column.values, np.minimum((places * len(column.values)).astype(np.int64), len(column.values) - 1)
         )
     values = column.lower + places * (column.upper - column.lower)
-    return np.asarray(np.rint(values) if column.integer else values)
+    values = np.rint(values) if column.integer else values
+    return np.asarray(values if column.unit is None else values.astype(np.int64).astype(f"datetime64[{column.unit}]"))

@@ -17,6 +17,7 @@ from skdpflow._consistency import of_one_trial, together
 from skdpflow.accountants.base import tally
 from skdpflow.accountants.events import ComposedEvent, Event, event_to_dict, flatten_event
 from skdpflow.accountants.gaussian import total_mu
+from skdpflow.mismatch import mismatches
 
 if TYPE_CHECKING:
     from skdpflow.release import Measurement, Release
@@ -181,6 +182,7 @@ def _step(name: str, release: Release) -> dict[str, Any]:
             else "declared",
             "target": None if release.target is None else release.target.to_dict(),
             "target_is": "found privately" if "labels" in release else "declared",
+            "outside": [mismatch.to_dict() for mismatch in mismatches(release)],
         },
         "ledger": release.ledger,
     }
@@ -292,6 +294,11 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
         lines += _wrapped(reference, "  - ", "    ")
     lines += ["", "Assumptions:"]
     for text in content["assumptions"]:
+        lines += _wrapped(text, "  - ", "    ")
+    outside = [mismatch["text"] for step in steps for mismatch in step["rows"]["outside"]]
+    if outside:
+        lines += ["", "Outside of what was declared, by the released counts:"]
+    for text in outside:
         lines += _wrapped(text, "  - ", "    ")
     lines += ["", "Not covered:"]
     for text in content["not_covered"]:

@@ -137,12 +137,11 @@ def test_a_domain_that_does_not_name_the_columns(X):
 FRAMES = [lambda X: X, lambda X: pd.DataFrame(X, columns=["a", "b"]), lambda X: pl.DataFrame(X, schema=["a", "b"])]
 
 
-@pytest.mark.parametrize("domain", [None, (-4, 4)])
 @pytest.mark.parametrize("frame", FRAMES)
 @pytest.mark.parametrize(("bad", "message"), [(np.nan, "contains NaN"), (np.inf, "contains infinity")])
-def test_cells_that_are_not_finite(X, frame, domain, bad, message):
+def test_cells_that_are_not_finite(X, frame, bad, message):
     X[7, 0] = bad
-    refused(DPSlicedWassersteinFlow(domain=domain), frame(X), match=message)
+    refused(DPSlicedWassersteinFlow(), frame(X), match=message)
 
 
 @pytest.mark.parametrize("frame", FRAMES)
@@ -161,16 +160,11 @@ def test_no_rows(X, frame):
         (lambda X: sparse.csr_array(X), "Sparse data"),
         (lambda X: X + 1j, "Complex data not supported"),
         (lambda X: [[1.0, SECRET], [2.0]], "rectangular"),
-        (lambda X: [[1.0, {"a": SECRET}], [2.0, 3.0]], "cannot be read as numbers"),
         (lambda X: np.array([["a", SECRET_TEXT], ["b", "c"]]), "text where numbers are expected"),
-        (lambda X: [["1.5", SECRET_TEXT], ["2", "3"]], "text where numbers are expected"),
-        (lambda X: np.array([[b"a", b"b"]]), "text where numbers are expected"),
+        (lambda X: np.array([[b"a", b"b"]]), "Decode bytes to text first"),
         (lambda X: X.astype("datetime64[s]"), "cannot be read as numbers"),
         (lambda X: pd.DataFrame({"a": [1.0, 2.0], "b": ["x", SECRET_TEXT]}), "'b' of X holds text"),
-        (lambda X: pd.DataFrame({"a": [1.0, None], "b": [1.0, SECRET]}), "NaN"),
-        (lambda X: pd.DataFrame({"a": pd.array([1, None], dtype="Int64"), "b": [1.0, SECRET]}), "NaN"),
-        (lambda X: pl.DataFrame({"a": [1.0, None], "b": [1.0, SECRET]}), "NaN"),
-        (lambda X: pl.DataFrame({"a": [[SECRET], [1.0]]}), "numbers|nested"),
+        (lambda X: pl.DataFrame({"a": [[SECRET], [1.0]], "b": [1, 2]}), "Nested cells"),
         (lambda X: pd.DataFrame(X, columns=["a", "a"]), "must be unique. Got more than once: a"),
         (lambda X: pd.DataFrame(X, columns=["a", 1]), "str"),
         (lambda X: pd.DataFrame(X, columns=[("a", 1), ("a", 2)]), "must be str or int"),
@@ -185,10 +179,18 @@ def test_tables_that_cannot_be_used(X, domain, make, message):
     refused(DPSlicedWassersteinFlow(domain=domain), make(X), match=message)
 
 
-@pytest.mark.parametrize("missing", [np.nan, None, pd.NA])
-def test_missing_categories(missing):
-    frame = pd.DataFrame({"ward": ["A", missing, SECRET_TEXT]}, dtype=object)
-    refused(DPSlicedWassersteinFlow(domain={"ward": Categories(["A"])}), frame, match="NaN in column 'ward'")
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda X: [[1.0, {"a": SECRET}], [2.0, 3.0]], "cannot be read as numbers"),
+        (lambda X: [["1.5", SECRET_TEXT], ["2", "3"]], "text where numbers are expected"),
+        (lambda X: pd.DataFrame({"a": [1.0, None], "b": [1.0, SECRET]}), "NaN"),
+        (lambda X: pd.DataFrame({"a": pd.array([1, None], dtype="Int64"), "b": [1.0, SECRET]}), "NaN"),
+        (lambda X: pl.DataFrame({"a": [1.0, None], "b": [1.0, SECRET]}), "NaN"),
+    ],
+)
+def test_cells_that_cannot_be_used_without_a_domain(X, make, message):
+    refused(DPSlicedWassersteinFlow(), make(X), match=message)
 
 
 LABELS = Categories(["a", "b"])
@@ -199,22 +201,31 @@ LABELS = Categories(["a", "b"])
     [
         (LABELS, None, "requires y to be passed"),
         (LABELS, ["a", "b"], "inconsistent numbers of samples"),
-        (LABELS, [["a", "b"]] * 50, "1d array"),
+        (LABELS, np.array([["a", "b"]] * 50), "1d array"),
         (LABELS, np.full((50, 1, 1), "a"), "1d array"),
-        (LABELS, ["a"] * 49 + [None], "y contains NaN"),
-        (LABELS, [SECRET] * 49 + [np.nan], "y contains NaN"),
         (LABELS, np.full(50, 1j), "Complex"),
         (LABELS, sparse.csr_matrix(np.ones((50, 1))), "Sparse data was passed for y"),
         (LABELS, pd.DataFrame({"y": ["a"] * 50, "z": ["b"] * 50}), "1d array"),
         (LABELS, SECRET_TEXT, "1d array"),
-        (Interval(0, 1), [SECRET_TEXT] * 50, "y holds text"),
-        (Interval(0, 1), [SECRET] * 49 + [np.inf], "y contains infinity"),
-        (Interval(0, 1), pl.Series([SECRET] * 49 + [None]), "y contains NaN"),
         (Categories(), None, "requires y to be passed"),
     ],
 )
 def test_targets_that_cannot_be_used(X, target, y, message):
     refused(DPSlicedWassersteinFlow(domain=(-4, 4), target=target), X, y, match=message)
+
+
+@pytest.mark.parametrize(
+    ("target", "y", "message"),
+    [
+        (LABELS, ["a"] * 49 + [None], "y contains NaN"),
+        (LABELS, [SECRET] * 49 + [np.nan], "y contains NaN"),
+        (Interval(0, 1), [SECRET_TEXT] * 50, "y holds text"),
+        (Interval(0, 1), [SECRET] * 49 + [np.inf], "y contains infinity"),
+        (Interval(0, 1), pl.Series([SECRET] * 49 + [None]), "y contains NaN"),
+    ],
+)
+def test_targets_that_cannot_be_used_without_a_domain(X, target, y, message):
+    refused(DPSlicedWassersteinFlow(target=target), X, y, match=message)
 
 
 def test_impossible_budgets_are_refused_before_the_rows_are_measured(X):
@@ -305,8 +316,7 @@ class TestAfterTheFit:
             (lambda X: X[:, :1], "X has 1 features, but DPSlicedWassersteinFlow is expecting 2"),
             (lambda X: X[:0], "0 sample"),
             (lambda X: X[0], "Expected 2D array, got 1D"),
-            (lambda X: np.where(X == SECRET, np.nan, X), "contains NaN"),
-            (lambda X: [["a", SECRET_TEXT]], "holds text"),
+            (lambda X: np.array([["a", SECRET_TEXT]]), "holds text"),
             (lambda X: sparse.csr_array(X), "Sparse"),
         ],
     )

@@ -94,7 +94,6 @@ def test_a_file_gives_what_its_frame_gives(tmp_path):
             "epsilon",
         ),
         (["synthesize", "t.csv", "--domain", "d.json", "--epsilon", "1", "--target", "z", "-o", "o.csv"], 1, "'z'"),
-        (["synthesize", "bad.csv", "--domain", "d.json", "--epsilon", "1", "--target", "y", "-o", "o.csv"], 1, "'bmi'"),
         (
             ["synthesize", "few.csv", "--domain", "d.json", "--epsilon", "1", "--target", "y", "-o", "o.csv"],
             1,
@@ -106,13 +105,20 @@ def test_failures(tmp_path, monkeypatch, capsys, line, code, message):
     monkeypatch.chdir(tmp_path)
     DOMAIN.to_json("d.json")
     rows(50).to_csv("t.csv", index=False)
-    rows(50).astype({"bmi": object}).replace({"bmi": {rows(50)["bmi"][3]: "SECRET"}}).to_csv("bad.csv", index=False)
     rows(50).drop(columns="ward").to_csv("few.csv", index=False)
     assert main(line) == code
     error = capsys.readouterr().err
     assert error.startswith("skdpflow: error: ")
     assert message in error
-    assert "SECRET" not in error
+
+
+def test_a_cell_that_cannot_be_read_is_no_error(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    DOMAIN.to_json("d.json")
+    rows(50).astype({"bmi": object}).replace({"bmi": {rows(50)["bmi"][3]: "SECRET"}}).to_csv("t.csv", index=False)
+    line = ["synthesize", "t.csv", "--domain", "d.json", "--epsilon", "1", "--target", "y", "-n", "5", "-o", "o.csv"]
+    assert main(line) == 0
+    assert "SECRET" not in "".join(capsys.readouterr())
 
 
 def test_wrong_usage_exits_with_two():
@@ -170,6 +176,8 @@ BROKEN = {
     "long line.csv": GOOD + b"1,33,1,25,A,True,2024-03-01,%s,%s\n" % (SECRET.encode(), SECRET.encode()) * 2,
     "text.parquet": GOOD,
 }
+#: Cells beyond the header's are left out, and others are outside of the domain.
+READ = ("long line.csv", "latin.csv", "day.parquet")
 NESTED = {
     "struct.parquet": [{"a": SECRET}] * 50,
     "list.parquet": [[SECRET]] * 50,
@@ -190,7 +198,7 @@ def test_broken_files_are_refused_without_a_cell_or_a_line_number(tmp_path, monk
         parquet.write_table(table.append_column(column, pa.array(NESTED[name])), name)
     code = main(["synthesize", name, "--domain", "d.json", "--epsilon", "1", "--target", "y", "-n", "5", "-o", "o.csv"])
     error = capsys.readouterr().err
-    if name != "long line.csv":  # its cells beyond the header's are left out
+    if name not in READ:
         assert code == 1
         assert error.startswith("skdpflow: error: ")
         assert not (tmp_path / "o.csv").exists()

@@ -17,7 +17,7 @@ from skdpflow._held import hold
 from skdpflow._resolve import resolve_domain
 from skdpflow._validation import check_bool, check_generator, check_int, check_real, invalid
 from skdpflow.compose._beside import beside, check_beside
-from skdpflow.compose._generators import check_generator_of, declared_target, plain_labels
+from skdpflow.compose._generators import check_generator_of, declared_target
 from skdpflow.domain import Categories
 from skdpflow.release import Release
 from skdpflow.schema import container_of, schema_of
@@ -350,7 +350,7 @@ def _flat(y: Any) -> tuple[Any, Callable[[Any], Any]]:
     """Return labels in one dimension, and what gives labels the form of y."""
     container = container_of(y)
     if container == "numpy":
-        labels = plain_labels(np.asarray(y, dtype=object if isinstance(y, list) else None))
+        labels = np.asanyarray(y, dtype=object if isinstance(y, list) else None)  # no dtype that one label decides
         if labels.ndim != 2:
             return labels, (lambda new: new.tolist()) if isinstance(y, list) else _same
         if labels.shape[1] == 1:

@@ -103,6 +103,7 @@ def latent_columns(params: Mapping[str, Any]) -> int:
             raise ValueError("The parameters 'centre' and 'levels' of a statistic must have one entry per column.")
         return len(centre)
     columns = split(np.asarray(params["latent_edges"]), params["latent_sizes"])
-    for edges in columns:
+    for edges, cdf in zip(columns, split(np.asarray(params["latent_cdf"]), params["latent_sizes"]), strict=True):
         increasing(edges, "latent_edges")
+        increasing(cdf, "latent_cdf", ties=True)
     return len(columns)

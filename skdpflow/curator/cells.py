@@ -1,19 +1,94 @@
-"""Cells of one column as numbers, dates or gaps, each a function of that cell alone."""
+"""Cells of one column as numbers, dates, categories or gaps, each a function of that cell alone."""
 
 from __future__ import annotations
 
 import math
-from datetime import UTC
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from itertools import repeat
+from threading import Lock
+from typing import Any, NamedTuple
+from warnings import catch_warnings
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["missing_cells", "missing_type", "to_float", "to_moments"]
+from skdpflow._dates import NANOSECONDS, units_since_1970
+from skdpflow.codes import code_of
+from skdpflow.domain import Categories, Interval
+
+__all__ = [
+    "RawCells",
+    "category_codes",
+    "missing_objects",
+    "missing_type",
+    "numbers_of",
+    "plain_label",
+    "quiet",
+    "to_float",
+]
 
 _NUMBERS = (int, float, np.bool_, np.integer, np.floating, Decimal, Fraction)
+#: Types whose objects compare and convert as Python's own, so that whole blocks of them may be treated at once.
+_PLAIN = {str, int, float, bool, type(None)}
+
+
+class RawCells(NamedTuple):
+    """Cells of a column as they were read.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        The cells, of the dtype that the type of the column has; anything where a cell is missing.
+    gaps : ndarray of shape (n,), bool
+        Which cells are missing.
+    """
+
+    values: NDArray[Any]
+    gaps: NDArray[np.bool_]
+
+
+class _Silence:
+    """Holds warnings back while at least one pass over rows is going on.
+
+    Filters of warnings belong to the whole process. So they are changed by the first pass that begins and set back by
+    the last one that ends, whichever threads these run in: each setting back what it found could leave them changed.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._passes, self._filters = Lock(), 0, ExitStack()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._begin_anew)
+
+    def _begin_anew(self) -> None:
+        """In a forked process no pass of another thread will end."""
+        self._filters.close()
+        self._lock, self._passes = Lock(), 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._passes == 0:
+                self._filters.enter_context(catch_warnings(action="ignore"))
+            self._passes += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._passes -= 1
+            if self._passes == 0:
+                self._filters.close()
+
+
+_SILENCE = _Silence()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back all warnings of a pass over rows, since whether and how often one comes may depend on a cell."""
+    with _SILENCE, np.errstate(all="ignore"):
+        yield
 
 
 def missing_type(kind: type) -> bool:
@@ -21,27 +96,35 @@ def missing_type(kind: type) -> bool:
     return kind is type(None) or kind.__name__ in ("NAType", "NaTType")
 
 
-def missing_cells(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Say which cells are missing: None, NA, NaT and what differs from itself.
+def _missing(cell: Any) -> bool:
+    kind = type(cell)
+    if missing_type(kind) or cell is np.ma.masked:
+        return True
+    if issubclass(kind, float):
+        return math.isnan(float.__float__(cell))
+    if issubclass(kind, np.floating):
+        return bool(np.isnan(cell))
+    if issubclass(kind, np.datetime64):
+        return bool(np.isnat(cell))
+    return issubclass(kind, Decimal) and Decimal.is_qnan(cell)  # a signalling NaN is an accident, no gap
+
+
+def missing_objects(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Say which objects are missing cells: None, NA, NaT, NaN and numpy's constant for what is masked.
 
     Parameters
     ----------
-    values : ndarray of shape (n,)
-        Cells of any dtype.
+    values : ndarray of shape (n,), object
+        The cells.
 
     Returns
     -------
     missing : ndarray of shape (n,), bool
     """
-    kind = values.dtype.kind
-    if kind == "f":
-        return np.isnan(values)
-    if kind in "mM":
-        return np.isnat(values)
-    if kind not in "OT":
-        return np.zeros(len(values), dtype=np.bool_)
-    floats = (float, np.floating, Decimal)
-    return np.array([missing_type(type(v)) or (isinstance(v, floats) and v != v) for v in values.tolist()], dtype=bool)
+    cells = values.tolist()
+    if set(map(type, cells)) <= _PLAIN:  # as below, but faster
+        return np.asarray((values != values) | (values == None), dtype=np.bool_)  # noqa: E711
+    return np.fromiter(map(_missing, cells), dtype=np.bool_, count=len(cells))
 
 
 def _numeric(kind: type) -> bool:
@@ -49,29 +132,42 @@ def _numeric(kind: type) -> bool:
     return issubclass(kind, _NUMBERS) and not issubclass(kind, np.timedelta64)
 
 
-def _cell_to_float(value: Any) -> float:
-    if missing_type(type(value)):
+def _number(cell: Any) -> float:
+    """Return a cell as a number; NaN if it is none."""
+    if not _numeric(type(cell)):
         return math.nan
     try:
-        return float(value)
+        return float(cell)
     except OverflowError:
-        return math.inf
+        return math.inf if cell > 0 else -math.inf
+    except Exception:  # of a signalling NaN, or of a class of the user's own
+        return math.nan
+
+
+def _numbers_of_objects(values: NDArray[Any]) -> NDArray[np.float64]:
+    cells = values.tolist()
+    if set(map(type, cells)) <= _PLAIN - {str}:
+        try:
+            return values.astype(np.float64)  # as below, but faster
+        except OverflowError:
+            pass
+    return np.fromiter(map(_number, cells), dtype=np.float64, count=len(cells))
 
 
 def to_float(values: NDArray[Any], label: str) -> NDArray[np.float64]:
-    """Convert a column to float64; missing values become NaN and numbers beyond double precision infinity.
+    """Convert a column to float64, where all cells must be numbers, as scikit-learn demands.
 
     Parameters
     ----------
-    values : ndarray
+    values : ndarray of shape (n,)
         Cells of any dtype.
     label : str
         Which column it is, as messages should say it.
 
     Returns
     -------
-    ndarray of float64, of the same shape
-        The numbers.
+    ndarray of float64, of shape (n,)
+        The numbers; NaN for missing cells, and infinity for numbers beyond double precision.
 
     Raises
     ------
@@ -94,62 +190,166 @@ def to_float(values: NDArray[Any], label: str) -> NDArray[np.float64]:
             f"{label} cannot be read as numbers: a float() argument must be a string or a real number. "
             "Convert durations, times and nested values to numbers first, and declare dates: Interval(..., unit='D')."
         )
-    if kinds <= {int, float, type(None)}:
-        try:
-            return values.astype(np.float64)  # as below, but faster
-        except OverflowError:
-            pass
-    return np.array([_cell_to_float(value) for value in values.tolist()], dtype=np.float64)
+    return _numbers_of_objects(values)
 
 
-def _moment(cell: Any, unit: str) -> float:
-    if missing_type(type(cell)):
-        return math.nan
-    if getattr(cell, "tzinfo", None) is not None:
-        cell = cell.astimezone(UTC).replace(tzinfo=None)
-    moment = np.datetime64(cell).astype(f"datetime64[{unit}]")
-    return math.nan if np.isnat(moment) else float(moment.astype(np.int64))
+def _in_units(moments: NDArray[Any], unit: str) -> NDArray[np.float64]:
+    """Return dates of numpy in whole units since 1970; without overflow, whatever they are."""
+    own, step = np.datetime_data(moments.dtype)
+    if own in ("Y", "M"):
+        far = moments.astype(np.int64)
+        near = np.clip(far, -(10**8) // step, 10**8 // step).astype(moments.dtype)
+        moments, own, step = near.astype("datetime64[D]"), "D", 1
+    counts, length = moments.astype(np.int64), step * NANOSECONDS[own]
+    if length >= NANOSECONDS[unit]:
+        return counts.astype(np.float64) * (length // NANOSECONDS[unit])
+    factor = math.gcd(length, NANOSECONDS[unit])
+    if step == 1:
+        return np.floor_divide(counts, NANOSECONDS[unit] // length).astype(np.float64)
+    multiples = counts.astype(object) * (length // factor) // (NANOSECONDS[unit] // factor)
+    return np.asarray(multiples.astype(np.float64))
 
 
-def to_moments(values: NDArray[Any], unit: str, label: str) -> NDArray[np.float64]:
-    """Convert dates and times to whole units since 1970; missing ones become NaN.
+def _each(read: Callable[[Any], Any], cells: list[Any]) -> NDArray[np.float64]:
+    """Read cells one by one, text that occurs often once only."""
+    if set(map(type, cells)) <= {str, type(None)}:
+        known = {cell: read(cell) for cell in set(cells)}
+        read = known.__getitem__
+    return np.fromiter(map(read, cells), dtype=np.float64, count=len(cells))
+
+
+def _no_date(cell: Any) -> bool:
+    """Say whether text stands for a missing date."""
+    return issubclass(type(cell), str) and str.strip(cell).lower() in ("", "nat")
+
+
+def numbers_of(raw: RawCells, column: Interval | None) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return cells as numbers, dates in whole units since 1970.
 
     Parameters
     ----------
-    values : ndarray of shape (n,)
-        Cells: numpy's, Python's or pandas' dates and times, ISO text, or numbers, which are units since 1970.
-    unit : str
-        The unit, of `skdpflow.columns.UNITS`.
-    label : str
-        Which column it is, as messages should say it.
+    raw : RawCells
+        The cells.
+    column : Interval or None
+        What they are declared as.
 
     Returns
     -------
-    ndarray of shape (n,), float64
-        The numbers.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If a cell is none of these. The message shows no cell.
+    numbers : ndarray of shape (n,), float64
+        NaN where a cell is missing, or no number or date; infinity beyond double precision.
+    gaps : ndarray of shape (n,), bool
+        Which cells are missing.
     """
+    values, gaps = raw
+    unit = None if column is None else column.unit
     if values.dtype.kind == "M":
-        counts = values.astype(f"datetime64[{unit}]")
-        return np.where(np.isnat(counts), np.nan, counts.astype(np.int64).astype(np.float64))
-    if values.dtype.kind in "biuf":
-        return to_float(values, label)
-    out = None
+        numbers = _in_units(values, unit or "D")
+    elif values.dtype.kind in "biuf":
+        numbers = values.astype(np.float64)
+    elif unit is None:
+        numbers = _numbers_of_objects(values)
+    else:
+        cells = values.tolist()
+        kinds = set(map(type, cells))
+        if any(issubclass(kind, str) for kind in kinds):
+            gaps = gaps | np.fromiter(map(_no_date, cells), dtype=np.bool_, count=len(cells))
+
+        def moment(cell: Any) -> float:
+            count = units_since_1970(cell, unit)
+            return math.nan if count is None else float(count)
+
+        numbers = _each(moment, cells)
+    if gaps.any():
+        numbers = np.where(gaps, np.nan, numbers)
+    return numbers, gaps
+
+
+class _Index:
+    """Codes of categories by value, for cells of one type."""
+
+    def __init__(self, categories: Categories, single: np.dtype[Any] | None) -> None:
+        self.by_value: dict[Any, int] = {}
+        self.unlisted = code_of(categories, "unlisted")
+        self._exact: dict[Any, int] = {}
+        self._floats: dict[float, int] = {}
+        for code, value in enumerate(categories.values):
+            if not isinstance(value, float):
+                self._exact[value] = code
+            else:
+                self._floats[value] = code
+                if single is not None:
+                    value = float(single.type(value))  # 0.1 is another number in a column of float32
+            self.by_value.setdefault(value, code)
+
+    def code(self, cell: Any) -> int:
+        """Return the code of an object of any class; only those of known ones can be a category."""
+        try:
+            if issubclass(type(cell), Decimal):  # 0.1 is no float: a category is meant as it is written
+                return self.of_decimal(cell)
+            return self.by_value.get(_plain(cell), self.unlisted)
+        except Exception:  # of a class of the user's own
+            return self.unlisted
+
+    def of_decimal(self, cell: Decimal) -> int:
+        """Return the code of a decimal number."""
+        if not Decimal.is_finite(cell):
+            return self.unlisted
+        return self._exact.get(cell, self._floats.get(float(cell), self.unlisted))
+
+
+def _plain(cell: Any) -> Any:
+    """Return a cell as text or number of Python's own; None if it is neither."""
+    kind = type(cell)
+    if issubclass(kind, str):
+        return str.__str__(cell)
+    if issubclass(kind, int):
+        return int.__index__(cell)
+    if issubclass(kind, float | np.floating):
+        return float(cell)
+    if issubclass(kind, np.bool_ | np.integer):
+        return None if issubclass(kind, np.timedelta64) else int(cell)
+    return cell if issubclass(kind, Fraction) else None
+
+
+def category_codes(raw: RawCells, categories: Categories, single: np.dtype[Any] | None = None) -> NDArray[np.int64]:
+    """Encode one column of categories; whatever is not among them is unlisted.
+
+    Parameters
+    ----------
+    raw : RawCells
+        The cells.
+    categories : Categories
+        What is declared.
+    single : numpy.dtype or None, default=None
+        The dtype of floats in which the column is stored: categories match as they read in it.
+
+    Returns
+    -------
+    codes : ndarray of shape (n,), int64
+        Codes as `skdpflow.codes` lays them out.
+    """
+    values, gaps = raw
+    index, cells = _Index(categories, single), values.tolist()
+    if values.dtype.kind != "O" or set(map(type, cells)) <= _PLAIN:
+        found = map(index.by_value.get, cells, repeat(index.unlisted))
+    else:
+        found = map(index.code, cells)
+    codes = np.fromiter(found, dtype=np.int64, count=len(cells))
+    if gaps.any():
+        codes[gaps] = categories.n_values if categories.nullable else index.unlisted
+    return codes
+
+
+def plain_label(cell: Any) -> Any:
+    """Return a label as text or number of Python's own, whole numbers as int; None for all else."""
     try:
-        if values.dtype.kind != "m":  # whose tolist may give ints
-            out = np.array(
-                [float(v) if isinstance(v, int | float | np.number) else _moment(v, unit) for v in values.tolist()],
-                dtype=np.float64,
-            )
-    except Exception:  # numpy shows the text that is no date
-        pass
-    if out is None:
-        raise ValueError(
-            f"{label} holds cells that are no dates in ISO form, which its unit {unit!r} asks for. Turn durations and "
-            "times of day into numbers first, such as minutes."
-        )
-    return out
+        if issubclass(type(cell), Decimal | Fraction):
+            cell = int(cell) if abs(cell) < 2**64 and cell == int(cell) else float(cell)
+        cell = _plain(cell)
+        if isinstance(cell, str | None):
+            return cell
+        if isinstance(cell, float) and cell.is_integer():
+            cell = int(cell)
+        return cell if abs(cell) < 2**64 else None  # NaN and infinity are not, either
+    except Exception:  # of a class of the user's own, or a signalling NaN
+        return None

@@ -2,49 +2,64 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from itertools import repeat
+from functools import cached_property
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.curator.cells import missing_cells, to_float, to_moments
-from skdpflow.curator.files import FileRows
+from skdpflow.codes import code_of
+from skdpflow.curator.cells import RawCells, category_codes, numbers_of, plain_label, quiet
+from skdpflow.curator.dtypes import CellType
+from skdpflow.curator.files import FileColumn, FileRows
+from skdpflow.curator.read import read_column, type_of_column
 from skdpflow.domain import FINE_LEVELS, Categories, Column, Domain, Interval
 from skdpflow.schema import Schema
 
-__all__ = ["UNKNOWN", "RowSource", "encode_values"]
-
-UNKNOWN = -1
-"""Code of a value that is none of the declared categories."""
+__all__ = ["RowSource", "encode_cells"]
 
 _BLOCK_CELLS = 2**20
 _BLOCK_ROWS = 2**16
 
 
-def _interval_codes(x: NDArray[np.float64], intervals: Sequence[Interval]) -> NDArray[np.int64]:
+def _interval_codes(
+    x: NDArray[np.float64], gaps: NDArray[np.bool_] | None, intervals: Sequence[Interval], types: Sequence[CellType]
+) -> NDArray[np.int64]:
     """Encode columns of numbers, (n, k) for k intervals; every operation is exact or correctly rounded.
 
-    A missing number has the code after those of all values: a cell of its own, so that a row still enters one cell a
-    column, as every sensitivity assumes.
+    Each cell has one code, also one that is missing or lies outside, as every sensitivity assumes. What is no number,
+    or is missing where it must not be, is unreadable.
     """
-    nullable = [i for i, interval in enumerate(intervals) if interval.nullable]
-    if nullable:
-        gaps = np.isnan(x)
-        codes = _value_codes(np.where(gaps, 0.0, x), intervals)
-        for i in nullable:
-            codes[gaps[:, i], i] = intervals[i].n_values
-        return codes
-    return _value_codes(x, intervals)
+    lower, upper = np.transpose([_bounds(interval, found) for interval, found in zip(intervals, types, strict=True)])
+    inside = (x >= lower) & (x <= upper)
+    if inside.all():
+        return _value_codes(x, intervals)
+    codes = _value_codes(np.where(inside, x, lower), intervals)
+    for i in np.flatnonzero(~inside.all(axis=0)).tolist():
+        own, interval = x[:, i], intervals[i]
+        codes[own < lower[i], i] = code_of(interval, "below")
+        codes[own > upper[i], i] = code_of(interval, "above")
+        codes[np.isnan(own), i] = code_of(interval, "unreadable")
+        if interval.nullable:
+            codes[np.isnan(own) if gaps is None else gaps[:, i], i] = interval.n_values
+    return codes
+
+
+def _bounds(interval: Interval, found: CellType) -> tuple[float, float]:
+    """Return bounds, also as they read in a column of single precision: 0.1 is a little more there."""
+    lower, upper = float(interval.lower), float(interval.upper)
+    if found.kind != "float" or found.stored is None:
+        return lower, upper
+    with np.errstate(over="ignore"):
+        return min(lower, float(found.stored.type(lower))), max(upper, float(found.stored.type(upper)))
 
 
 def _value_codes(x: NDArray[np.float64], intervals: Sequence[Interval]) -> NDArray[np.int64]:
     lower = np.array([interval.lower for interval in intervals], dtype=np.float64)
     upper = np.array([interval.upper for interval in intervals], dtype=np.float64)
-    discrete = np.array([interval.discrete for interval in intervals])
     x = np.clip(x, lower, upper)
+    discrete = np.array([interval.discrete for interval in intervals])
     if discrete.all():
         return (np.rint(x) - lower).astype(np.int64)
     cells = np.minimum(np.floor((x - lower) / (upper - lower) * FINE_LEVELS), FINE_LEVELS - 1)
@@ -53,92 +68,32 @@ def _value_codes(x: NDArray[np.float64], intervals: Sequence[Interval]) -> NDArr
     return cells.astype(np.int64)
 
 
-def _pandas_cells(series: Any) -> NDArray[Any]:
-    """Return the cells of a pandas series, none of them converted for the sake of another.
-
-    Beside a gap, pandas would turn whole numbers into floats, which from 2**53 on are other numbers.
-    """
-    if getattr(series.dtype, "tz", None) is not None:
-        series = series.dt.tz_convert("UTC").dt.tz_localize(None)
-    if str(series.dtype) == "category":
-        objects = np.fromiter([*series.cat.categories, None], dtype=object)  # the last is that of the code -1
-        return objects[series.cat.codes.to_numpy()]
-    plain = getattr(series.dtype, "numpy_dtype", None)  # of pandas' own dtypes and of Arrow's
-    if plain is None or plain.kind not in "iuf":
-        return np.asarray(series)
-    cells: NDArray[Any] = series.to_numpy(dtype=plain, na_value=np.nan if plain.kind == "f" else 0)
-    return cells if plain.kind == "f" else _with_gaps(cells, series.isna().to_numpy(dtype=bool))
-
-
-def _polars_cells(series: Any) -> NDArray[Any]:
-    """Return the cells of a polars series, none of them converted for the sake of another."""
-    if not series.dtype.is_integer():
-        return np.asarray(series.to_numpy())
-    return _with_gaps(series.fill_null(0).to_numpy(), series.is_null().to_numpy())
-
-
-def _with_gaps(cells: NDArray[Any], gaps: NDArray[np.bool_]) -> NDArray[Any]:
-    """Return whole numbers with None in place of those that are missing."""
-    if not gaps.any():
-        return cells
-    objects = cells.astype(object)
-    objects[gaps] = None
-    return objects
-
-
-def _category_codes(values: NDArray[Any], categories: Categories) -> NDArray[np.int64]:
-    """Encode one column of categories; whatever is not among them is unknown."""
-    index: dict[Any, int] = {}
-    for code, category in enumerate(categories.values):
-        if isinstance(category, float) and values.dtype.kind == "f":
-            category = values.dtype.type(category).item()  # 0.1 is another number in a column of float32
-        index.setdefault(category, code)
-    cells = values.tolist()
-    codes = None
-    try:
-        codes = np.fromiter(map(index.get, cells, repeat(UNKNOWN)), dtype=np.int64, count=len(cells))
-    except Exception:  # cells may be objects of any class: unhashable ones, or worse
-        pass
-    if codes is None:  # cell by cell, so that one bad cell changes the code of no other
-        codes = np.array([_category_code(index, cell) for cell in cells], dtype=np.int64)
-    if categories.nullable:
-        codes[missing_cells(values)] = categories.n_values
-    return codes
-
-
-def _category_code(index: dict[Any, int], cell: Any) -> int:
-    try:
-        return index.get(cell, UNKNOWN)
-    except Exception:
-        return UNKNOWN
-
-
-def encode_values(values: NDArray[Any], column: Column, label: str) -> NDArray[np.int64]:
+def encode_cells(raw: RawCells, found: CellType, column: Column) -> NDArray[np.int64]:
     """Encode the cells of one column.
 
     Parameters
     ----------
-    values : ndarray of shape (n,)
-        Cells of any dtype.
+    raw : RawCells
+        The cells.
+    found : CellType
+        Their type.
     column : Interval or Categories
         What is public about the column.
-    label : str
-        Which column it is, as messages should say it.
 
     Returns
     -------
     ndarray of int64, of shape (n,)
-        Codes in [0, n_levels), or `UNKNOWN`.
+        Codes as `skdpflow.codes` lays them out.
     """
     if isinstance(column, Categories):
-        return _category_codes(values, column)
-    return _interval_codes(_numbers(values, column, label)[:, None], [column])[:, 0]
+        return category_codes(raw, column, found.stored if found.kind == "float" else None)
+    numbers, gaps = numbers_of(raw, column)
+    return _interval_codes(numbers[:, None], gaps[:, None], [column], [found])[:, 0]
 
 
-def _numbers(values: NDArray[Any], column: Column | None, label: str) -> NDArray[np.float64]:
-    if isinstance(column, Interval) and column.unit is not None:
-        return to_moments(values, column.unit, label)
-    return to_float(values, label)
+def _by_the_clock(column: Column | None) -> bool:
+    """Say whether times with a zone are read off its clock: for days, which are those of the zone."""
+    return isinstance(column, Interval) and column.unit == "D"
 
 
 class RowSource:
@@ -171,14 +126,33 @@ class RowSource:
         self._target = target
         self.schema = schema
         self.domain = domain
-        dtypes = [table.dtype] if schema.container == "numpy" else list(table.dtypes)
-        # Tables of plain numbers are converted block by block, which for many columns is far faster.
-        # Files are not: their cells are text until they are read one column at a time.
-        self._plain = (
-            schema.container != "polars"
-            and not isinstance(table, FileRows)
-            and all(isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in dtypes)
-        )
+
+    @cached_property
+    def types(self) -> list[CellType]:
+        """The type of the cells of each column: public. A TypeError or ValueError if one cannot be read."""
+        if isinstance(self._table, FileRows):
+            return self._table.types[: self.n_features]
+        if self.schema.container == "numpy":
+            return [type_of_column("numpy", self._table.dtype, self.label(0))] * self.n_features
+        return [
+            type_of_column(self.schema.container, dtype, self.label(j)) for j, dtype in enumerate(self._table.dtypes)
+        ]
+
+    @cached_property
+    def target_type(self) -> CellType:
+        """The type of the cells of the target: public."""
+        if isinstance(self._target, FileColumn):
+            return self._target.type
+        assert self.schema.target_container is not None
+        return type_of_column(self.schema.target_container, self._target.dtype, "y")
+
+    @cached_property
+    def _plain(self) -> bool:
+        """Whether the table has numbers only, whose blocks are converted at once: far faster for many columns."""
+        if self.schema.container == "polars" or isinstance(self._table, FileRows):
+            return False
+        dtypes = [self._table.dtype] if self.schema.container == "numpy" else list(self._table.dtypes)
+        return all(isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in dtypes)
 
     @property
     def n_rows(self) -> int:
@@ -195,6 +169,10 @@ class RowSource:
         if self.schema.names is not None:
             return self.schema.names[j]
         return f"x{j}" if self.domain is None else self.domain.names[j]
+
+    def label(self, j: int) -> str:
+        """Return what messages say of a column."""
+        return f"Column {self.name(j)!r} of X"
 
     def spans(self, block_rows: int | None = None) -> Iterator[tuple[int, int]]:
         """Cut the rows into blocks.
@@ -214,7 +192,7 @@ class RowSource:
         for start in range(0, self.n_rows, block_rows):
             yield start, min(start + block_rows, self.n_rows)
 
-    def cells(self, start: int, stop: int, j: int) -> NDArray[Any]:
+    def cells(self, start: int, stop: int, j: int, column: Column | None = None) -> RawCells:
         """Return one column of a block as it is.
 
         Parameters
@@ -223,21 +201,24 @@ class RowSource:
             The rows.
         j : int
             Position of the column.
+        column : Interval, Categories or None, default=None
+            What it is declared as.
 
         Returns
         -------
-        ndarray of shape (stop - start,)
-            Its cells, of any dtype.
+        raw : RawCells
+            Its cells, of the dtype of ``types[j]``.
         """
+        local = _by_the_clock(column)
+        if isinstance(self._table, FileRows):
+            return self._table.cells(start, stop, j, local)
         if self.schema.container == "pandas":
-            values = _pandas_cells(self._table.iloc[start:stop, j])
+            values = self._table.iloc[start:stop, j]
         elif self.schema.container == "polars":
-            values = _polars_cells(self._table.to_series(j)[start:stop])
+            values = self._table.to_series(j)[start:stop]
         else:
             values = self._table[start:stop, j]
-        if values.ndim != 1:
-            raise ValueError(f"Column {self.name(j)!r} of X holds nested values, not one scalar per cell.")
-        return values
+        return read_column(values, self.schema.container, self.types[j], local)
 
     def numbers(self, start: int, stop: int, columns: Sequence[int] | None = None) -> NDArray[np.float64]:
         """Return columns of a block as numbers.
@@ -252,30 +233,69 @@ class RowSource:
         Returns
         -------
         ndarray of float64, of shape (stop - start, n_columns)
-            The numbers; dates are in their declared unit since 1970, missing cells are NaN.
+            The numbers; dates are in their declared unit since 1970. Cells that are missing, or no numbers, are NaN.
         """
         if columns is None:
             columns = range(self.n_features)
+        declared = [None if self.domain is None else self.domain.columns[j] for j in columns]
+        return self._numbers(start, stop, columns, declared)[0]
+
+    def _numbers(
+        self, start: int, stop: int, columns: Sequence[int], declared: Sequence[Column | None]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
+        """Return columns of a block as numbers, and which of them are missing; None for those that are NaN."""
         if self._plain:
             with np.errstate(over="ignore"):
                 if self.schema.container == "pandas":
                     block = self._table.iloc[start:stop].to_numpy(dtype=np.float64)
                 else:
                     block = np.array(self._table[start:stop], dtype=np.float64)
-            return block if len(columns) == self.n_features else block[:, columns]
-        numbers = np.empty((stop - start, len(columns)))
-        for i, j in enumerate(columns):
-            column = None if self.domain is None else self.domain.columns[j]
-            numbers[:, i] = _numbers(self.cells(start, stop, j), column, f"Column {self.name(j)!r} of X")
-        return numbers
+            return (block if len(columns) == self.n_features else block[:, columns]), None
+        numbers, gaps = np.empty((stop - start, len(columns))), np.empty((stop - start, len(columns)), dtype=np.bool_)
+        for i, (j, column) in enumerate(zip(columns, declared, strict=True)):
+            interval = column if isinstance(column, Interval) else None
+            numbers[:, i], gaps[:, i] = numbers_of(self.cells(start, stop, j, column), interval)
+        return numbers, gaps
 
-    def target_cells(self, start: int, stop: int) -> NDArray[Any]:
-        """Return the target of a block as it is, an array of any dtype."""
-        if self.schema.target_container == "pandas":
-            return _pandas_cells(self._target.iloc[start:stop])
-        if self.schema.target_container == "polars":
-            return _polars_cells(self._target[start:stop])
-        return np.asarray(self._target[start:stop])
+    def target_cells(self, start: int, stop: int, target: Column | None = None) -> RawCells:
+        """Return the target of a block as it is.
+
+        Parameters
+        ----------
+        start, stop : int
+            The rows.
+        target : Interval, Categories or None, default=None
+            What it is declared as.
+
+        Returns
+        -------
+        raw : RawCells
+            Its cells, of the dtype of `target_type`.
+        """
+        local = _by_the_clock(target)
+        if isinstance(self._target, FileColumn):
+            return self._target.cells(start, stop, local)
+        assert self.schema.target_container is not None
+        pandas = self.schema.target_container == "pandas"
+        values = self._target.iloc[start:stop] if pandas else self._target[start:stop]
+        return read_column(values, self.schema.target_container, self.target_type, local)
+
+    def target_codes(self, start: int, stop: int, target: Column) -> NDArray[np.int64]:
+        """Encode the target of a block.
+
+        Parameters
+        ----------
+        start, stop : int
+            The rows.
+        target : Interval or Categories
+            What it is.
+
+        Returns
+        -------
+        codes : ndarray of int64, of shape (stop - start,)
+            Codes as `skdpflow.codes` lays them out.
+        """
+        return encode_cells(self.target_cells(start, stop, target), self.target_type, target)
 
     def block(
         self, start: int, stop: int, domain: Domain, target: Column | None = None
@@ -294,7 +314,7 @@ class RowSource:
         Returns
         -------
         codes : ndarray of int64, of shape (stop - start, n_features)
-            Codes in [0, n_levels) of each column; `UNKNOWN` for unknown categories.
+            Codes as `skdpflow.codes` lays them out.
         target_codes : ndarray of int64, of shape (stop - start,)
             The same for the target; zeros without a target.
         """
@@ -305,12 +325,13 @@ class RowSource:
                 numeric.append(j)
                 intervals.append(column)
             else:
-                codes[:, j] = _category_codes(self.cells(start, stop, j), column)
+                codes[:, j] = encode_cells(self.cells(start, stop, j, column), self.types[j], column)
         if intervals:
-            codes[:, numeric] = _interval_codes(self.numbers(start, stop, numeric), intervals)
+            types = [self.types[j] for j in numeric]
+            codes[:, numeric] = _interval_codes(*self._numbers(start, stop, numeric, intervals), intervals, types)
         if target is None:
             return codes, np.zeros(stop - start, dtype=np.int64)
-        return codes, encode_values(self.target_cells(start, stop), target, "y")
+        return codes, self.target_codes(start, stop, target)
 
     def blocks(
         self, domain: Domain, target: Column | None = None, *, block_rows: int | None = None
@@ -331,12 +352,14 @@ class RowSource:
         start : int
             First row of the block.
         codes : ndarray of int64, of shape (n_block, n_features)
-            Codes in [0, n_levels) of each column; `UNKNOWN` for unknown categories.
+            Codes as `skdpflow.codes` lays them out.
         target_codes : ndarray of int64, of shape (n_block,)
             The same for the target; zeros without a target.
         """
         for start, stop in self.spans(block_rows):
-            yield start, *self.block(start, stop, domain, target)
+            with quiet():
+                block = self.block(start, stop, domain, target)
+            yield start, *block
 
     def raw_blocks(self, *, block_rows: int | None = None) -> Iterator[tuple[int, NDArray[np.float64]]]:
         """Iterate over the rows as numbers, for finding bounds privately.
@@ -374,25 +397,14 @@ class RowSource:
             spelling, which then tells nothing about the row that came first.
         """
         for start, stop in self.spans(block_rows):
-            cells = self.target_cells(start, stop)
-            labels = cells.tolist()
-            yield start, labels if cells.dtype.kind in "biuU" else list(map(_label, labels))
+            values, gaps = self.target_cells(start, stop)
+            labels = values.tolist()
+            if values.dtype.kind not in "biu":
+                labels = list(map(plain_label, labels))
+            yield start, [None if gap else label for label, gap in zip(labels, gaps.tolist(), strict=True)]
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("A RowSource holds private rows and cannot be pickled or copied.")
 
     def __repr__(self) -> str:
         return "<RowSource of private rows>"
-
-
-def _label(cell: Any) -> Any:
-    """Return a label as a plain scalar, or None."""
-    if isinstance(cell, np.generic):
-        cell = cell.item()
-    if isinstance(cell, str):
-        return str.__str__(cell)
-    if isinstance(cell, int):
-        return int(cell)
-    if isinstance(cell, float) and math.isfinite(cell):
-        return int(cell) if cell.is_integer() else float(cell)
-    return None

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from threading import Lock
 from typing import Any, TypeVar
 
 import numpy as np
 
+from skdpflow.curator.cells import RawCells, quiet
+from skdpflow.curator.dtypes import FLOAT, OBJECT, TEXT, CellType, arrow_type
+from skdpflow.curator.read import objects, read_column
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.files import TableFile, kind_of
 
@@ -45,51 +50,62 @@ def _declared(column: Column) -> str:
     return names.get(next(iter(kinds)), "object") if len(kinds) == 1 else "object"
 
 
-def _read(text: Any, column: Column, name: str) -> Any:
-    """Read a column of text cells as declared."""
-    import pandas as pd
-
+def _csv_type(column: Column) -> CellType:
+    """Return the type of cells of text once they are read as declared."""
     if isinstance(column, Categories):
-        known: dict[str, Any] = {}
-        for value in column.values:
-            for spelling in {str(value), str(value).lower() if isinstance(value, bool) else str(value)}:
-                known[spelling] = value
-        # unknown text stays as it is, and is an unknown category
-        return pd.Series([known.get(cell, cell) for cell in text], dtype=object)
+        return OBJECT
+    return FLOAT if column.unit is None else TEXT
+
+
+def _read(text: Any, column: Column) -> RawCells:
+    """Read a column of text cells as declared, each cell by itself."""
+    gaps = text.isna().to_numpy(dtype=bool)
+    cells = [None if gap else cell for cell, gap in zip(text.tolist(), gaps.tolist(), strict=True)]
+    if isinstance(column, Categories):
+        known = _Spellings(column)
+        meant = {cell: known.value(cell) for cell in set(cells)}
+        return RawCells(objects([meant[cell] for cell in cells]), gaps)
     if column.unit is not None:
-        return text.astype(object)
-    numbers = None
-    try:  # each cell by itself: pandas may round whole numbers otherwise beside a fraction
-        numbers = np.array([_number(cell) for cell in text.astype(object)], dtype=np.float64)
+        return RawCells(objects(cells), gaps)
+    return RawCells(np.fromiter(map(_number, cells), dtype=np.float64, count=len(cells)), gaps)
+
+
+def _number(cell: str | None) -> float:
+    """Read a cell of text; NaN if it is no number. Python's underscores are no part of one here."""
+    try:
+        return math.nan if cell is None or "_" in cell else float(cell)
     except ValueError:
-        pass  # the message shows the cell
-    if numbers is None:
-        raise ValueError(f"Column {name!r} of the file holds cells that are no numbers, as its domain declares.")
-    return pd.Series(numbers)
+        return math.nan
 
 
-def _number(cell: Any) -> float:
-    """Read a cell of text, or NaN; Python's underscores are no part of a number here."""
-    return float(cell if isinstance(cell, float) else cell.replace("_", "?"))
+class _Spellings:
+    """What a cell of text means as one of the categories: its own text first, then a boolean or number.
 
+    Excel writes TRUE, pandas 1.0 for a whole number beside a gap, and a database 1 for true or for 1.0.
+    """
 
-def _plain_batch(batch: Any) -> Any:
-    """Return a batch of a Parquet file as a pandas frame, whose types do not depend on the cells of the batch."""
-    import pandas as pd
-    import pyarrow as pa
+    def __init__(self, categories: Categories) -> None:
+        self._literal: dict[str, Any] = {}
+        self._exact: Mapping[Any, Any] = {v: v for v in categories.values if isinstance(v, bool | int)}
+        self._floats = {v: v for v in categories.values if isinstance(v, float)}
+        self._flags = {str(v).lower(): v for v in categories.values if isinstance(v, bool)}
+        for value in sorted(categories.values, key=lambda value: not isinstance(value, str)):
+            self._literal.setdefault(str(value), value)
 
-    table = pa.Table.from_batches([batch])
-    for i, field in enumerate(table.schema):
-        if pa.types.is_dictionary(field.type) and not pa.types.is_string(field.type.value_type):
-            table = table.set_column(i, field.name, table.column(i).cast(field.type.value_type))
-    # beside a gap, plain whole numbers would become floats
-    return table.to_pandas(
-        types_mapper=lambda kind: pd.ArrowDtype(kind) if pa.types.is_integer(kind) else None, ignore_metadata=True
-    )
+    def value(self, cell: str | None) -> Any:
+        """Return the category, or the text of what is none."""
+        if cell is None or cell in self._literal:
+            return self._literal.get(cell or "")
+        number = _number(cell)
+        if math.isnan(number):
+            return self._flags.get(cell.strip().lower(), cell)
+        # whole numbers exactly, also beyond 2**53
+        exact = Decimal(cell.strip()) if math.isfinite(number) else None
+        return self._exact.get(exact, self._floats.get(number, cell))
 
 
 class FileRows:
-    """As much of a pandas frame as a RowSource reads: shape, dtypes and blocks of columns.
+    """The rows of a file: their shape, types and dtypes, and blocks of columns.
 
     Parameters
     ----------
@@ -122,11 +138,14 @@ class FileRows:
             raise ValueError(f"Not in the domain: the columns {undeclared} of the file; drop them or declare them.")
         if self._kind == "csv":
             self.dtypes = [pd.api.types.pandas_dtype(_declared(column)) for column in columns.columns]
+            self.types = [_csv_type(column) for column in columns.columns]
         else:
+            self.types = [arrow_type(schema.field(name).type, f"Column {name!r} of the file") for name in columns]
             empty = _safely(lambda: schema.empty_table().select(list(columns)).to_pandas(), "parquet")
             self.dtypes = list(empty.dtypes)
         self.columns = list(columns)
-        n_rows = _safely(lambda: sum(len(chunk) for chunk in self._chunks()), self._kind)
+        with quiet():
+            n_rows = _safely(lambda: sum(len(chunk) for chunk in self._chunks()), self._kind)
         self.shape = (n_rows, len(columns))
         self._reader = self._chunks()
         self._rest = pd.DataFrame()
@@ -135,13 +154,14 @@ class FileRows:
         """Names in a CSV file, as they stand there: pandas gives others to empty and repeated ones."""
         import pandas as pd
 
-        return list(pd.read_csv(self._path, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0])
+        form: Any = {"header": None, "nrows": 1, "dtype": str, "keep_default_na": False, "encoding_errors": "replace"}
+        return list(pd.read_csv(self._path, **form).iloc[0])
 
     def _chunks(self) -> Iterator[Any]:
+        import pandas as pd
+
         names = list(self._columns)
         if self._kind == "csv":
-            import pandas as pd
-
             missing = {}
             for name, column in self._columns.items():
                 values = column.values if isinstance(column, Categories) else ()
@@ -157,13 +177,15 @@ class FileRows:
                 index_col=False,
                 na_values=missing,
                 keep_default_na=False,
+                encoding_errors="replace",
             )
             return
+        import pyarrow as pa
         from pyarrow import parquet
 
         with parquet.ParquetFile(self._path) as opened:
             for batch in opened.iter_batches(batch_size=_CHUNK, columns=names):
-                yield _plain_batch(batch)
+                yield pa.Table.from_batches([batch]).to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
 
     def _rows(self, start: int, stop: int) -> Any:
         import pandas as pd
@@ -183,24 +205,35 @@ class FileRows:
         frame = pd.concat([part for part in parts if len(part)], ignore_index=True)
         block = frame.iloc[start - self._next : stop - self._next].reset_index(drop=True)
         self._rest, self._next = frame.iloc[stop - self._next :], stop
-        if self._kind == "csv":
-            read = [_read(block[name], column, name) for name, column in self._columns.items()]
-            block = pd.DataFrame(dict(zip(self._columns, read, strict=True)))
         self._block = (start, stop, block)
         return block
 
-    @property
-    def iloc(self) -> FileRows:
-        """Rows and columns by position."""
-        return self
+    def cells(self, start: int, stop: int, j: int, local: bool = False) -> RawCells:
+        """Return one column of a block.
 
-    def __getitem__(self, key: tuple[slice, int]) -> Any:
+        Parameters
+        ----------
+        start, stop : int
+            The rows.
+        j : int
+            Position of the column.
+        local : bool, default=False
+            Whether times with a zone are read off the zone's clock.
+
+        Returns
+        -------
+        raw : RawCells
+            Its cells.
+        """
         with self._lock:
-            return self._rows(key[0].start, key[0].stop).iloc[:, key[1]]
+            series = self._rows(start, stop).iloc[:, j]
+        if self._kind == "csv":
+            return _read(series, self._columns.columns[j])
+        return read_column(series, "pandas", self.types[j], local)
 
 
 class FileColumn:
-    """As much of a pandas series as a RowSource reads of a target.
+    """As much of a series as a RowSource reads of a target.
 
     Parameters
     ----------
@@ -210,12 +243,8 @@ class FileColumn:
 
     def __init__(self, rows: FileRows) -> None:
         self._rows = rows
-        self.name, self.dtype = rows.columns[-1], rows.dtypes[-1]
+        self.type = rows.types[-1]
 
-    @property
-    def iloc(self) -> FileColumn:
-        """Rows by position."""
-        return self
-
-    def __getitem__(self, key: slice) -> Any:
-        return self._rows.iloc[key, len(self._rows.columns) - 1]
+    def cells(self, start: int, stop: int, local: bool = False) -> RawCells:
+        """Return a block of it; see `FileRows.cells`."""
+        return self._rows.cells(start, stop, len(self._rows.columns) - 1, local)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,9 +17,11 @@ from sklearn.utils.validation import validate_data
 
 from skdpflow._resolve import resolve_domain
 from skdpflow._validation import invalid
-from skdpflow.curator.cells import missing_cells, to_float, to_moments
+from skdpflow.curator.cells import RawCells, numbers_of, quiet, to_float
+from skdpflow.curator.dtypes import check_declared
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.files import FileColumn, FileRows
+from skdpflow.curator.read import objects
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.files import TableFile
 from skdpflow.schema import Name, Schema, container_of, dtypes_of, schema_of
@@ -28,12 +31,22 @@ __all__ = ["admit", "as_table", "as_target"]
 
 #: What tables and columns of libraries other than numpy, pandas and polars have.
 _FOREIGN = ("__dataframe__", "__arrow_c_stream__", "__arrow_c_array__")
-_NULLABLE = ", or declare that the column may be empty with nullable=True"
+_FLAT = "y should be a 1d array with one entry per row of X."
+_DECLARE = ", or give a Domain that declares the column, with nullable=True if cells may be missing"
 
 
-def _refuse_sparse(data: Any, what: str, owner: str) -> None:
+def _refuse_forms(data: Any, what: str, owner: str) -> None:
+    """Refuse what holds cells in ways that would be misread."""
     if sparse.issparse(data):
         raise TypeError(f"Sparse data was passed for {what}, but {owner} needs dense data: use '.toarray()'.")
+    if isinstance(data, np.ma.MaskedArray):
+        raise TypeError(
+            f"{what} is a masked array, whose mask scikit-learn's tools drop. Mark missing cells in place: "
+            f"{what}.filled(numpy.nan), or {what}.astype(object).filled(None) for whole numbers and text."
+        )
+    polars = sys.modules.get("polars")
+    if polars is not None and isinstance(data, polars.LazyFrame):
+        raise TypeError(f"{what} is a polars LazyFrame. Collect it first: frame.collect().")
 
 
 def _typed(data: Any) -> bool:
@@ -55,9 +68,8 @@ def _as_array(data: Any, what: str) -> NDArray[Any]:
         )
     array = None
     try:
-        array = np.asarray(data) if _typed(data) else np.asarray(data, dtype=object)
-        if not _typed(data) and any(isinstance(cell, list | tuple | np.ndarray) for cell in array.ravel().tolist()):
-            array = None
+        with quiet():
+            array = _array_of_list(data) if isinstance(data, list | tuple) else np.asarray(data, _dtype_for(data))
     except Exception:  # numpy, and any foreign __array__ method, may show cells in its message
         pass
     if array is None:
@@ -65,9 +77,27 @@ def _as_array(data: Any, what: str) -> NDArray[Any]:
     return array
 
 
+def _dtype_for(data: Any) -> np.dtype[Any] | None:
+    return None if _typed(data) else np.dtype(object)
+
+
+def _is_row(data: Any) -> bool:
+    return isinstance(data, list | tuple) or (isinstance(data, np.ndarray) and data.ndim > 0)
+
+
+def _array_of_list(data: Sequence[Any]) -> NDArray[Any]:
+    """Return a list of cells, or of rows if the first is one, as an array of objects."""
+    if not data or not _is_row(data[0]):
+        return objects(data)
+    rows = [list(row) if _is_row(row) else [] for row in data]
+    if len(set(map(len, rows))) > 1:
+        raise ValueError
+    return objects([cell for row in rows for cell in row]).reshape(len(rows), len(rows[0]))
+
+
 def as_table(X: Any, owner: str) -> Any:
     """Return X as a two-dimensional array or frame with rows and columns."""
-    _refuse_sparse(X, "X", owner)
+    _refuse_forms(X, "X", owner)
     table = _as_array(X, "X") if container_of(X) == "numpy" else X
     n_dimensions = len(table.shape)
     if n_dimensions != 2:
@@ -98,6 +128,11 @@ def _check_names(table: Any) -> None:
         raise ValueError(f"The column names of X must be unique. Got more than once: {', '.join(twice)}.")
 
 
+def _label(cell: Any) -> Any:
+    """Return the only entry of a row, so that a column of lists is read cell by cell."""
+    return cell[0] if _is_row(cell) and len(cell) == 1 else cell
+
+
 def _check_order(known: Sequence[str], schema: Schema) -> None:
     """Refuse other orders of names that are whole numbers, which scikit-learn does not compare."""
     names = tuple(map(str, schema.names or ()))
@@ -112,8 +147,10 @@ def as_target(y: Any, owner: str) -> Any:
             f"This {owner} estimator requires y to be passed, but the target y is None. Pass y, or set "
             "target=None to leave it out."
         )
-    _refuse_sparse(y, "y", owner)
+    _refuse_forms(y, "y", owner)
     container = container_of(y)
+    if isinstance(y, list | tuple):
+        return objects([_label(cell) for cell in y])
     labels: Any = _as_array(y, "y") if container == "numpy" else y
     if len(labels.shape) == 2 and labels.shape[1] == 1:
         warnings.warn(
@@ -126,7 +163,7 @@ def as_target(y: Any, owner: str) -> Any:
             return labels.iloc[:, 0]
         return labels.to_series(0) if container == "polars" else labels[:, 0]
     if len(labels.shape) != 1:
-        raise ValueError("y should be a 1d array with one entry per row of X.")
+        raise ValueError(_FLAT)
     return labels
 
 
@@ -145,59 +182,66 @@ def _declared_dtype(columns: Sequence[Column | None]) -> str:
     return kinds.pop() if len(kinds) == 1 else "object"
 
 
-def _contains(what: str, column: Name | None, owner: str, remedy: str = "") -> ValueError:
+def _contains(what: str, column: Name | None, owner: str) -> ValueError:
     """Build the error for a bad cell in a column of X, or in y if there is no column."""
     where = "Input y contains" if column is None else "Input X contains"
     which = "" if column is None else f" in column {column!r}"
+    remedy = "" if column is None else _DECLARE
     return ValueError(f"{where} {what}{which}. {owner} needs finite values: drop such rows, or fill them{remedy}.")
 
 
-def _check_numbers(
-    numbers: NDArray[np.float64], columns: Sequence[Name | None], owner: str, nullable: Sequence[bool]
-) -> None:
-    """Refuse infinity in columns of numbers, and NaN in those that are not nullable."""
+def _check_numbers(numbers: NDArray[np.float64], columns: Sequence[Name | None], owner: str) -> None:
+    """Refuse NaN and infinity."""
     if np.isfinite(numbers).all():
         return
-    nan = np.isnan(numbers).any(axis=0) & ~np.asarray(nullable, dtype=bool)
+    nan = np.isnan(numbers).any(axis=0)
     if nan.any():
-        column = columns[int(nan.argmax())]
-        raise _contains("NaN", column, owner, "" if column is None else _NULLABLE)
+        raise _contains("NaN", columns[int(nan.argmax())], owner)
     infinite = np.isinf(numbers).any(axis=0)
-    if infinite.any():
-        raise _contains("infinity or a value too large for float64", columns[int(infinite.argmax())], owner)
+    raise _contains("infinity or a value too large for float64", columns[int(infinite.argmax())], owner)
 
 
-def _check_categories(cells: NDArray[Any], column: Name | None, owner: str, nullable: bool) -> None:
-    """Refuse missing and complex values in a column of categories; anything else may be unknown."""
-    kind = cells.dtype.kind
-    kinds = set(map(type, cells.tolist())) if kind in "OT" else {cells.dtype.type}
+def _check_types(source: RowSource, target: Column | None) -> None:
+    """Refuse columns that cannot be what is declared, by their dtypes: before a cell is read."""
+    columns = [None] * source.n_features if source.domain is None else source.domain.columns
+    for j, (found, column) in enumerate(zip(source.types, columns, strict=True)):
+        check_declared(found, column, source.label(j), source.schema.dtypes[j])
+    if target is not None:
+        check_declared(source.target_type, target, "y", source.schema.target_dtype)
+
+
+def _strict_numbers(raw: RawCells, label: str) -> NDArray[np.float64]:
+    """Return cells as numbers, where each must be one."""
+    if raw.values.dtype.kind == "O":
+        return to_float(raw.values, label)
+    return numbers_of(raw, None)[0]
+
+
+def _check_cells(source: RowSource, target: Column | None, owner: str) -> None:
+    """Refuse cells that are no finite numbers, as scikit-learn's conventions want it where no domain is declared."""
+    names = [source.name(j) for j in range(source.n_features)]
+    for start, stop in source.spans():
+        if all(found.kind != "object" for found in source.types):
+            numbers = source.numbers(start, stop)
+        else:
+            cells = [_strict_numbers(source.cells(start, stop, j), source.label(j)) for j in range(source.n_features)]
+            numbers = np.column_stack(cells)
+        _check_numbers(numbers, names, owner)
+        if target is not None:
+            _check_target(source.target_cells(start, stop, target), target, owner)
+
+
+def _check_target(raw: RawCells, target: Column, owner: str) -> None:
+    kinds = set(map(type, raw.values.tolist())) if raw.values.dtype.kind == "O" else set()
+    if any(issubclass(kind, list | tuple | np.ndarray) for kind in kinds):
+        raise ValueError(_FLAT)
+    if isinstance(target, Interval) and target.unit is None:
+        _check_numbers(_strict_numbers(raw, "y")[:, None], [None], owner)
+        return
+    if raw.gaps.any():
+        raise _contains("NaN", None, owner)
     if any(issubclass(kind, complex | np.complexfloating) for kind in kinds):
         raise ValueError("Complex data not supported: columns must hold real numbers, text or booleans.")
-    if not nullable and missing_cells(cells).any():
-        raise _contains("NaN", column, owner, "" if column is None else _NULLABLE)
-
-
-def _check_cells(source: RowSource, owner: str) -> None:
-    columns = [None] * source.n_features if source.domain is None else source.domain.columns
-    labelled = [j for j, column in enumerate(columns) if isinstance(column, Categories)]
-    numeric = [j for j, column in enumerate(columns) if not isinstance(column, Categories)]
-    names = [source.name(j) for j in numeric]
-    nullable = [column is not None and column.nullable for column in columns]
-    for start, stop in source.spans():
-        if numeric:
-            _check_numbers(source.numbers(start, stop, numeric), names, owner, [nullable[j] for j in numeric])
-        for j in labelled:
-            _check_categories(source.cells(start, stop, j), source.name(j), owner, nullable[j])
-
-
-def _check_target_cells(source: RowSource, target: Column, owner: str) -> None:
-    for start, stop in source.spans():
-        cells = source.target_cells(start, stop)
-        if isinstance(target, Categories):
-            _check_categories(cells, None, owner, nullable=False)
-        else:
-            numbers = to_float(cells, "y") if target.unit is None else to_moments(cells, target.unit, "y")
-            _check_numbers(numbers[:, None], [None], owner, [False])
 
 
 def _file_source(file: TableFile, domain: object, target: Column | None, owner: str) -> RowSource:
@@ -228,6 +272,7 @@ def admit(
     domain: object = None,
     target: object = None,
     reset: bool = True,
+    finite: bool = False,
 ) -> RowSource:
     """Check raw input and give access to it, block by block.
 
@@ -245,6 +290,8 @@ def admit(
         What y is.
     reset : bool, default=True
         True in `fit`. False compares with what `fit` saw, and then takes the domain by position.
+    finite : bool, default=False
+        Whether cells that are no finite numbers raise also with a domain, as they do without one.
 
     Returns
     -------
@@ -258,9 +305,10 @@ def admit(
 
     Notes
     -----
-    With a domain, numbers outside it and unknown categories are no errors. That a table is empty or holds
-    missing, infinite or non-numeric cells does raise, as scikit-learn demands, and is not covered by the
-    privacy guarantee.
+    With a domain, whatever a cell holds is no error: a number beyond the bounds, an unlisted category, and what cannot
+    be read or is missing where it must not be are outside. Without one, missing, infinite and non-numeric cells raise,
+    as scikit-learn demands, which the privacy guarantee does not cover. That a table is empty raises in any case. What
+    no cell of a dtype could be is refused before a cell is read.
     """
     owner = type(estimator).__name__
     if not isinstance(target, Interval | Categories | None):
@@ -270,9 +318,7 @@ def admit(
     if isinstance(X, TableFile):
         source = _file_source(X, domain, target, owner)
         _refuse_empty(source.n_rows, source.n_features, owner)
-        _check_cells(source, owner)
-        if target is not None:
-            _check_target_cells(source, target, owner)
+        _check_types(source, target)
         return source
     table = as_table(X, owner)
     _check_names(table)
@@ -293,7 +339,8 @@ def admit(
     if target is not None and schema.target_container == "numpy" and not _typed(y):
         schema = replace(schema, target_dtype=_declared_dtype([target]))
     source = RowSource(table, labels, schema, resolved)
-    _check_cells(source, owner)
-    if target is not None:
-        _check_target_cells(source, target, owner)
+    _check_types(source, target)
+    if finite or resolved is None:
+        with quiet():
+            _check_cells(source, target, owner)
     return source

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from skdpflow.accountants import ComposedEvent, ThresholdEvent
+from skdpflow.curator.cells import quiet
 from skdpflow.curator.encode import RowSource
 from skdpflow.release import Measurement
 
@@ -63,8 +64,9 @@ def find_labels(
     threshold = 1 + int(np.ceil(-scale * ndtri(each) + 0.5))
 
     counts: Counter[Any] = Counter()
-    for _, labels in source.label_blocks():
-        counts.update(label for label in labels if label is not None)
+    with quiet():
+        for _, labels in source.label_blocks():
+            counts.update(label for label in labels if label is not None)
     # an order that does not depend on the rows
     present = sorted(counts, key=lambda label: (type(label).__name__, label))
     noisy = np.array([counts[label] for label in present], dtype=np.int64)

@@ -51,12 +51,13 @@ class Binning:
 
     Notes
     -----
-    Numbers are cut by their codes, ordered categories by their ranks in the released order. A search among increasing
-    edges always ends in one of the bins, and a code beyond the released order takes its last place, so no row can
-    raise an error.
+    Cells are cut where the latent transform places them: numbers by their codes, unordered categories by their ranks in
+    the released order, and what lies outside of its column where `RankTransform.placed` says. A search among increasing
+    edges always ends in one of the bins, so every row has a bin of every column, and none can raise an error.
     """
 
     def __init__(self, params: Mapping[str, Any]) -> None:
+        check.latent_columns(params)
         transform = RankTransform.from_params(params)
         self._columns = check.integers(params["pair_columns"], "pair_columns", 2**31)
         if self._columns.ndim != 1 or not ((self._columns >= 0) & (self._columns < transform.n_columns)).all():
@@ -69,8 +70,7 @@ class Binning:
             )
         self.sizes = sizes + 1
         self._edges = [check.increasing(e, "pair_edges") for e in np.split(edges, np.cumsum(sizes)[:-1])]
-        orders = [transform.orders[j] for j in self._columns]
-        self._places = [None if order is None else np.argsort(order, kind="stable") for order in orders]
+        self._transform = transform
 
     def bins(self, block: Block) -> NDArray[np.int64]:
         """Bins of the rows of a block.
@@ -83,13 +83,11 @@ class Binning:
         Returns
         -------
         bins : ndarray of shape (n, n_columns), int64
-            -1 for an unknown category.
         """
-        out = np.empty((len(block.codes), len(self.sizes)), dtype=np.int64)
-        for i, (j, edges, places) in enumerate(zip(self._columns, self._edges, self._places, strict=True)):
-            code = block.codes[:, j]
-            place = code if places is None else places[np.clip(code, 0, len(places) - 1)]
-            out[:, i] = np.where(code >= 0, np.searchsorted(edges, place, side="right"), -1)
+        places = block.places(self._transform)
+        out = np.empty((len(places), len(self.sizes)), dtype=np.int64)
+        for i, (j, edges) in enumerate(zip(self._columns, self._edges, strict=True)):
+            out[:, i] = np.searchsorted(edges, places[:, j], side="right")
         return out
 
 
@@ -98,8 +96,7 @@ class Pairs:
 
     A record adds one to at most one cell of each table, in its own leaf: :math:`\sqrt k` when it is added or removed,
     :math:`\sqrt{2k}` when it is replaced, by the argument of `Histograms`. A pair that is asked for twice counts
-    twice. Rows with an unknown category in one of the two columns, or with a label outside the declared ones, are in
-    no cell.
+    twice. Rows with a label outside the declared ones are in no cell.
     """
 
     relative_scale = _ONE
@@ -138,9 +135,8 @@ class Pairs:
         n_leaves = self.shape[0]
         out = []
         for (a, b), (rows, columns) in zip(self._pairs, self._shapes, strict=True):
-            inside = (leaf >= 0) & (bins[:, a] >= 0) & (bins[:, b] >= 0)
             cell = (leaf * rows + bins[:, a]) * columns + bins[:, b]
-            out.append(np.bincount(cell[inside], minlength=n_leaves * rows * columns).reshape(n_leaves, -1))
+            out.append(np.bincount(cell[leaf >= 0], minlength=n_leaves * rows * columns).reshape(n_leaves, -1))
         return np.concatenate(out, axis=1).astype(np.int64)
 
     def sensitivity(self, neighbours: str) -> float:
@@ -191,8 +187,7 @@ class PairScores:
             for start in range(0, len(own), _PIECE_ROWS):
                 piece = own[start : start + _PIECE_ROWS]
                 hot = np.zeros((len(piece), self.shape[1]), dtype=np.float32)
-                rows, columns = np.nonzero(piece >= 0)
-                hot[rows, self._starts[columns] + piece[rows, columns]] = 1.0
+                hot[np.arange(len(piece))[:, None], self._starts + piece] = 1.0
                 table[c] += (hot.T @ hot).astype(np.int64)
         return table
 

@@ -22,8 +22,8 @@ class Partitions:
     A partition cuts the table of the bins of a few columns into cells: each bin combination has the number of its
     cell in a public array. A record falls into at most one cell of each partition, in the group of its own leaf:
     it changes :math:`k` counts by one, so the sensitivity is :math:`\sqrt k` when it is added or removed. When it is
-    replaced, one count of each partition may fall and another rise: :math:`\sqrt{2k}`. Rows with an unknown category
-    in one of the columns, or with a label outside the declared ones, are in no cell of the partitions concerned.
+    replaced, one count of each partition may fall and another rise: :math:`\sqrt{2k}`. Rows with a label outside the
+    declared ones are in no cell.
 
     Parameters
     ----------
@@ -79,8 +79,8 @@ class Partitions:
         group = self._groups[leaf]  # of the last leaf for rows in none, which are left out below
         n_groups, width = self.shape
         out = np.zeros(n_groups * width, dtype=np.int64)
+        inside = leaf >= 0
         for own, shape, cells, start in zip(self._columns, self._shapes, self._cells, self._starts, strict=False):
-            inside = (leaf >= 0) & (bins[:, own] >= 0).all(axis=1)
             cell = cells[np.ravel_multi_index(tuple(bins[inside][:, own].T), shape)]
             out += np.bincount(group[inside] * width + start + cell, minlength=len(out))
         return out.reshape(self.shape)

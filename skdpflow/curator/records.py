@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skdpflow.codes import NO_PLACE, clipped
 from skdpflow.curator import _params as check
-from skdpflow.curator.encode import RowSource, encode_values
+from skdpflow.curator.encode import RowSource
 from skdpflow.curator.statistics import clip_to_ball
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.projections import spectral_norm
@@ -24,6 +25,7 @@ _BLOCK_INTEGERS = 2**20
 class Records:
     r"""Projections of each row along :math:`k` integer directions :math:`\Theta`, a line of :math:`k` integers a row.
 
+    Cells outside of their column are clipped to its nearest value, or sit at the midpoint where there is none.
     The scaled row is rounded to integers inside a ball of :math:`K` (`steps`), as `clip_to_ball` does, and
     multiplied by the integer matrix :math:`\Theta`: sums of products below :math:`2^{53}`, exact in float64 in any
     order. Replacing a row changes its own line only, by :math:`\Theta^\top (x - x')` with
@@ -61,14 +63,14 @@ class Records:
         Parameters
         ----------
         codes : ndarray of shape (n, d), int64
-            Codes; an unknown category, -1, sits at the centre.
+            Codes of the nearest values; `NO_PLACE` sits at the centre.
 
         Returns
         -------
         lines : ndarray of shape (n, k), int64
             Each a function of its own row alone.
         """
-        scores = np.where(codes < 0, 0.0, centred(np.add(codes, 0.5, dtype=np.float64), self._levels))
+        scores = np.where(codes == NO_PLACE, 0.0, centred(np.add(codes, 0.5, dtype=np.float64), self._levels))
         q = clip_to_ball(np.rint(scores * LATENT_STEPS).astype(np.int64), self._radius, self._steps)
         return (q.astype(np.float64) @ self._directions.astype(np.float64)).astype(np.int64)
 
@@ -157,7 +159,8 @@ def release_records(
     classes = np.zeros(n, dtype=np.int64)
     if isinstance(target, Categories):
         for start, stop in source.spans():
-            classes[start:stop] = encode_values(source.target_cells(start, stop), target, "y")
+            codes = source.target_codes(start, stop, target)
+            classes[start:stop] = np.where(codes < target.n_levels, codes, NO_PLACE)
     order = np.random.Generator(np.random.Philox(key=key)).permutation(n)
     order = order[np.argsort(classes[order], kind="stable")]
     order = order[np.searchsorted(classes[order], 0) :]
@@ -165,12 +168,13 @@ def release_records(
     place[order] = np.arange(len(order))
     values = np.empty((len(order), records.n_directions), dtype=np.int64)
     width = max(records.n_directions, source.n_features)
+    columns = (*domain.columns, target) if isinstance(target, Interval) else domain.columns
     for start, stop in source.spans(max(1, _BLOCK_INTEGERS // width)):
         codes, extra = source.block(start, stop, domain, target)
         if isinstance(target, Interval):
             codes = np.column_stack([codes, extra])
         rows = place[start:stop]
-        lines = records.lines(codes[rows >= 0])
+        lines = records.lines(clipped(codes, columns)[rows >= 0])
         # neighbours differ in one line of the whole table
         differing = records.n_directions if start == 0 else 0
         values[rows[rows >= 0]] = lines + draw(scale, lines.shape, differing=differing)

@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow._isolation import Replica, sealed
-from skdpflow.curator.cells import to_float, to_moments
-from skdpflow.curator.encode import UNKNOWN, RowSource, encode_values
+from skdpflow.codes import NO_PLACE
+from skdpflow.curator.cells import numbers_of, quiet
+from skdpflow.curator.dtypes import check_declared, numpy_type
+from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import as_table, as_target
 from skdpflow.curator.measure import Curator
 from skdpflow.curator.noise import NoiseSource
+from skdpflow.curator.read import read_column
 from skdpflow.domain import Categories, Interval
 from skdpflow.plan import Demand
 from skdpflow.schema import schema_of
@@ -31,17 +34,17 @@ def _accuracy(estimator: Any, target: Categories) -> Term:
 
     def term(predicted: Any, y: int) -> float:
         label = predicted.item() if isinstance(predicted, np.generic) else predicted
-        return float(y != UNKNOWN and index.get(label, UNKNOWN) == y)
+        return float(index.get(label, NO_PLACE) == y)
 
     return term
 
 
 def _brier(estimator: Any, target: Categories) -> Term:
     index = {label: code for code, label in enumerate(target.values)}
-    codes = np.array([index.get(label, UNKNOWN) for label in np.asarray(estimator.classes_).tolist()])
+    codes = np.array([index.get(label, NO_PLACE) for label in np.asarray(estimator.classes_).tolist()])
 
     def term(predicted: Any, y: int) -> float:
-        return 1.0 - 0.5 * float(np.sum((predicted - ((codes == y) & (y != UNKNOWN))) ** 2))
+        return 1.0 - 0.5 * float(np.sum((predicted - (codes == y)) ** 2))
 
     return term
 
@@ -50,15 +53,19 @@ def _absolute_error(estimator: Any, target: Interval) -> Term:
     lower, upper = float(target.lower), float(target.upper)
 
     def term(predicted: Any, y: float) -> float:
-        number = float(_numbers(np.asarray([predicted]), target, "A prediction")[0])
+        number = _prediction(predicted, target)
         return 1.0 - abs(min(max(number, lower), upper) - y) / (upper - lower)
 
     return term
 
 
-def _numbers(cells: NDArray[Any], target: Interval, label: str) -> NDArray[np.float64]:
-    """Return numbers, or dates as numbers in the unit of the target."""
-    return to_float(cells, label) if target.unit is None else to_moments(cells, target.unit, label)
+def _prediction(predicted: Any, target: Interval) -> float:
+    """Return a predicted number, or date as a number in the unit of the target; NaN if it is none."""
+    cells = np.asarray([predicted])
+    found = numpy_type(cells.dtype, "A prediction")
+    if target.unit is not None and found.kind in ("float", "whole"):
+        return float(predicted)
+    return float(numbers_of(read_column(cells, "numpy", found, False), target)[0][0])
 
 
 #: What is called for a row, what is made of it, and what to add to the mean of the terms to get the score.
@@ -126,11 +133,14 @@ class RowScorer:
         self.source = RowSource(self._table, labels, schema_of(self._table, labels), None)
         self._method, self._make_term, self._offset = SCORINGS[scoring]
         self._target, self._add_remove = target, neighbours == "add-remove"
-        cells = self.source.target_cells(0, self.source.n_rows)
-        if isinstance(target, Interval):
-            self._y: NDArray[Any] = np.clip(_numbers(cells, target, "y"), target.lower, target.upper)
-        else:
-            self._y = encode_values(cells, target, "y")
+        check_declared(self.source.target_type, target, "y", self.source.schema.target_dtype)
+        n = self.source.n_rows
+        with quiet():
+            if isinstance(target, Interval):
+                numbers, _ = numbers_of(self.source.target_cells(0, n, target), target)
+                self._y: NDArray[Any] = np.clip(numbers, target.lower, target.upper)  # NaN scores 0
+            else:
+                self._y = self.source.target_codes(0, n, target)
         self._noise, self._keys = noise, noise.uniform(self.source.n_rows)
         self._used = np.arange(self.source.n_rows)
         self._n_used = 1.0

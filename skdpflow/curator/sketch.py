@@ -9,6 +9,8 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
+from skdpflow.codes import NO_PLACE
+from skdpflow.curator.cells import quiet
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.noise import random_ranks
 from skdpflow.curator.statistics import Block, Statistic
@@ -103,6 +105,9 @@ def sketch_rows(
         One per statistic; the same bits for every `block_rows` and `n_jobs`, since the sums are of integers.
     """
     numeric_target = isinstance(target, Interval)
+    columns: tuple[Column, ...] = () if domain is None else domain.columns
+    if isinstance(target, Interval):
+        columns = (*columns, target)
 
     def one(start: int, stop: int) -> list[Sketch]:
         if domain is None:
@@ -112,16 +117,19 @@ def sketch_rows(
             codes, classes = source.block(start, stop, domain, target)
         if numeric_target:
             codes, classes = np.column_stack([codes, classes]), np.zeros_like(classes)
+        elif target is not None:
+            classes = np.where(classes < target.n_levels, classes, NO_PLACE)
 
         def ranks() -> NDArray[np.float64]:
             return random_ranks(rank_key, start, stop - start, codes.shape[1])
 
-        block = Block(codes, classes, ranks, lambda: source.numbers(start, stop))
+        block = Block(codes, classes, ranks, lambda: source.numbers(start, stop), columns)
         return [_contribution(s, block) for s in statistics]
 
     # shared memory is required, not preferred: rows never go to another process, whatever backend is configured
     parallel = Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator", verbose=0)
     totals = [Sketch(np.zeros(s.shape, dtype=np.int64)) for s in statistics]
-    for parts in parallel(delayed(one)(start, stop) for start, stop in source.spans(block_rows)):
-        totals = [total + part for total, part in zip(totals, parts, strict=True)]
+    with quiet():
+        for parts in parallel(delayed(one)(start, stop) for start, stop in source.spans(block_rows)):
+            totals = [total + part for total, part in zip(totals, parts, strict=True)]
     return totals

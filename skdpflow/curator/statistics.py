@@ -11,13 +11,16 @@ by a public `relative_scale`, the sensitivity is that of the vector divided by i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow._sensitivity import of_ball, of_ones, of_squares
+from skdpflow.codes import NO_PLACE, clipped
+from skdpflow.columns import Column
 from skdpflow.curator import _params as check
 from skdpflow.transport.latent import LATENT_LIMIT, LATENT_STEPS, RankTransform
 
@@ -28,13 +31,15 @@ class Block:
     Parameters
     ----------
     codes : ndarray of shape (n, d), int64
-        Integer codes; -1 is an unknown category. A numeric target is the last column.
+        Integer codes, as `skdpflow.codes` lays them out. A numeric target is the last column.
     classes : ndarray of shape (n,), int64
         Class codes; -1 is a label outside the declared ones, 0 everywhere when y is no class label.
     ranks : callable
         Returns the (n, d) random ranks.
     raw : callable
         Returns the raw columns as floats.
+    columns : sequence of Interval or Categories, default=()
+        What the codes are of; without them, all are codes of values.
     """
 
     def __init__(
@@ -43,12 +48,19 @@ class Block:
         classes: NDArray[np.int64],
         ranks: Callable[[], NDArray[np.float64]],
         raw: Callable[[], NDArray[np.float64]] | None = None,
+        columns: Sequence[Column] = (),
     ) -> None:
         self.codes = codes
         self.classes = classes
         self.raw = raw
         self._ranks = ranks
+        self._columns = columns
         self._latent: dict[int, NDArray[np.int64]] = {}
+
+    @cached_property
+    def clipped(self) -> NDArray[np.int64]:
+        """Codes of the nearest values; `NO_PLACE` where there is none."""
+        return clipped(self.codes, self._columns)
 
     def leaves(self, params: Mapping[str, Any]) -> NDArray[np.int64]:
         """Leaf of each row: its class, or the cell of its numeric target between released edges; -1 for none.
@@ -58,7 +70,8 @@ class Block:
         """
         leaf = self.classes
         if "leaf_edges" in params:
-            leaf = np.searchsorted(params["leaf_edges"], self.codes[:, -1], side="right")
+            target = self.clipped[:, -1]
+            leaf = np.where(target == NO_PLACE, -1, np.searchsorted(params["leaf_edges"], target, side="right"))
         if "cell_directions" not in params:
             return np.where(leaf < params["n_leaves"], leaf, -1)
         z = self.latent(params).astype(np.float64)
@@ -71,16 +84,22 @@ class Block:
     def latent(self, params: Mapping[str, Any]) -> NDArray[np.int64]:
         """Latent scores on the integer lattice; elementwise, so row-local to the bit.
 
-        With a ``centre``, columns are not ranked but scaled to (-1, 1) by their number of levels, less that centre.
+        With a ``centre``, columns are not ranked but clipped and scaled to (-1, 1) by their number of levels, less that
+        centre; a cell without a nearest value counts as the midpoint.
         """
         key = id(params["centre"] if "centre" in params else params["latent_cdf"])
         if key not in self._latent and "centre" in params:
-            v = (2 * self.codes + 1) / params["levels"] - 1.0
+            v = np.where(self.clipped == NO_PLACE, 0.0, (2 * self.clipped + 1) / params["levels"] - 1.0)
             self._latent[key] = np.rint(np.clip(v, -1.0, 1.0) * LATENT_STEPS).astype(np.int64) - params["centre"]
         elif key not in self._latent:
             z = np.nan_to_num(RankTransform.from_params(params).to_latent(self.codes, self._ranks()))
             self._latent[key] = np.rint(np.clip(z, -LATENT_LIMIT, LATENT_LIMIT) * LATENT_STEPS).astype(np.int64)
         return self._latent[key]
+
+    def places(self, transform: RankTransform) -> NDArray[np.int64]:
+        """Return where cells are counted on the axes of a transform, see `RankTransform.placed`."""
+        ranks = self._ranks() if transform.beyond(self.codes).any() else 0.0
+        return transform.placed(self.codes, ranks)[0]
 
 
 class Statistic(Protocol):
@@ -112,7 +131,8 @@ _LARGEST = 2**20
 class Counts:
     r"""Rows per leaf.
 
-    A record adds one to its leaf, or nothing if its label is not among the declared ones. Adding or removing a row
+    A record adds one to its leaf. If its label is not among the declared ones, it adds one to a further count, the
+    last, if ``unlisted`` asks for it, and nothing otherwise. Adding or removing a row
     changes one count by one: sensitivity 1. Replacing a row can lower one count and raise another: :math:`\sqrt 2`.
     """
 
@@ -121,12 +141,14 @@ class Counts:
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
-        self.shape: tuple[int, ...] = (check.leaf_count(params),)
+        self._n_leaves = check.leaf_count(params)
+        self.shape: tuple[int, ...] = (self._n_leaves + (params.get("unlisted") is True),)
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
         leaf = block.leaves(self._params)
-        return np.bincount(leaf[leaf >= 0], minlength=self.shape[0]).astype(np.int64)
+        counted = np.bincount(np.where(leaf >= 0, leaf, self._n_leaves), minlength=self._n_leaves + 1)
+        return counted[: self.shape[0]].astype(np.int64)
 
     def sensitivity(self, neighbours: str) -> float:
         """Return the L2 sensitivity under a neighbouring relation."""
@@ -136,7 +158,8 @@ class Counts:
 class Histograms:
     r"""Axis histograms of some columns, per leaf.
 
-    A record adds one to at most one bin of each of the :math:`d` columns, in its own leaf: a vector of at most
+    Bins are ranges of codes, also of those that mean that a cell lies outside of its column. A cell has one code, so a
+    record adds one to at most one bin of each of the :math:`d` columns, in its own leaf: a vector of at most
     :math:`d` ones, so adding or removing it changes the statistic by at most :math:`\sqrt d` in L2. Replacing a row
     is one removal and one addition; the two vectors have at most :math:`2d` ones in different places and cancel in
     common ones: :math:`\sqrt{2d}`, also when the row changes its leaf.
@@ -218,8 +241,9 @@ def centred_rows(block: Block, params: Mapping[str, Any], leaf: NDArray[np.int64
 class ColumnMoments:
     r"""Sum over all rows of the first two powers of each numeric column, scaled by its domain.
 
-    With :math:`v \in (-1, 1)` the place of a code in its domain, a record adds the vector of all :math:`v` and
-    :math:`v^2 - 1/3`, clipped to a ball of :math:`K` lattice units (`steps`) and rounded inside it. Adding or removing
+    With :math:`v \in (-1, 1)` the place of a clipped code in its domain, a record adds the vector of all :math:`v` and
+    :math:`v^2 - 1/3`, zeros where a cell is no number, clipped to a ball of :math:`K` lattice units (`steps`) and
+    rounded inside it. Adding or removing
     it changes the sum by at most :math:`K`, replacing it by at most :math:`2K`.
     """
 
@@ -234,8 +258,10 @@ class ColumnMoments:
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
-        v = (2 * block.codes[:, self._columns] + 1) / self._levels - 1.0
-        powers = np.rint(np.hstack([v, v * v - 1.0 / 3.0]) * LATENT_STEPS).astype(np.int64)
+        codes = block.clipped[:, self._columns]
+        v = (2 * codes + 1) / self._levels - 1.0
+        powers = np.where(np.tile(codes == NO_PLACE, 2), 0.0, np.hstack([v, v * v - 1.0 / 3.0]))
+        powers = np.rint(powers * LATENT_STEPS).astype(np.int64)
         total: NDArray[np.int64] = clip_to_ball(powers, self._radius, self._steps).sum(axis=0)
         return total.reshape(self.shape)
 

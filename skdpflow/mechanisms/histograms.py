@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc
 
+from skdpflow.codes import n_codes
 from skdpflow.domain import Categories, Column
+from skdpflow.mechanisms.outside import AxisHistograms
 from skdpflow.release import Measurement
 from skdpflow.transport.betas import beta_mixtures
 from skdpflow.transport.flow import Block, CountSlices
-from skdpflow.transport.latent import RankTransform
+from skdpflow.transport.latent import Layout, RankTransform
 from skdpflow.transport.marginals import denoise_ordered, to_simplex
 from skdpflow.transport.pairs import latent_edges
 
@@ -43,25 +45,13 @@ def bin_edges(column: Column, n_bins: int, n_values: int) -> NDArray[np.int64]:
     Returns
     -------
     edges : ndarray of int64
-        From 0 to the number of levels.
+        From 0 to the number of codes: missing values, and each way to lie outside, have bins of their own.
     """
-    levels = column.n_levels
-    if isinstance(column, Categories) or (column.discrete and levels <= n_values):
-        return np.arange(levels + 1)
+    codes = n_codes(column)
+    if isinstance(column, Categories) or (column.discrete and column.n_levels <= n_values):
+        return np.arange(codes + 1)
     edges = np.unique(np.rint(np.linspace(0, column.n_values, n_bins + 1)).astype(np.int64))
-    return np.append(edges, levels) if column.nullable else edges  # missing values have a bin of their own
-
-
-def split_histograms(m: Measurement) -> list[Array]:
-    """Counts of each column, (n_leaves, n_bins)."""
-    cuts = np.cumsum(np.asarray(m.params["edge_sizes"]) - 1)[:-1]
-    return [np.asarray(h, dtype=np.float64) for h in np.split(m.values, cuts, axis=1)]
-
-
-def split_edges(m: Measurement) -> list[Array]:
-    """Bin edges of each column."""
-    cuts = np.cumsum(m.params["edge_sizes"])[:-1]
-    return [np.asarray(e, dtype=np.float64) for e in np.split(m.params["edges"], cuts)]
+    return np.append(edges, np.arange(column.n_values + 1, codes + 1))
 
 
 def association_order(counts: Array) -> NDArray[np.int64]:
@@ -93,8 +83,35 @@ def _with_gaps(pooled: Array, edges: Array, sd: float, total: float) -> Array:
     return np.append(denoise_ordered(pooled[None, :-1], flat[None], sd)[0], gaps)
 
 
+def seen_moments(moments: Measurement, axes: AxisHistograms, columns: Sequence[int], total: float) -> Measurement:
+    """Scale column moments up for the rows that are in none of them, since their cell is no number."""
+    missed = np.array([axes.drawn[j] for j in columns])
+    return replace(moments, values=moments.values * (total / np.maximum(total - missed, 1.0)))
+
+
+def _with_ends(layout: Layout, edges: Array, p: Array, below: float, above: float) -> tuple[Array, Array]:
+    """Take what lies below and above out of the first and last values, to places beside them."""
+    first, last = layout.ends
+    p = p.copy()
+    if first < 0:
+        below = min(below, (1.0 - PRIOR_FLOOR) * p[0])
+        p = np.concatenate([[below, p[0] - below], p[1:]])
+        edges = np.append(float(first), edges)
+    if last > layout.n_levels:
+        top = int(np.searchsorted(edges, layout.n_values)) - 1
+        above = min(above, (1.0 - PRIOR_FLOOR) * p[top])
+        p[top] -= above
+        p, edges = np.append(p, above), np.append(edges, float(last))
+    return edges, p
+
+
 def rank_transform(
-    m: Measurement, moments: Measurement | None, columns: Sequence[Column], total: float
+    m: Measurement,
+    moments: Measurement | None,
+    columns: Sequence[Column],
+    total: float,
+    *,
+    clip: bool = False,
 ) -> RankTransform:
     """Build the latent transform from noisy histograms and moments.
 
@@ -108,27 +125,31 @@ def rank_transform(
         The columns.
     total : float
         Estimated number of rows.
+    clip : bool, default=False
+        Whether what lies below and above is placed among the first and last values, also where it stands out.
 
     Returns
     -------
     transform : RankTransform
     """
     edges, cdfs, orders, spreads = [], [], [], []
-    sd = float(np.max(m.sd)) * np.sqrt(len(m.values))
+    axes = AxisHistograms.clipped(m, columns)
+    ends = axes if clip else AxisHistograms.of(m, columns)
+    sd = axes.sd * np.sqrt(len(m.values))
     prior = {}
     if moments is not None:
         numeric = [int(j) for j in moments.params["columns"]]
-        counts, bins = split_histograms(m), split_edges(m)
-        pooled_counts, unit_edges = [counts[j].sum(axis=0) for j in numeric], [bins[j] / bins[j][-1] for j in numeric]
-        mixtures = beta_mixtures(moments, total, pooled_counts, unit_edges, sd)
+        pooled_counts = [axes.counts[j].sum(axis=0) for j in numeric]
+        unit_edges = [axes.edges[j] / axes.edges[j][-1] for j in numeric]
+        mixtures = beta_mixtures(seen_moments(moments, axes, numeric, total), total, pooled_counts, unit_edges, sd)
         prior = dict(zip(numeric, mixtures, strict=True))
-    for j, (column, h, e) in enumerate(zip(columns, split_histograms(m), split_edges(m), strict=True)):
+    for j, (column, h, e) in enumerate(zip(columns, axes.counts, axes.edges, strict=True)):
         order = None
         pooled = h.sum(axis=0)
         fine = e
         if j in prior:
             # the histogram corrects the mass of its bins; inside them the shape is that of the prior
-            fine = np.union1d(e, bin_edges(column, FINE_BINS, FINE_BINS))
+            fine = np.union1d(e, [c for c in bin_edges(column, FINE_BINS, FINE_BINS) if c <= column.n_levels])
             weights, a, b = prior[j]
             shape = np.diff(betainc(a[:, None], b[:, None], fine / e[-1]), axis=1)
             shape = weights @ shape + PRIOR_FLOOR * np.diff(fine) / e[-1]
@@ -146,14 +167,18 @@ def rank_transform(
         if len(fine) > len(e):
             ratio = p / (expected / total)
             p = shape / shape.sum() * ratio[np.searchsorted(e, fine[:-1], side="right") - 1]
+        outer = ends.counts[j].sum(axis=0) / total
+        fine, p = _with_ends(ends.layouts[j], fine, p / p.sum(), outer[0], outer[-1])
         edges.append(fine)
         cdfs.append(np.concatenate([[0.0], np.cumsum(p)]) / p.sum())
         cdfs[-1][-1] = 1.0
         orders.append(order)
-    return RankTransform(edges, cdfs, orders, spreads)
+    return RankTransform(edges, cdfs, orders, spreads, ends.layouts)
 
 
-def target_cells(target: Measurement, moments: Measurement, n_cells: int, total: float) -> dict[str, Any]:
+def target_cells(
+    target: Measurement, moments: Measurement, column: Column, n_cells: int, total: float
+) -> dict[str, Any]:
     """Cut a numeric target at the quantiles of its noisy histogram.
 
     Parameters
@@ -162,6 +187,8 @@ def target_cells(target: Measurement, moments: Measurement, n_cells: int, total:
         Histogram of the target.
     moments : Measurement
         Moments of all numeric columns, of which it is the last.
+    column : Interval
+        The target.
     n_cells : int
         Wanted number of cells; fewer where the target has few values.
     total : float
@@ -172,8 +199,9 @@ def target_cells(target: Measurement, moments: Measurement, n_cells: int, total:
     params : dict
         ``n_leaves`` and ``leaf_edges``.
     """
-    counts, edges = target.values[0].astype(np.float64), split_edges(target)[0]
-    sd, own = float(np.max(target.sd)), replace(moments, values=moments.values[:, -1:])
+    axis = AxisHistograms.clipped(target, [column])
+    counts, edges, sd = axis.counts[0][0], axis.edges[0], axis.sd
+    own = seen_moments(replace(moments, values=moments.values[:, -1:]), axis, [0], total)
     ((weights, a, b),) = beta_mixtures(own, total, [counts], [edges / edges[-1]], sd)
     expected = weights @ np.diff(betainc(a[:, None], b[:, None], edges / edges[-1]), axis=1)
     expected = total * (expected + PRIOR_FLOOR) / (expected + PRIOR_FLOOR).sum()
@@ -185,14 +213,19 @@ def target_cells(target: Measurement, moments: Measurement, n_cells: int, total:
     return {"n_leaves": len(inner) + 1, "leaf_edges": inner}
 
 
-def leaf_sizes(counts: Measurement, histograms: Measurement) -> Array:
+def class_counts(counts: Measurement) -> Array:
+    """Return counts of the declared classes, or of all rows, without that of labels that are none of them."""
+    return np.asarray(counts.values[: int(counts.params["n_leaves"])], dtype=np.float64)
+
+
+def leaf_sizes(counts: Measurement, axes: AxisHistograms) -> Array:
     """Estimate the number of rows of each leaf, at least one.
 
     Parameters
     ----------
     counts : Measurement
         Leaf counts; where leaves are cells of a numeric target, the number of all rows.
-    histograms : Measurement
+    axes : AxisHistograms
         Axis histograms: the bins of each column sum to the leaf's size, with the noise of all its bins.
 
     Returns
@@ -200,37 +233,33 @@ def leaf_sizes(counts: Measurement, histograms: Measurement) -> Array:
     sizes : ndarray of shape (n_leaves,)
         Inverse-variance average of all estimates, shrunk to equal sizes by the ratio of noise to spread.
     """
-    variance = float(np.max(histograms.sd)) ** 2
-    estimates = [h.sum(axis=1) for h in split_histograms(histograms)]
-    weights = [1.0 / (variance * h.shape[1]) for h in split_histograms(histograms)]
-    single = float(np.max(counts.sd)) ** 2
-    if len(counts.values) == len(estimates[0]):
-        estimates.append(counts.values.astype(np.float64))
+    estimates = [h.sum(axis=1) for h in axes.counts]
+    weights = [1.0 / (axes.sd**2 * h.shape[1]) for h in axes.counts]
+    single, classes = float(np.max(counts.sd)) ** 2, class_counts(counts)
+    if len(classes) == len(estimates[0]):
+        estimates.append(classes)
         weights.append(1.0 / single)
     raw, noise = np.average(estimates, axis=0, weights=weights), 1.0 / np.sum(weights)
     mean = max(float(raw.mean()), 1.0)
-    if len(counts.values) < len(raw):
+    if len(classes) < len(raw):
         precision = len(raw) / noise, len(raw) ** 2 / single
-        mean = max(float(np.average([raw.mean(), counts.values.sum() / len(raw)], weights=precision)), 1.0)
+        mean = max(float(np.average([raw.mean(), classes.sum() / len(raw)], weights=precision)), 1.0)
     spread = max(float(((raw - mean) ** 2).mean()) - noise, 0.0)
     return np.maximum(mean + spread / (spread + noise) * (raw - mean), 1.0)
 
 
-def latent_histograms(m: Measurement, transform: RankTransform) -> tuple[list[Array], list[Array]]:
+def latent_histograms(axes: AxisHistograms, transform: RankTransform) -> tuple[list[Array], list[Array]]:
     """Counts of each column in the order of its latent axis, (n_leaves, n_bins), and their inner edges there."""
-    counts, edges = [], []
-    for j, (h, e, order) in enumerate(zip(split_histograms(m), split_edges(m), transform.orders, strict=True)):
-        edges.append(latent_edges(transform, j, e[1:-1]))
-        counts.append(h if order is None else h[:, order])
-    return counts, edges
+    edges = [latent_edges(transform, j, e[1:-1]) for j, e in enumerate(axes.edges)]
+    return [h if o is None else h[:, o] for h, o in zip(axes.counts, transform.orders, strict=True)], edges
 
 
-def axis_blocks(m: Measurement, sizes: Array, transform: RankTransform, columns: Sequence[Column]) -> list[Block]:
+def axis_blocks(axes: AxisHistograms, sizes: Array, transform: RankTransform, columns: Sequence[Column]) -> list[Block]:
     """Targets of each leaf along the latent axes: its own histograms."""
-    counts, edges = latent_histograms(m, transform)
-    eye, sd = np.eye(len(columns)), float(np.max(m.sd))
-    ordered = [c.ordered for c in columns]
+    counts, edges = latent_histograms(axes, transform)
+    eye, ordered = np.eye(len(columns)), [c.ordered for c in columns]
+    apart = [(e[:-1] < 0) | (e[:-1] >= layout.n_values) for e, layout in zip(axes.edges, axes.layouts, strict=True)]
     return [
-        Block(eye, eye, CountSlices(edges, [h[leaf] for h in counts], sd, float(size), ordered))
+        Block(eye, eye, CountSlices(edges, [h[leaf] for h in counts], axes.sd, float(size), ordered, apart))
         for leaf, size in enumerate(sizes)
     ]

@@ -9,7 +9,6 @@ import numpy as np
 
 from skdpflow.mechanisms import policy
 from skdpflow.mechanisms.cells import cell_params
-from skdpflow.mechanisms.histograms import split_edges
 from skdpflow.mechanisms.learned import CELLS, SELECTION_PARTICLES, Learned
 from skdpflow.mechanisms.partitions import grow_partitions
 from skdpflow.mechanisms.tables import orient, pair_bins, predictions
@@ -93,7 +92,7 @@ def ask_pairs(
     tables : Measurement
     """
     d = len(public.domain)
-    edges = split_edges(learned.histograms)[:d]
+    edges = learned.axes.edges[:d]
     bins = pair_bins(learned.transform, edges, policy.n_pair_bins(d, len(learned.sizes)))
     taken = np.concatenate([np.zeros((0, 2), dtype=np.int64), *(m.params["pairs"] for m in learned.pairs)])
     pairs = np.column_stack(np.triu_indices(d, 1))
@@ -152,7 +151,7 @@ def ask_partitions(
     """
     d = len(public.domain)
     _, particles = learned.learn(public.seed, SELECTION_PARTICLES, 1, 1.0)
-    bins = pair_bins(learned.transform, split_edges(learned.histograms)[:d], policy.PARTITION_BINS)
+    bins = pair_bins(learned.transform, learned.axes.edges[:d], policy.PARTITION_BINS)
     grown = grow_partitions(
         particles,
         learned.sizes,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from skdpflow.domain import Column
 from skdpflow.mechanisms.cells import cell_starts
 from skdpflow.mechanisms.histograms import axis_blocks, leaf_sizes
+from skdpflow.mechanisms.outside import AxisHistograms
 from skdpflow.mechanisms.slices import slice_blocks
 from skdpflow.mechanisms.tables import pair_targets
 from skdpflow.release import Measurement, Release
@@ -68,17 +70,24 @@ class Learned:
     def of(cls, release: Release) -> Learned:
         """Read off a Release in which repetitions are pooled."""
         histograms, mean = release["histograms"], release["mean"]
+        transform = RankTransform.from_params(mean.params)
+        axes = AxisHistograms.of(histograms, release.columns, transform.layouts)
         return cls(
             histograms,
             mean,
             release["second_moment"],
             release["slices"] if "slices" in release else None,
             of_kind(release, "pairs"),
-            RankTransform.from_params(mean.params),
-            leaf_sizes(release["counts"], histograms),
+            transform,
+            leaf_sizes(release["counts"], axes),
             release.columns,
             tuple(release[name] for name in CELLS if name in release),
         )
+
+    @cached_property
+    def axes(self) -> AxisHistograms:
+        """Histograms along the axes of the transform."""
+        return AxisHistograms.of(self.histograms, self.columns, self.transform.layouts)
 
     def moments(self) -> tuple[Array, Array]:
         """Means and covariances of the leaves."""
@@ -97,7 +106,7 @@ class Learned:
 
     def learn(self, seed: int, n_particles: int, n_steps: int, step_size: float) -> tuple[list[Leaf], list[Array]]:
         """Follow the flow; returns the leaves, and where the particles of each ended."""
-        blocks = [[axes] for axes in axis_blocks(self.histograms, self.sizes, self.transform, self.columns)]
+        blocks = [[axes] for axes in axis_blocks(self.axes, self.sizes, self.transform, self.columns)]
         if self.slices is not None:
             for c, size in enumerate(self.sizes):
                 blocks[c] += slice_blocks(self.slices, c, float(size))

@@ -16,6 +16,7 @@ from skdpflow.mechanisms import policy
 from skdpflow.mechanisms.demands import all_demands, total_slack
 from skdpflow.mechanisms.histograms import (
     bin_edges,
+    class_counts,
     latent_histograms,
     leaf_sizes,
     rank_transform,
@@ -24,6 +25,7 @@ from skdpflow.mechanisms.histograms import (
 from skdpflow.mechanisms.later import ask_cells, ask_pairs, ask_partitions
 from skdpflow.mechanisms.learned import Learned, of_kind
 from skdpflow.mechanisms.more import later_demands, more
+from skdpflow.mechanisms.outside import AxisHistograms
 from skdpflow.mechanisms.partitions import measured_cells
 from skdpflow.mechanisms.slices import slice_params
 from skdpflow.plan import Demand, Public, Request, Rounds
@@ -163,10 +165,10 @@ class MarginalsMechanism(BaseEstimator):
         # how many rows, and in which classes
         leaf: dict[str, Any] = {"n_leaves": public.n_classes}
         counts, *rest = yield [
-            Request("counts", "counts", shares["counts"], leaf),
+            Request("counts", "counts", shares["counts"], {**leaf, "unlisted": isinstance(public.target, Categories)}),
             *column_moments(columns, steps),
         ]
-        n = max(float(counts.values.sum()), 1.0)
+        n = max(float(class_counts(counts).sum()), 1.0)
         if numeric_target:
             most = policy.n_target_bins(n, public.mu)
             edges = bin_edges(columns[-1], most, most)
@@ -178,7 +180,7 @@ class MarginalsMechanism(BaseEstimator):
             }
             (target,) = yield [Request("target", "histograms", policy.TARGET_SHARE, params)]
             cells = self.n_target_cells or policy.n_target_cells(n, public.mu, d)
-            leaf = target_cells(target, rest[0], cells, n)
+            leaf = target_cells(target, rest[0], columns[-1], cells, n)
         regime = self._regime(n, public, int(leaf["n_leaves"]))
 
         # how each column is distributed
@@ -200,9 +202,9 @@ class MarginalsMechanism(BaseEstimator):
             "radius": policy.LATENT_RADIUS * float(np.sqrt(d)),
             "steps": steps,
         }
-        sizes = leaf_sizes(counts, histograms)
-        ordered, z_edges = latent_histograms(histograms, transform)
-        between = variance_between(ordered, z_edges, float(np.max(histograms.sd)), sizes)
+        axes = AxisHistograms.of(histograms, columns, transform.layouts)
+        sizes = leaf_sizes(counts, axes)
+        between = variance_between(*latent_histograms(axes, transform), axes.sd, sizes)
         pooled = policy.pooled(regime, between)
         mean, second = yield [
             Request("mean", "mean", regime.mean, ball),

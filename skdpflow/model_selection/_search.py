@@ -31,6 +31,7 @@ from skdpflow.curator.scoring import RowScorer
 from skdpflow.domain import Column
 from skdpflow.exceptions import PrivacyLeakWarning
 from skdpflow.ledger import PrivacyLedger
+from skdpflow.mismatch import warn_of_mismatch
 from skdpflow.model_selection._score import check_scoring
 from skdpflow.model_selection._space import check_domain, check_space, draw_candidate
 from skdpflow.model_selection._trial import (
@@ -307,6 +308,7 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
         if self.refit:
             self._refit(X, y, Prepaid(after, neighbours, head))
         hold(self.best_estimator_, self)
+        warn_of_mismatch(*releases_of(self.best_estimator_.generator_).values())
         return self
 
     def _candidates(

@@ -16,12 +16,14 @@ from sklearn.utils.validation import check_is_fitted
 from skdpflow._held import check_free
 from skdpflow._parameters import Spending, checked_ledger, set_released
 from skdpflow._prepaid import stated
+from skdpflow.codes import NO_PLACE, clipped
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import Budget, measure
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Domain, Interval
 from skdpflow.ledger import PrivacyLedger
+from skdpflow.mismatch import warn_of_mismatch
 from skdpflow.plan import Demand, Public, Rounds
 from skdpflow.release import Measurement, Release
 from skdpflow.statement import PrivacyStatement
@@ -147,7 +149,9 @@ class DPTransformer(TransformerMixin, BaseEstimator):
             transport={},
             n_jobs=given.n_jobs,
         )
-        return self._learn(stated(release, ledger))
+        self._learn(stated(release, ledger))
+        warn_of_mismatch(self.release_)
+        return self
 
     def _check_rows(self, X: Any) -> RowSource:
         """Check the rows before anything is spent."""
@@ -187,7 +191,7 @@ class DPTransformer(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
-            Rows. Values outside the domain are clipped.
+            Rows. Values outside the domain are clipped; what is no number counts as the midpoint of its column.
 
         Returns
         -------
@@ -195,8 +199,11 @@ class DPTransformer(TransformerMixin, BaseEstimator):
             Transformed rows; as private as X.
         """
         check_is_fitted(self)
-        source = admit(self, X, domain=self.domain_, reset=False)
-        return np.concatenate([self._forward(codes) for _, codes, _ in source.blocks(self.domain_)])
+        source = admit(self, X, domain=self.domain_, reset=False, finite=self.domain is None)
+        columns = self.domain_.columns
+        middle = np.array([column.n_values // 2 for column in columns])
+        blocks = (clipped(codes, columns) for _, codes, _ in source.blocks(self.domain_))
+        return np.concatenate([self._forward(np.where(codes == NO_PLACE, middle, codes)) for codes in blocks])
 
     def inverse_transform(self, X: Any) -> Any:
         """Map transformed rows back into the domain.
@@ -247,6 +254,8 @@ class DPTransformer(TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.non_deterministic = True
         tags.transformer_tags.preserves_dtype = []
+        # with a domain, no cell is an error
+        tags.input_tags.allow_nan = tags.input_tags.string = self.domain is not None
         return tags
 
 

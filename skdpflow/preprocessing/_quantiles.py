@@ -126,7 +126,7 @@ class DPQuantileTransformer(OneToOneFeatureMixin, DPTransformer):
     def _learn_map(self, release: Release) -> Domain:
         m = release["histograms"]
         total = max(float(m.values.sum()) / len(release.domain), 1.0)
-        transform = rank_transform(m, None, release.domain.columns, total)
+        transform = rank_transform(m, None, release.domain.columns, total, clip=True)
         # rows keep their places inside a bin: without random ranks, to spread it would be to lose them
         self._transform = replace(transform, spreads=[np.zeros((0, 2))] * len(release.domain))
         self._normal = release.mechanism["output_distribution"] == "normal"

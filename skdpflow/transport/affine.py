@@ -57,7 +57,7 @@ class AffineTransform:
 
     Notes
     -----
-    Unknown categories (code -1) sit at the centre.
+    What lies outside of a column was clipped to its nearest value, or sits at the centre, before it was measured.
     """
 
     levels: NDArray[np.int64]
@@ -82,13 +82,17 @@ class AffineTransform:
         """Ranges of positions that are treated as one: none."""
         return [np.zeros((0, 2))] * self.n_columns
 
+    def code_at(self, j: int, positions: Array) -> NDArray[np.int64]:
+        """Return the codes of cells at positions of a column."""
+        return np.floor(positions).astype(np.int64)
+
     def to_latent(self, codes: NDArray[np.int64], ranks: Array | float) -> Array:
         """Map integer codes and ranks to scores.
 
         Parameters
         ----------
         codes : ndarray of shape (n, d), int64
-            Codes; -1 is an unknown category.
+            Codes of values; a negative one sits at the centre.
         ranks : ndarray of shape (n, d) or float
             Place of each record inside its code's cell, in (0, 1).
 

@@ -47,8 +47,9 @@ def _numbers(positions: NDArray[np.float64], interval: Interval) -> NDArray[np.f
     """Return what positions mean; whatever lies in the interval for those of gaps."""
     if interval.discrete:
         return interval.lower + np.clip(np.floor(positions), 0, interval.n_values - 1)
-    positions = np.minimum(positions, interval.n_values)
-    return _inside(interval.lower + positions / interval.n_values * (interval.upper - interval.lower), interval)
+    numbers = interval.lower + positions / interval.n_values * (interval.upper - interval.lower)
+    numbers = np.where(positions >= np.nextafter(interval.n_values, 0.0), interval.upper, numbers)  # the end is exact
+    return _inside(numbers, interval)
 
 
 def _inside(numbers: NDArray[np.float64], interval: Interval) -> NDArray[np.float64]:

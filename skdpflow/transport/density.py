@@ -40,6 +40,7 @@ def _target_nodes(model: Model) -> tuple[Array, Array, Array]:
         rank = np.where(inside, (level - first) / (last - first), rank)
     slope = (np.diff(cdf) / np.diff(edges))[np.searchsorted(edges, code, side="right") - 1]
     log_weight = -0.5 * score**2 - np.log(np.sqrt(2.0 * np.pi) * slope) + np.log(score[1] - score[0])
+    code = model.latent.code_at(-1, position).astype(np.float64)
     return code[:, None], np.clip(rank, 0.0, 1.0)[:, None], log_weight
 
 
@@ -51,7 +52,7 @@ def log_density(model: Model, codes: NDArray[np.int64], domain: Domain) -> Array
     model : Model
         The learned model, whose last column may be a numeric target.
     codes : ndarray of shape (n, d), int64
-        Codes of the rows; rows with an unknown category (-1) get -inf.
+        Codes of the rows; rows that lie outside of the domain get -inf.
     domain : Domain
         The columns.
 
@@ -72,12 +73,15 @@ def log_density(model: Model, codes: NDArray[np.int64], domain: Domain) -> Array
     target_code, target_rank, log_weight = np.zeros((1, 0)), np.zeros((1, 0)), np.zeros(1)
     if model.latent.n_columns > d:
         target_code, target_rank, log_weight = _target_nodes(model)
+    outside = np.flatnonzero((codes >= np.array([c.n_levels for c in domain.columns])).any(axis=1))
+    codes = codes.copy()
+    codes[outside] = 0
     unit = sum(_log_unit(c, codes[:, j]) for j, c in enumerate(domain.columns))
     t = len(log_weight)
     rows = max(1, _BLOCK_POINTS // t)
     out = np.empty(len(codes))
     for start in range(0, len(codes), rows):
-        block = np.maximum(codes[start : start + rows], 0)
+        block = codes[start : start + rows]
         n = len(block)
         wide = np.hstack([np.repeat(block, t, axis=0), np.tile(target_code, (n, 1))]).astype(np.int64)
         logs = []
@@ -86,5 +90,5 @@ def log_density(model: Model, codes: NDArray[np.int64], domain: Domain) -> Array
             joint = model.log_density(wide, ranks).reshape(n, t)
             logs.append(logsumexp(joint + log_weight, axis=1))
         out[start : start + rows] = np.mean(logs, axis=0)
-    out[(codes < 0).any(axis=1)] = -np.inf
+    out[outside] = -np.inf
     return out + unit

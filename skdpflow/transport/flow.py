@@ -38,6 +38,8 @@ class CountSlices:
         Estimated number of rows of the leaf.
     ordered : sequence of bool
         Whether neighbouring bins are alike, as for numbers, or not, as for categories.
+    apart : sequence of ndarray of bool, or None, default=None
+        Bins that are like no neighbour, though the others are: gaps, and what lies outside.
 
     Notes
     -----
@@ -52,12 +54,14 @@ class CountSlices:
         sd: float,
         total: float,
         ordered: Sequence[bool],
+        apart: Sequence[NDArray[np.bool_]] | None = None,
     ) -> None:
         self.edges = [np.asarray(e, dtype=np.float64) for e in edges]
         self.counts = [np.asarray(c, dtype=np.float64) for c in counts]
         self.sd = sd
         self.total = total
         self.ordered = list(ordered)
+        self.apart = [np.zeros(len(c), dtype=np.bool_) for c in counts] if apart is None else list(apart)
 
     def targets(self, predicted: Sequence[Array]) -> list[Array | None]:
         """Denoised target probabilities of the bins, or None where the slice adds nothing.
@@ -74,11 +78,14 @@ class CountSlices:
         expected = [self.total * p for p in predicted]
         found = [e.copy() for e in expected]
         # histograms of one length share thresholds, and so do all categories together
-        for size in {len(e) for e, o in zip(expected, self.ordered, strict=True) if o}:
-            members = [i for i, e in enumerate(expected) if self.ordered[i] and len(e) == size]
-            stacked = np.array([self.counts[i] for i in members]), np.array([expected[i] for i in members])
-            for i, f in zip(members, denoise_ordered(*stacked, self.sd), strict=True):
-                found[i] = f
+        ordered = {i: ~self.apart[i] for i, o in enumerate(self.ordered) if o}
+        for i, near in ordered.items():
+            found[i] = self._taken_apart(self.counts[i], expected[i], near)
+        for size in {int(near.sum()) for near in ordered.values()}:
+            members = [i for i, near in ordered.items() if near.sum() == size]
+            stacked = [np.array([x[i][ordered[i]] for i in members]) for x in (self.counts, found)]
+            for i, f in zip(members, denoise_ordered(stacked[0], stacked[1], self.sd), strict=True):
+                found[i][ordered[i]] = f
         members = [i for i, ordered in enumerate(self.ordered) if not ordered]
         if members:
             flat = shrink(np.concatenate([self.counts[i] - expected[i] for i in members]), self.sd)
@@ -91,6 +98,20 @@ class CountSlices:
             moved = np.abs(f - e).max() > 1e-9 * self.total
             q = f + 1e-9 * self.total
             out.append(q / q.sum() if moved else None)
+        return out
+
+    def _taken_apart(self, counts: Array, expected: Array, near: NDArray[np.bool_]) -> Array:
+        """Correct what is expected of single bins by their own counts, and that of all others for what they have left.
+
+        A single count is worth its deviation less what noise alone adds to it: there is no group to find a threshold.
+        """
+        if near.all() or not near.any():
+            return expected.copy()
+        out, moved = expected.copy(), (counts - expected)[~near]
+        moved *= np.maximum(1.0 - self.sd**2 / np.maximum(moved**2, 1e-300), 0.0)
+        out[~near] = np.maximum(expected[~near] + moved, 0.0)
+        rest = max(self.total - float(out[~near].sum()), 1e-3 * self.total)
+        out[near] *= rest / max(float(expected[near].sum()), 1e-300)
         return out
 
 

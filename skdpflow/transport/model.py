@@ -23,7 +23,7 @@ class Latent(Protocol):
 
     @property
     def edges(self) -> Sequence[Array]:
-        """Per column, positions from 0 to the number of levels."""
+        """Per column, positions of its places."""
         ...
 
     @property
@@ -34,6 +34,10 @@ class Latent(Protocol):
     @property
     def spreads(self) -> Sequence[Array]:
         """Per column, ranges of positions inside which only the rank counts."""
+        ...
+
+    def code_at(self, j: int, positions: Array) -> NDArray[np.int64]:
+        """Return the codes of cells at positions of an ordered column."""
         ...
 
     def to_latent(self, codes: NDArray[np.int64], ranks: Array | float) -> Array:

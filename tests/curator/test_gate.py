@@ -10,7 +10,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import check_is_fitted
 
-from skdpflow.curator.encode import UNKNOWN, encode_values
+from skdpflow.codes import code_of, n_codes
 from skdpflow.curator.gate import admit
 from skdpflow.domain import Categories, Domain, Interval
 
@@ -21,6 +21,11 @@ class Flow(DensityMixin, BaseEstimator):
     def __init__(self, domain=None, target=None):
         self.domain = domain
         self.target = target
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.string = self.domain is not None
+        return tags
 
     def fit(self, X, y=None):
         source = admit(self, X, y, domain=self.domain, target=self.target)
@@ -82,13 +87,13 @@ def test_lists_may_mix_numbers_and_text():
 
 def test_what_is_outside_the_domain_is_no_error():
     table = frame(age=[-1e300, 1e300], ward=["Z", 31337])
-    assert codes(admit(Flow(), table, domain=DOMAIN), DOMAIN) == [[0, UNKNOWN], [73, UNKNOWN]]
+    assert codes(admit(Flow(), table, domain=DOMAIN), DOMAIN) == [[74, 2], [75, 2]]
 
 
 def test_labels_outside_the_target_are_no_error():
     source = admit(Flow(), np.zeros((3, 1)), ["x", "y", 3], domain=(0, 1), target=Categories(["x"]))
     (_, _, labels), *_ = source.blocks(source.domain, Categories(["x"]))
-    assert labels.tolist() == [0, UNKNOWN, UNKNOWN]
+    assert labels.tolist() == [0, 1, 1]
 
 
 def test_names_that_are_numbers_are_compared_as_text():
@@ -141,24 +146,35 @@ TEXT = "POISON"
         ([[POISON, np.inf]], None, ValueError, "Input X contains infinity .* in column 'x1'"),
         ([[POISON, 10**400]], None, ValueError, "Input X contains infinity or a value too large"),
         ([[POISON, None]], None, ValueError, "contains NaN in column 'x1'"),
-        (frame(age=[POISON, None]), DOMAIN, ValueError, "contains NaN in column 'age'"),
-        (frame(age=pd.array([31337, None], dtype="Int64")), DOMAIN, ValueError, "NaN in column 'age'"),
-        (frame(ward=[TEXT, None]), DOMAIN, ValueError, "contains NaN in column 'ward'"),
-        (frame(ward=[TEXT, np.nan]), DOMAIN, ValueError, "contains NaN in column 'ward'"),
-        (frame(ward=[POISON, np.nan]), DOMAIN, ValueError, "contains NaN in column 'ward'"),
-        (frame(ward=pd.array([TEXT, None], dtype="string")), DOMAIN, ValueError, "NaN in column 'ward'"),
-        (frame(ward=pd.Categorical([TEXT, None])), DOMAIN, ValueError, "NaN in column 'ward'"),
-        (frame(ward=pd.to_datetime(["2031-03-07", None])), DOMAIN, ValueError, "NaN in column 'ward'"),
-        (pl.DataFrame({"age": [31337, None], "ward": "A"}), DOMAIN, ValueError, "NaN in column 'age'"),
-        (pl.DataFrame({"age": 20, "ward": [TEXT, None]}), DOMAIN, ValueError, "NaN in column 'ward'"),
         (pl.DataFrame({"{a}": [POISON, None]}), None, ValueError, "NaN in column '{a}'"),
-        (frame(age=[TEXT, "20"]), DOMAIN, ValueError, "Column 'age' of X holds text"),
         (frame(age=pd.Categorical([TEXT, "20"])), DOMAIN, ValueError, "Column 'age' of X holds text"),
-        (frame(age=[TEXT, 20]), None, ValueError, r"Column 'age' of X .* give a Domain"),
+        ([[POISON], [TEXT]], None, ValueError, r"Column 'x0' of X holds text.* give a Domain"),
+        ([[POISON], [1j]], None, ValueError, "Complex data not supported"),
+        ([[{TEXT: POISON}], [20]], None, TypeError, "argument must be a string or a real number"),
+        (
+            frame(age=np.array([TEXT, "20"]).astype("U9")).astype({"age": "str"}),
+            DOMAIN,
+            ValueError,
+            "'age' of X holds text",
+        ),
+        (frame(ward=pd.to_datetime(["2031-03-07", None])), DOMAIN, ValueError, "none of its declared categories"),
+        (
+            frame(ward=[31337, 1]),
+            DOMAIN,
+            ValueError,
+            "'ward' of X is of dtype int64, .* none of its declared categories",
+        ),
+        (frame(age=pd.arrays.SparseArray([POISON, 1.0])), DOMAIN, TypeError, "Sparse data is not supported"),
+        (pl.DataFrame({"a": [[POISON]]}), None, TypeError, "Column 'a' of X is of dtype List"),
+        (pl.DataFrame({"a": [TEXT]}).lazy(), None, TypeError, r"Collect it first: frame.collect\(\)"),
+        (
+            np.ma.masked_array([[POISON, 1.0]], mask=[[True, False]]),
+            None,
+            TypeError,
+            r"masked array.*filled\(numpy.nan\)",
+        ),
         (np.array([[TEXT], ["A"]]), None, ValueError, r"Column 'x0' of X .* give a Domain"),
         (pl.DataFrame({"a": [TEXT]}), None, ValueError, r"Column 'a' of X .* give a Domain"),
-        (pl.DataFrame({"a": [[POISON]]}), None, TypeError, "Column 'a' of X cannot be read as numbers"),
-        (frame(age=[{TEXT: POISON}, 20]), DOMAIN, TypeError, "argument must be a string or a real number"),
         (pd.DataFrame([[POISON, 1.0]], columns=["a", "a"]), None, ValueError, "unique. .*: a"),
         (pd.DataFrame([[POISON, 1.0]], columns=["a", 1]), None, TypeError, "string names"),
         (pd.DataFrame([[POISON]], columns=[("a", 1)]), None, ValueError, "must be str or int"),
@@ -178,18 +194,13 @@ def test_bad_rows_are_refused_without_being_shown(X, domain, kind, match):
     [
         (None, WARD, ValueError, "requires y to be passed, but the target y is None"),
         ([TEXT], WARD, ValueError, "inconsistent numbers of samples"),
-        ([[TEXT, "A"], ["A", "A"]], WARD, ValueError, "y should be a 1d array"),
-        ([["A"], [TEXT, "A"]], WARD, ValueError, "y cannot be read as an array"),
+        (np.array([[TEXT, "A"], ["A", "A"]]), WARD, ValueError, "y should be a 1d array"),
         (POISON, AGE, ValueError, "y should be a 1d array"),
         (sparse.csr_array([[POISON], [1.0]]), AGE, TypeError, "Sparse data was passed for y"),
-        ([TEXT, None], WARD, ValueError, "Input y contains NaN"),
-        ([POISON, np.nan], WARD, ValueError, "Input y contains NaN"),
-        ([POISON, np.nan], AGE, ValueError, "Input y contains NaN"),
-        ([POISON, np.inf], AGE, ValueError, "Input y contains infinity"),
-        (pd.Series([TEXT, None]), WARD, ValueError, "Input y contains NaN"),
-        (pl.Series([31337, None]), AGE, ValueError, "Input y contains NaN"),
-        ([TEXT, "20"], AGE, ValueError, "y holds text where numbers are expected"),
-        ([POISON, 1j], WARD, ValueError, "Complex data not supported"),
+        (np.array([31337, 1]), WARD, ValueError, r"y is of dtype int64, .*target=Categories\(\[0, 1, ...\]\)"),
+        (np.array([TEXT, "20"]), AGE, ValueError, "y holds text where numbers are expected"),
+        (np.array([31337, 1]), Interval("2020-01-01", "2021-01-01", unit="D"), ValueError, "declared as dates"),
+        (np.ma.masked_array([1, 0], mask=[True, False]), Categories([0, 1]), TypeError, "y is a masked array"),
         ([0, 1], [0, 1], ValueError, "'target' parameter of Flow must be an Interval, a Categories or None"),
     ],
 )
@@ -198,6 +209,40 @@ def test_bad_targets_are_refused_without_being_shown(y, target, kind, match):
         admit(Flow(), np.zeros((2, 1)), y, domain=(0, 1), target=target)
     assert not any(part in str(caught.value) for part in ("31337", TEXT))
     assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("y", "target", "match"),
+    [
+        ([TEXT, None], WARD, "Input y contains NaN"),
+        (pd.Series([TEXT, None]), WARD, "Input y contains NaN"),
+        ([POISON, np.nan], AGE, "Input y contains NaN"),
+        ([POISON, np.inf], AGE, "Input y contains infinity"),
+        (pl.Series([31337, None]), AGE, "Input y contains NaN"),
+        ([TEXT, "20"], AGE, "y holds text where numbers are expected"),
+        ([POISON, 1j], WARD, "Complex data not supported"),
+        ([["A"], [TEXT, "A"]], WARD, "y should be a 1d array"),
+    ],
+)
+def test_cells_of_targets_are_errors_without_a_domain_only(y, target, match):
+    with pytest.raises(ValueError, match=match) as caught:
+        admit(Flow(), np.zeros((2, 1)), y, target=target)
+    assert not any(part in str(caught.value) for part in ("31337", TEXT))
+    assert caught.value.__context__ is None
+    source = admit(Flow(), np.zeros((2, 1)), y, domain=(0, 1), target=target)
+    code = source.target_codes(0, 2, target)[1]
+    assert target.n_levels <= code < n_codes(target) or code == 3
+
+
+@pytest.mark.parametrize(
+    "age", [[POISON, None], [TEXT, 20.0], [{TEXT: 1}, 20], [1j, "x"], pd.array([31337, None], dtype="Int64")]
+)
+@pytest.mark.parametrize("ward", [[TEXT, None], [POISON, None, "x"], [[1], "A"], pd.Categorical([TEXT, None])])
+def test_with_a_domain_no_cell_is_an_error(age, ward):
+    ward = pd.Series(ward, dtype=object if isinstance(ward, list) else None)[:2]
+    found = codes(admit(Flow(), frame(age=age, ward=ward), domain=DOMAIN), DOMAIN)
+    assert {age for age, _ in found} <= {3, *range(AGE.n_levels, n_codes(AGE))}
+    assert {ward for _, ward in found} <= {0, code_of(WARD, "unlisted")}
 
 
 def test_a_foreign_array_method_cannot_speak():
@@ -210,6 +255,19 @@ def test_a_foreign_array_method_cannot_speak():
     assert caught.value.__context__ is None
 
 
+def test_a_list_of_labels_is_read_cell_by_cell():
+    for y in (["B", ["A"], ("B",), ["A", "B"]], [["B"], ["A"], ["B"], "C"]):
+        source = admit(Flow(), np.zeros((4, 1)), y, domain=(0, 1), target=WARD)
+        assert source.target_codes(0, 4, WARD).tolist() == [1, 0, 1, code_of(WARD, "unlisted")]
+
+
+def test_masked_cells_of_lists_are_missing():
+    column = Interval(0, 9, integer=True, nullable=True)
+    rows = [[np.ma.masked, 1], np.ma.masked_array([2, 3], mask=[False, True]), [4, None]]
+    found = codes(admit(Flow(), rows, domain={"a": column, "b": column}), Domain({"a": column, "b": column}))
+    assert found == [[10, 1], [2, 10], [4, 10]]
+
+
 def test_without_a_target_y_is_not_looked_at():
     assert admit(Flow(), [[0.5]], object()).schema.target_dtype is None
 
@@ -218,7 +276,7 @@ def test_without_a_target_y_is_not_looked_at():
 def test_a_column_of_targets_is_flattened_with_a_warning(make):
     with pytest.warns(DataConversionWarning, match=r"ravel\(\)"):
         source = admit(Flow(), np.zeros((2, 1)), make([[0], [1]]), target=Categories([0, 1]))
-    assert source.target_cells(0, 2).tolist() == [0, 1]
+    assert source.target_cells(0, 2).values.tolist() == [0, 1]
 
 
 def test_the_width_is_checked_against_fit():
@@ -257,7 +315,7 @@ def test_a_label_of_a_list_changes_no_other_and_no_dtype(target, other):
     assert one.schema == more.schema
     assert next(one.label_blocks())[1] == next(more.label_blocks())[1][:4] == y[:4]
     if target.declared:
-        codes = encode_values(more.target_cells(0, 5), target, "y")
+        codes = more.target_codes(0, 5, target)
         assert codes[:4].tolist() == [1, 0, 1, 0]
 
 
@@ -269,7 +327,7 @@ def test_the_categories_of_a_categorical_column_change_no_row():
     more_codes, _, more_schema = encoded(more, domain)
     assert (more_codes[:-1] == codes).all()
     assert codes[:2, 0].tolist() == [0, 1]
-    assert more_codes[-1, 0] == UNKNOWN
+    assert more_codes[-1, 0] == 2
     assert more_schema == schema
     flags = pd.Series(pd.Categorical([True, False] * 3))
     labels = next(admit(Flow(), np.zeros((6, 1)), flags, domain=(0, 1), target=Categories()).label_blocks())[1]

@@ -56,7 +56,7 @@ def scores_params(edges=EDGES, predicted=None, baseline=None, k=1, **more):
 
 
 row = st.tuples(
-    st.integers(0, 5), st.integers(-1, 2), st.integers(0, 9), st.integers(-1, 3)  # the last is a label
+    st.integers(0, 5), st.integers(0, 3), st.integers(0, 9), st.integers(-1, 3)  # the last is a label
 )  # fmt: skip
 rows_of = st.lists(row, min_size=1, max_size=8)
 
@@ -73,8 +73,8 @@ def naive_tables(rows, pairs, n_leaves=2):
     for a, b in pairs:
         table = np.zeros((n_leaves, len(EDGES[a]) + 1, len(EDGES[b]) + 1), dtype=np.int64)
         for *codes, label in rows:
-            codes = [codes[0], place.get(codes[1], -1), codes[2]]
-            if 0 <= label < n_leaves and codes[a] >= 0 and codes[b] >= 0:
+            codes = [codes[0], place.get(codes[1], 0), codes[2]]  # what is unlisted is drawn at the rank, 0
+            if 0 <= label < n_leaves:
                 bin_a, bin_b = (sum(codes[j] >= e for e in EDGES[j]) for j in (a, b))
                 table[label, bin_a, bin_b] += 1
         out.append(table.reshape(n_leaves, -1))
@@ -179,23 +179,22 @@ def test_the_sum_does_not_depend_on_the_blocks():
         for how in ({}, {"block_rows": 7}, {"block_rows": 1}, {"block_rows": 50, "n_jobs": 2})
     ]
     assert all((one == other).all() for other in sums[1:] for one, other in zip(sums[0], other, strict=True))
-    # a label and a category outside the declared ones are in no cell
-    assert sums[0][0][:, 4:].sum() == np.count_nonzero((y < 2) & (X[:, 2] != "d"))
+    # a label outside the declared ones is in no cell; a category is
+    assert sums[0][0][:, 4:].sum() == np.count_nonzero(y < 2)
 
 
 def test_columns_with_one_bin():
     params = params_of([[], [], []], pairs=np.array([[0, 1], [1, 2]]))
-    rows = [(0, 2, 0, 0), (5, -1, 9, 1), (5, 1, 9, -1)]
-    assert Pairs(params).contributions(cut(rows)).tolist() == [[1, 1], [0, 0]]
+    rows = [(0, 2, 0, 0), (5, 3, 9, 1), (5, 1, 9, -1)]
+    assert Pairs(params).contributions(cut(rows)).tolist() == [[1, 1], [1, 1]]
     assert PairScores(scores_params(edges=[[], [], []])).contributions(cut(rows))[:, 0, 2].tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("order", [np.array([0]), np.array([7, 7, 7]), np.array([5, -3])])
 def test_no_row_can_raise_an_error_whatever_the_order_is(order):
     binning = Binning(params_of(EDGES, order=order))
-    bins = binning.bins(block_of([[0, code, 0] for code in (-1, 0, 1, 2)], [0] * 4))
-    assert bins[0, 1] == -1
-    assert ((bins >= -1) & (bins < binning.sizes)).all()
+    bins = binning.bins(block_of([[0, code, 0] for code in (-1, 0, 1, 2, 3)], [0] * 5))
+    assert ((bins >= 0) & (bins < binning.sizes)).all()
 
 
 # ---------------------------------------------------------------- parameters that would break the bound

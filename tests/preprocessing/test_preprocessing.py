@@ -230,7 +230,10 @@ def test_bad_parameters_are_refused(estimator, message, monkeypatch):
 def test_errors_show_no_cell(cls):
     X = digits().astype(object)
     X[3, 5] = "SECRET"
-    fitted = cls(domain=(0.0, 16.0)).fit(digits())
+    declared = cls(domain=(0.0, 16.0)).fit(X)
+    assert np.isfinite(declared.transform(X)).all()
+    np.testing.assert_array_equal(np.delete(declared.transform(X), 3, 0), np.delete(declared.transform(digits()), 3, 0))
+    fitted = cls().fit(digits())
     before = fitted.release_
     for call in (fitted.fit, fitted.transform):
         with pytest.raises(ValueError, match="text where numbers") as caught:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skdpflow import DPSlicedWassersteinFlow
+from skdpflow.codes import clipped
 from skdpflow.curator.encode import RowSource
 from skdpflow.domain import FINE_LEVELS, Categories, Domain, Interval
 from skdpflow.schema import Schema, schema_of
@@ -26,7 +27,7 @@ def round_trip(X, domain, where=0.5):
     """Encode rows and decode a point of the cells that they fall into."""
     schema = schema_of(X)
     codes, _ = RowSource(X, None, schema, domain).block(0, len(X), domain)
-    return decode(codes + where, domain, schema)
+    return decode(clipped(codes, domain.columns) + where, domain, schema)
 
 
 @given(st.one_of(reals, integers), st.lists(st.floats(0, 1), min_size=1, max_size=20), st.floats(0, 0.999))

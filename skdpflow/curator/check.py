@@ -1,0 +1,96 @@
+"""How rows fit a domain, exactly: for whoever holds the rows, and for nobody else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+
+from skdpflow.codes import outside_of
+from skdpflow.curator.cells import quiet
+from skdpflow.curator.dtypes import check_declared
+from skdpflow.curator.encode import RowSource
+from skdpflow.curator.gate import admit, as_table, as_target
+from skdpflow.domain import Categories, Column, Domain
+from skdpflow.files import TableFile
+from skdpflow.mismatch import DomainCheck
+from skdpflow.schema import Name, container_of, schema_of
+
+_OWNER = "Domain.check"
+
+
+def check_rows(domain: Domain, table: Any, y: Any, target: Column | None) -> DomainCheck:
+    """Count the cells that lie outside of a domain, see `Domain.check`."""
+    if isinstance(target, Categories) and not target.declared:
+        target = None
+    if isinstance(table, TableFile):
+        source = admit(_Asking(), table, domain=domain, target=target)
+        unnamed, absent = list[Name](), list[Name]()
+    else:
+        source, unnamed, absent = _of_table(domain, table, y, target)
+    declared = source.domain
+    assert declared is not None
+    columns = list(declared.columns)
+    for j, column in enumerate(columns):
+        check_declared(source.types[j], column, source.label(j), source.schema.dtypes[j])
+    if target is not None:
+        check_declared(source.target_type, target, "y", source.schema.target_dtype)
+    found = [Counter[str]() for _ in columns]
+    of_target = Counter[str]()
+    with quiet():
+        for start, stop in source.spans():
+            codes, target_codes = source.block(start, stop, declared, target)
+            for j, column in enumerate(columns):
+                found[j] += _outside(codes[:, j], source.cells(start, stop, j, column).gaps, column)
+            if target is not None:
+                of_target += _outside(target_codes, source.target_cells(start, stop, target).gaps, target)
+    return DomainCheck(
+        {name: _shares(counts, c, source.n_rows) for (name, c), counts in zip(declared.items(), found, strict=True)},
+        None if target is None else _shares(of_target, target, source.n_rows),
+        tuple(unnamed),
+        tuple(absent),
+    )
+
+
+class _Asking(BaseEstimator):
+    """Who asks, where a file is read."""
+
+
+def _of_table(domain: Domain, X: Any, y: Any, target: Column | None) -> tuple[RowSource, list[Name], list[Name]]:
+    """Return the declared columns of a table, the names of its others, and declared names that it lacks."""
+    table = as_table(X, _OWNER)
+    unnamed, absent, columns = list[Name](), list[Name](), dict(domain)
+    labels = None if target is None else as_target(y, _OWNER)
+    if container_of(table) == "numpy":
+        if table.shape[1] != len(domain):
+            raise ValueError(
+                f"X has {table.shape[1]} columns without names, and the domain {len(domain)}. Pass a data frame, or "
+                "exactly the declared columns in their order."
+            )
+    else:
+        names = {str(name): name for name in table.columns}  # as a fit compares them
+        unnamed = [name for text, name in names.items() if text not in domain]
+        absent = [name for name in domain if name not in names and name != getattr(labels, "name", None)]
+        columns = {text: domain[text] for text in names if text in domain}
+        if not columns:
+            raise ValueError(f"None of the columns of X is one of the domain, which are {list(domain)[:10]}.")
+        table = table[[names[text] for text in columns]]
+    if labels is not None and labels.shape[0] != table.shape[0]:
+        raise ValueError("Found input variables with inconsistent numbers of samples: y needs one entry per row of X.")
+    return RowSource(table, labels, schema_of(table, labels), Domain(columns)), unnamed, absent
+
+
+def _outside(codes: NDArray[np.int64], gaps: NDArray[np.bool_], column: Column) -> Counter[str]:
+    """Count cells of a column by the way in which they lie outside; missing ones apart."""
+    missing = gaps & (not column.nullable)
+    counts = Counter({"missing": int(missing.sum())})
+    for code, outside in enumerate(outside_of(column), start=column.n_levels):
+        counts[outside] = int(((codes == code) & ~missing).sum())
+    return counts
+
+
+def _shares(counts: Counter[str], column: Column, n: int) -> dict[str, float]:
+    return {outside: counts[outside] / n for outside in (*outside_of(column), "missing")}
