@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdpflow._drawing import decode_rows, draw_positions, labelled_request, request
 from skdpflow._files import load_flow, save_flow
 from skdpflow._held import check_free
+from skdpflow._lineage import hand_on, learns_from, lineage_of
 from skdpflow._parameters import (
     TRANSPORT,
     Parameters,
@@ -373,6 +374,10 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
             **{name: release.transport[name] for name in TRANSPORT},
         )
         check_transport(flow)  # a file may hold anything
+        if release.private:
+            lineage_of(flow).note(release.cap, release.before, release.neighbours)
+        if release.before or "bounds" in release or "labels" in release:  # which decided what is a parameter here
+            learns_from(flow, release, gave_domain="bounds" in release or release.handed_domain)
         return flow._learn(release, checked_mechanism(flow))
 
     def save(self, file: Any) -> None:
@@ -434,6 +439,8 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         known = {name: value for name, value in saved.items() if name in cls().get_params(deep=False)}
         parameters = {**known, **parameters}
         flow = cls.from_release(release, mechanism=parameters.get("mechanism")).set_params(**parameters)
+        if not release.before and {"domain", "target"} <= set(known):  # as they were declared
+            vars(flow).pop("_learnt_from", None)
         check_all(flow)  # a file may hold anything
         return flow
 
@@ -655,6 +662,10 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         check_is_fitted(self)
         warn_of_score(self)
         return density_of_rows(self, X, self._model)
+
+    def __sklearn_clone__(self) -> Self:
+        """Return a clone that knows how often the two were fitted without a ledger."""
+        return hand_on(self, super().__sklearn_clone__())
 
     def __sklearn_tags__(self) -> Tags:
         """Tell scikit-learn that two fits differ, since each draws fresh noise, and whether values may be missing."""
