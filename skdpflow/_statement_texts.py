@@ -43,6 +43,10 @@ EARLIER = (
     "that were measured, or of a search or fit that decided parameters. What these were allowed is counted here. What "
     "else they assume is in their own statements."
 )
+PUBLIC_STEP = (
+    "The step {!r} ({}) learnt nothing from the rows, and is a function of the row alone: it keeps nothing of a row "
+    "outside of itself, such as in variables of a module. Each row was given to a copy of it by itself."
+)
 REPEATED = (
     "Of a random number of trials with the same noise the best by a noisy score was released. The Renyi divergences of "
     "the whole follow from those of one trial, and add to those of other events: Papernot, Steinke (2022), "

@@ -243,7 +243,7 @@ def _assumptions(releases: Mapping[str, Release], public_steps: Mapping[str, str
     if next(iter(releases.values())).neighbours == "replace-one":
         out.append("The number of rows is public: it is the same in neighbouring tables.")
     for name, kind in public_steps.items():
-        out.append(f"The step {name!r} ({kind}) learnt nothing from the rows, and maps each row by itself.")
+        out.append(texts.PUBLIC_STEP.format(name, kind))
     if all(release.private for release in releases.values()):
         out.append(texts.ENTROPY)
     return out

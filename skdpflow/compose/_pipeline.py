@@ -20,7 +20,15 @@ from skdpflow._prepaid import Prepaid, Terms
 from skdpflow._validation import check_generator, invalid
 from skdpflow.accountants import ComposedEvent, RestsOn
 from skdpflow.compose._budget import split_budget
-from skdpflow.compose._steps import check_rows, check_transformer, forward, is_passthrough, learn_nothing, pays
+from skdpflow.compose._steps import (
+    check_public_steps,
+    check_rows,
+    check_transformer,
+    forward,
+    is_passthrough,
+    learn_nothing,
+    pays,
+)
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.preprocessing import DPPCA
 from skdpflow.release import Release
@@ -83,6 +91,12 @@ class GenerativePipeline(Pipeline):
 
     A row passes the steps as a function of itself alone and of what was released before, so each step's
     sensitivity is what it states. There is no ``memory``: a cache would write private rows to a disk.
+
+    *Public steps* have to be functions of the row alone. One that draws random numbers, or remembers rows, is found by
+    trying it on public rows, and refused before anything is spent. Each private row is then given to a copy of the
+    step, with the random generators of the step, of NumPy and of Python set back (these two are those of the process:
+    no other thread may draw from them meanwhile). What a step keeps outside of itself, in variables of a module or
+    of the function around it, cannot be copied: it must not depend on rows.
 
     *Why the whole keeps its budget.* Let :math:`(\varepsilon, \delta)` be that of the pipeline, :math:`n` the number of
     steps that pay, and :math:`l` the part of delta for labels that are found (0 if they are declared). A step holds
@@ -213,6 +227,7 @@ class GenerativePipeline(Pipeline):
         what = f"pipeline ({self.epsilon:g}, {self.delta:g})"
         if isinstance(ledger, PrivacyLedger) and ledger.what_if(whole) > ledger.epsilon:
             ledger.debit(whole, what, neighbours=neighbours)  # which refuses it, before any row is read
+        check_public_steps(self.steps[:-1], X)
         head, paid = None, False
         fitted: list[tuple[str, Any]] = []
         earlier: Release | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 from sklearn.frozen import FrozenEstimator
@@ -12,7 +13,7 @@ from sklearn.utils import get_tags
 from skdpflow._flow import DPSlicedWassersteinFlow
 from skdpflow._validation import invalid
 from skdpflow.curator.gate import admit
-from skdpflow.curator.rowwise import fit_without_rows, map_rows
+from skdpflow.curator.rowwise import fit_without_rows, map_rows, try_public_rows
 from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScaler
 from skdpflow.preprocessing._base import DPTransformer
 
@@ -54,6 +55,14 @@ def check_rows(step: Any, rows: Any, y: Any) -> None:
         step._check_rows(rows)
     else:
         admit(copy.copy(step), rows, y, domain=step.domain, target=step.target)
+
+
+def check_public_steps(steps: Sequence[tuple[str, Any]], rows: Any) -> None:
+    """Refuse public steps that are no functions of the row alone, before anything is spent."""
+    before = [(name, step) for name, step in steps if not is_passthrough(step)]
+    if not all(pays(step) for _, step in before):
+        widths = {name: getattr(step, "n_components", None) for name, step in before if pays(step)}
+        try_public_rows([(name, widths.get(name) if pays(step) else step) for name, step in before], rows)
 
 
 def learn_nothing(step: Any, rows: Any) -> Any:
