@@ -102,12 +102,12 @@ class Unpaid:
             one, _ = guarantee(all_allowed(fits[-1:]), self.delta)
             relation = "" if lineage.neighbours == {neighbours} else ", if their relations were the same"
             warnings.warn(
-                f"Fit number {len(fits)} of one {self.owner} and its clones, and none has a ledger. If they see the "
-                f"same rows, all that they release together has epsilon={total:.4g} at delta={self.delta:g} (by "
-                f"{accountant!r}{relation}), and not the {one:.4g} of this fit; every further one adds to it, also "
-                "those of a grid search or of cross-validation. Give them a PrivacyLedger, which counts all fits and "
-                "refuses what is too much: ledger=PrivacyLedger(epsilon=..., delta=...). If they see rows of "
-                "different people, all is well. This is said once.",
+                f"Fit number {len(fits)} without a ledger, of one {self.owner} and its clones. On the same rows they "
+                f"cost epsilon={total:.4g} together, at delta={self.delta:g} and by the accountant {accountant!r}"
+                f"{relation}, and not {one:.4g}. Each further one adds to it, also those of a grid search or of "
+                "cross-validation. A PrivacyLedger counts all fits and refuses what is too much: "
+                "ledger=PrivacyLedger(epsilon=..., delta=...). On rows of different people, nothing is lost. This is "
+                "said once.",
                 PrivacyLeakWarning,
                 stacklevel=_outside(),
             )

@@ -12,10 +12,12 @@ from sklearn.utils import get_tags
 
 from skdpflow._flow import DPSlicedWassersteinFlow
 from skdpflow._validation import invalid
-from skdpflow.curator.gate import admit
+from skdpflow.curator.gate import admit, declared_schema
 from skdpflow.curator.rowwise import fit_without_rows, map_rows, try_public_rows
 from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScaler
 from skdpflow.preprocessing._base import DPTransformer
+from skdpflow.release import Release
+from skdpflow.schema import Schema
 
 #: Estimators whose `epsilon` and `delta` are met by Gaussian mechanisms, so that shares of mu**2 add up.
 PAYING = (DPSlicedWassersteinFlow, DPStandardScaler, DPQuantileTransformer, DPPCA)
@@ -63,6 +65,11 @@ def check_public_steps(steps: Sequence[tuple[str, Any]], rows: Any) -> None:
     if not all(pays(step) for _, step in before):
         widths = {name: getattr(step, "n_components", None) for name, step in before if pays(step)}
         try_public_rows([(name, widths.get(name) if pays(step) else step) for name, step in before], rows)
+
+
+def schema_beside(release: Release, rows: Any, y: Any, owner: str) -> Schema:
+    """Return the schema of rows that get others from a Release beside them; no cell decides a dtype."""
+    return declared_schema(rows, y, release.domain, release.target, owner)
 
 
 def learn_nothing(step: Any, rows: Any) -> Any:
