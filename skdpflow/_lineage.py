@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from skdpflow._prepaid import Prepaid, Terms
@@ -47,9 +47,12 @@ class Source:
     release: Release
     gave_domain: bool
 
-    def rests_on(self) -> RestsOn:
-        """Return what a fit with these parameters rests on."""
-        return RestsOn(self.release.allowed, gave_domain=self.gave_domain)
+    def rests_on(self) -> tuple[RestsOn, ...]:
+        """Return what a fit with these parameters rests on: nothing of it contains that fit."""
+        before = [replace(source, contains=False, gave_domain=False) for source in self.release.before]
+        if not any(source.contains for source in self.release.before):
+            before.append(RestsOn(self.release.cap))
+        return (*before[:-1], replace(before[-1], gave_domain=self.gave_domain))
 
 
 def lineage_of(estimator: Any) -> Lineage:
@@ -64,6 +67,13 @@ def hand_on(estimator: Any, clone: Estimator) -> Estimator:
     if "_learnt_from" in vars(estimator):
         vars(clone)["_learnt_from"] = vars(estimator)["_learnt_from"]
     return clone
+
+
+def inherit(owner: Any, part: Any) -> None:
+    """Let a part of an estimator whose parameters were learnt from a Release rest on that, whatever it is."""
+    source = vars(owner).get("_learnt_from")
+    if source is not None and not sources_of(part):
+        learns_from(part, source.release)
 
 
 def learns_from(estimator: Any, release: Release, *, gave_domain: bool = False) -> None:
@@ -137,7 +147,7 @@ class Resting:
         """What the Release of the fit states."""
         releases = [source.release for source in self.sources]
         epsilon, delta = max(release.epsilon for release in releases), sum(release.delta for release in releases)
-        return Terms(tuple(source.rests_on() for source in self.sources), (epsilon, delta + self.delta))
+        return Terms(tuple(r for source in self.sources for r in source.rests_on()), (epsilon, delta + self.delta))
 
     def debit(self, event: Event, what: str = "", *, neighbours: str) -> str | None:
         """Debit the fit, and what it rests on where the ledger does not know of it."""

@@ -53,6 +53,7 @@ class RestsOn:
     def __post_init__(self) -> None:
         if not (isinstance(self.event, Event) and {type(self.contains), type(self.gave_domain)} == {bool}):
             raise TypeError("RestsOn takes an Event and two bools.")
+        object.__setattr__(self, "event", _without_nesting(self.event))
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON can hold it.
@@ -91,6 +92,12 @@ class RestsOn:
         return cls(event_from_dict(data["event"]), data["contains"], data["gave_domain"])
 
 
+def _without_nesting(event: Event) -> Event:
+    """Return an event in one form, so that equal ones are found, and files of many generations can be read."""
+    parts = tuple(flatten_event(event))
+    return parts[0] if len(parts) == 1 else ComposedEvent(parts)
+
+
 def all_allowed(fits: Iterable[tuple[Event, tuple[RestsOn, ...]]]) -> ComposedEvent:
     """Return what several fits were allowed with all that they rest on; a fit is its cap and its `before`.
 
@@ -99,8 +106,8 @@ def all_allowed(fits: Iterable[tuple[Event, tuple[RestsOn, ...]]]) -> ComposedEv
     """
     own: Counter[Event] = Counter()
     at_once: Counter[Event] = Counter()
-    for cap, before in fits:
-        rests_on = [source.event for source in before]
+    for nested, before in fits:
+        cap, rests_on = _without_nesting(nested), [source.event for source in before]
         if not any(source.contains for source in before):
             own[cap] += 1
             rests_on.append(cap)

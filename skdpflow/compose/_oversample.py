@@ -344,9 +344,8 @@ def _flat(y: Any, *, strict: bool) -> tuple[Any, Callable[[Any], Any]]:
         one_hot = np.isin(labels, (0, 1)).all(axis=1) & ((labels == 1).sum(axis=1) == 1)
         if strict and not one_hot.all():
             raise ValueError("Multilabel and multioutput targets are not supported: y needs one label per row of X.")
-        return np.where(one_hot, (labels == 1).argmax(axis=1), -1), np.eye(
-            labels.shape[1], dtype=labels.dtype
-        ).__getitem__
+        codes = np.where(one_hot, (labels == 1).argmax(axis=1), -1)
+        return codes, np.eye(labels.shape[1], dtype=labels.dtype).__getitem__
     if len(y.shape) == 1:
         return y, _same
     if y.shape[1] != 1:

@@ -202,7 +202,7 @@ def check_candidate(owner: str, estimator: Any) -> None:
                 raise ValueError(
                     f"The generator of {owner} must not have a {parameter}: the search has one for all its trials."
                 )
-    if sources_of(generator):
+    if sources_of(estimator) or sources_of(generator):
         raise ValueError(
             f"The parameters of the generator of {owner} were learnt from a Release of rows (by a search, from_release "
             "or a pipeline), and a search cannot say what its winner then rests on. Search with a new generator, whose "
@@ -269,5 +269,5 @@ def give_back(estimator: TrainOnSynthetic, original: Any, ledger: PrivacyLedger 
     for step in paying_steps(estimator.generator):
         step.set_params(noise_random_state=None)
     fitted.set_params(epsilon=release.epsilon, delta=release.delta, ledger=ledger)
-    for generator in (estimator.generator, fitted):
-        learns_from(generator, release)
+    for part in (estimator, estimator.generator, fitted):
+        learns_from(part, release)
