@@ -116,8 +116,8 @@ class Unpaid:
                 f"cost epsilon={total:.4g} together, at delta={self.delta:g} and by the accountant {accountant!r}"
                 f"{relation}, and not {one:.4g}. Each further one adds to it, also those of a grid search or of "
                 "cross-validation. A PrivacyLedger counts all fits and refuses what is too much: "
-                "ledger=PrivacyLedger(epsilon=..., delta=...). On rows of different people, nothing is lost. This is "
-                "said once.",
+                "ledger=PrivacyLedger(epsilon=..., delta=...). On rows of different people, or that are "
+                "public, nothing is lost. This is said once.",
                 PrivacyLeakWarning,
                 stacklevel=_outside(),
             )
