@@ -376,6 +376,18 @@ def test_what_rests_on_seeded_noise_is_not_private():
     assert "NOT PRIVATE" in str(pipe["flow"].privacy_statement())
 
 
+@pytest.mark.filterwarnings("ignore::skdpflow.PrivacyLeakWarning")
+@pytest.mark.parametrize("seeded", ["scale", "pca", "flow"])
+def test_one_seeded_step_leaves_nothing_private_of_the_pipeline(seeded):
+    pipe = clone(GenerativePipeline(THREE)).set_params(**{f"{seeded}__noise_random_state": 0}).fit(X, Y)
+    statement = pipe.privacy_statement()
+    assert (statement.epsilon, statement.delta) == pipe.privacy_spent_ == (float("inf"), 1.0)
+    assert (statement.content["guarantee"]["private"], statement.content["guarantee"]["epsilon"]) == (False, None)
+    text = " ".join(str(statement).split())
+    assert text.startswith("(epsilon, delta) = (inf, 1)")
+    assert "The entropy of the operating system is random" not in text
+
+
 def test_what_a_public_step_comes_between_rests_on_the_first_too():
     steps = [("scale", DPStandardScaler(domain=(0, 1))), ("negative", NEGATIVE), ("flow", flow(domain=(-9, 9)))]
     pipe = GenerativePipeline(steps).fit(X)
