@@ -18,6 +18,7 @@ from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScale
 from skdpflow.preprocessing._base import DPTransformer
 from skdpflow.release import Release
 from skdpflow.schema import Schema
+from skdpflow.transport.writable import check_writable
 
 #: Estimators whose `epsilon` and `delta` are met by Gaussian mechanisms, so that shares of mu**2 add up.
 PAYING = (DPSlicedWassersteinFlow, DPStandardScaler, DPQuantileTransformer, DPPCA)
@@ -56,7 +57,8 @@ def check_rows(step: Any, rows: Any, y: Any) -> None:
     if isinstance(step, DPTransformer):
         step._check_rows(rows)
     else:
-        admit(copy.copy(step), rows, y, domain=step.domain, target=step.target)
+        source = admit(copy.copy(step), rows, y, domain=step.domain, target=step.target)
+        check_writable(source.schema, source.domain, step.target)
 
 
 def check_public_steps(steps: Sequence[tuple[str, Any]], rows: Any) -> None:
