@@ -13,16 +13,9 @@ from numpy.typing import NDArray
 
 from skdpflow._implied import implied_sensitivity
 from skdpflow.accountants.base import tally
-from skdpflow.accountants.events import (
-    ComposedEvent,
-    Event,
-    NonPrivateEvent,
-    RepeatAndSelectEvent,
-    SelectionKind,
-    flatten_event,
-)
-from skdpflow.accountants.gaussian import GaussianDPAccountant, total_mu
-from skdpflow.accountants.renyi import RenyiAccountant
+from skdpflow.accountants.events import ComposedEvent, Event, SelectionKind, flatten_event
+from skdpflow.accountants.gaussian import total_mu
+from skdpflow.accountants.resting import all_allowed, covers_a_trial, guarantee
 from skdpflow.exceptions import ReleaseError
 
 if TYPE_CHECKING:
@@ -72,24 +65,8 @@ def covers(larger: Event, smaller: Event, *, rounding: float = ROUNDING) -> bool
 
 
 def together(releases: Iterable[Release]) -> ComposedEvent:
-    """Return what several Releases were allowed, with all that they rest on.
-
-    What a search was allowed counts once for all that came of it, and an earlier step of a pipeline once for all that
-    rest on it. Equal caps are as many as the Releases have, or as one of them has with all that it rests on.
-    """
-    caps: Counter[Event] = Counter()
-    rested_on: Counter[Event] = Counter()
-    for release in releases:
-        searched = any(isinstance(part, RepeatAndSelectEvent) for part in flatten_event(release.cap))
-        caps[release.cap] = 1 if searched else caps[release.cap] + 1
-        rested_on |= Counter((*release.before, release.cap))
-    return ComposedEvent(tuple((caps | rested_on).elements()))
-
-
-def of_one_trial(cap: Event) -> ComposedEvent:
-    """Return what a model measured at most that is the best of many trials: one of them."""
-    parts = flatten_event(cap)
-    return ComposedEvent(tuple(part.event if isinstance(part, RepeatAndSelectEvent) else part for part in parts))
+    """Return what several Releases were allowed, with all that they rest on."""
+    return all_allowed((release.cap, release.before) for release in releases)
 
 
 def _noise_implied(m: Measurement) -> float | NDArray[np.float64]:
@@ -176,15 +153,13 @@ def check_consistency(release: Release) -> None:
     measured = ComposedEvent(tuple(m.event for m in release.measurements))
     if Counter(flatten_event(measured)) != Counter(flatten_event(release.event)):
         raise ReleaseError("The event of the file is not that of its measurements.")
-    spent, cap = tally(release.event), tally(of_one_trial(release.cap))
-    whole = together([release])
+    spent, cap = tally(release.event), tally(release.cap)
     if total_mu(spent) > cap.gaussian_mu * ROUNDING or spent.threshold_delta > cap.threshold_delta * ROUNDING:
         raise ReleaseError("The measurements of the file exceed its cap.")
-    allowed = ComposedEvent(tuple(e for e in flatten_event(whole) if not isinstance(e, NonPrivateEvent)))
-    # exact for Gaussian noise, so no valid accountant that calibrated the cap can have found less
-    searched = bool(tally(allowed, repetitions=True).repetitions)
-    judge = RenyiAccountant() if searched else GaussianDPAccountant()
-    if judge.epsilon(allowed, release.delta) > release.epsilon * ROUNDING:
+    for source in release.before:
+        if source.contains and not covers_a_trial(source.event, release.cap, ROUNDING):
+            raise ReleaseError("The search that the file names did not allow its cap in a trial.")
+    if guarantee(release.allowed, release.delta)[0] > release.epsilon * ROUNDING:
         raise ReleaseError("The cap of the file, with what it rests on, costs more than the stated epsilon and delta.")
-    if tally(of_one_trial(whole)).non_private == release.private or spent.non_private:
+    if tally(release.allowed, repetitions=True).non_private == release.private or spent.non_private:
         raise ReleaseError("The file contradicts itself on whether its noise is private.")

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdpflow._drawing import decode_rows, draw_positions, labelled_request, request
 from skdpflow._files import load_flow, save_flow
 from skdpflow._held import check_free
+from skdpflow._lineage import hand_on, learns_from, lineage_of
 from skdpflow._parameters import (
     TRANSPORT,
     Parameters,
@@ -374,6 +375,10 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
             **{name: release.transport[name] for name in TRANSPORT},
         )
         check_transport(flow)  # a file may hold anything
+        if release.private:
+            lineage_of(flow).note(release.cap, release.before, release.neighbours)
+        if release.before or "bounds" in release or "labels" in release:  # which decided what is a parameter here
+            learns_from(flow, release, gave_domain="bounds" in release or release.handed_domain)
         return flow._learn(release, checked_mechanism(flow))
 
     def save(self, file: Any) -> None:
@@ -433,7 +438,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         """
         release, saved = load_flow(file)
         known = {name: value for name, value in saved.items() if name in cls().get_params(deep=False)}
-        problem = None
+        declared, problem = {"domain", "target"} <= set(known), None
         try:  # a file may hold anything
             known |= {name: parameters[name] for name in ("mechanism",) if name in parameters}
             flow = cls.from_release(release, mechanism=known.get("mechanism")).set_params(**known)
@@ -444,6 +449,8 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
             problem = str(e) if isinstance(e, ValueError | TypeError) else type(e).__name__
         if problem is not None:
             raise ReleaseError(f"The file holds no flow that can be learnt again: {problem}")
+        if not release.before and declared:
+            vars(flow).pop("_learnt_from", None)
         flow.set_params(**parameters)
         check_all(flow)
         return flow
@@ -617,6 +624,10 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         check_is_fitted(self)
         warn_of_score(self)
         return density_of_rows(self, X, self._model)
+
+    def __sklearn_clone__(self) -> Self:
+        """Return a clone that knows how often the two were fitted without a ledger."""
+        return hand_on(self, super().__sklearn_clone__())
 
     def __sklearn_tags__(self) -> Tags:
         """Tell scikit-learn that two fits differ, since each draws fresh noise, and which cells are errors."""

@@ -10,10 +10,10 @@ import numpy as np
 from sklearn.base import clone
 
 from skdpflow._consistency import TRANSPORT_LIMITS
-from skdpflow._prepaid import Prepaid
+from skdpflow._lineage import checked_ledger
 from skdpflow._resolve import resolve_domain
 from skdpflow._validation import check_choice, check_generator, check_int, check_real, invalid
-from skdpflow.accountants.base import Accountant, accountant_name, resolve_accountant, tally
+from skdpflow.accountants.base import Accountant, accountant_name, resolve_accountant
 from skdpflow.domain import Categories, Interval
 from skdpflow.exceptions import PrivacyLeakWarning
 from skdpflow.ledger import PrivacyLedger
@@ -54,13 +54,6 @@ def check_transport(estimator: Any) -> dict[str, Any]:
     }
 
 
-def checked_ledger(estimator: Any) -> PrivacyLedger | None:
-    """Return what a fit is debited from; a pipeline hands its steps a part of its own debit instead."""
-    if not isinstance(estimator.ledger, PrivacyLedger | Prepaid | None):
-        raise invalid(type(estimator).__name__, "ledger", "a PrivacyLedger or None", estimator.ledger)
-    return cast(PrivacyLedger | None, estimator.ledger)
-
-
 def checked_mechanism(estimator: Any) -> Mechanism:
     """Return a clone of the mechanism: whatever it does, the parameter stays as it is."""
     mechanism = resolve_mechanism(estimator.mechanism, type(estimator).__name__)
@@ -89,15 +82,12 @@ def same_mechanism(estimator: Any, release: Release, *, measures: bool = False) 
         )
     free = tuple(getattr(mechanism, "refit_params", ()))
     if measures:
-        if tally(release.cap, repetitions=True).repetitions:
-            raise ValueError(
-                "The release is the best of many trials, and its guarantee is not that of its own noise, which a "
-                "further fit would add to. Call fit with the parameters that were found, or search with refit=True."
-            )
         if release.before:
+            won = any(source.contains for source in release.before)
+            rests_on = "a search that it won" if won else "earlier ones, as that of a step of a pipeline does"
             raise ValueError(
-                "The release is that of a step of a pipeline, and rests on those of the steps before it, which this "
-                "fit would not improve. Fit the pipeline with a larger epsilon instead, which measures anew."
+                f"The release rests on {rests_on}, and its guarantee is not that of its own noise, which a further fit "
+                "would add to. Fit anew, with a larger epsilon. Nothing was spent."
             )
         if not callable(getattr(mechanism, "continue_plan", None)):
             raise ValueError(
@@ -184,7 +174,7 @@ class Parameters:
         offers = check_setting(mechanism, estimator.target, spending.neighbours)
         return cls(
             spending=spending,
-            ledger=checked_ledger(estimator),
+            ledger=cast(PrivacyLedger | None, checked_ledger(estimator)),
             mechanism=mechanism,
             projections=as_sampler(estimator.projections, available=offers, owner=name),
             transport=check_transport(estimator),

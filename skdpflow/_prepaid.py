@@ -1,4 +1,4 @@
-"""A part of a debit that was made for several fits together."""
+"""A part of a debit that was made for several fits together, and what the Release of such a fit states."""
 
 from __future__ import annotations
 
@@ -6,11 +6,39 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any
 
-from skdpflow._consistency import covers
-from skdpflow.accountants import Event
+from skdpflow._consistency import ROUNDING, covers
+from skdpflow.accountants import Event, RestsOn
 from skdpflow.accountants.base import tally
+from skdpflow.accountants.resting import all_allowed, guarantee
 from skdpflow.exceptions import LedgerError
 from skdpflow.release import Release
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the Release of a fit rests on, and the (epsilon, delta) that was asked for all of it together.
+
+    The delta is stated as it is, and an epsilon that is at least the one asked for. None leaves the Release as it is.
+    """
+
+    before: tuple[RestsOn, ...] = ()
+    asked: tuple[float, float] | None = None
+
+    def state(self, release: Release) -> Release:
+        """Return a Release of a fit alone as it states what is guaranteed for it with all that it rests on."""
+        if self.asked is None:
+            return release
+        epsilon, delta = self.asked
+        allowed = all_allowed([(release.cap, self.before)])
+        needed, accountant = guarantee(allowed, delta)
+        return replace(
+            release,
+            epsilon=epsilon if needed <= epsilon * ROUNDING else needed,
+            delta=delta,
+            accountant=accountant if self.before else release.accountant,
+            private=release.private and not tally(allowed, repetitions=True).non_private,
+            before=self.before,
+        )
 
 
 @dataclass(frozen=True)
@@ -25,38 +53,18 @@ class Prepaid:
         The relation that `part` is for.
     head : str or None
         Head of the ledger after the debit of all fits; None if there is no ledger.
-    whole : tuple of float or None, default=None
-        ``(epsilon, delta)`` of all fits so far together, if this is not the first one.
-    before : tuple of Event, default=()
-        Caps of those before it, whose Releases made the rows of this one.
-    handed : bool, default=False
-        Whether they made its domain, too.
+    terms : Terms, default=Terms()
+        What the Release states.
     """
 
     part: Event
     neighbours: str
     head: str | None
-    whole: tuple[float, float] | None = None
-    before: tuple[Event, ...] = ()
-    handed: bool = False
+    terms: Terms = Terms()
     _unspent: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)  # taken once, for good
 
     def debit(self, event: Event, what: str = "", *, neighbours: str) -> str | None:
-        """Check that a fit stays within its part, before any noise is drawn.
-
-        Parameters
-        ----------
-        event : Event
-            What is about to be done.
-        what : str, default=""
-            What it is for.
-        neighbours : {"add-remove", "replace-one"}
-            The relation that the event's multipliers are for.
-
-        Returns
-        -------
-        head : str or None
-            Of the debit that covers it.
+        """Check that a fit stays within its part, before any noise is drawn; returns the head of the debit.
 
         Raises
         ------
@@ -78,32 +86,3 @@ class Prepaid:
     def __deepcopy__(self, memo: Any) -> Prepaid:
         """Return itself: the clone of an estimator could spend a copy once more."""
         return self
-
-
-def stated(release: Release, ledger: Any) -> Release:
-    """Return the Release of a fit as it states what is guaranteed for it with all that it rests on.
-
-    Parameters
-    ----------
-    release : Release
-        Of the fit alone.
-    ledger : PrivacyLedger, Prepaid or None
-        What it was debited from.
-
-    Returns
-    -------
-    release : Release
-        Another one if it is that of a part, but not of the first of several.
-    """
-    if not isinstance(ledger, Prepaid) or ledger.whole is None:
-        return release
-    epsilon, delta = ledger.whole
-    return replace(
-        release,
-        epsilon=epsilon,
-        delta=delta,
-        accountant="gdp" if ledger.before else release.accountant,
-        private=release.private and not any(tally(cap).non_private for cap in ledger.before),
-        before=ledger.before,
-        handed=ledger.handed,
-    )

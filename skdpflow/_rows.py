@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from skdpflow._drawing import draw_positions
+from skdpflow._lineage import note_more, payer_of, terms_of
 from skdpflow._parameters import Parameters
 from skdpflow._pooling import n_fits
-from skdpflow._prepaid import stated
 from skdpflow._validation import check_int
 from skdpflow.curator.cells import quiet
 from skdpflow.curator.continued import measure_more
@@ -21,7 +21,6 @@ from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import Budget, measure
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Column
-from skdpflow.ledger import PrivacyLedger
 from skdpflow.metrics import sliced_wasserstein_distance
 from skdpflow.planned import FitPlan, Noting, made_up_rows, planned_columns
 from skdpflow.release import Release
@@ -53,10 +52,11 @@ def first_release(estimator: Any, X: Any, y: Any, given: Parameters) -> Release:
     release : Release
     """
     noise = NoiseSource(given.spending.noise_seed)
+    payer = payer_of(estimator, seeded=not noise.private)
     release = _measured(
-        estimator, X, y, given, given.mechanism, estimator.domain, estimator.target, noise, ledger=given.ledger
+        estimator, X, y, given, given.mechanism, estimator.domain, estimator.target, noise, ledger=payer
     )
-    return stated(release, given.ledger)
+    return terms_of(payer).state(release)
 
 
 def _measured(
@@ -69,7 +69,7 @@ def _measured(
     target: Column | None,
     noise: NoiseSource,
     *,
-    ledger: PrivacyLedger | None = None,
+    ledger: Any = None,
 ) -> Release:
     """Check the rows and carry out the plan of a mechanism on them."""
     # on a copy, so that input that is refused leaves an earlier fit as it was
@@ -121,7 +121,7 @@ def continued_release(estimator: Any, X: Any, y: Any, given: Parameters, mechani
             "The release was debited from a ledger: set the 'ledger' parameter to it, so that this is too."
         )
     whole = {"epsilon": release.epsilon + extra, "delta": release.delta, "neighbours": release.neighbours}
-    return measure_more(
+    better = measure_more(
         admit(estimator, X, y, domain=release.domain, target=release.target, reset=False),
         release,
         mechanism,
@@ -130,6 +130,9 @@ def continued_release(estimator: Any, X: Any, y: Any, given: Parameters, mechani
         NoiseSource(given.spending.noise_seed, stream=n_fits(release)),
         n_jobs=given.spending.n_jobs,
     )
+    if given.ledger is None and given.spending.noise_seed is None:
+        note_more(estimator, release, better)
+    return better
 
 
 def rehearsed(estimator: Any, n_guess: int, n_features: int | None, n_classes: int | None) -> FitPlan:

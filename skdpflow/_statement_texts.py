@@ -35,12 +35,17 @@ CONTINUED = (
     "was decided later, what is guaranteed is the most that might have been spent: the budget of the PrivacyLedger."
 )
 SEARCHED = (
-    "It is the best of a random number of trials. How many there were, how the others did, and how long the search "
-    "took, was shown to nobody."
+    "A search took the best of a random number of trials. How many there were, how the others did, and how long the "
+    "search took, was shown to nobody."
 )
-LATER_STEP = (
-    "The rows came out of a pipeline, {} of whose earlier steps measured them too. What these were allowed is counted "
-    "here; their Releases, and what else they assume, are in the statement of the pipeline."
+EARLIER = (
+    "This rests on {} earlier releases of the same rows: those of the earlier steps of a pipeline, which made the rows "
+    "that were measured, or of a search or fit that decided parameters. What these were allowed is counted here. What "
+    "else they assume is in their own statements."
+)
+PUBLIC_STEP = (
+    "The step {!r} ({}) learnt nothing from the rows, and is a function of the row alone: it keeps nothing of a row "
+    "outside of itself, such as in variables of a module. Each row was given to a copy of it by itself."
 )
 REPEATED = (
     "Of a random number of trials with the same noise the best by a noisy score was released. The Renyi divergences of "

@@ -207,7 +207,7 @@ def mismatches(release: Release) -> tuple[Mismatch, ...]:
 def _counted(m: Measurement, release: Release) -> Iterator[tuple[int, Outside, float, float, float, float]]:
     """Yield column, way to lie outside, noisy count and its noise, and those of all rows."""
     d, sd = len(release.domain), float(np.max(m.sd))
-    declared = "bounds" not in release and not release.handed
+    declared = "bounds" not in release and not release.handed_domain
     if m.kind == "counts" and m.params.get("unlisted") is True and "labels" not in release:
         if isinstance(release.target, Categories) and m.values.ndim == 1:
             yield d, "unlisted", float(m.values[-1]), sd, float(m.values.sum()), sd * len(m.values) ** 0.5

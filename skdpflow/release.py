@@ -17,7 +17,8 @@ from scipy.special import ndtr
 from skdpflow._archive import plain, read_arrays, read_json, write_arrays
 from skdpflow._consistency import check_consistency
 from skdpflow._outputs import replacing
-from skdpflow.accountants.events import Event, event_from_dict, event_to_dict
+from skdpflow.accountants.events import ComposedEvent, Event, event_from_dict, event_to_dict
+from skdpflow.accountants.resting import RestsOn, all_allowed
 from skdpflow.domain import Categories, Column, Domain, Interval, column_from_dict
 from skdpflow.exceptions import ReleaseError
 from skdpflow.schema import Schema
@@ -159,8 +160,8 @@ class Release:
     cap : Event
         What the fit was allowed at most, fixed before anything was read: one Gaussian release that uses the whole
         budget, thresholds, and the floating-point slack as a mechanism of its own. `event` lies within it. This is what
-        (`epsilon`, `delta`) is guaranteed for, and what a `PrivacyLedger` is charged. Of a continued fit it holds a cap
-        for each step. With seeded noise it holds a `NonPrivateEvent`.
+        a `PrivacyLedger` is charged for the fit. Of a continued fit it holds a cap for each step. With seeded noise it
+        holds a `NonPrivateEvent`.
     mechanism : mapping
         Name and parameters of the mechanism.
     measurements : tuple of Measurement
@@ -172,11 +173,10 @@ class Release:
     ledger : str or None, default=None
         Head of the chain of the `PrivacyLedger` after the debit of this fit, the last one if it was continued; None
         without a ledger.
-    before : tuple of Event, default=()
-        Caps of the earlier steps of a pipeline, on whose Releases this one rests, since they made the rows that it
-        measured. What is guaranteed is that of these and `cap` together.
-    handed : bool, default=False
-        Whether the domain was released by an earlier step of a pipeline, and so was not declared.
+    before : tuple of RestsOn, default=()
+        What else was done to the rows so that this Release came about as it did: the earlier steps of a pipeline,
+        which made the rows that it measured, and the search that it won. What is guaranteed is that of all together,
+        see `allowed`.
     format_version : int, default=1
         Version of the file format.
 
@@ -207,8 +207,7 @@ class Release:
     transport: Mapping[str, Any]
     private: bool = True
     ledger: str | None = None
-    before: tuple[Event, ...] = ()
-    handed: bool = False
+    before: tuple[RestsOn, ...] = ()
     format_version: int = field(default=FORMAT_VERSION)
 
     def __getitem__(self, name: str) -> Measurement:
@@ -237,6 +236,16 @@ class Release:
         """The measured columns: those of the domain and, last, a numeric target."""
         extra = (self.target,) if isinstance(self.target, Interval) else ()
         return (*self.domain.columns, *extra)
+
+    @property
+    def allowed(self) -> ComposedEvent:
+        """What (`epsilon`, `delta`) is guaranteed for: `cap`, with all that the Release rests on."""
+        return all_allowed([(self.cap, self.before)])
+
+    @property
+    def handed_domain(self) -> bool:
+        """Whether the domain was released by something before, and so was not declared."""
+        return any(source.gave_domain for source in self.before)
 
     def with_transport(self, transport: Mapping[str, Any], mechanism: Mapping[str, Any]) -> Release:
         """Return the same measurements with other parameters of the post-processing.
@@ -331,8 +340,7 @@ class Release:
             "accountant": self.accountant,
             "event": event_to_dict(self.event),
             "cap": event_to_dict(self.cap),
-            "before": [event_to_dict(cap) for cap in self.before],
-            "handed": self.handed,
+            "before": [source.to_dict() for source in self.before],
             "mechanism": dict(self.mechanism),
             "transport": dict(self.transport),
             "private": self.private,
@@ -410,8 +418,6 @@ class Release:
             raise ReleaseError("The file does not say whether its noise is private.")
         if not isinstance(header["ledger"], str | None):
             raise ReleaseError("The head of the ledger in the file is not text.")
-        if not isinstance(header["handed"], bool):
-            raise ReleaseError("The file does not say whether its domain was released by an earlier step.")
         if len({m.name for m in measurements}) < len(measurements):
             raise ReleaseError("Two measurements of the file have the same name.")
         release = cls(
@@ -429,8 +435,7 @@ class Release:
             transport=header["transport"],
             private=header["private"],
             ledger=header["ledger"],
-            before=tuple(event_from_dict(cap) for cap in header["before"]),
-            handed=header["handed"],
+            before=tuple(RestsOn.from_dict(source) for source in header["before"]),
         )
         if not len(release.schema.dtypes) == len(release.domain) == len(release.schema.names or release.domain):
             raise ReleaseError("The schema of the file has another number of columns than its domain.")

@@ -13,9 +13,9 @@ import numpy as np
 
 from skdpflow import _statement_texts as texts
 from skdpflow._archive import plain
-from skdpflow._consistency import of_one_trial, together
+from skdpflow._consistency import together
 from skdpflow.accountants.base import tally
-from skdpflow.accountants.events import ComposedEvent, Event, event_to_dict, flatten_event
+from skdpflow.accountants.events import Event, event_to_dict, flatten_event
 from skdpflow.accountants.gaussian import total_mu
 from skdpflow.mismatch import mismatches
 
@@ -71,7 +71,6 @@ class PrivacyStatement:
         delta: float,
         *,
         public_steps: Mapping[str, str] | None = None,
-        beside: Event | None = None,
     ) -> PrivacyStatement:
         """State what some Releases guarantee together.
 
@@ -83,8 +82,6 @@ class PrivacyStatement:
             What they guarantee together.
         public_steps : mapping of str to str or None, default=None
             Steps that spend nothing, with their class.
-        beside : Event or None, default=None
-            What was done beside the Releases, as far as it counts.
 
         Returns
         -------
@@ -92,8 +89,7 @@ class PrivacyStatement:
         """
         private = all(release.private for release in releases.values())
         neighbours = next(iter(releases.values())).neighbours
-        allowed = together(releases.values())
-        whole = allowed if beside is None else ComposedEvent((allowed, beside))
+        whole = together(releases.values())
         cap = tally(whole, repetitions=True)
         content = {
             "format": "skdpflow-privacy-statement",
@@ -169,14 +165,17 @@ def _step(name: str, release: Release) -> dict[str, Any]:
         "private": release.private,
         "accountant": {"name": release.accountant, "formula": texts.ACCOUNTANTS.get(known, texts.OWN_ACCOUNTANT)},
         "cap": _counted(release.cap),
-        "before": _counted(ComposedEvent(release.before)),
+        "before": [
+            {"contains": source.contains, "gave_domain": source.gave_domain, "events": _counted(source.event)}
+            for source in release.before
+        ],
         "mechanism": dict(release.mechanism),
         "measurements": [_measurement(m, release) for m in release.measurements],
         "rows": {
             "schema": release.schema.to_dict(),
             "domain": release.domain.to_dict(),
             "domain_is": "released by an earlier step"
-            if release.handed
+            if release.handed_domain
             else "found privately"
             if found
             else "declared",
@@ -190,7 +189,7 @@ def _step(name: str, release: Release) -> dict[str, Any]:
 
 def _measurement(m: Measurement, release: Release) -> dict[str, Any]:
     adds, formulas, reference = texts.KINDS.get(m.kind, texts.UNKNOWN_KIND)
-    cap = tally(of_one_trial(release.cap)).gaussian_mu
+    cap = tally(release.cap).gaussian_mu
     return {
         "name": m.name,
         "kind": m.kind,
@@ -215,9 +214,10 @@ def _assumptions(releases: Mapping[str, Release], public_steps: Mapping[str, str
     out = [texts.ONE_ROW_EACH]
     several = len(releases) > 1
     for name, release in releases.items():
-        if release.before and not several:
-            out.append(texts.LATER_STEP.format(len(release.before)))
-        if release.handed:  # what it was given is a function of the Releases before it
+        earlier = sum(not source.contains for source in release.before)
+        if earlier and not several:
+            out.append(texts.EARLIER.format(earlier))
+        if release.handed_domain:  # what it was given is a function of the Releases before it
             continue
         of = f" of the step {name!r}" if several else ""
         names = [str(n) for n in release.domain.names]
@@ -237,15 +237,15 @@ def _assumptions(releases: Mapping[str, Release], public_steps: Mapping[str, str
         if any(m.kind == "records" for m in release.measurements):
             of_classes = "" if release.classes is None else " of each class"
             out.append(f"As records are released, the number of rows{of_classes} is public.")
-        cap = tally(release.cap, repetitions=True)
-        if len(cap.noise_multipliers) > 1:
-            out.append(texts.CONTINUED.format(len(cap.noise_multipliers)))
-        if cap.repetitions and texts.SEARCHED not in out:
+        n_fits = len(tally(release.cap).noise_multipliers)
+        if n_fits > 1:
+            out.append(texts.CONTINUED.format(n_fits))
+        if tally(release.allowed, repetitions=True).repetitions and texts.SEARCHED not in out:
             out.append(texts.SEARCHED)
     if next(iter(releases.values())).neighbours == "replace-one":
         out.append("The number of rows is public: it is the same in neighbouring tables.")
     for name, kind in public_steps.items():
-        out.append(f"The step {name!r} ({kind}) learnt nothing from the rows, and maps each row by itself.")
+        out.append(texts.PUBLIC_STEP.format(name, kind))
     if all(release.private for release in releases.values()):
         out.append(texts.ENTROPY)
     return out
@@ -272,7 +272,10 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
         lines += ["", f"Measured by {name}mechanism {step['mechanism']['name']!r}:"]
         lines += _table(step["measurements"])
         within = f"({asked['epsilon']:g}, {asked['delta']:g}) by {step['accountant']['name']}"
-        how = "with those of the earlier steps within" if step["before"] else "calibrated to"
+        how = "calibrated to"
+        if step["before"]:
+            won = any(source["contains"] for source in step["before"])
+            how = "one trial of the search, which is within" if won else "with what it rests on within"
         lines += _wrapped(f"Cap, fixed beforehand: {_in_words(step['cap'])}; {how} {within}.", "  ", "    ")
     slack = composition["slack"]
     lines += ["", "Accounting:"]

@@ -25,7 +25,7 @@ import skdpflow
 import skdpflow._rows
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, Release
 from skdpflow.accountants import FitLedger, GaussianDPAccountant
-from skdpflow.compose import GenerativePipeline, TransformedGenerator
+from skdpflow.compose import GenerativePipeline
 from skdpflow.curator import measure as measuring
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.measure import Budget, Curator
@@ -277,7 +277,7 @@ MODELS = {
     "pipeline": lambda: GenerativePipeline(
         [("t", logarithm()), ("s", DPStandardScaler()), ("flow", flow_for("bounds"))]
     ),
-    "behind a step": lambda: TransformedGenerator(flow_for("array"), logarithm()),
+    "behind a step": lambda: GenerativePipeline([("t", logarithm()), ("flow", flow_for("array"))]),
 }
 
 

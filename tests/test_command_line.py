@@ -72,6 +72,7 @@ def test_a_table_goes_through(tmp_path, capsys, suffix):
     assert json.loads(capsys.readouterr().out)["guarantee"]["epsilon"] == 5
 
 
+@pytest.mark.filterwarnings("ignore:Fit number:skdpflow.PrivacyLeakWarning")
 def test_a_file_gives_what_its_frame_gives(tmp_path):
     """Blocks of a file are coded as the rows of a frame are."""
     frame = rows(30_000)[["bmi", "smoker", "y"]]

@@ -87,6 +87,7 @@ def test_a_release_file_is_a_flow_too(flow):
     assert np.array_equal(again.sample(9, random_state=0), flow.sample(9, random_state=0), equal_nan=True)
 
 
+@pytest.mark.filterwarnings("ignore:Fit number:skdpflow.PrivacyLeakWarning")
 def test_seeds_and_foreign_objects_stay_out(flow):
     class Mine(OrthogonalProjections):
         pass

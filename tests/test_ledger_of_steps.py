@@ -18,7 +18,7 @@ from skdpflow import BudgetExceededError, Categories, DPSlicedWassersteinFlow, I
 from skdpflow._consistency import covers
 from skdpflow._prepaid import Prepaid
 from skdpflow.accountants import ComposedEvent, GaussianDPAccountant, GaussianEvent, SlackEvent
-from skdpflow.compose import DPOversampler, GenerativePipeline, TrainOnSynthetic, TransformedGenerator
+from skdpflow.compose import DPOversampler, GenerativePipeline, TrainOnSynthetic
 from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScaler
 
 X = np.random.default_rng(0).uniform(size=(120, 2))
@@ -205,7 +205,7 @@ def test_what_holds_a_generator_with_a_ledger_pays_once_per_fit(ledger):
     identity = FunctionTransformer(inverse_func=np.asarray)
     made = [
         TrainOnSynthetic(LogisticRegression(), labelled(ledger)).fit(X, Y).generator_,
-        TransformedGenerator(labelled(ledger), identity).fit(X, Y).generator_,
+        GenerativePipeline([("i", identity), ("flow", labelled(None))], ledger=ledger, epsilon=0.5).fit(X, Y)["flow"],
         TrainOnSynthetic(LogisticRegression(), pipeline(ledger).set_params(flow__target=Categories([0, 1]))),
     ]
     made[2] = made[2].fit(X, Y).generator_.steps_[-1][1]

@@ -19,6 +19,7 @@ from skdpflow.accountants.gaussian import GaussianDPAccountant
 from skdpflow.accountants.ledger import FitLedger, LedgerEntry
 from skdpflow.accountants.pld import PLDAccountant
 from skdpflow.accountants.renyi import RenyiAccountant
+from skdpflow.accountants.resting import RestsOn
 from skdpflow.accountants.zcdp import ZCDPAccountant
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "PLDAccountant",
     "RenyiAccountant",
     "RepeatAndSelectEvent",
+    "RestsOn",
     "SelectionEvent",
     "SlackEvent",
     "ThresholdEvent",

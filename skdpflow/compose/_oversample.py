@@ -18,6 +18,7 @@ from skdpflow._resolve import resolve_domain
 from skdpflow._validation import check_bool, check_generator, check_int, check_real, invalid
 from skdpflow.compose._beside import beside, check_beside
 from skdpflow.compose._generators import check_generator_of, declared_target
+from skdpflow.compose._steps import schema_beside
 from skdpflow.domain import Categories
 from skdpflow.release import Release
 from skdpflow.schema import container_of, schema_of
@@ -137,10 +138,11 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
         check_generator(name, "random_state", self.random_state)
         self._check_strategy(keep)
         classes = self._known_classes()
-        labels = _flat(y)[0]
+        labels = _flat(y, strict=keep)[0]
         if classes is not None:  # what is refused costs nothing
             wanted = self._wanted(labels, classes, keep)
-        generator = self._fitted(X, labels, keep)
+        # a list stays one, so that what is declared decides its dtype
+        generator = self._fitted(X, y if isinstance(y, list) and labels.ndim == 1 else labels, keep)
         if classes is None:
             wanted = self._wanted(labels, list(generator.classes_), keep)
         self.sampling_strategy_ = wanted
@@ -183,7 +185,7 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
             for label, n in self.sampling_strategy_.items()
             if n
         ]
-        labels, in_form = _flat(y)
+        labels, in_form = _flat(y, strict=self.keep_original)
         if self.keep_original:
             parts.insert(0, (_as_sampled(X), labels))
         rows = beside([rows for rows, _ in parts])
@@ -266,7 +268,7 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
             return generator
         if len(np.shape(X)) != 2 or np.shape(X)[1] != len(release.domain):
             raise ValueError(f"The Release is of {len(release.domain)} columns, X must have as many.")
-        schema = schema_of(_as_sampled(X), y)
+        schema = schema_beside(release, X, y, type(self).__name__)
         theirs = release.schema.feature_names
         if schema.feature_names and theirs and schema.feature_names != theirs:
             raise ValueError(f"The columns of X must be those of the Release, in this order: {theirs}.")
@@ -346,18 +348,23 @@ def _shallow(tags: Any) -> dict[str, Any]:
     return {entry.name: getattr(tags, entry.name) for entry in fields(tags)}
 
 
-def _flat(y: Any) -> tuple[Any, Callable[[Any], Any]]:
-    """Return labels in one dimension, and what gives labels the form of y."""
+def _flat(y: Any, *, strict: bool) -> tuple[Any, Callable[[Any], Any]]:
+    """Return labels in one dimension, and what gives labels the form of y.
+
+    Where the result is private, a row that is not one-hot is of no class, as an error would tell of it.
+    """
     container = container_of(y)
     if container == "numpy":
-        labels = np.asanyarray(y, dtype=object if isinstance(y, list) else None)  # no dtype that one label decides
+        labels = _as_sampled(y)
         if labels.ndim != 2:
             return labels, (lambda new: new.tolist()) if isinstance(y, list) else _same
         if labels.shape[1] == 1:
             return labels[:, 0], _same
-        if not (np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all()):
+        one_hot = np.isin(labels, (0, 1)).all(axis=1) & ((labels == 1).sum(axis=1) == 1)
+        if strict and not one_hot.all():
             raise ValueError("Multilabel and multioutput targets are not supported: y needs one label per row of X.")
-        return labels.argmax(axis=1), np.eye(labels.shape[1], dtype=labels.dtype).__getitem__
+        codes = np.where(one_hot, (labels == 1).argmax(axis=1), -1)
+        return codes, np.eye(labels.shape[1], dtype=labels.dtype).__getitem__
     if len(y.shape) == 1:
         return y, _same
     if y.shape[1] != 1:
@@ -371,5 +378,7 @@ def _same(labels: Any) -> Any:
 
 
 def _as_sampled(data: Any) -> Any:
-    """Return rows in a container in which synthetic ones can come."""
-    return np.asarray(data) if container_of(data) == "numpy" else data
+    """Return rows in a container in which synthetic ones can come; what has no dtype holds objects, as they are."""
+    if container_of(data) != "numpy":
+        return data
+    return np.asanyarray(data, dtype=None if isinstance(getattr(data, "dtype", None), np.dtype) else object)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -13,12 +14,21 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdpflow._flow import DPSlicedWassersteinFlow
 from skdpflow._held import check_free, hold
-from skdpflow._parameters import checked_ledger, warn_of_score
-from skdpflow._prepaid import Prepaid
+from skdpflow._lineage import checked_ledger, hand_on, learns_from, payer_of, terms_of
+from skdpflow._parameters import warn_of_score
+from skdpflow._prepaid import Prepaid, Terms
 from skdpflow._validation import check_generator, invalid
-from skdpflow.accountants import ComposedEvent, Event
+from skdpflow.accountants import ComposedEvent, RestsOn
 from skdpflow.compose._budget import split_budget
-from skdpflow.compose._steps import check_rows, check_transformer, forward, is_passthrough, learn_nothing, pays
+from skdpflow.compose._steps import (
+    check_public_steps,
+    check_rows,
+    check_transformer,
+    forward,
+    is_passthrough,
+    learn_nothing,
+    pays,
+)
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.preprocessing import DPPCA
 from skdpflow.release import Release
@@ -70,7 +80,6 @@ class GenerativePipeline(Pipeline):
 
     See Also
     --------
-    TransformedGenerator : For a public transformer alone.
     skdpflow.preprocessing.DPPCA : For wide data.
 
     Notes
@@ -82,6 +91,12 @@ class GenerativePipeline(Pipeline):
 
     A row passes the steps as a function of itself alone and of what was released before, so each step's
     sensitivity is what it states. There is no ``memory``: a cache would write private rows to a disk.
+
+    *Public steps* have to be functions of the row alone. One that draws random numbers, or remembers rows, is found by
+    trying it on public rows, and refused before anything is spent. Each private row is then given to a copy of the
+    step, with the random generators of the step, of NumPy and of Python set back (these two are those of the process:
+    no other thread may draw from them meanwhile). What a step keeps outside of itself, in variables of a module or
+    of the function around it, cannot be copied: it must not depend on rows.
 
     *Why the whole keeps its budget.* Let :math:`(\varepsilon, \delta)` be that of the pipeline, :math:`n` the number of
     steps that pay, and :math:`l` the part of delta for labels that are found (0 if they are declared). A step holds
@@ -204,15 +219,18 @@ class GenerativePipeline(Pipeline):
             If the ledger cannot record: nothing is spent or measured then.
         """
         check_free(self)
-        shares = split_budget(type(self).__name__, self.epsilon, self.delta, self._check_steps(), self.weights)
+        paying = self._check_steps()
+        shares = split_budget(type(self).__name__, self.epsilon, self.delta, paying, self.weights)
         ledger, neighbours = checked_ledger(self), self.steps[-1][1].neighbours
+        payer = payer_of(self, seeded=any(step.noise_random_state is not None for _, step in paying))
         whole = ComposedEvent(tuple(share.event for share in shares.values()))
         what = f"pipeline ({self.epsilon:g}, {self.delta:g})"
         if isinstance(ledger, PrivacyLedger) and ledger.what_if(whole) > ledger.epsilon:
             ledger.debit(whole, what, neighbours=neighbours)  # which refuses it, before any row is read
+        check_public_steps(self.steps[:-1], X)
         head, paid = None, False
         fitted: list[tuple[str, Any]] = []
-        before: list[Event] = []
+        earlier: Release | None = None
         rows, domain = X, None
         for name, step in self.steps:
             if is_passthrough(step):
@@ -224,15 +242,15 @@ class GenerativePipeline(Pipeline):
                 step.set_params(epsilon=share.epsilon, delta=self.delta)
                 if domain is not None:
                     step.set_params(domain=domain)
-                if ledger is not None and not paid:
+                if payer is not None and not paid:
                     check_rows(step, rows, y)
-                    head, paid = ledger.debit(whole, what, neighbours=neighbours), True
-                # what the first of several steps released is all that it rests on, so it states its own share
-                stated = (float(self.epsilon), float(self.delta)) if before or len(shares) == 1 else None
-                part = Prepaid(share.event, neighbours, head, stated, tuple(before), handed=domain is not None)
+                    head, paid = payer.debit(whole, what, neighbours=neighbours), True
+                terms = self._terms(terms_of(payer), earlier, len(shares), handed=domain is not None)
+                part = Prepaid(share.event, neighbours, head, terms)
                 step.set_params(ledger=part).fit(rows, y).set_params(ledger=None)
-                before.append(step.release_.cap)
-                domain = getattr(step, "domain_out_", None)
+                if earlier is not None:  # its clones see rows, and may have a domain, that the earlier steps released
+                    learns_from(step, earlier, gave_domain=domain is not None)
+                earlier, domain = step.release_, getattr(step, "domain_out_", None)
             else:
                 domain = None
                 learn_nothing(step, rows)
@@ -246,6 +264,21 @@ class GenerativePipeline(Pipeline):
         self._paid = list(shares)
         self.privacy_spent_ = fitted[-1][1].privacy_spent_  # it rests on all steps
         return self
+
+    def _terms(self, given: Terms, earlier: Release | None, n_steps: int, *, handed: bool) -> Terms:
+        """Return what the Release of a step states, which rests on all before it."""
+        contained = any(source.contains for source in given.before)
+        before = given.before
+        if earlier is not None and not contained:
+            others = tuple(replace(source, gave_domain=False) for source in earlier.before)
+            before = (*others, RestsOn(earlier.cap, gave_domain=handed))
+        elif handed:
+            before = tuple(replace(source, gave_domain=True) for source in before)
+        if given.asked is not None:
+            return Terms(before, given.asked)
+        # what the first of several steps released is all that it rests on, so it states its own share
+        own_share = earlier is None and n_steps > 1
+        return Terms(before, None if own_share else (float(self.epsilon), float(self.delta)))
 
     def privacy_statement(self) -> PrivacyStatement:
         """State what all steps guarantee together, what that rests on, and what it does not cover.
@@ -391,6 +424,10 @@ class GenerativePipeline(Pipeline):
         if name not in vars(self):
             raise AttributeError(f"This {type(self).__name__} is not fitted.")
         return vars(self)[name]
+
+    def __sklearn_clone__(self) -> Self:
+        """Return a clone that knows how often the two were fitted without a ledger."""
+        return hand_on(self, super().__sklearn_clone__())
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "steps_")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 from sklearn.frozen import FrozenEstimator
@@ -11,10 +12,12 @@ from sklearn.utils import get_tags
 
 from skdpflow._flow import DPSlicedWassersteinFlow
 from skdpflow._validation import invalid
-from skdpflow.curator.gate import admit
-from skdpflow.curator.rowwise import fit_without_rows, map_rows
+from skdpflow.curator.gate import admit, declared_schema
+from skdpflow.curator.rowwise import fit_without_rows, map_rows, try_public_rows
 from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScaler
 from skdpflow.preprocessing._base import DPTransformer
+from skdpflow.release import Release
+from skdpflow.schema import Schema
 from skdpflow.transport.writable import check_writable
 
 #: Estimators whose `epsilon` and `delta` are met by Gaussian mechanisms, so that shares of mu**2 add up.
@@ -56,6 +59,19 @@ def check_rows(step: Any, rows: Any, y: Any) -> None:
     else:
         source = admit(copy.copy(step), rows, y, domain=step.domain, target=step.target)
         check_writable(source.schema, source.domain, step.target)
+
+
+def check_public_steps(steps: Sequence[tuple[str, Any]], rows: Any) -> None:
+    """Refuse public steps that are no functions of the row alone, before anything is spent."""
+    before = [(name, step) for name, step in steps if not is_passthrough(step)]
+    if not all(pays(step) for _, step in before):
+        widths = {name: getattr(step, "n_components", None) for name, step in before if pays(step)}
+        try_public_rows([(name, widths.get(name) if pays(step) else step) for name, step in before], rows)
+
+
+def schema_beside(release: Release, rows: Any, y: Any, owner: str) -> Schema:
+    """Return the schema of rows that get others from a Release beside them; no cell decides a dtype."""
+    return declared_schema(rows, y, release.domain, release.target, owner)
 
 
 def learn_nothing(step: Any, rows: Any) -> Any:

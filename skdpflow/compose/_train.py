@@ -13,6 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skdpflow._held import check_free, hold
+from skdpflow._lineage import hand_on, inherit
 from skdpflow._parameters import warn_of_score
 from skdpflow._validation import check_generator, check_int
 from skdpflow.compose._generators import check_generator_of, check_target_for, plain_labels
@@ -120,7 +121,9 @@ class TrainOnSynthetic(MetaEstimatorMixin, BaseEstimator):
         check_target_for(name, self.generator, self.estimator)
         n_samples = check_int(name, "n_samples", self.n_samples, 1)
         rng = check_generator(name, "random_state", self.random_state)
-        generator = clone(self.generator).fit(X, y)
+        generator = clone(self.generator)
+        inherit(self, generator)
+        generator.fit(X, y)
         if is_classifier(self.estimator) and not hasattr(generator, "classes_"):
             raise ValueError(
                 "No class labels were found privately: y is continuous, or too few rows are of even one class. "
@@ -264,6 +267,10 @@ class TrainOnSynthetic(MetaEstimatorMixin, BaseEstimator):
             mapping = mapping.add(caller=method, callee=method)
         router = MetadataRouter(owner=type(self).__name__)
         return router.add(estimator=self.estimator, method_mapping=mapping)
+
+    def __sklearn_clone__(self) -> Self:
+        """Return a clone that knows whether a search chose its parameters."""
+        return hand_on(self, super().__sklearn_clone__())
 
     def __sklearn_tags__(self) -> Tags:
         """Behave as the estimator does, with the input of the generator."""

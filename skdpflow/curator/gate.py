@@ -26,7 +26,7 @@ from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.files import TableFile
 from skdpflow.schema import Name, Schema, container_of, dtypes_of, schema_of
 
-__all__ = ["admit", "as_table", "as_target"]
+__all__ = ["admit", "as_table", "as_target", "declared_dtype", "declared_schema"]
 
 
 #: What tables and columns of libraries other than numpy, pandas and polars have.
@@ -167,7 +167,7 @@ def as_target(y: Any, owner: str) -> Any:
     return labels
 
 
-def _declared_dtype(columns: Sequence[Column | None]) -> str:
+def declared_dtype(columns: Sequence[Column | None]) -> str:
     """Name a dtype that follows from what is declared, for cells that come without one."""
     kinds: set[str] = set()
     for column in columns:
@@ -180,6 +180,22 @@ def _declared_dtype(columns: Sequence[Column | None]) -> str:
     if kinds == {"int64", "float64"}:
         return "float64"
     return kinds.pop() if len(kinds) == 1 else "object"
+
+
+def _with_declared_dtypes(schema: Schema, X: Any, y: Any, domain: Domain | None, target: Column | None) -> Schema:
+    """Return a schema in which lists and the like have the dtypes that are declared, and none that cells decided."""
+    if schema.container == "numpy" and not _typed(X):
+        columns: Sequence[Column | None] = [None] if domain is None else domain.columns
+        schema = replace(schema, dtypes=(declared_dtype(columns),) * schema.n_features)
+    if target is not None and schema.target_container == "numpy" and not _typed(y):
+        schema = replace(schema, target_dtype=declared_dtype([target]))
+    return schema
+
+
+def declared_schema(X: Any, y: Any, domain: Domain, target: Column | None, owner: str) -> Schema:
+    """Return the schema of rows that are not read, where the columns are known from a Release."""
+    table = as_table(X, owner)
+    return _with_declared_dtypes(schema_of(table, as_target(y, owner)), X, y, domain, target)
 
 
 def _contains(what: str, column: Name | None, owner: str) -> ValueError:
@@ -333,11 +349,7 @@ def admit(
     )
     if not reset and resolved is not None:
         _check_order(resolved.names, schema)
-    if schema.container == "numpy" and not _typed(X):
-        columns: Sequence[Column | None] = [None] if resolved is None else resolved.columns
-        schema = replace(schema, dtypes=(_declared_dtype(columns),) * schema.n_features)
-    if target is not None and schema.target_container == "numpy" and not _typed(y):
-        schema = replace(schema, target_dtype=_declared_dtype([target]))
+    schema = _with_declared_dtypes(schema, X, y, resolved, target)
     source = RowSource(table, labels, schema, resolved)
     _check_types(source, target)
     if finite or resolved is None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from collections.abc import Iterable
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skdpflow.curator.alone import check_row_alone, fresh_copies, global_generators_kept
 from skdpflow.curator.cells import missing_type, to_float
 from skdpflow.curator.gate import as_table
 from skdpflow.schema import container_of
 
-__all__ = ["fit_without_rows", "map_rows"]
+__all__ = ["fit_without_rows", "map_rows", "try_public_rows"]
 
 
 def map_rows(step: Any, X: Any, name: str) -> Any:
@@ -22,7 +24,8 @@ def map_rows(step: Any, X: Any, name: str) -> Any:
 
     What is measured afterwards has the sensitivity that is stated only if a transformed row is a function of that row,
     to the bit. A step may compute with whole columns, and even a product of matrices gives a row other bits beside
-    other rows; so each row is passed alone.
+    other rows; so each row is passed alone. It may draw random numbers or remember rows: so each row is passed to a
+    fresh copy of the step, with the random generators set back, see `skdpflow.curator.alone`.
 
     The same holds for what is public about the result. All rows must give the same kind of table, with the same names
     in the same order: two tables that share a row then agree in them, or one is refused. A column holds numbers, as
@@ -51,13 +54,17 @@ def map_rows(step: Any, X: Any, name: str) -> Any:
     """
     rows, label = as_table(X, name), f"What the step {name!r} makes of X"
     made = list[tuple[Any, Any, Any]]()
-    with warnings.catch_warnings():
+    copies, pandas, numpy = fresh_copies(step, name), _is_pandas(rows), container_of(rows) == "numpy"
+    with global_generators_kept() as rewind, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # whether a step warns of a row is private
-        numeric = _numeric_columns(step, rows)
+        check_row_alone(step, name, _public_rows(rows), _one_row)
+        numeric = _numeric_columns(copies(), rows)
         for i in range(len(rows)):
             problem = ""
+            rewind()
             try:
-                made.append(_one_row(step.transform(rows.iloc[i : i + 1] if _is_pandas(rows) else rows[i : i + 1])))
+                row = rows.iloc[i : i + 1] if pandas else rows[i : i + 1]
+                made.append(_one_row(copies().transform(row.copy() if pandas or numpy else row)))
             except Exception as e:  # its message may show a cell
                 problem = f"failed on a row ({type(e).__name__})"
             if not problem and made[-1][:2] != made[0][:2]:
@@ -113,14 +120,19 @@ def _kinds(X: Any) -> list[str]:
     return ["f" if kind in "iuf" else "b" if kind == "b" else "O" for kind in kinds]
 
 
-def _public_row(X: Any) -> Any:
+def _public_row(X: Any, number: float = 1.0, *, flag: bool = True, text: str = "") -> Any:
     """Return a row that looks like those of a table: of ones, and without text where there is text."""
     if container_of(X) == "numpy":
-        return np.ones((1, X.shape[1]))
-    cells, names = [{"f": 1.0, "b": True, "O": ""}[kind] for kind in _kinds(X)], list(X.columns)
+        return np.full((1, X.shape[1]), number)
+    cells, names = [{"f": number, "b": flag, "O": text}[kind] for kind in _kinds(X)], list(X.columns)
     if _is_pandas(X):
         return importlib.import_module("pandas").DataFrame([cells], columns=names)
     return importlib.import_module("polars").DataFrame({name: [cell] for name, cell in zip(names, cells, strict=True)})
+
+
+def _public_rows(X: Any) -> list[Any]:
+    """Return two different rows that look like those of a table."""
+    return [_public_row(X), _public_row(X, 0.5, flag=False, text="a")]
 
 
 def _numeric_columns(step: Any, X: Any) -> set[Any]:
@@ -165,3 +177,33 @@ def fit_without_rows(step: Any, X: Any) -> Any:
         except Exception:  # what learns nothing can do without
             pass
     return step
+
+
+def try_public_rows(steps: Iterable[tuple[str, Any]], X: Any) -> None:
+    """Refuse steps that are no functions of the row alone, before anything is spent.
+
+    Parameters
+    ----------
+    steps : iterable of (str, estimator or int or None)
+        Those before the generator, in their order. A step that pays is no step here, but the number of columns that it
+        makes, or None for as many as it gets.
+    X : {array-like, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
+        Private rows, of which the width, names and types are used.
+    """
+    table = as_table(X, "GenerativePipeline")
+    rows = _public_rows(table)
+    for name, step in steps:
+        if step is None or isinstance(step, int):
+            width = rows[0].shape[1] if step is None else step
+            rows = [np.full((1, width), number) for number in (1.0, 0.5)]
+            continue
+        with global_generators_kept(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ready = fit_without_rows(fresh_copies(step, name)(), rows[0])
+        check_row_alone(ready, name, rows, _one_row)
+        with global_generators_kept(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                rows = [fresh_copies(ready, name)().transform(row) for row in rows]
+            except Exception:  # it cannot do with such rows, so nothing is known of what comes after it
+                return

@@ -6,11 +6,12 @@ import copy
 import math
 import warnings
 from collections.abc import Callable
-from typing import Any, Self
+from dataclasses import replace
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -18,9 +19,9 @@ from sklearn.utils.validation import check_is_fitted
 from skdpflow._held import hold
 from skdpflow._isolation import Replica, sealed
 from skdpflow._parameters import SEEDED, warn_of_score
-from skdpflow._prepaid import Prepaid
-from skdpflow._validation import check_bool, check_choice, check_int, check_real, invalid
-from skdpflow.accountants import ComposedEvent, Event, GaussianDPAccountant, NonPrivateEvent
+from skdpflow._prepaid import Terms
+from skdpflow._validation import check_choice, check_int, check_real, invalid
+from skdpflow.accountants import ComposedEvent, Event, GaussianDPAccountant, NonPrivateEvent, RestsOn
 from skdpflow.accountants.repetition import number_of_trials
 from skdpflow.compose._generators import releases_of
 from skdpflow.curator.fits import check_demands
@@ -38,10 +39,9 @@ from skdpflow.model_selection._trial import (
     TrialBudget,
     check_candidate,
     check_labels,
-    event_after,
+    give_back,
     give_budget,
     paying_steps,
-    state_guarantee,
 )
 from skdpflow.statement import PrivacyStatement
 from skdpflow.transport.writable import check_writable
@@ -91,10 +91,6 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
     max_rows : int, default=5000
         Rows that models are scored on, drawn at random if there are more. Each is predicted by itself, which takes
         time.
-    refit : bool, default=False
-        False: `best_estimator_` is the model of the winning trial. True fits the winning parameters once more, with the
-        `epsilon` and `delta` that the generator of `estimator` has: a new event, charged beside the search and in one
-        entry of the ledger with it.
     ledger : PrivacyLedger or None, default=None
         Budget of the data set, with ``accountant="rdp"``. The whole search is debited once, before any noise is drawn.
         It is then the ledger of `best_estimator_`, too, for fits of its clones.
@@ -106,7 +102,8 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
     best_params_ : dict
         Parameters of the winning trial.
     best_estimator_ : TrainOnSynthetic
-        Its model, or the one that was fitted anew.
+        Its model. Its Releases state what the whole search was allowed, and so do those of its clones, with what these
+        are allowed, as their parameters were chosen by the search.
     best_score_ : float
         Its noisy score. The best of several noisy scores is too high by about their noise.
     best_index_ : int
@@ -191,7 +188,6 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
         shape: float = 1.0,
         score_share: float = 0.1,
         max_rows: int = 5000,
-        refit: bool = False,
         ledger: PrivacyLedger | None = None,
         noise_random_state: int | None = None,
     ) -> None:
@@ -205,7 +201,6 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
         self.shape = shape
         self.score_share = score_share
         self.max_rows = max_rows
-        self.refit = refit
         self.ledger = ledger
         self.noise_random_state = noise_random_state
 
@@ -222,7 +217,6 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
                 f"The guarantee of a search is a curve of Renyi divergences, which a ledger with accountant="
                 f"{self.ledger.accountant!r} cannot compose. Use PrivacyLedger(..., accountant='rdp')."
             )
-        check_bool(name, "refit", self.refit)
         return TrialBudget(
             epsilon=check_real(name, "epsilon", self.epsilon, 0.0, 10.0, "right"),
             delta=check_real(name, "delta", self.delta, 0.0, 1.0),
@@ -289,12 +283,14 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
         if not noise.private:
             event = ComposedEvent((event, NonPrivateEvent()))
             warnings.warn(SEEDED, PrivacyLeakWarning, stacklevel=2)
-        head, after = None, event_after(generator, budget.n_steps)
+        head = None
         if self.ledger is not None:  # one entry: the time between two would tell how many trials there were
-            whole, what = event, f"search ({budget.epsilon:g}, {budget.delta:g})"
-            if self.refit:
-                whole, what = ComposedEvent((event, after)), f"{what}, fit ({generator.epsilon:g}, {generator.delta:g})"
-            head = self.ledger.debit(whole, what, neighbours=neighbours)
+            what = f"search ({budget.epsilon:g}, {budget.delta:g})"
+            head = self.ledger.debit(event, what, neighbours=neighbours)
+        terms = Terms((RestsOn(event, contains=True),), (budget.epsilon, budget.delta))
+        for _, candidate in candidates:
+            paid = replace(candidate.generator.ledger, head=head, terms=terms)
+            candidate.generator.set_params(ledger=paid)
         scorer.count(Curator(scorer.source, part, noise), 1.0, max_rows)
         trials = (_trial(c, X, y, scorer, Curator(scorer.source, part, noise), noise.rank_key()) for c in candidates)
         params, candidate, score, failure = max(trials, key=_score_of)
@@ -304,11 +300,10 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
                 f"The winning trial failed ({failure}), and so did all others. The budget of the search is spent. Fit "
                 "`estimator` to rows that are not private, to see what is wrong."
             )
-        self._learn(params, candidate, score, event, noise.private, head)
-        if self.refit:
-            self._refit(X, y, Prepaid(after, neighbours, head))
-        hold(self.best_estimator_, self)
-        warn_of_mismatch(*releases_of(self.best_estimator_.generator_).values())
+        give_back(candidate, generator, self.ledger)
+        self._learn(params, candidate, score, event)
+        hold(candidate, self)
+        warn_of_mismatch(*releases_of(candidate.generator_).values())
         return self
 
     def _candidates(
@@ -327,11 +322,8 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
             candidates.append((params, candidate))
         return candidates
 
-    def _learn(
-        self, params: dict[str, Any], model: Any, score: float, event: Event, private: bool, head: str | None
-    ) -> None:
+    def _learn(self, params: dict[str, Any], model: Any, score: float, event: Event) -> None:
         """Set the attributes from the winning trial."""
-        spent = (float(self.epsilon), float(self.delta)) if private else (float("inf"), 1.0)
         self.best_params_, self.best_score_, self.best_index_ = params, score, 0
         self.best_estimator_ = model
         self.cv_results_ = {
@@ -340,27 +332,14 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
             "rank_test_score": np.array([1], dtype=np.int32),
             **{f"param_{key}": _masked(value) for key, value in params.items()},
         }
-        self.event_, self.scorer_, self.privacy_spent_ = event, self.scoring, spent
-        guarantee = (float(self.epsilon), float(self.delta))
-        state_guarantee(model, self.estimator.generator, guarantee, spent, event, head, self.ledger)
+        self.event_, self.scorer_ = event, self.scoring
+        self.privacy_spent_: tuple[float, float] = model.privacy_spent_
         self.n_features_in_: int = model.n_features_in_
         for attribute in ("classes_", "feature_names_in_"):
             if hasattr(model, attribute):
                 setattr(self, attribute, getattr(model, attribute))
             elif attribute in vars(self):  # of an earlier fit
                 delattr(self, attribute)
-
-    def _refit(self, X: Any, y: Any, paid: Prepaid) -> None:
-        """Fit the winning parameters once more, as an event of its own."""
-        final = clone(self.best_estimator_)
-        final.generator.set_params(ledger=paid)
-        self.best_estimator_ = final.fit(X, y)
-        for generator in (final.generator, final.generator_):
-            generator.set_params(ledger=self.ledger)
-        self.privacy_spent_ = (
-            self.privacy_spent_[0] + final.privacy_spent_[0],
-            min(1.0, self.privacy_spent_[1] + final.privacy_spent_[1]),
-        )
 
     # ------------------------------------------------------------------ the best model
 
@@ -474,7 +453,7 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
         return self.best_estimator_.generator_.sample_labeled(n_samples, **params)
 
     def privacy_statement(self) -> PrivacyStatement:
-        """State what the search guarantees, and the fit after it where there was one.
+        """State what the search guarantees, what that rests on, and what it does not cover.
 
         Returns
         -------
@@ -482,11 +461,7 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
             ``print`` it, or keep its `to_json` beside what you publish.
         """
         check_is_fitted(self)
-        generator = self.best_estimator_.generator_
-        statement: PrivacyStatement = generator.privacy_statement()
-        if not self.refit:
-            return statement
-        return PrivacyStatement.of(releases_of(generator), *self.privacy_spent_, beside=self.event_)
+        return cast(PrivacyStatement, self.best_estimator_.privacy_statement())
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "best_estimator_")

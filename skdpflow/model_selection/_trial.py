@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import clone
 
 from skdpflow._flow import DPSlicedWassersteinFlow
+from skdpflow._lineage import learns_from, sources_of
 from skdpflow._parameters import Parameters, Spending
 from skdpflow._prepaid import Prepaid
 from skdpflow._validation import invalid
@@ -23,7 +24,6 @@ from skdpflow.accountants import (
     RepeatAndSelectEvent,
     SlackEvent,
     calibrate,
-    gdp_mu,
 )
 from skdpflow.accountants.base import Accountant, accountant_name, resolve_accountant
 from skdpflow.accountants.repetition import steepness
@@ -152,13 +152,6 @@ def _measuring(multiplier: float) -> Event:
     return ComposedEvent((GaussianEvent(multiplier),))
 
 
-def event_after(generator: Any, n_steps: int) -> Event:
-    """Return what a fit with the budget of a generator may do at most, whatever its accountant and weights are."""
-    epsilon, delta = float(generator.epsilon), float(generator.delta)
-    slack = SlackEvent(epsilon * n_steps * EPSILON_SLACK, delta * n_steps * DELTA_SLACK)
-    return ComposedEvent((GaussianEvent(1.0 / gdp_mu(epsilon, delta)), slack))
-
-
 def paying_steps(generator: Any) -> list[Any]:
     """Return what looks at the rows in a generator, the first one first."""
     if isinstance(generator, GenerativePipeline):
@@ -209,6 +202,12 @@ def check_candidate(owner: str, estimator: Any) -> None:
                 raise ValueError(
                     f"The generator of {owner} must not have a {parameter}: the search has one for all its trials."
                 )
+    if sources_of(estimator) or sources_of(generator):
+        raise ValueError(
+            f"The parameters of the generator of {owner} were learnt from a Release of rows (by a search, from_release "
+            "or a pipeline), and a search cannot say what its winner then rests on. Search with a new generator, whose "
+            "parameters you set yourself, and with the ledger that all this is charged to. Nothing was spent."
+        )
     for step in steps:
         Spending.of(step)
     Parameters.of(clone(steps[-1]))  # a random_state must not move on
@@ -259,34 +258,16 @@ def give_budget(estimator: TrainOnSynthetic, budget: TrialBudget, mu: float, *, 
     generator.set_params(epsilon=epsilon, delta=budget.delta_each, ledger=paid)
 
 
-def state_guarantee(
-    estimator: TrainOnSynthetic,
-    original: Any,
-    guarantee: tuple[float, float],
-    spent: tuple[float, float],
-    event: Event,
-    head: str | None,
-    ledger: PrivacyLedger | None,
-) -> None:
-    """Let the winner of a search state what the search guarantees: its own noise alone would promise too much.
+def give_back(estimator: TrainOnSynthetic, original: Any, ledger: PrivacyLedger | None) -> None:
+    """Give the winner of a search what the user's estimator has, so that its clones spend that.
 
-    So its Releases have the event of the whole search as their cap, and the head of the ledger that paid for it.
-    Its unfitted generator gets back what the user's has, so that its clones spend that, and from the ledger of the
-    search.
+    Its parameters were chosen by the search, so what its clones are fitted to rests on it.
     """
-    epsilon, delta = guarantee
-    stated = {"epsilon": epsilon, "delta": delta, "cap": event, "accountant": "rdp", "ledger": head, "before": ()}
+    fitted = estimator.generator_
+    release = list(releases_of(fitted).values())[-1]
     estimator.generator.set_params(epsilon=original.epsilon, delta=original.delta, ledger=ledger)
     for step in paying_steps(estimator.generator):
         step.set_params(noise_random_state=None)
-    estimator.privacy_spent_ = spent
-    fitted = estimator.generator_
-    fitted.set_params(epsilon=epsilon, delta=delta, ledger=ledger)
-    fitted.privacy_spent_ = spent
-    if isinstance(fitted, GenerativePipeline):
-        for name, step in fitted.steps_:
-            if name in fitted.releases_:
-                step.release_ = fitted.releases_[name] = replace(step.release_, **stated)
-                step.privacy_spent_ = spent
-    else:
-        fitted.release_ = replace(fitted.release_, **stated)
+    fitted.set_params(epsilon=release.epsilon, delta=release.delta, ledger=ledger)
+    for part in (estimator, estimator.generator, fitted):
+        learns_from(part, release)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,8 @@ from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import check_is_fitted
 
 from skdpflow._held import check_free
-from skdpflow._parameters import Spending, checked_ledger, set_released
-from skdpflow._prepaid import stated
+from skdpflow._lineage import hand_on, payer_of, terms_of
+from skdpflow._parameters import Spending, set_released
 from skdpflow.codes import NO_PLACE, clipped
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import admit
@@ -133,8 +133,9 @@ class DPTransformer(TransformerMixin, BaseEstimator):
         no new Release, but the debit stays in the ledger. Without a ledger, count the whole budget as spent, too.
         """
         check_free(self)
-        given, plan, ledger = Spending.of(self), self._plan(), checked_ledger(self)
+        given, plan = Spending.of(self), self._plan()
         noise = NoiseSource(given.noise_seed)
+        payer = payer_of(self, seeded=not noise.private)
         source = self._check_rows(X)
         given.warn_if_seeded()
         release = measure(
@@ -143,13 +144,13 @@ class DPTransformer(TransformerMixin, BaseEstimator):
             None,
             plan,
             None,
-            Budget.of(given, ledger),
+            Budget.of(given, cast(PrivacyLedger | None, payer)),
             noise,
             seed=0,
             transport={},
             n_jobs=given.n_jobs,
         )
-        self._learn(stated(release, ledger))
+        self._learn(terms_of(payer).state(release))
         warn_of_mismatch(self.release_)
         return self
 
@@ -248,6 +249,10 @@ class DPTransformer(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return self.release_.privacy_statement()
+
+    def __sklearn_clone__(self) -> Self:
+        """Return a clone that knows how often the two were fitted without a ledger."""
+        return hand_on(self, super().__sklearn_clone__())
 
     def __sklearn_tags__(self) -> Tags:
         """Tell scikit-learn that two fits differ, since each draws fresh noise."""

@@ -252,6 +252,7 @@ def test_seeded_noise_is_not_private():
     assert fitted.privacy_spent_ == (float("inf"), 1.0)
 
 
+@pytest.mark.filterwarnings("ignore:Fit number:skdpflow.PrivacyLeakWarning")
 def test_grid_search_in_a_plain_pipeline():
     flow = DPSlicedWassersteinFlow(domain=(-10.0, 10.0))
     pipe = make_pipeline(DPPCA(domain=(0.0, 16.0)), flow)
