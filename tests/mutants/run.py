@@ -61,7 +61,8 @@ def copy_tree(to: Path) -> Path:
     """Copy the package and its tests."""
     for part in ("skdpflow", "tests"):
         shutil.copytree(ROOT / part, to / part, ignore=shutil.ignore_patterns("__pycache__", "mutants"))
-    shutil.copy(ROOT / "pyproject.toml", to)
+    for part in ("pyproject.toml", "conftest.py"):
+        shutil.copy(ROOT / part, to)
     return to
 
 
