@@ -97,6 +97,7 @@ def test_the_plan_shows_the_share():
     assert sum(m.share for m in plan.measurements) == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_a_continued_fit_measures_them_again_or_for_the_first_time():
     model = flow().fit(X).continue_fit(X, extra_epsilon=1.0)
     assert f"{VALIDATION}#2" in model.release_
@@ -168,6 +169,7 @@ def test_parameters_of_a_candidate_do_not_stay_for_the_next(fitted):
         assert model.tune(grid, refit=False).tune_results_["score"] == [score]
 
 
+@pytest.mark.slow
 def test_a_file_gives_the_same_results(fitted):
     file = io.BytesIO()
     fitted.release_.save(file)

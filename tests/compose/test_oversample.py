@@ -115,6 +115,7 @@ def test_what_is_refused_costs_nothing(strategy, classes, message):
         DPOversampler(generator, strategy).fit_resample(*table())
 
 
+@pytest.mark.slow
 def test_agrees_with_imbalanced_learn():
     imblearn = pytest.importorskip("imblearn.over_sampling")
     X, y = table()

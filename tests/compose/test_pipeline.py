@@ -240,6 +240,7 @@ def test_not_fitted():
 # ---------------------------------------------------------------- in a grid search
 
 
+@pytest.mark.slow
 def test_grid_search():
     X, y = table(600)
     grid = {"epsilon": [0.5, 5.0], "pca__n_components": [2, 3], "flow__n_steps": [1]}

@@ -156,6 +156,7 @@ def test_object_labels_train_a_classifier():
     assert model.score(X, y) > 0.9
 
 
+@pytest.mark.slow
 def test_grid_search_reaches_both_parts():
     X, y = labelled()
     model = TrainOnSynthetic(LogisticRegression(), flow())

@@ -145,6 +145,7 @@ def test_a_score_is_the_distance_less_the_baseline():
     assert statistic.scores(statistic.contributions(cut(rows))).tolist() == expected
 
 
+@pytest.mark.slow
 def test_sums_stay_exact_beyond_the_integers_of_single_precision():
     n = 2**24 + 3
     codes = np.broadcast_to(np.array([0, 0, 0], dtype=np.int64), (n, 3))
