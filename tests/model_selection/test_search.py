@@ -298,6 +298,25 @@ def test_numbers_and_parameters_of_trials(monkeypatch):
     assert stats.chisquare(np.bincount(pairs[:, 0] * 3 + pairs[:, 1])).pvalue > 1e-4  # independent, with replacement
 
 
+def test_no_two_searches_try_the_same_parameters(monkeypatch):
+    """If it were known what the fifth trial is, its victory would say that there were five."""
+    drawn = []
+
+    def trial(candidate, *_):
+        drawn[-1].append(candidate[0]["estimator__C"])
+        return candidate[0], candidate[1], math.nan, "OK"
+
+    monkeypatch.setattr(searching, "_trial", trial)
+    monkeypatch.setattr(searching, "number_of_trials", lambda *_: 5)
+    runs = search({"estimator__C": stats.uniform()}, estimator=model(random_state=0))
+    for _ in range(2):
+        np.random.seed(0)  # noqa: NPY002
+        drawn.append([])
+        with pytest.raises(ValueError, match="failed"):
+            runs.fit(X, Y)
+    assert len(set(drawn[0] + drawn[1])) == 10
+
+
 # ---------------------------------------------------------------- two worlds
 
 
