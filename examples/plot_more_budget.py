@@ -3,14 +3,13 @@ More budget, step by step
 =========================
 
 Nobody knows beforehand how much budget a useful model needs. It need not be spent at once: a fit can be continued with
-more of it, and what was paid for stays paid for. How the model is made of the measurements can be tuned for nothing.
+more of it, and what was paid for stays paid for.
 """
 
 # %%
 # A first fit
 # -----------
-# The ledger holds what may be spent on these rows in all. The first fit takes a small part of it, and sets
-# a twentieth of its own budget aside for tuning, below.
+# The ledger holds what may be spent on these rows in all. The first fit takes a small part of it.
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -36,7 +35,7 @@ def accuracy(flow):
 
 
 ledger = PrivacyLedger(epsilon=8, delta=delta)
-flow = new_flow(1.0, ledger=ledger, tuning_share=0.05).fit(X_train, y_train)
+flow = new_flow(1.0, ledger=ledger).fit(X_train, y_train)
 print(flow.privacy_spent_, f"accuracy {accuracy(flow):.3f}")
 
 # %%
@@ -74,21 +73,9 @@ ax.legend(loc="lower right", framealpha=1, edgecolor="white")
 plt.show()
 
 # %%
-# Tuning for nothing
-# ------------------
-# The slices that were set aside are noisy, and were never learnt from. Models of the same Release are compared
-# with them, and no row is looked at. A gain over the present model counts if it is more than twice its noise: here next
-# to nothing is to be gained over the defaults, two steps of size 1.
-
-flow.tune([{"n_steps": [1, 2, 4]}, {"n_steps": [1], "step_size": [0.1]}])
-results = flow.tune_results_
-for params, gain, noise in zip(results["params"], results["gain"], results["noise"], strict=True):
-    print(f"gain {gain:+.1e}, noise {noise:.1e}: {params}")
-
-# %%
 # What was spent
 # --------------
-# The ledger was debited the increments. All together are the guarantee of the model, and tuning added nothing.
+# The ledger was debited the increments. All together are the guarantee of the model.
 
 ledger.verify([flow.release_])
 print(ledger.history()[["what", "epsilon"]].round(3).to_string(index=False))

@@ -26,7 +26,6 @@ from skdpflow._parameters import (
 )
 from skdpflow._pooling import pooled
 from skdpflow._rows import continued_release, density_of_rows, distance_of_rows, first_release, rehearsed
-from skdpflow._tuning import better_params, tune_results
 from skdpflow._validation import check_real, invalid
 from skdpflow.domain import Categories, Column
 from skdpflow.ledger import PrivacyLedger
@@ -64,9 +63,6 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         Calibrates the noise to `epsilon` and `delta`.
     neighbours : {"add-remove", "replace-one"}, default="add-remove"
         Whether neighbouring tables differ by one row more, or by the content of one row.
-    tuning_share : float, default=0.0
-        Share of the budget (of mu**2), in [0, 0.5], for slices that are held back, so that `tune` has something to
-        compare models with; 0.05 is a good choice for it.
     n_steps : int, default=2
         Passes of the flow over the slices; it stops when nothing moves.
     step_size : float, default=1.0
@@ -103,8 +99,6 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns, where X has names that are all strings.
-    tune_results_ : dict
-        Only after `tune`: ``params``, ``param_<name>``, ``score``, ``rank``, ``gain`` and ``noise``.
 
     See Also
     --------
@@ -149,7 +143,6 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         projections: Any = "auto",
         accountant: Any = "gdp",
         neighbours: str = "add-remove",
-        tuning_share: float = 0.0,
         n_steps: int = 2,
         step_size: float = 1.0,
         n_particles: int = 8192,
@@ -167,7 +160,6 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         self.projections = projections
         self.accountant = accountant
         self.neighbours = neighbours
-        self.tuning_share = tuning_share
         self.n_steps = n_steps
         self.step_size = step_size
         self.n_particles = n_particles
@@ -327,11 +319,10 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         # all at the end, and the model after its guarantee: it is never beside one that is smaller
         set_released(self, release)
         self._model = model
-        for name in ("classes_", "tune_results_"):  # of an earlier fit
-            if hasattr(self, name):
-                delattr(self, name)
         if classes is not None:
             self.classes_ = classes
+        elif hasattr(self, "classes_"):  # of an earlier fit
+            del self.classes_
         return self
 
     @classmethod
@@ -463,56 +454,6 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         check_is_fitted(self)
         mechanism, changed = same_mechanism(self, self.release_)
         return self._learn(self.release_.with_transport(check_transport(self), changed), mechanism)
-
-    def tune(self, param_grid: Any, *, refit: bool = True) -> Self:
-        """Choose parameters of the flow against slices that the Release holds for it; spends nothing.
-
-        Parameters
-        ----------
-        param_grid : dict of str to sequence, or list of such dicts
-            Candidates: values of `n_steps`, `step_size`, `n_particles`, and of ``mechanism__<name>`` for the
-            ``refit_params`` of the mechanism.
-        refit : bool, default=True
-            Whether to set the parameters that scored best, and to learn the model with them. They stay as they are if
-            no candidate is better by more than twice the noise of its gain.
-
-        Returns
-        -------
-        self : DPSlicedWassersteinFlow
-            With the attribute `tune_results_`.
-
-        Raises
-        ------
-        ValueError
-            If the Release was made with ``tuning_share=0``, or a parameter needs the rows or is not valid.
-
-        Notes
-        -----
-        A candidate's score is minus the mean squared difference of distribution functions along the directions that
-        `fit` held back, less what their noise adds to it: about 0 where nothing can be told from the table.
-        All is a function of the Release, so `tune_results_` may be published like it. ``gain`` is the difference of the
-        score to that of the model before, and ``noise`` the standard deviation that the noise gives to this difference.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from skdpflow import DPSlicedWassersteinFlow
-        >>> X = np.random.default_rng(0).uniform(size=(500, 3))
-        >>> flow = DPSlicedWassersteinFlow(epsilon=1.0, domain=(0, 1), tuning_share=0.05).fit(X)
-        >>> flow.tune({"n_steps": [1, 2], "step_size": [0.5, 1.0]}).privacy_spent_
-        (1.0, 1e-06)
-        >>> len(flow.tune_results_["score"])
-        4
-        """
-        check_is_fitted(self)
-        results = tune_results(self, param_grid)
-        better = better_params(results) if refit else {}
-        if any(key.startswith("mechanism__") for key in better):  # a name has no parameters
-            self.mechanism = resolve_mechanism(self.mechanism, type(self).__name__)
-        if better:
-            self.set_params(**better).refit()
-        self.tune_results_ = results
-        return self
 
     def sample(self, n_samples: int = 1, *, where: Mapping[str, Any] | None = None, random_state: Any = None) -> Any:
         """Draw synthetic rows; free of privacy cost, as often as you like.

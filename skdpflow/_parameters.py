@@ -167,7 +167,6 @@ class Parameters:
     mechanism: Mechanism
     projections: ProjectionSampler
     transport: dict[str, Any]
-    tuning_share: float
     verbose: int
     seed: int
     ledger: PrivacyLedger | None
@@ -187,7 +186,6 @@ class Parameters:
             mechanism=mechanism,
             projections=as_sampler(estimator.projections, available=offers, owner=name),
             transport=check_transport(estimator),
-            tuning_share=check_real(name, "tuning_share", estimator.tuning_share, 0.0, 0.5, "both"),
             verbose=check_int(name, "verbose", verbose, 0),
             seed=int(check_generator(name, "random_state", estimator.random_state).integers(2**31)),
         )

@@ -82,7 +82,6 @@ def _measured(
         noise,
         seed=given.seed,
         transport=given.transport,
-        tuning_share=given.tuning_share,
         n_jobs=given.spending.n_jobs,
     )
 
@@ -126,7 +125,6 @@ def continued_release(estimator: Any, X: Any, y: Any, given: Parameters, mechani
         given.projections,
         replace(Budget.of(given.spending, given.ledger), **whole),
         NoiseSource(given.spending.noise_seed, stream=n_fits(release)),
-        tuning_share=given.tuning_share,
         n_jobs=given.spending.n_jobs,
     )
 

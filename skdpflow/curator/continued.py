@@ -35,14 +35,13 @@ from typing import Any
 
 import numpy as np
 
-from skdpflow._pooling import REPEAT, groups, n_fits, pooled
-from skdpflow._tuning import VALIDATION, validation_request
+from skdpflow._pooling import REPEAT, groups, n_fits
 from skdpflow.accountants import ComposedEvent, Event, flatten_event
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.measure import Budget, Curator, converse
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.exceptions import LedgerError
-from skdpflow.plan import Public, Request
+from skdpflow.plan import Public
 from skdpflow.release import Measurement, Release
 
 
@@ -54,7 +53,6 @@ def measure_more(
     budget: Budget,
     noise: NoiseSource,
     *,
-    tuning_share: float = 0.0,
     n_jobs: int | None = None,
 ) -> Release:
     """Carry out a mechanism's plan for improving a Release.
@@ -73,8 +71,6 @@ def measure_more(
         What all fits together may spend: the epsilon of the Release and more, and its delta.
     noise : NoiseSource
         Noise and rank keys, independent of those of earlier fits.
-    tuning_share : float, default=0.0
-        Share of what is spent now for slices that are held back, to tune against.
     n_jobs : int or None, default=None
         Number of threads.
 
@@ -102,10 +98,10 @@ def measure_more(
         what = f"continue_fit ({budget.epsilon:g}, {budget.delta:g})"
         head = budget.ledger.debit(event, what, neighbours=budget.neighbours, after=release.ledger)
     seed = int(np.random.default_rng([int(release.transport["seed"]), n_fits(release)]).integers(2**31))
-    domain, target, left = release.domain, release.target, 1.0 - tuning_share
-    public = Public(domain, target, curator.mu * float(np.sqrt(left)), budget.neighbours, seed, projections)
-    answers = converse(curator, mechanism.continue_plan(public, release), left, domain, target)
-    better = replace(
+    domain, target = release.domain, release.target
+    public = Public(domain, target, curator.mu, budget.neighbours, seed, projections)
+    answers = converse(curator, mechanism.continue_plan(public, release), 1.0, domain, target)
+    return replace(
         release,
         epsilon=budget.epsilon,
         accountant=budget.accountant_name,
@@ -114,18 +110,6 @@ def measure_more(
         measurements=(*release.measurements, *_numbered(answers, release)),
         private=release.private and noise.private,
         ledger=head,
-    )
-    if not tuning_share:
-        return better
-    if VALIDATION in release:
-        request = Request(VALIDATION, "slices", tuning_share, release[VALIDATION].params)
-    else:
-        request = validation_request(better, mechanism.learn(pooled(better)), tuning_share)
-    held_back = _numbered(curator.answer([request], domain, target), release)
-    return replace(
-        better,
-        measurements=(*better.measurements, *held_back),
-        event=_both(release.event, curator.ledger.event),
     )
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from skdpflow._tuning import validation_request
 from skdpflow.accountants import (
     ComposedEvent,
     Event,
@@ -345,7 +344,6 @@ def measure(
     *,
     seed: int,
     transport: dict[str, Any],
-    tuning_share: float = 0.0,
     n_jobs: int | None = None,
 ) -> Release:
     """Carry out a mechanism's plan on the rows.
@@ -370,8 +368,6 @@ def measure(
         Public seed.
     transport : dict
         Public parameters of the post-processing, kept in the Release.
-    tuning_share : float, default=0.0
-        Share of mu**2 for slices that are held back, to tune against.
     n_jobs : int or None, default=None
         Number of threads.
 
@@ -394,7 +390,7 @@ def measure(
             advice = f"epsilon={fits:.4g} would fit" if fits else "no epsilon would fit; a smaller one may leave room"
             raise BudgetExceededError(f"{error} With delta={budget.delta:g}, {advice}.") from None
     measured: list[Measurement] = []
-    left = 1.0 - tuning_share
+    left = 1.0
 
     if domain is None:
         grid = {"grid": BOUNDS_GRID, "n_columns": source.n_features}
@@ -412,7 +408,7 @@ def measure(
     public = Public(domain, target, curator.mu * float(np.sqrt(left)), budget.neighbours, seed, projections)
     measured += converse(curator, mechanism.plan(public), left, domain, target, found_labels=find_classes)
 
-    release = Release(
+    return Release(
         domain=domain,
         target=target,
         schema=source.schema,
@@ -428,7 +424,3 @@ def measure(
         private=noise.private,
         ledger=head,
     )
-    if not tuning_share:
-        return release
-    held_back = curator.answer([validation_request(release, mechanism.learn(release), tuning_share)], domain, target)
-    return replace(release, measurements=(*measured, *held_back), event=curator.ledger.event)

@@ -18,7 +18,6 @@ from sklearn.base import clone
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, Release
 from skdpflow._pooling import REPEAT, pooled
-from skdpflow._tuning import VALIDATION
 from skdpflow.accountants import GaussianDPAccountant
 from skdpflow.domain import Column
 from skdpflow.mechanisms import Mechanism, check_setting, resolve_mechanism
@@ -216,7 +215,7 @@ def _check_requests(asked: list[list[Request]]) -> None:
     requests = list(itertools.chain(*asked))
     names = [r.name for r in requests]
     assert len(set(names)) == len(names), f"The names of measurements must be unique. Got {names}."
-    reserved = {name for name in names if name in ("bounds", "labels", VALIDATION) or REPEAT in name}
+    reserved = {name for name in names if name in ("bounds", "labels") or REPEAT in name}
     assert not reserved, f"Measurements must not be called {sorted(reserved)}: those names are reserved."
     assert all(r.share > 0.0 for r in requests), "The share of a request must be positive."
     total = math.fsum(r.share for r in requests)
