@@ -180,6 +180,13 @@ def test_clear_winners_win_whatever_the_size_of_the_scores(scores, data):
         assert scores[chosen].min() >= left_out.max() - 100
 
 
+def test_scores_beyond_the_reach_count_as_the_reach():
+    """So the arithmetic has a bounded error; which of them comes first is left to the noise."""
+    scores = np.array([10**9, 10**12, 0, -5])
+    firsts = {tuple(select_top(scores, 3, 1.0, 1.0, NoiseSource(seed))[:2].tolist()) for seed in range(30)}
+    assert firsts == {(0, 1), (1, 0)}
+
+
 def test_many_scores_far_apart_are_all_told_from_each_other():
     """The last to be chosen, and not the first, is where scores are told apart."""
     scores = np.array([10**9, 10**6, 10**4, 5000, 0])
