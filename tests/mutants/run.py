@@ -126,7 +126,7 @@ def main() -> int:
     with ThreadPoolExecutor(given.jobs) as pool:
         for mutant, (problem, seconds) in zip(mutants, pool.map(timed, mutants), strict=True):
             missed += bool(problem)
-            print(f"{mutant.name:<34}{problem or 'noticed'}  ({seconds:.0f} s)", flush=True)
+            print(f"{mutant.name:<40}{problem or 'noticed'}  ({seconds:.0f} s)", flush=True)
             if problem:
                 print(f"    {mutant.why}")
     print(f"{len(mutants)} mistakes, {missed} not noticed")
