@@ -33,7 +33,7 @@ from skdpflow.mechanisms import Mechanism, resolve_mechanism
 from skdpflow.planned import FitPlan
 from skdpflow.release import Release
 from skdpflow.statement import PrivacyStatement
-from skdpflow.transport.decode import decode_target
+from skdpflow.transport.decode import class_labels
 
 
 class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
@@ -314,8 +314,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         """Set every fitted attribute from a Release."""
         model, classes = mechanism.learn(pooled(release)), None
         if isinstance(release.target, Categories):
-            codes = np.arange(release.target.n_levels)
-            classes = np.asarray(decode_target(codes, release.target, release.schema))
+            classes = class_labels(release.target, release.schema)
         # all at the end, and the model after its guarantee: it is never beside one that is smaller
         set_released(self, release)
         self._model = model
@@ -463,9 +462,10 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         n_samples : int, default=1
             Number of rows.
         where : mapping of str to value, list of values or pair, default=None
-            Condition that every row meets, by names of `domain_`: a value or list of values, a pair (lower, upper) for
-            numbers and dates, with None for an open end, or None for missing values, as in
-            ``{"ward": "A", "age": (60, None)}``.
+            Condition that every row meets, by names of `domain_`. A tuple is a range, both ends among it, of numbers,
+            dates or ordered categories, with None for an open end; any other collection lists the values that are
+            allowed; anything else is the one value. None, NaN, NaT and NA ask for missing values. As in
+            ``{"ward": "A", "age": (60, None), "rooms": [3, 4], "income": None}``.
         random_state : int, RandomState instance, Generator or None, default=None
             Public randomness; None gives new rows at every call.
 

@@ -10,9 +10,10 @@ import numpy as np
 from sklearn.base import clone
 
 from skdpflow._prepaid import Prepaid
+from skdpflow._resolve import resolve_domain
 from skdpflow._validation import check_choice, check_generator, check_int, check_real, invalid
 from skdpflow.accountants.base import Accountant, accountant_name, resolve_accountant, tally
-from skdpflow.domain import Categories, Interval, resolve_domain
+from skdpflow.domain import Categories, Interval
 from skdpflow.exceptions import PrivacyLeakWarning
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.mechanisms import Mechanism, check_setting, resolve_mechanism
@@ -196,5 +197,6 @@ def check_all(estimator: Any) -> None:
     name, target = type(estimator).__name__, estimator.target
     if not isinstance(target, Interval | Categories | None):
         raise invalid(name, "target", "an Interval, a Categories or None", target)
-    resolve_domain(estimator.domain, None, estimator.n_features_in_, owner=name)
+    name_of_y = estimator.release_.schema.target_name
+    resolve_domain(estimator.domain, None, estimator.n_features_in_, owner=name, target=target, target_name=name_of_y)
     Parameters.of(estimator)

@@ -29,6 +29,7 @@ from skdpflow.transport.density import log_density
 from skdpflow.transport.facts import Facts
 from skdpflow.transport.model import Model
 from skdpflow.transport.scale import inside, numeric_indices, on_common_scale
+from skdpflow.transport.writable import check_writable
 
 #: Rows of the synthetic sample that `score` compares with, and number of its directions.
 SCORE_SAMPLES, SCORE_DIRECTIONS = 10_000, 256
@@ -72,6 +73,7 @@ def _measured(
     """Check the rows and carry out the plan of a mechanism on them."""
     # on a copy, so that input that is refused leaves an earlier fit as it was
     source = admit(copy.copy(estimator), X, y, domain=domain, target=target)
+    check_writable(source.schema, source.domain, target)
     return measure(
         source,
         source.domain,

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
-
-import numpy as np
 
 from skdpflow._constraints import rules_of
 from skdpflow._public_columns import columns_of_dtypes, columns_of_sample
@@ -26,7 +24,6 @@ __all__ = [
     "Domain",
     "Interval",
     "column_from_dict",
-    "resolve_domain",
 ]
 
 _MOST_NAMED = 5
@@ -38,7 +35,9 @@ class Domain(Mapping[str, Column]):
     Parameters
     ----------
     columns : mapping of str to Interval or Categories
-        One entry per column. The order counts for arrays, the names for data frames.
+        One entry per column. The order counts for arrays, the names for data frames; names of a frame that are whole
+        numbers are compared as text. The target may be among them, under its own name, if the parameter ``target``
+        says the same of it.
     constraints : list of str or None, default=None
         Facts that hold in every row, such as ``"admission <= discharge"``, ``"rooms + kitchens == total"`` or
         ``"not (sex == 'm' and pregnant)"``. Synthetic rows meet all of them. They may hold names of columns (in
@@ -59,10 +58,6 @@ class Domain(Mapping[str, Column]):
     ------
     ValueError
         If a constraint is no such expression, or not one on these columns: it is named, and what is wrong with it.
-
-    See Also
-    --------
-    resolve_domain : What an estimator makes of its ``domain`` parameter.
 
     Notes
     -----
@@ -97,7 +92,7 @@ class Domain(Mapping[str, Column]):
             raise ValueError("A Domain needs at least one column.")
         for name, column in columns.items():
             if not isinstance(name, str):
-                raise invalid("Domain", "columns", "a dict whose keys are str", name)
+                raise invalid("Domain", "columns", "a dict whose keys are str (a column 0 is called '0')", name)
             if not isinstance(column, Interval | Categories):
                 raise invalid("Domain", "columns", f"an Interval or Categories for column {name!r}", column)
             if isinstance(column, Categories) and not column.declared:
@@ -346,89 +341,3 @@ def _in_words(column: Column) -> str:
         order = "ordered " if column.ordered else ""
         words = f"{column.n_values} {order}value{'s' if column.n_values > 1 else ''}: {shown}"
     return words + (", or missing" if column.nullable else "")
-
-
-def _listed(names: Iterable[str]) -> str:
-    names = sorted(names)
-    shown = ", ".join(map(repr, names[:_MOST_NAMED]))
-    return f"{shown} and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else shown
-
-
-def _bounds(owner: str, which: str, value: object, n_features: int) -> list[Any]:
-    """Return one bound per column from a scalar or a sequence."""
-    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes):
-        if np.ndim(value) == 1 and len(value) == n_features:
-            return list(value)
-        if np.ndim(value) != 0:
-            raise ValueError(
-                f"The 'domain' parameter of {owner} must have a number, or one for each of the {n_features} "
-                f"columns, as its {which} bound. Got an array of shape {np.shape(value)} instead."
-            )
-        value = np.asarray(value).item()
-    return [value] * n_features
-
-
-def resolve_domain(
-    domain: object,
-    names: Sequence[str] | None,
-    n_features: int,
-    *,
-    owner: str = "DPSlicedWassersteinFlow",
-) -> Domain | None:
-    """Make a `Domain` of what a user may pass as ``domain``.
-
-    Parameters
-    ----------
-    domain : Domain, dict, (lower, upper) or None
-        The parameter. The bounds of a pair are scalars or sequences with one number per column. None says
-        that nothing is public about the values.
-    names : sequence of str or None
-        Column names of the table; None for arrays, and for frames whose names are not strings.
-    n_features : int
-        Number of columns of the table.
-    owner : str, default="DPSlicedWassersteinFlow"
-        Class whose parameter it is, for messages.
-
-    Returns
-    -------
-    Domain or None
-        The domain in the order of the table, or None if nothing was declared. Columns without names are
-        called "x0", "x1", and so on, unless the domain names them.
-
-    Raises
-    ------
-    ValueError
-        If the domain is of a wrong type, or does not describe the columns of the table.
-
-    Examples
-    --------
-    >>> from skdpflow.domain import resolve_domain
-    >>> resolve_domain((0, [1, 10]), None, 2)
-    Domain({'x0': Interval(0.0, 1.0), 'x1': Interval(0.0, 10.0)})
-    """
-    if domain is None:
-        return None
-    if isinstance(domain, tuple | list) and len(domain) == 2:
-        lower = _bounds(owner, "lower", domain[0], n_features)
-        upper = _bounds(owner, "upper", domain[1], n_features)
-        labels = [f"x{j}" for j in range(n_features)] if names is None else names
-        return Domain({name: Interval(lo, hi) for name, lo, hi in zip(labels, lower, upper, strict=True)})
-    if not isinstance(domain, Mapping):
-        expected = "a Domain, a dict of Interval and Categories, a pair (lower, upper) or None"
-        raise invalid(owner, "domain", expected, domain)
-    resolved = domain if isinstance(domain, Domain) else Domain(domain)
-    if names is None:
-        if len(resolved) != n_features:
-            raise ValueError(
-                f"The 'domain' parameter of {owner} must describe the {n_features} columns of X. "
-                f"Got {len(resolved)} columns instead."
-            )
-        return resolved
-    missing, unexpected = set(names) - set(resolved), set(resolved) - set(names)
-    if missing or unexpected:
-        problems = [f"missing: {_listed(missing)}"] if missing else []
-        problems += [f"unexpected: {_listed(unexpected)}"] if unexpected else []
-        raise ValueError(
-            f"The 'domain' parameter of {owner} must name the columns of X. Columns {'; '.join(problems)}."
-        )
-    return Domain({name: resolved[name] for name in names}, constraints=resolved.constraints)

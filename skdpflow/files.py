@@ -56,7 +56,7 @@ class TableFile:
 
     Notes
     -----
-    Pass it as X, with a domain that names the columns; others are not read. Needs pandas, and pyarrow for Parquet.
+    Pass it as X, with a domain that names its columns, all of them. Needs pandas, and pyarrow for Parquet.
     Cells of a CSV file are read as the domain declares them: numbers, ISO dates, or the text of the categories.
     The file must not change during the fit.
 

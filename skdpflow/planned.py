@@ -6,17 +6,18 @@ rehearsal is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skdpflow._resolve import resolve_domain
 from skdpflow._validation import check_int
 from skdpflow.accountants.base import tally
 from skdpflow.accountants.gaussian import total_mu
-from skdpflow.domain import Categories, Column, Domain, Interval, resolve_domain
+from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.plan import Public, Rounds
 from skdpflow.release import Measurement, Release
 from skdpflow.transport.model import Model
@@ -430,7 +431,9 @@ def planned_columns(
     if n_features is None:
         raise ValueError(f"{owner}.plan needs n_features: the 'domain' parameter does not tell how many columns X has.")
     n_features = check_int(owner, "n_features", n_features, 1)
-    resolved = resolve_domain(domain, None, n_features, owner=owner)
+    same = [name for name, column in domain.items() if column == target] if isinstance(domain, Mapping) else []
+    name_of_y = same[0] if len(same) == 1 else None  # a domain may describe the target too
+    resolved = resolve_domain(domain, None, n_features, owner=owner, target=target, target_name=name_of_y)
     declared = len(target.values) if isinstance(target, Categories) and target.declared else None
     if n_classes is None:
         if isinstance(target, Categories) and declared is None:

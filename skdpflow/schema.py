@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -33,8 +35,9 @@ class Schema:
     names : tuple of str or int, or None
         Column names; None for arrays.
     dtypes : tuple of str
-        One dtype per column, by the name that the container's library gives it, without lengths of strings
-        and without lists of categories.
+        One dtype per column, by the name that the container's library gives it, with all that it takes to write
+        its cells: precision and scale of decimals, time zones, the values of an Enum of polars. Lengths of strings
+        and lists of categories of pandas are left out, as they may have been read off the rows.
     target_container : {"numpy", "pandas", "polars"} or None, default=None
         Kind of the target; None if there was no target.
     target_name : str, int or None, default=None
@@ -159,17 +162,40 @@ def container_of(data: object) -> str:
 
 def _array_dtype(dtype: np.dtype[Any]) -> str:
     """Name a dtype without the length of its strings, which is that of the longest value."""
-    return {"U": "str", "S": "bytes", "T": "str"}.get(dtype.kind, dtype.name)
+    return {"U": "str", "S": "bytes", "T": "StringDType"}.get(dtype.kind, dtype.name)
+
+
+def _polars_dtype(dtype: Any) -> str:
+    """Name a dtype of polars with all that belongs to it, such as the values of an Enum, which are declared."""
+    name = str(dtype.base_type())
+    if name == "Datetime":
+        return f"{name}[{dtype.time_unit}{f', {dtype.time_zone}' if dtype.time_zone else ''}]"
+    if name == "Decimal":
+        return f"{name}[{dtype.precision or 38}, {dtype.scale}]"
+    if name == "Enum":
+        return name + json.dumps(dtype.categories.to_list(), ensure_ascii=False)
+    if name == "Categorical":
+        named = getattr(dtype, "categories", None)  # since polars 1.31
+        if named is not None and not named.is_global():
+            return name + json.dumps([named.name(), named.namespace(), str(named.physical())], ensure_ascii=False)
+    return name
+
+
+def _pandas_dtype(dtype: Any) -> str:
+    """Name a dtype of pandas, without a list of categories, which may have been read off the rows."""
+    if isinstance(dtype, np.dtype):
+        return _array_dtype(dtype)
+    name = str(dtype)
+    if name == "category":
+        return "category, ordered" if dtype.ordered else name
+    storage = getattr(dtype, "storage", None)  # of text: the name says it where it is not the usual one
+    if name in ("str", "string") and dtype != importlib.import_module("pandas").api.types.pandas_dtype(name):
+        return f"{name}[storage={storage}]"  # Arrow's own text is called string[pyarrow]
+    return name
 
 
 def _series_dtype(container: str, dtype: Any) -> str:
-    """Name the dtype of a column without its categories, which may have been read off the rows."""
-    if container == "polars":
-        name = str(dtype.base_type())
-        if name == "Datetime":
-            name += f"[{dtype.time_unit}{f', {dtype.time_zone}' if dtype.time_zone else ''}]"
-        return name
-    return _array_dtype(dtype) if isinstance(dtype, np.dtype) else str(dtype)
+    return _polars_dtype(dtype) if container == "polars" else _pandas_dtype(dtype)
 
 
 def dtypes_of(dtypes: Iterable[Any]) -> tuple[str, ...]:

@@ -32,7 +32,6 @@ def rows(n=40_000):
     y = rng.integers(0, 2, n)
     return pd.DataFrame(
         {
-            "unused": np.arange(n),
             "age": pd.Series(rng.integers(20, 80, n), dtype="Int64").mask(rng.uniform(size=n) < 0.3),
             "y": y,
             "bmi": rng.normal(25 + 4 * y, 3),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from skdpflow import Categories, Domain, Interval
 from skdpflow._constraints import Data, rules_of, solutions
-from skdpflow.domain import resolve_domain
+from skdpflow._resolve import resolve_domain
 
 COLUMNS = {
     "a": Interval(-10, 10),

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skdpflow._resolve import resolve_domain
 from skdpflow.domain import (
     FINE_LEVELS,
     Categories,
     Domain,
     Interval,
     column_from_dict,
-    resolve_domain,
 )
 
 AGE = Interval(17, 90, integer=True)
@@ -225,7 +225,9 @@ def test_frames_give_the_order():
 
 def test_a_domain_of_other_columns_is_refused_by_name():
     domain = Domain({"age": AGE, "ward": WARD})
-    with pytest.raises(ValueError, match=r"of Flow must name .* missing: 'bmi'; unexpected: 'ward'"):
+    with pytest.raises(
+        ValueError, match=r"of Flow must .* the domain: 'bmi'; drop it or .* domain but not in X: 'ward'"
+    ):
         resolve_domain(domain, ["age", "bmi"], 2, owner="Flow")
 
 
@@ -266,3 +268,36 @@ def test_pairs_of_bounds():
 def test_illegal_domain_parameters(domain, match):
     with pytest.raises(ValueError, match=match):
         resolve_domain(domain, None, 2)
+
+
+@pytest.mark.parametrize("names", [[1, 0], [np.int64(1), np.int64(0)], ["1", "0"]])
+def test_names_are_compared_as_text(names):
+    domain = Domain({"0": AGE, "1": WARD})
+    assert resolve_domain(domain, names, 2).names == ("1", "0")
+    assert resolve_domain((0, 1), names, 2).names == ("1", "0")
+
+
+def test_numbers_are_no_positions():
+    with pytest.raises(ValueError, match=r"Not in the domain: '0', '1'; .* Names that are whole numbers .* as text"):
+        resolve_domain({"age": AGE, "ward": WARD}, [0, 1], 2)
+
+
+@pytest.mark.parametrize("names", [["age"], None])
+def test_a_domain_may_describe_the_target(names):
+    domain = Domain({"ward": WARD, "age": AGE}, constraints=["age > 18"])
+    resolved = resolve_domain(domain, names, 1, target=WARD, target_name="ward")
+    assert resolved == Domain({"age": AGE}, constraints=["age > 18"])
+    with pytest.raises(ValueError, match=r"say different things of the target 'ward': .* Make them equal"):
+        resolve_domain(domain, names, 1, target=Categories(["A"]), target_name="ward")
+    with pytest.raises(ValueError, match=r"'ward', which is y .* target=domain\['ward'\]"):
+        resolve_domain(domain, names, 1, target_name="ward")
+    with pytest.raises(ValueError, match="not in X: 'ward'" if names else "describe the 1 columns"):
+        resolve_domain(domain, names, 1, target=WARD, target_name="y")
+    with pytest.raises(ValueError, match="the target only"):
+        resolve_domain({"ward": WARD}, names, 0, target=WARD, target_name="ward")
+
+
+def test_a_column_of_the_table_is_no_target():
+    domain = Domain({"ward": WARD, "age": AGE})
+    assert resolve_domain(domain, ["age", "ward"], 2, target=AGE, target_name="ward").names == ("age", "ward")
+    assert resolve_domain(domain, None, 2, target=AGE, target_name="ward") is domain

@@ -45,9 +45,11 @@ def test_pandas():
 
 
 def test_polars():
-    frame = pl.DataFrame({"a": [1], "b": ["x"]}).with_columns(c=pl.col("b").cast(pl.Enum(["x", "SECRET"])))
+    frame = pl.DataFrame({"a": [1], "b": ["x"]}).with_columns(c=pl.col("b").cast(pl.Enum(["x", "other"])))
     schema = schema_of(frame, frame["a"])
-    assert schema == Schema("polars", ("a", "b", "c"), ("Int64", "String", "Enum"), "polars", "a", "Int64")
+    dtypes = ("Int64", "String", 'Enum["x", "other"]')  # the values of an Enum are declared, and part of its dtype
+    assert schema == Schema("polars", ("a", "b", "c"), dtypes, "polars", "a", "Int64")
+    assert Schema.from_dict(json.loads(json.dumps(schema.to_dict()))) == schema
 
 
 def test_names_that_are_integers_are_kept_but_are_no_feature_names():

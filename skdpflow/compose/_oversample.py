@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -15,12 +14,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdpflow._flow import DPSlicedWassersteinFlow
 from skdpflow._held import hold
+from skdpflow._resolve import resolve_domain
 from skdpflow._validation import check_bool, check_generator, check_int, check_real, invalid
+from skdpflow.compose._beside import beside, check_beside
 from skdpflow.compose._generators import check_generator_of, declared_target, plain_labels
 from skdpflow.domain import Categories
 from skdpflow.release import Release
 from skdpflow.schema import container_of, schema_of
 from skdpflow.statement import PrivacyStatement
+from skdpflow.transport.writable import check_writable
 
 _STRATEGIES = ("auto", "minority", "not minority", "not majority", "all")
 
@@ -138,7 +140,7 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
         labels = _flat(y)[0]
         if classes is not None:  # what is refused costs nothing
             wanted = self._wanted(labels, classes, keep)
-        generator = self._fitted(X, labels)
+        generator = self._fitted(X, labels, keep)
         if classes is None:
             wanted = self._wanted(labels, list(generator.classes_), keep)
         self.sampling_strategy_ = wanted
@@ -184,8 +186,8 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
         labels, in_form = _flat(y)
         if self.keep_original:
             parts.insert(0, (_as_sampled(X), labels))
-        rows = _concatenated([rows for rows, _ in parts])
-        return rows.tolist() if isinstance(X, list) else rows, in_form(_concatenated([labels for _, labels in parts]))
+        rows = beside([rows for rows, _ in parts])
+        return rows.tolist() if isinstance(X, list) else rows, in_form(beside([labels for _, labels in parts]))
 
     def privacy_statement(self) -> PrivacyStatement:
         """State what the generator guarantees, what that rests on, and what it does not cover.
@@ -240,10 +242,24 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
             raise ValueError(f"The generator of {name} needs target=Categories([...]): the classes to fill up.")
         return list(target.values) if target.declared else None
 
-    def _fitted(self, X: Any, y: Any) -> Any:
+    def _check_beside(self, X: Any, y: Any) -> None:
+        """Refuse a frame beside which a flow could not put its rows, where its columns and classes are declared."""
+        flow = self.generator
+        if container_of(X) == "numpy" or not isinstance(flow, DPSlicedWassersteinFlow):
+            return
+        schema, target, owner = schema_of(X, y), flow.target, type(flow).__name__
+        domain = resolve_domain(
+            flow.domain, schema.names, schema.n_features, owner=owner, target=target, target_name=schema.target_name
+        )
+        if domain is not None and isinstance(target, Categories) and target.declared:
+            check_beside(X, y, domain, target)
+
+    def _fitted(self, X: Any, y: Any, keep: bool) -> Any:
         """Return the fitted generator."""
         release = self.generator
         if not isinstance(release, Release):
+            if keep:
+                self._check_beside(X, y)
             generator = clone(self.generator).fit(X, y)
             if not hasattr(generator, "classes_"):
                 raise ValueError("No class labels were found privately; the budget is spent. Declare them instead.")
@@ -254,6 +270,9 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
         theirs = release.schema.feature_names
         if schema.feature_names and theirs and schema.feature_names != theirs:
             raise ValueError(f"The columns of X must be those of the Release, in this order: {theirs}.")
+        check_writable(schema, release.domain, release.target)
+        if keep and schema.container != "numpy" and isinstance(release.target, Categories):
+            check_beside(X, y, release.domain, release.target)
         # the new rows in the container and with the types of these rows
         return DPSlicedWassersteinFlow.from_release(replace(release, schema=schema))
 
@@ -270,7 +289,7 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
             return {label: int(strategy.get(label, 0)) for label in classes}
         if len(classes) < 2:
             raise ValueError("There is one class only, so there is nothing to balance.")
-        counts = Counter(np.asarray(y).tolist())
+        counts = Counter(y.tolist() if container_of(y) == "numpy" else y.to_list())
         have = {label: counts[label] for label in classes}
         largest, smallest = max(have.values()), min(have.values())
         if largest == 0:
@@ -354,11 +373,3 @@ def _same(labels: Any) -> Any:
 def _as_sampled(data: Any) -> Any:
     """Return rows in a container in which synthetic ones can come."""
     return np.asarray(data) if container_of(data) == "numpy" else data
-
-
-def _concatenated(parts: list[Any]) -> Any:
-    container = container_of(parts[0])
-    if container == "numpy":
-        return np.concatenate(parts)
-    library = importlib.import_module(container)
-    return library.concat(parts, ignore_index=True) if container == "pandas" else library.concat(parts)

@@ -15,6 +15,7 @@ from skdpflow.curator.gate import admit
 from skdpflow.curator.rowwise import fit_without_rows, map_rows
 from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScaler
 from skdpflow.preprocessing._base import DPTransformer
+from skdpflow.transport.writable import check_writable
 
 #: Estimators whose `epsilon` and `delta` are met by Gaussian mechanisms, so that shares of mu**2 add up.
 PAYING = (DPSlicedWassersteinFlow, DPStandardScaler, DPQuantileTransformer, DPPCA)
@@ -53,7 +54,8 @@ def check_rows(step: Any, rows: Any, y: Any) -> None:
     if isinstance(step, DPTransformer):
         step._check_rows(rows)
     else:
-        admit(copy.copy(step), rows, y, domain=step.domain, target=step.target)
+        source = admit(copy.copy(step), rows, y, domain=step.domain, target=step.target)
+        check_writable(source.schema, source.domain, step.target)
 
 
 def learn_nothing(step: Any, rows: Any) -> Any:

@@ -105,15 +105,21 @@ class FileRows:
         self._path, self._kind, self._columns = file.path, kind_of(file.path), columns
         self._lock, self._next, self._block = Lock(), 0, (0, 0, pd.DataFrame())
         if self._kind == "csv":
-            found = _safely(lambda: list(pd.read_csv(self._path, nrows=0).columns), "csv")
+            found = _safely(self._header, "csv")
         else:
             from pyarrow import parquet
 
             schema = _safely(lambda: parquet.read_schema(self._path), "parquet")
             found = list(schema.names)
+        self._found = found
         missing = [name for name in columns if name not in found]
         if missing:
             raise ValueError(f"The file has no columns {missing}, which the domain names.")
+        if len(set(found)) < len(found):
+            twice = sorted({name for name in found if found.count(name) > 1})
+            raise ValueError(f"The file has more than one column of the names {twice}: rename them.")
+        if undeclared := [name for name in found if name not in columns]:
+            raise ValueError(f"Not in the domain: the columns {undeclared} of the file; drop them or declare them.")
         if self._kind == "csv":
             self.dtypes = [pd.api.types.pandas_dtype(_declared(column)) for column in columns.columns]
         else:
@@ -124,6 +130,12 @@ class FileRows:
         self.shape = (n_rows, len(columns))
         self._reader = self._chunks()
         self._rest = pd.DataFrame()
+
+    def _header(self) -> list[str]:
+        """Names in a CSV file, as they stand there: pandas gives others to empty and repeated ones."""
+        import pandas as pd
+
+        return list(pd.read_csv(self._path, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0])
 
     def _chunks(self) -> Iterator[Any]:
         names = list(self._columns)
@@ -137,6 +149,8 @@ class FileRows:
             # index_col: a comma at the end of lines must not shift the columns
             yield from pd.read_csv(
                 self._path,
+                header=0,
+                names=self._found,
                 usecols=names,
                 dtype=str,
                 chunksize=_CHUNK,

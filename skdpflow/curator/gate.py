@@ -14,11 +14,12 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.validation import validate_data
 
+from skdpflow._resolve import resolve_domain
 from skdpflow._validation import invalid
 from skdpflow.curator.cells import missing_cells, to_float, to_moments
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.files import FileColumn, FileRows
-from skdpflow.domain import Categories, Column, Domain, Interval, resolve_domain
+from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.files import TableFile
 from skdpflow.schema import Name, Schema, container_of, dtypes_of, schema_of
 
@@ -95,6 +96,13 @@ def _check_names(table: Any) -> None:
     if len(set(names)) < len(names):
         twice = sorted({str(name) for name in names if names.count(name) > 1})
         raise ValueError(f"The column names of X must be unique. Got more than once: {', '.join(twice)}.")
+
+
+def _check_order(known: Sequence[str], schema: Schema) -> None:
+    """Refuse other orders of names that are whole numbers, which scikit-learn does not compare."""
+    names = tuple(map(str, schema.names or ()))
+    if names != known and set(names) == set(known):
+        raise ValueError("Feature names must be in the same order as they were in fit: reorder the columns of X.")
 
 
 def as_target(y: Any, owner: str) -> Any:
@@ -198,13 +206,12 @@ def _file_source(file: TableFile, domain: object, target: Column | None, owner: 
         raise invalid(owner, "domain", "a Domain, or a dict of Interval and Categories, to read a file", domain)
     if (file.target is None) != (target is None):
         raise ValueError(f"A TableFile with a target needs the 'target' parameter of {owner}, and the other way round.")
-    columns = resolve_domain(domain, None, len(domain), owner=owner)
+    names = [name for name in domain if name != file.target]
+    columns = resolve_domain(domain, names, len(names), owner=owner, target=target, target_name=file.target)
     assert columns is not None
     if file.target is None or target is None:
         rows = FileRows(file, columns)
         return RowSource(rows, None, Schema("pandas", tuple(columns), dtypes_of(rows.dtypes)), columns)
-    if file.target in columns:
-        raise ValueError("The domain must not name the target of the file, which the 'target' parameter describes.")
     if isinstance(target, Categories) and not target.declared:
         raise ValueError("The classes of a target in a file must be declared: target=Categories([...]).")
     rows = FileRows(file, Domain({**columns, file.target: target}))
@@ -274,8 +281,12 @@ def admit(
     if labels is not None and labels.shape[0] != table.shape[0]:
         raise ValueError("Found input variables with inconsistent numbers of samples: y needs one entry per row of X.")
     schema = schema_of(table, labels)
-    names = schema.feature_names if reset else None
-    resolved = resolve_domain(domain, names, schema.n_features, owner=owner)
+    name_of_y = schema.target_name if target is not None else getattr(y, "name", None)
+    resolved = resolve_domain(
+        domain, schema.names if reset else None, schema.n_features, owner=owner, target=target, target_name=name_of_y
+    )
+    if not reset and resolved is not None:
+        _check_order(resolved.names, schema)
     if schema.container == "numpy" and not _typed(X):
         columns: Sequence[Column | None] = [None] if resolved is None else resolved.columns
         schema = replace(schema, dtypes=(_declared_dtype(columns),) * schema.n_features)

@@ -114,15 +114,16 @@ class Curator:
     may be chosen adaptively and can never exceed it. Gaussian mechanisms with :math:`\sum_i \mu_i^2 \le 1/m^2`, also
     adaptive ones, are dominated by that one release, so the guarantee holds with any accountant.
 
-    Floating-point slack: a draw :math:`s z` is off by at most four units in its last place (the uniform, the inverse
-    normal and the product), :math:`2^{-50} s |z|`, which moves both boundaries of an integer's cell and changes its
-    probability by a relative :math:`2^{-49} s |z|` at most, in each of the two neighbours. A sum of :math:`|z|` over
-    :math:`m` coordinates stays below :math:`2 m + 16` except in the tails, which are charged :math:`2^{-60}` each. With
-    :math:`m` coordinates of scale :math:`s` that is :math:`(m + 8) \max(s, 1) 2^{-47}` in epsilon and
-    :math:`m 2^{-60}` in delta. Only coordinates that differ between the neighbours count: the others
-    have the same distribution, exact or not. The fractions `EPSILON_SLACK` and `DELTA_SLACK` of epsilon and delta
-    are held back for it before the noise is calibrated, as `SlackEvent` says, and a request that would exceed them
-    is refused. Selections draw on the same epsilon, see `skdpflow.curator.selection.rounding_epsilon`.
+    Floating-point slack: a draw :math:`s z` is off by at most :math:`2^{-50} s |z|`, eight units of :math:`2^{-53}`:
+    one for the product, seven for :math:`z` (see `skdpflow.curator.noise.half_normal`). That moves both boundaries of
+    an integer's cell and changes its probability by a relative :math:`2^{-49} s |z|` at most, in each of the two
+    neighbours. A sum of :math:`|z|` over :math:`m` coordinates stays below :math:`2 m + 16` except in the tails, which
+    are charged :math:`2^{-60}` each. With :math:`m` coordinates of scale :math:`s` that is
+    :math:`(m + 8) \max(s, 1) 2^{-47}` in epsilon and :math:`m 2^{-60}` in delta. Only
+    coordinates that differ between the neighbours count: the others have the same distribution, exact or not. The
+    fractions `EPSILON_SLACK` and `DELTA_SLACK` of epsilon and delta are held back for it before the noise is
+    calibrated, as `SlackEvent` says, and a request that would exceed them is refused. Selections draw on the same
+    epsilon, see `skdpflow.curator.selection.rounding_epsilon`.
     """
 
     def __init__(
@@ -395,7 +396,7 @@ def measure(
     if domain is None:
         grid = {"grid": BOUNDS_GRID, "n_columns": source.n_features}
         found = curator.answer([Request("bounds", "bounds", BOUNDS_SHARE, grid)], None, None)
-        names = source.schema.feature_names or [f"x{j}" for j in range(source.n_features)]
+        names = [str(source.name(j)) for j in range(source.n_features)]
         domain = Domain(dict(zip(names, bounds_from_histogram(found[0]), strict=True)))
         measured += found
         left -= BOUNDS_SHARE

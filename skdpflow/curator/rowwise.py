@@ -75,7 +75,7 @@ def map_rows(step: Any, X: Any, name: str) -> Any:
         else:  # without a dtype, the library would choose one by all cells
             columns.append(library.Series(cells, dtype=object) if kind == "pandas" else _polars_objects(cells))
     if kind == "polars":
-        return library.DataFrame([series.alias(column) for column, series in zip(names, columns, strict=True)])
+        return library.DataFrame(dict(zip(names, columns, strict=True)))
     frame = library.DataFrame(dict(enumerate(columns)))
     frame.columns = list(names)
     return frame
@@ -120,7 +120,7 @@ def _public_row(X: Any) -> Any:
     cells, names = [{"f": 1.0, "b": True, "O": ""}[kind] for kind in _kinds(X)], list(X.columns)
     if _is_pandas(X):
         return importlib.import_module("pandas").DataFrame([cells], columns=names)
-    return importlib.import_module("polars").DataFrame([cells], schema=names, orient="row")
+    return importlib.import_module("polars").DataFrame({name: [cell] for name, cell in zip(names, cells, strict=True)})
 
 
 def _numeric_columns(step: Any, X: Any) -> set[Any]:

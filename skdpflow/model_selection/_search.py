@@ -42,6 +42,7 @@ from skdpflow.model_selection._trial import (
     state_guarantee,
 )
 from skdpflow.statement import PrivacyStatement
+from skdpflow.transport.writable import check_writable
 
 
 def _best_has(method: str) -> Callable[[Any], bool]:
@@ -269,6 +270,7 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
         candidates = self._candidates(budget, spaces, np.sqrt(1.0 - budget.score_share) / multiplier, noise, target)
         first = copy.copy(paying_steps(generator)[0])
         source = admit(first, X, y, domain=first.domain, target=target)
+        check_writable(source.schema, source.domain, target)
         for _, candidate in candidates:
             check_domain(name, candidate, source)
         neighbours = "add-remove" if budget.counts else "replace-one"

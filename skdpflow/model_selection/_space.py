@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from skdpflow._resolve import resolve_domain
 from skdpflow._validation import invalid
-from skdpflow.domain import resolve_domain
 from skdpflow.model_selection._trial import check_candidate, declarations, paying_steps
 
 #: What a search decides for the generator of every candidate.
@@ -61,6 +61,7 @@ def draw_candidate(owner: str, estimator: Any, spaces: list[dict[str, Any]], key
 
 def check_domain(owner: str, estimator: Any, source: Any) -> None:
     """Refuse a candidate with another domain: whether it takes the rows must not decide how many trials there are."""
-    domain, schema = paying_steps(estimator.generator)[0].domain, source.schema
-    if resolve_domain(domain, schema.feature_names, schema.n_features, owner=owner) != source.domain:
+    steps, schema = paying_steps(estimator.generator), source.schema
+    y = {"target": steps[-1].target, "target_name": schema.target_name}
+    if resolve_domain(steps[0].domain, schema.names, schema.n_features, owner=owner, **y) != source.domain:
         raise ValueError("All candidates of a search must have the same 'domain' of the rows.")

@@ -26,6 +26,7 @@ from skdpflow.plan import Public, Rounds
 from skdpflow.release import Measurement, Release
 from skdpflow.statement import PrivacyStatement
 from skdpflow.transport.decode import decode
+from skdpflow.transport.writable import check_writable
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -165,6 +166,7 @@ class DPTransformer(TransformerMixin, BaseEstimator):
                 "Domain(dict(domain)) is the domain without them."
             )
         self._check_width(source.n_features)
+        check_writable(source.schema, source.domain, None)
         return source
 
     def _check_width(self, n_features: int) -> None:

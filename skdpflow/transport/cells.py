@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import math
-import re
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -13,47 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from skdpflow.domain import Column, Domain, Interval
 from skdpflow.schema import Schema
+from skdpflow.transport.dtypes import Dtype, dtype_of
 
-__all__ = ["POLARS_NUMBERS", "Cells", "as_dates", "cells_of", "library_of", "plain_dtype"]
+__all__ = ["Cells", "as_dates", "cells_of", "decimal_grid"]
 
-POLARS_NUMBERS = {
-    **{f"{kind}{bits}": f"{kind.lower()}{bits}" for kind in ("Int", "UInt") for bits in (8, 16, 32, 64)},
-    "Int128": "int64",
-    "Float32": "float32",
-    "Float64": "float64",
-    "Boolean": "bool",
-}
-
-
-def library_of(container: str) -> Any:
-    """Import the library of a container, which only its users need to have."""
-    library = None
-    try:
-        library = importlib.import_module(container)
-    except ImportError:
-        pass
-    if library is None:
-        raise ImportError(
-            f"These rows have to be given as a {container} data frame, and {container} is not installed. "
-            f"Install it: pip install {container}"
-        )
-    return library
-
-
-def plain_dtype(container: str, dtype: str | None) -> np.dtype[Any] | None:
-    """Return numpy's equivalent of a recorded dtype if it is one of numbers or booleans, else None."""
-    plain: Any = None
-    try:
-        if container == "polars":
-            plain = np.dtype(POLARS_NUMBERS[str(dtype)])
-        elif container == "pandas":
-            recorded = library_of("pandas").api.types.pandas_dtype(dtype)
-            plain = getattr(recorded, "numpy_dtype", recorded)
-        elif dtype is not None:
-            plain = np.dtype(dtype)
-    except (TypeError, KeyError, ValueError):
-        pass  # a dtype that this version of the library does not know
-    return plain if isinstance(plain, np.dtype) and plain.kind in "biuf" else None
+Array = NDArray[np.float64]
 
 
 def _whole(values: NDArray[np.float64], interval: Interval, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -101,21 +66,55 @@ def _cast(numbers: NDArray[np.float64], interval: Interval, dtype: np.dtype[Any]
     return _real(numbers, interval, dtype) if dtype.kind == "f" else _whole(numbers, interval, dtype)
 
 
-def as_dates(column: Column, plain: np.dtype[Any] | None) -> bool:
+@lru_cache(maxsize=1024)
+def decimal_grid(interval: Interval, digits: tuple[int, int]) -> tuple[int, int, int]:
+    """Return the least and the largest multiple of 10**-scale in an interval, and that scale.
+
+    It is the scale of the dtype, or a smaller one if double precision could not tell the multiples apart otherwise.
+    """
+    precision, scale = digits
+    peak = max(abs(interval.lower), abs(interval.upper))
+    finest = 0 if interval.integer else min(22, math.floor(math.log10(2.0**52) - math.log10(peak)))
+    coarse = min(scale, finest)
+    unit = Fraction(10) ** coarse
+    limit = math.floor((10**precision - 1) * unit / Fraction(10) ** scale)
+    # what a bound says is its shortest spelling: 0.1 is the decimal 0.1
+    lower, upper = (Fraction(Decimal(repr(bound))) * unit for bound in (interval.lower, interval.upper))
+    return max(math.ceil(lower), -limit), min(math.floor(upper), limit), coarse
+
+
+def _decimals(numbers: Array, interval: Interval, digits: tuple[int, int]) -> Array:
+    """Round to decimals that lie in the interval and fit the dtype."""
+    lower, upper, scale = decimal_grid(interval, digits)
+    unit = 10.0 ** abs(scale)
+    counts = np.clip(np.rint(numbers * unit if scale >= 0 else numbers / unit), lower, upper)
+    return counts / unit if scale >= 0 else counts * unit
+
+
+def as_dates(column: Column, dtype: Dtype | None) -> bool:
     """Whether a column goes out as dates: one that came as numbers, counted since 1970, goes out as numbers."""
-    return isinstance(column, Interval) and column.unit is not None and plain is None
+    numbers = dtype is not None and dtype.kind in ("number", "decimal")
+    return isinstance(column, Interval) and column.unit is not None and not numbers
 
 
-#: Units of dates, from coarse to fine, and how dtypes spell them.
-_RESOLUTIONS = ("Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns")
-_RECORDED = re.compile(r"\[(Y|M|W|D|h|m|s|ms|us|ns)\b")
+#: Units of dates, from coarse to fine.
+_RESOLUTIONS = ("Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "ps", "fs", "as")
 
 
-def _resolution(unit: str, dtype: str | None) -> str:
-    """Return the coarser of a unit and of that which a dtype of dates records."""
-    found = _RECORDED.search(dtype or "")
-    recorded = "D" if dtype == "Date" else found[1] if found else unit
-    return min(unit, recorded, key=_RESOLUTIONS.index)
+def _moments(counts: NDArray[np.int64], column: Interval, dtype: Dtype | None) -> NDArray[np.datetime64]:
+    """Return dates in the coarser of the units of a column and of a dtype, inside the column and the dtype's range."""
+    assert column.unit is not None
+    recorded = column.unit if dtype is None or dtype.unit is None else dtype.unit
+    moments = counts.astype(f"datetime64[{column.unit}]")
+    bounds = np.array([column.lower, column.upper], dtype=np.int64).astype(moments.dtype)
+    if _RESOLUTIONS.index(recorded) < _RESOLUTIONS.index(column.unit):
+        coarse = bounds.astype(f"datetime64[{recorded}]")
+        coarse[0] += int(coarse[0].astype(moments.dtype) < bounds[0])  # rounding down must not lead out
+        return np.clip(moments.astype(coarse.dtype), *coarse)
+    finer = int(np.array(1, dtype=f"timedelta64[{column.unit}]").astype(f"timedelta64[{recorded}]").astype(np.int64))
+    most = np.iinfo(np.int64).max // finer
+    fits = np.array([max(column.lower, -most), min(column.upper, most)], dtype=np.int64)
+    return np.clip(moments, *fits.astype(moments.dtype))
 
 
 def _gaps(positions: NDArray[np.float64], column: Column) -> NDArray[np.bool_]:
@@ -191,12 +190,13 @@ class Cells:
     def _of(
         cls, numbers: NDArray[np.float64], gaps: NDArray[np.bool_], column: Interval, container: str, dtype: str | None
     ) -> Self:
-        plain = plain_dtype(container, dtype)
-        values = _cast(numbers, column, plain)
-        if not as_dates(column, plain):
+        known = dtype_of(container, dtype)
+        if known is not None and known.digits is not None:
+            return cls(_decimals(numbers, column, known.digits), gaps)
+        values = _cast(numbers, column, None if known is None else known.plain)
+        if not as_dates(column, known):
             return cls(values, gaps)
-        assert column.unit is not None
-        moments = values.astype(f"datetime64[{column.unit}]").astype(f"datetime64[{_resolution(column.unit, dtype)}]")
+        moments = _moments(values, column, known)
         moments[gaps] = np.datetime64("NaT")
         return cls(moments, gaps)
 

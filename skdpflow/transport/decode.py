@@ -8,151 +8,64 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain import Categories, Column, Domain
 from skdpflow.schema import Name, Schema
-from skdpflow.transport.cells import POLARS_NUMBERS, Cells, as_dates, cells_of, library_of, plain_dtype
+from skdpflow.transport.cells import Cells, as_dates, cells_of
+from skdpflow.transport.dtypes import Dtype, dtype_of, library_of
+from skdpflow.transport.entries import entries_of, natural_entries
+from skdpflow.transport.to_pandas import pandas_series
+from skdpflow.transport.to_polars import polars_series
 
-__all__ = ["decode", "decode_target", "rows_of", "to_container"]
-
-_POLARS_TEXT = ("String", "Categorical", "Enum")
-
-
-def _category_table(categories: Categories, dtype: np.dtype[Any] | None) -> NDArray[Any]:
-    """Return the categories as an array of the dtype, or of their own where they do not fit it."""
-    values = categories.values
-    if dtype is not None and not any(isinstance(value, str) for value in values):
-        info = np.iinfo(dtype) if dtype.kind in "iu" else None
-        fits = dtype.kind == "f"
-        if info is not None:
-            fits = all(value == int(value) and info.min <= value <= info.max for value in values)
-        elif dtype.kind == "b":
-            fits = all(value in (0, 1) for value in values)
-        if fits:
-            return np.array(values, dtype=dtype)
-    kinds = set(map(type, values))
-    return np.array(values, dtype=None if len(kinds) == 1 else object)
+__all__ = ["class_labels", "decode", "decode_target", "rows_of", "to_container", "written"]
 
 
-def _entries(cells: Cells, column: Column, dtype: np.dtype[Any] | None) -> NDArray[Any]:
-    """Return values, whatever they are where the cell is a gap."""
-    return cells.values if isinstance(column, Interval) else _category_table(column, dtype)[cells.values]
-
-
-def _pandas_series(cells: Cells, column: Column, dtype: str | None) -> Any:
-    pd = library_of("pandas")
-    if dtype == "category" and isinstance(column, Categories):
-        codes = np.where(cells.gaps, -1, cells.values)
-        kind = pd.Categorical.from_codes(codes, categories=list(column.values), ordered=column.ordered)
-        return pd.Series(kind)
-    plain = plain_dtype("pandas", dtype)
-    if as_dates(column, plain):
-        return _pandas_dates(cells.values, column, dtype)
-    values = _entries(cells, column, plain)
-    if column.nullable:
-        return _pandas_with_gaps(values, cells.gaps, dtype)
-    if dtype == "object":
-        return pd.Series(values.astype(object), dtype=object)
-    text = plain is None and dtype is not None and values.dtype.kind == "U"
-    if text or (plain is not None and values.dtype == plain):
-        series = None
-        try:
-            series = pd.Series(values.astype(object) if text else values).astype(dtype)
-        except (TypeError, ValueError):
-            pass  # not a dtype of text, or unknown to this version of pandas: the column's own dtype
-        if series is not None:
-            return series
-    return pd.Series(values)
-
-
-def _pandas_dates(moments: NDArray[np.datetime64], column: Column, dtype: str | None) -> Any:
-    pd = library_of("pandas")
-    unit = getattr(column, "unit", None)
-    series = pd.Series(moments.astype(f"datetime64[{unit if unit in ('s', 'ms', 'us') else 's'}]"))
-    if dtype == "object":
-        cells = series.dt.date if unit == "D" else series
-        return cells.astype(object).where(series.notna(), None)
-    recorded = pd.api.types.pandas_dtype(dtype)
-    if str(recorded) in ("str", "string"):
-        return pd.Series(np.datetime_as_string(moments).astype(object)).where(series.notna(), None).astype(dtype)
-    if getattr(recorded, "tz", None) is not None:
-        return series.dt.tz_localize("UTC").astype(recorded)
-    return series.astype(recorded) if getattr(recorded, "kind", "") == "M" else series
-
-
-def _pandas_with_gaps(values: NDArray[Any], gaps: NDArray[np.bool_], dtype: str | None) -> Any:
-    """Return a series with gaps, of the dtype or of the nearest one that can hold them."""
-    pd = library_of("pandas")
-    cells = values.astype(object)
-    cells[gaps] = None
-    recorded = pd.api.types.pandas_dtype(dtype)
-    if dtype == "object" or (values.dtype.kind in "UO" and isinstance(recorded, np.dtype)):
-        return pd.Series(cells, dtype=object)
-    if values.dtype.kind == "f" and isinstance(recorded, np.dtype):
-        return pd.Series(np.where(gaps, np.nan, values).astype(values.dtype))
-    if isinstance(recorded, np.dtype):
-        name = {"b": "boolean", "i": f"Int{8 * values.itemsize}", "u": f"UInt{8 * values.itemsize}"}[values.dtype.kind]
-        return pd.Series(cells, dtype=name)
-    series = None
-    try:
-        series = pd.Series(cells, dtype=recorded)
-    except (TypeError, ValueError):
-        pass  # text declared for a column of numbers: the column's own dtype
-    return pd.Series(cells) if series is None else series
-
-
-def _polars_series(cells: Cells, column: Column, dtype: str | None) -> Any:
-    pl = library_of("polars")
-    plain = plain_dtype("polars", dtype)
-    if as_dates(column, plain):
-        return _polars_dates(cells.values, dtype)
-    if column.nullable:
-        return _polars_series(cells, column.without_gaps(), dtype).set(pl.Series(cells.gaps), None)
-    values = _entries(cells, column, plain)
-    if values.dtype.kind == "O":
-        return pl.Series(values=values.tolist(), dtype=pl.Object)
-    series = pl.Series(values=values.tolist() if values.dtype.kind == "U" else values)
-    if dtype in POLARS_NUMBERS and values.dtype == POLARS_NUMBERS[dtype]:
-        return series.cast(getattr(pl, dtype))
-    if dtype in _POLARS_TEXT and isinstance(column, Categories) and values.dtype.kind == "U":
-        return series.cast(pl.Enum(list(column.values)) if dtype == "Enum" else getattr(pl, dtype))
-    return series
-
-
-def _polars_dates(moments: NDArray[np.datetime64], dtype: str | None) -> Any:
-    pl = library_of("polars")
-    series = pl.Series(values=moments.astype("datetime64[us]"))
-    if dtype == "Date":
-        return series.cast(pl.Date)
-    if dtype == "String":
-        return pl.Series(values=np.datetime_as_string(moments).tolist()).set(series.is_null(), None)
-    if dtype is not None and dtype.startswith("Datetime["):
-        unit, _, zone = dtype[len("Datetime[") : -1].partition(", ")
-        series = series.cast(pl.Datetime(unit))
-        return series.dt.replace_time_zone("UTC").dt.convert_time_zone(zone) if zone else series
-    return series
-
-
-def _series(cells: Cells, column: Column, container: str, dtype: str | None) -> Any:
-    """Return one column as an array or as a series of the container."""
-    if container == "pandas":
-        return _pandas_series(cells, column, dtype)
-    if container == "polars":
-        return _polars_series(cells, column, dtype)
-    plain = plain_dtype(container, dtype)
-    if as_dates(column, plain):
-        moments = cells.values
-        if dtype in ("str", "object"):
-            text = np.datetime_as_string(moments).astype(object)
-            text[np.isnat(moments)] = None
+def _array(cells: Cells, column: Column, dtype: Dtype | None) -> NDArray[Any]:
+    """Write cells as an array."""
+    values, gaps = cells.values, cells.gaps
+    kind = None if dtype is None else dtype.kind
+    if as_dates(column, dtype):
+        if kind in ("text", "object"):
+            text = np.datetime_as_string(values).astype(object)
+            text[gaps] = None
             return text
-        return moments if dtype is None or not dtype.startswith("datetime64[") else moments.astype(dtype)
-    values, gaps = _entries(cells, column, plain), cells.gaps
-    if column.nullable and (values.dtype.kind in "biuf" and dtype != "object"):
+        return values.astype(dtype.own) if dtype is not None and kind == "date" else values
+    if isinstance(column, Categories):
+        entries = entries_of(column, dtype)
+        if isinstance(entries, list) and dtype is not None:
+            entries = np.array(entries, dtype=dtype.own)
+        values = (natural_entries(column) if entries is None else entries)[values]
+    if column.nullable and values.dtype.kind in "biuf" and kind != "object":
         return np.where(gaps, np.nan, values.astype(values.dtype if values.dtype.kind == "f" else np.float64))
-    if dtype == "object" or column.nullable:
+    if kind == "object" or column.nullable:
         values = values.astype(object)
         values[gaps] = None
     return values
+
+
+def written(cells: Cells, column: Column, container: str, dtype: str | None) -> Any:
+    """Write the cells of one column as an array or as a series of the container.
+
+    Parameters
+    ----------
+    cells : Cells
+        The cells.
+    column : Interval or Categories
+        What they are.
+    container : {"numpy", "pandas", "polars"}
+        Where they go.
+    dtype : str or None
+        The recorded dtype.
+
+    Returns
+    -------
+    ndarray, pandas.Series or polars.Series
+        In the recorded dtype, or in the nearest one that can hold the declared values, and gaps if the column is
+        nullable.
+    """
+    known = dtype_of(container, dtype)
+    if container == "pandas":
+        return pandas_series(cells, column, known)
+    return polars_series(cells, column, known) if container == "polars" else _array(cells, column, known)
 
 
 def to_container(columns: Sequence[Any], schema: Schema) -> Any:
@@ -180,9 +93,8 @@ def to_container(columns: Sequence[Any], schema: Schema) -> Any:
         return library_of("pandas").DataFrame(dict(zip(names, columns, strict=True)))
     if schema.container == "polars":
         names = schema.names or ()
-        return library_of("polars").DataFrame(
-            [column.alias(str(name)) for name, column in zip(names, columns, strict=True)]
-        )
+        # a dict: polars takes the empty name of a series for none
+        return library_of("polars").DataFrame({str(name): own for name, own in zip(names, columns, strict=True)})
     kinds = {column.dtype.kind for column in columns}
     if "O" in kinds or (kinds & set("UM") and len(kinds) > 1):
         table = np.empty((len(columns[0]), len(columns)), dtype=object)
@@ -208,8 +120,7 @@ def decode(positions: ArrayLike, domain: Domain, schema: Schema) -> Any:
     Returns
     -------
     ndarray, pandas.DataFrame or polars.DataFrame of shape (n_samples, n_features)
-        Rows inside the domain. A column keeps its own natural dtype where the recorded one cannot hold its
-        declared values, as with text categories declared for a column of numbers.
+        Rows inside the domain, in the dtypes of the schema.
 
     Raises
     ------
@@ -261,7 +172,7 @@ def rows_of(cells: Sequence[Cells], domain: Domain, schema: Schema) -> Any:
         If the library of the container is not installed.
     """
     columns = [
-        _series(own, column, schema.container, dtype)
+        written(own, column, schema.container, dtype)
         for own, column, dtype in zip(cells, domain.columns, schema.dtypes, strict=True)
     ]
     return to_container(columns, schema)
@@ -300,7 +211,30 @@ def decode_target(positions: ArrayLike, target: Column, schema: Schema) -> Any:
     """
     container = schema.target_container or "numpy"
     cells = Cells.of(np.asarray(positions, dtype=np.float64), target, container, schema.target_dtype)
-    values = _series(cells, target, container, schema.target_dtype)
+    values = written(cells, target, container, schema.target_dtype)
     if container == "numpy" or schema.target_name is None:
         return values
     return values.rename(schema.target_name if container == "pandas" else str(schema.target_name))
+
+
+def class_labels(target: Categories, schema: Schema) -> NDArray[Any]:
+    """Return the classes as scikit-learn has them: an array, also where the labels are a series.
+
+    Parameters
+    ----------
+    target : Categories
+        The classes, known by now.
+    schema : Schema
+        Container and dtype of the target.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+        In the numpy dtype nearest to that of the labels.
+    """
+    container = schema.target_container or "numpy"
+    dtype = dtype_of(container, schema.target_dtype)
+    if container != "numpy" and dtype is not None and dtype.kind in ("number", "decimal"):
+        entries = entries_of(target, dtype) if dtype.kind == "number" else None
+        return natural_entries(target) if entries is None else np.asarray(entries)
+    return np.asarray(decode_target(np.arange(target.n_values), target, schema))

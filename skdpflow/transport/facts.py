@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from skdpflow._constraints import Data, Rule, rules_of, solutions
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.schema import Schema
-from skdpflow.transport.cells import Cells, plain_dtype
+from skdpflow.transport.cells import Cells
+from skdpflow.transport.dtypes import dtype_of
 
 Array = NDArray[np.float64]
 
@@ -136,9 +137,9 @@ class Facts:
             column, own = self._domain[name], codes[:, j]
             if isinstance(column, Interval):
                 x = numbers[:, numeric.index(name)]
-                kind = plain_dtype(self._schema.container, self._schema.dtypes[j])
-                rounded = not column.integer and kind is not None and kind.kind == "f"
-                rows[name] = Data(x, np.isnan(x), float(np.finfo(kind).eps) if rounded else 0.0)
+                dtype = dtype_of(self._schema.container, self._schema.dtypes[j])
+                eps = 0.0 if column.integer or dtype is None else dtype.eps
+                rows[name] = Data(x, np.isnan(x), eps)
             else:
                 rows[name] = Data(own.astype(np.float64), (own < 0) | (own >= column.n_values))
         return self.met(rows)

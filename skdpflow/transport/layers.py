@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.transport.lookup import KnotTable
+from skdpflow.transport.lookup import PiecewiseLinear
 
 Array = NDArray[np.float64]
 
@@ -43,35 +42,8 @@ def monotone_knots(x: Array, y: Array) -> tuple[Array, Array]:
     return x, z - z[middle] + y[middle]
 
 
-def interpolate(p: Array, x: Sequence[Array], y: Sequence[Array], rows: NDArray[np.int64] | None = None) -> Array:
-    """Evaluate piecewise linear maps through knots, with slope one outside them.
-
-    Parameters
-    ----------
-    p : ndarray of shape (n,)
-        Where.
-    x, y : sequence of ndarray
-        Knots of each map; increasing.
-    rows : ndarray of shape (n,), int64, or None, default=None
-        The map of each point; None if there is one.
-
-    Returns
-    -------
-    values : ndarray of shape (n,)
-    """
-    table, flat_y = KnotTable(x), np.concatenate(y)
-    last = table.first + table.sizes - 1
-    low, high = table.flat[table.first], table.flat[last]
-    inside = np.clip(p, low[0], high[0]) if rows is None else np.clip(p, low.take(rows), high.take(rows))
-    at = table.find(inside, rows)
-    slopes = np.append(np.diff(flat_y), 0.0)
-    slopes[last] = 0.0
-    slopes[:-1] /= np.where(slopes[:-1] == 0.0, 1.0, np.diff(table.flat))
-    return np.asarray(flat_y.take(at) + slopes.take(at) * (inside - table.flat.take(at)) + (p - inside))
-
-
 def log_slopes(q: Array, x: Array, y: Array) -> Array:
-    """Log-slopes of the map of `interpolate` at the places that it takes to `q`.
+    """Log-slopes of the map of `PiecewiseLinear` at the places that it takes to `q`.
 
     Parameters
     ----------
@@ -179,5 +151,5 @@ class Layer:
 
     def _move(self, z: Array, x: tuple[Array, ...], y: tuple[Array, ...]) -> tuple[Array, Array]:
         p = z @ self.analysis
-        shift = np.column_stack([interpolate(p[:, i], [x[i]], [y[i]]) for i in range(p.shape[1])]) - p
+        shift = np.column_stack([PiecewiseLinear([x[i]], [y[i]])(p[:, i]) for i in range(p.shape[1])]) - p
         return z + shift @ self.synthesis.T, p

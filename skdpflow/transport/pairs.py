@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from skdpflow.transport.latent import LATENT_LIMIT, RankTransform
-from skdpflow.transport.layers import corrected_quantiles, interpolate, log_slopes, monotone_knots
-from skdpflow.transport.lookup import bin_of
+from skdpflow.transport.layers import corrected_quantiles, log_slopes, monotone_knots
+from skdpflow.transport.lookup import PiecewiseLinear, bin_of
 from skdpflow.transport.marginals import denoise_ordered, shrink, to_simplex
 
 Array = NDArray[np.float64]
@@ -128,7 +128,7 @@ class PairLayer:
     def _move(self, z: Array, x: tuple[Array, ...], y: tuple[Array, ...]) -> tuple[Array, NDArray[np.int64]]:
         rows = bin_of(z[:, self.given], self.edges)
         out = z.copy()
-        out[:, self.moved] = interpolate(z[:, self.moved], x, y, rows)
+        out[:, self.moved] = PiecewiseLinear(x, y)(z[:, self.moved], rows)
         return out, rows
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from skdpflow.transport.flow import Leaf
-from skdpflow.transport.layers import Layer, interpolate, monotone_knots
+from skdpflow.transport.layers import Layer, monotone_knots
+from skdpflow.transport.lookup import PiecewiseLinear
 
 Array = NDArray[np.float64]
 Knots = tuple[tuple[Array, ...], tuple[Array, ...]]
@@ -113,7 +114,7 @@ def quantile_step(
         y = (1.0 - step_size) * x + step_size * target
         if invertible:
             x, y = monotone_knots(x, y)
-        row[order] = interpolate(ordered, [x], [y]) - ordered
+        row[order] = PiecewiseLinear([x], [y])(ordered) - ordered
         xs.append(x)
         ys.append(y)
     return particles + synthesis @ p, (tuple(xs), tuple(ys))

@@ -91,12 +91,24 @@ def test_labels_outside_the_target_are_no_error():
     assert labels.tolist() == [0, UNKNOWN, UNKNOWN]
 
 
-def test_names_that_are_no_strings_are_taken_by_position():
-    flow = Flow()
-    source = admit(flow, frame().set_axis([0, 1], axis=1), domain=DOMAIN)
-    assert source.domain == DOMAIN
+def test_names_that_are_numbers_are_compared_as_text():
+    flow, named = Flow(), Domain({"1": WARD, "0": AGE})
+    source = admit(flow, frame().set_axis([0, 1], axis=1), domain=named)
+    assert source.domain == Domain({"0": AGE, "1": WARD})
     assert source.schema.names == (0, 1)
     assert not hasattr(flow, "feature_names_in_")
+    with pytest.raises(ValueError, match=r"Not in the domain: '0', '1'; .* as text"):
+        admit(Flow(), frame().set_axis([0, 1], axis=1), domain=DOMAIN)
+
+
+def test_numbers_as_names_keep_their_order_after_fit():
+    X = pd.DataFrame([[0.5, 0.1], [0.2, 0.3]])
+    flow = Flow(domain=(0, 1)).fit(X)
+    admit(flow, X, domain=(0, 1), reset=False)
+    for named in (X, X.to_numpy()):
+        assert admit(flow, named, domain=flow.domain_, reset=False).domain == flow.domain_
+    with pytest.raises(ValueError, match="same order as they were in fit"):
+        admit(flow, X[[1, 0]], domain=flow.domain_, reset=False)
 
 
 def test_a_fitted_domain_is_taken_by_position():
@@ -150,7 +162,7 @@ TEXT = "POISON"
         (pd.DataFrame([[POISON, 1.0]], columns=["a", "a"]), None, ValueError, "unique. .*: a"),
         (pd.DataFrame([[POISON, 1.0]], columns=["a", 1]), None, TypeError, "string names"),
         (pd.DataFrame([[POISON]], columns=[("a", 1)]), None, ValueError, "must be str or int"),
-        (frame(), {"age": AGE}, ValueError, r"missing: 'ward'"),
+        (frame(), {"age": AGE}, ValueError, r"Not in the domain: 'ward'"),
         ([[POISON]], DOMAIN, ValueError, "describe the 1 columns of X"),
     ],
 )

@@ -1,5 +1,6 @@
 """A code is a function of its own cell: whatever other cells there are, in whatever container."""
 
+import csv
 import datetime as dt
 from itertools import product
 
@@ -54,7 +55,7 @@ def parquet_file(array, folder):
 
 def csv_file(cells, folder):
     path = folder / "table.csv"
-    pd.DataFrame({"x": pd.Series(cells, dtype=object)}).assign(end=0).to_csv(path, index=False)
+    pd.DataFrame({"x": pd.Series(cells, dtype=object)}).to_csv(path, index=False, quoting=csv.QUOTE_ALL)
     return TableFile(path)
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skdpflow import DPSlicedWassersteinFlow
 from skdpflow.curator.encode import RowSource
 from skdpflow.domain import FINE_LEVELS, Categories, Domain, Interval
 from skdpflow.schema import Schema, schema_of
@@ -212,6 +213,25 @@ def test_targets_come_back(y, target, codes):
     assert back.dtype == y.dtype
     assert list(back) == list(y)
     assert getattr(back, "name", None) == getattr(y, "name", None)
+
+
+@pytest.mark.parametrize("names", [["", "b"], ["b", ""], ["", " "], ["nan", "None"], [""]])
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_names_come_back_as_they_are(frame, names):
+    X = frame({name: [0.25, 0.5] for name in names})
+    back = round_trip(X, Domain({name: Interval(0, 1) for name in names}))
+    assert list(back.columns) == names
+    y = pd.Series([0, 1], name="") if frame is pd.DataFrame else pl.Series("", [0, 1])
+    flow = DPSlicedWassersteinFlow(5.0, domain=(0, 1), target=Categories([0, 1])).fit(X, y)
+    assert list(flow.sample(2).columns) == names
+    assert flow.sample_labeled(2)[1].name == ""
+
+
+@pytest.mark.parametrize("names", [[1, 0], [np.int64(7), np.int64(-3)]])
+def test_numbers_as_names_come_back(names):
+    X = pd.DataFrame(np.linspace(0, 1, 40).reshape(20, 2), columns=pd.Index(names, dtype=object))
+    domain = {str(name): Interval(0, 1) for name in sorted(names)}
+    assert list(DPSlicedWassersteinFlow(5.0, domain=domain).fit(X).sample(2).columns) == names
 
 
 def test_labels_without_a_recorded_target():

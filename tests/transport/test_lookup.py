@@ -3,8 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from skdpflow.transport.layers import interpolate
-from skdpflow.transport.lookup import KnotTable, bin_of
+from skdpflow.transport.lookup import KnotTable, PiecewiseLinear, bin_of
 
 knots = hnp.arrays(np.float64, st.integers(1, 40), elements=st.floats(-8, 8), unique=True).map(np.sort)
 # few points are bisected, many are looked up
@@ -39,7 +38,7 @@ def test_a_map_is_numpys_interpolation_with_slope_one_outside(x, p):
     y = np.cumsum(np.random.default_rng(len(x)).random(len(x)))
     with np.errstate(over="ignore", invalid="ignore"):  # numpy's slope between knots that nearly coincide
         expected = np.interp(p, x, y) + (p - np.clip(p, x[0], x[-1]))
-        found = interpolate(p, [x], [y])
+        found = PiecewiseLinear([x], [y])(p)
     assert np.allclose(found, expected, rtol=1e-9, atol=1e-9)
     outside = (p < x[0]) | (p > x[-1])
     assert np.allclose(found[outside] - p[outside], np.where(p < x[0], y[0] - x[0], y[-1] - x[-1])[outside])
