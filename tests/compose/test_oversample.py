@@ -33,6 +33,7 @@ def flow(n_classes=3, **params):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("strategy", "counts"),
     [

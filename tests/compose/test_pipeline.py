@@ -31,6 +31,7 @@ PIPES = [
 CHECKS = parametrize_with_checks(PIPES).mark
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::skdpflow.PrivacyLeakWarning")
 @pytest.mark.parametrize(CHECKS.args[0], list(CHECKS.args[1]), **CHECKS.kwargs)
 def test_common_checks(estimator, check):

@@ -456,6 +456,7 @@ CHECKS = parametrize_with_checks(
 ).mark
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::skdpflow.PrivacyLeakWarning")
 @pytest.mark.parametrize(CHECKS.args[0], list(CHECKS.args[1]), **CHECKS.kwargs)
 def test_common_checks(estimator, check):
