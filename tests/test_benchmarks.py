@@ -19,6 +19,7 @@ def table(script, name):
     return next(t for t in script("tables").shipped() if t.name == name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["iris", "diabetes"])
 def test_each_lever_can_be_switched_off(script, name):
     ablations = script("ablations")

@@ -622,6 +622,7 @@ def test_later_errors_show_no_cell():
             assert traces_in(text) == []
 
 
+@pytest.mark.slow
 def test_with_a_domain_no_value_raises():
     """An error that depends on one cell tells about it: with a declared domain there is none."""
     domain = Domain({"a": Interval(0, 1), "b": Interval(0, 1), "c": Categories(["x", "y"])})

@@ -46,6 +46,7 @@ def read(path):
     return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_a_table_goes_through(tmp_path, capsys, suffix):
     table, out, again, release = (tmp_path / f"{name}.{suffix}" for name in ("table", "out", "again", "release"))

@@ -232,6 +232,7 @@ def test_a_looser_accountant_is_refused_where_nothing_is_left():
 # ---------------------------------------------------------------- what comes of it
 
 
+@pytest.mark.slow
 def test_a_continued_release_is_the_model_to_the_bit(tmp_path):
     model = flow(target=Categories([0, 1])).fit(X, LABELS)
     for _ in range(2):
@@ -336,7 +337,6 @@ def test_new_pairs_are_not_those_known_already():
     assert "selected+2" in release
 
 
-@pytest.mark.statistical
 def test_the_noise_of_a_continued_fit_is_that_of_one_with_the_whole_budget():
     def error(model):
         counts = pooled(model.release_)["histograms"].values[:, :16]  # of the first column

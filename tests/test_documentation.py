@@ -14,6 +14,7 @@ def test_there_are_pages_with_examples():
     assert {page.name for page in PAGES} >= {"guarantees.rst", "user_guide.rst"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_examples_of_a_page_run(page):
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

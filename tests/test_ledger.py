@@ -115,6 +115,7 @@ def test_copies_are_the_ledger(ledger):
     assert len(ledger.events) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*score:skdpflow.PrivacyLeakWarning")
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_searches_pay_for_every_fit(tmp_path, backend):

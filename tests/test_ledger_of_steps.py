@@ -219,6 +219,7 @@ def test_what_holds_a_generator_with_a_ledger_pays_once_per_fit(ledger):
     assert len(ledger.events) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*score:skdpflow.PrivacyLeakWarning")
 def test_searches_pay_for_every_pipeline(tmp_path):
     ledger = PrivacyLedger(tmp_path / "a.ledger", epsilon=8, delta=1e-6)

@@ -91,6 +91,7 @@ def there(request):
         return rows, flow.fit(rows)
 
 
+@pytest.mark.slow
 def test_there_and_back(there):
     rows, flow = there
     sample = flow.sample(N, random_state=0)

@@ -152,6 +152,7 @@ def test_cross_val_score(X):
 
 
 @pytest.mark.filterwarnings("ignore:Fit number:skdpflow.PrivacyLeakWarning")
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_grid_search(X, n_jobs):
     flow = DPSlicedWassersteinFlow(domain=(-4.0, 4.0), projections=UniformProjections(), mechanism=MarginalsMechanism())
@@ -163,6 +164,7 @@ def test_grid_search(X, n_jobs):
 
 
 @pytest.mark.filterwarnings("ignore:Fit number:skdpflow.PrivacyLeakWarning")
+@pytest.mark.slow
 def test_grid_search_over_a_pipeline_with_labels(X):
     y = np.where(X[:, 0] > 0, "high", "low")
     pipe = make_pipeline(MinMaxScaler(), DPSlicedWassersteinFlow(domain=(0.0, 1.0), target=Categories(["high", "low"])))

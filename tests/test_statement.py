@@ -124,6 +124,7 @@ def renyi():
     return RdpAccountant(orders=(1 + np.geomspace(0.01, 1000, 1000)).tolist())
 
 
+@pytest.mark.slow
 def test_an_auditor_recomputes_the_guarantee_from_the_json(text):
     content = json.loads(text)
     stated = content["guarantee"]
@@ -137,6 +138,7 @@ def test_an_auditor_recomputes_the_guarantee_from_the_json(text):
         assert 0.99 * stated["epsilon"] <= capped <= stated["epsilon"] * ROUNDED
 
 
+@pytest.mark.slow
 def test_an_auditor_finds_too_little_noise(text):
     content = json.loads(text)
     stated = content["guarantee"]

@@ -63,6 +63,21 @@ def test_pure_selection_is_randomised_response(epsilon):
 
 
 @pytest.mark.usefixtures("oracle")
+@pytest.mark.parametrize(("epsilon", "n"), [(0.3, 2), (0.3, 6), (1.0, 4)])
+def test_equal_pure_selections_cost_what_as_many_randomised_responses_do(epsilon, n):
+    """The exact delta is a sum over how many of n responses were true."""
+    event = ComposedEvent([SelectionEvent(epsilon, "pure")] * n)
+    true = 1 / (1 + math.exp(-epsilon))
+    for at in (0.0, 0.5 * epsilon, (n - 1) * epsilon):
+        exact = sum(
+            math.comb(n, k) * true**k * (1 - true) ** (n - k) * max(0.0, 1 - math.exp(at - (2 * k - n) * epsilon))
+            for k in range(n + 1)
+        )
+        assert exact * (1 - 1e-12) <= PLDAccountant().delta(event, at) <= exact + 1e-3
+    assert PLDAccountant().epsilon(event, 1e-12) == pytest.approx(n * epsilon, rel=1e-2)
+
+
+@pytest.mark.usefixtures("oracle")
 def test_selections_compose_with_gaussians():
     gaussian, pure, ranged = GaussianEvent(3.0), SelectionEvent(0.3, "pure"), SelectionEvent(0.3)
     pld, exact = PLDAccountant(1e-3), GaussianDPAccountant()

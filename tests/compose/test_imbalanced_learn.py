@@ -24,6 +24,7 @@ CHECKS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::skdpflow.exceptions.PrivacyLeakWarning")
 @pytest.mark.filterwarnings("ignore:A column-vector y was passed:sklearn.exceptions.DataConversionWarning")
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.func.__name__)

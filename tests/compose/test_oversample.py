@@ -33,6 +33,7 @@ def flow(n_classes=3, **params):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("strategy", "counts"),
     [
@@ -115,6 +116,7 @@ def test_what_is_refused_costs_nothing(strategy, classes, message):
         DPOversampler(generator, strategy).fit_resample(*table())
 
 
+@pytest.mark.slow
 def test_agrees_with_imbalanced_learn():
     imblearn = pytest.importorskip("imblearn.over_sampling")
     X, y = table()

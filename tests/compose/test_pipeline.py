@@ -31,6 +31,7 @@ PIPES = [
 CHECKS = parametrize_with_checks(PIPES).mark
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::skdpflow.PrivacyLeakWarning")
 @pytest.mark.parametrize(CHECKS.args[0], list(CHECKS.args[1]), **CHECKS.kwargs)
 def test_common_checks(estimator, check):
@@ -241,6 +242,7 @@ def test_not_fitted():
 
 
 @pytest.mark.filterwarnings("ignore:Fit number:skdpflow.PrivacyLeakWarning")
+@pytest.mark.slow
 def test_grid_search():
     X, y = table(600)
     grid = {"epsilon": [0.5, 5.0], "pca__n_components": [2, 3], "flow__n_steps": [1]}

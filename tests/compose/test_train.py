@@ -39,6 +39,7 @@ MODELS = [
 CHECKS = parametrize_with_checks(MODELS).mark
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::skdpflow.PrivacyLeakWarning")
 @pytest.mark.parametrize(CHECKS.args[0], list(CHECKS.args[1]), **CHECKS.kwargs)
 def test_common_checks(estimator, check):
@@ -155,6 +156,7 @@ def test_object_labels_train_a_classifier():
 
 
 @pytest.mark.filterwarnings("ignore:Fit number:skdpflow.PrivacyLeakWarning")
+@pytest.mark.slow
 def test_grid_search_reaches_both_parts():
     X, y = labelled()
     model = TrainOnSynthetic(LogisticRegression(), flow())

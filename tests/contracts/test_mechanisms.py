@@ -61,6 +61,7 @@ class NumbersOnly(CountsOnly):
         yield from super().plan(public)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "mechanism",
     [

@@ -198,6 +198,31 @@ def test_keys_are_fresh_and_long():
     assert source.rank_key() != source.rank_key()
 
 
+def words_of(given):
+    return np.frombuffer(b"".join(given), dtype=np.uint64).tolist()
+
+
+def test_noise_is_made_of_the_bytes_of_the_operating_system_and_of_nothing_else(entropy):
+    """Computed again in another way: a sign, 52 bits of a mantissa, and zero bits of a second word as the exponent."""
+    drawn = NoiseSource().rounded_gaussian(1000.0, (40, 5)).ravel()
+    words, exponents = np.split(np.array(words_of(entropy), dtype=object), 2)
+    assert len(words) == 200
+    for noise, word, bits in zip(drawn.tolist(), words, exponents, strict=True):
+        zeros = f"{bits:064b}"[::-1].index("1")
+        half = (2**52 + word % 2**52) / 2**53 / 2**zeros / 2
+        magnitude = round(-1000.0 * stats.norm.ppf(half))
+        assert noise == (magnitude if word >> 63 else -magnitude)
+
+
+def test_uniforms_and_keys_are_made_of_the_bytes_of_the_operating_system(entropy):
+    source = NoiseSource()
+    assert source.rank_key() == int.from_bytes(entropy[0], "little")
+    u = source.uniform(50)
+    words, exponents = np.split(np.array(words_of(entropy[1:]), dtype=object), 2)
+    zeros = [f"{bits:064b}"[::-1].index("1") for bits in exponents]
+    assert u.tolist() == [(2**52 + w % 2**52) / 2**53 / 2**z for w, z in zip(words, zeros, strict=True)]
+
+
 def test_numpy_generators_are_left_alone():
     state = np.random.get_state()[1].copy()  # noqa: NPY002
     source = NoiseSource()

@@ -106,6 +106,18 @@ def test_gumbel_tails_keep_their_digits():
         gumbel(1, Uniforms([0.0, 0.75]))
 
 
+@pytest.mark.parametrize(("epsilon", "sensitivity"), [(0.7, 1.0), (2.0, 2.0), (0.01, 1.0)])
+def test_the_order_is_that_of_scaled_scores_with_whole_gumbel_noise(epsilon, sensitivity):
+    """Computed again from the same uniforms: epsilon u / (2 Delta) - ln(-ln v)."""
+    scores = np.array([40, 0, -3, 1, 2, 25, -60])
+    for seed in range(100):
+        u = NoiseSource(seed).uniform(2 * len(scores))
+        v = np.where(u[7:] < 0.5, u[:7] / 2, 1 - u[:7] / 2)
+        noisy = scores * epsilon / (2 * sensitivity) - np.log(-np.log(v))
+        expected = np.argsort(-noisy)[:3]
+        assert select_top(scores, 3, epsilon, sensitivity, NoiseSource(seed)).tolist() == expected.tolist()
+
+
 @pytest.mark.statistical
 @pytest.mark.parametrize(
     ("scores", "epsilon", "sensitivity"),
@@ -168,6 +180,13 @@ def test_clear_winners_win_whatever_the_size_of_the_scores(scores, data):
         assert scores[chosen].min() >= left_out.max() - 100
 
 
+def test_scores_beyond_the_reach_count_as_the_reach():
+    """So the arithmetic has a bounded error; which of them comes first is left to the noise."""
+    scores = np.array([10**9, 10**12, 0, -5])
+    firsts = {tuple(select_top(scores, 3, 1.0, 1.0, NoiseSource(seed))[:2].tolist()) for seed in range(30)}
+    assert firsts == {(0, 1), (1, 0)}
+
+
 def test_many_scores_far_apart_are_all_told_from_each_other():
     """The last to be chosen, and not the first, is where scores are told apart."""
     scores = np.array([10**9, 10**6, 10**4, 5000, 0])
@@ -179,6 +198,14 @@ def test_many_scores_far_apart_are_all_told_from_each_other():
 def test_tiny_and_huge_epsilons(epsilon):
     assert sorted(select_top(np.array([5, 2**60, -3]), 3, epsilon, 2.0, NoiseSource()).tolist()) == [0, 1, 2]
     assert 0 < rounding_epsilon(3, epsilon, 2.0) < 1e-4
+
+
+@pytest.mark.parametrize("k", [1, 2, 10, 300])
+def test_each_place_in_the_order_adds_its_own_rounding(k):
+    """The j-th of k is moved by 2 (k - j + 1) times the error of a noisy score, in each of two neighbours."""
+    error = (1024.0 + 64.0) * 2.0**-50  # draws below 1024, scaled scores within 64
+    moved = sum(2 * (k - j + 1) * error for j in range(1, k + 1))
+    assert 2 * moved <= rounding_epsilon(k, 1.0, 1.0) <= 2 * moved * 1.001
 
 
 # ---------------------------------------------------------------- the curator

@@ -62,8 +62,9 @@ def test_it_is_the_score_but_for_noise(scoring, neighbours, container):
     assert whole == pytest.approx(exact(scoring), abs=5e-3)
 
 
-@pytest.mark.statistical
+@pytest.mark.slow
 def test_the_noise_is_as_stated():
+    """Known bytes, so no failure by chance; of other bytes, fewer than one in 10^4 would fail."""
     scores = [dp_score(MODEL, X[:50], Y[:50], epsilon=2.0, noise_random_state=None) for _ in range(300)]
     p = MODEL.score(X[:50], Y[:50])
     mu = gdp_mu(2.0, 1e-6)
@@ -94,6 +95,109 @@ def test_no_row_changes_the_sum_by_more_than_the_sensitivity(scoring, used):
     assert changes.max() <= LEVELS
     assert changes[keys < used].min() > 0 or scoring != "accuracy"
     assert changes[keys >= used].max(initial=0) == 0
+
+
+class KnownNoise(NoiseSource):
+    """Draws no noise, notes its scale, and gives rows the keys that it is told."""
+
+    def __init__(self, keys=None):
+        super().__init__()
+        self.keys, self.scales = keys, []
+
+    def uniform(self, n):
+        return super().uniform(n) if self.keys is None else self.keys
+
+    def rounded_gaussian(self, scale, shape):
+        self.scales.append(float(scale))
+        return np.zeros(shape, dtype=np.int64)
+
+
+def curator_of(rows, noise, neighbours):
+    return Curator(rows.source, Budget(1.0, 1e-6, neighbours, GaussianDPAccountant(), "gdp"), noise)
+
+
+@pytest.mark.parametrize(("neighbours", "factor"), [("add-remove", 1), ("replace-one", 2)])
+def test_the_noise_covers_the_largest_change_that_a_row_can_make(neighbours, factor):
+    """A row that is predicted right comes, or takes the place of one that is predicted wrong."""
+    right = MODEL.predict(X[:10])
+    wrong = np.where(np.arange(10) == 4, 1 - right, right)
+    totals = []
+    for y in (right, wrong):
+        noise = KnownNoise()
+        rows = scorer(X[:10], y, neighbours=neighbours, noise=noise)
+        totals.append(rows._total(Replica(MODEL)))
+        curator = curator_of(rows, noise, neighbours)
+        rows.score(Replica(MODEL), curator, 1.0)
+    assert totals[0] - totals[1] == 2 * LEVELS
+    (entry,) = curator.ledger.entries
+    assert noise.scales == [factor * LEVELS * entry.event.noise_multiplier]
+
+
+def test_the_number_of_rows_has_noise_where_neighbours_differ_in_it():
+    noise = KnownNoise()
+    rows = scorer(X, Y, noise=noise)
+    curator = curator_of(rows, noise, "add-remove")
+    rows.count(curator, 0.4, 200)
+    assert noise.scales == [entry.event.noise_multiplier for entry in curator.ledger.entries]
+    assert len(noise.scales) == 2
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_rows_are_used_by_secret_keys_of_their_own(seed):
+    """A row is used if its key is below a public probability: not by its place, nor by the keys of others."""
+    keys = np.random.default_rng(seed).uniform(size=len(X))
+    rows = scorer(np.column_stack([np.arange(len(X)), X]), Y, noise=(noise := KnownNoise(keys)))
+    rows.count(curator_of(rows, noise, "add-remove"), 0.4, 100)
+    Seeing.rows = []
+    rows._total(Replica(Seeing()))
+    assert Seeing.rows == np.flatnonzero(keys < 100 / len(X)).tolist()
+
+
+@pytest.mark.usefixtures("entropy")
+def test_keys_come_from_the_noise():
+    used = []
+    for _ in range(2):
+        rows = scorer(X, Y, neighbours="replace-one", noise=(noise := NoiseSource()))
+        rows.count(curator_of(rows, noise, "replace-one"), 0.0, 100)
+        used.append(set(rows._used.tolist()))
+    assert used[0] != used[1]
+    assert all(50 < len(one) < 150 for one in used)
+
+
+class Seeing(ClassifierMixin, BaseEstimator):
+    """Notes the number of each row, which is its first cell."""
+
+    classes_ = np.array([0, 1])
+    rows = ()
+
+    def fit(self, X, y):
+        return self
+
+    def predict(self, X):
+        type(self).rows.append(int(X[0, 0]))
+        return np.zeros(len(X), dtype=int)
+
+
+class Boasting(ClassifierMixin, BaseEstimator):
+    """Gives probabilities that are none."""
+
+    classes_ = np.array([0, 1])
+
+    def __init__(self, probabilities=(50.0, -49.0)):
+        self.probabilities = probabilities
+
+    def fit(self, X, y):
+        return self
+
+    def predict_proba(self, X):
+        return np.tile(self.probabilities, (len(X), 1))
+
+
+@pytest.mark.parametrize("probabilities", [(50.0, -49.0), (-1e300, 1e300), (np.inf, 0.0), (np.nan, 1.0), (0.0, 0.0)])
+def test_a_term_is_between_0_and_1_whatever_a_model_says(probabilities):
+    totals = [scorer(X[:n], Y[:n], "neg_brier_score")._total(Replica(Boasting(probabilities))) for n in range(1, 12)]
+    assert np.abs(np.diff(totals)).max() <= LEVELS
+    assert abs(totals[0]) <= LEVELS
 
 
 class Nosy(ClassifierMixin, BaseEstimator):
@@ -171,10 +275,10 @@ def test_the_ledger_is_debited_first_and_the_score_costs_what_it_says(monkeypatc
 def test_what_is_measured_stays_within_the_cap(neighbours):
     noise = NoiseSource()
     rows = scorer(X, Y, neighbours=neighbours, noise=noise)
-    curator = Curator(rows.source, Budget(1.0, 1e-6, neighbours, GaussianDPAccountant(), "gdp"), noise)
+    curator = curator_of(rows, noise, neighbours)
     share = 0.4 if neighbours == "add-remove" else 0.0
     rows.count(curator, share, 10**6)
-    assert (rows._n_used == len(X)) == (neighbours == "replace-one")
+    assert rows._n_used == len(X) or share  # exact where it is public
     rows.score(Replica(MODEL), curator, 1.0 - share)
     assert len(curator.ledger.entries) == (3 if share else 1)
     with pytest.raises(BudgetExceededError):

@@ -260,9 +260,12 @@ def test_it_searches_like_scikit_learn():
     assert not hasattr(strong, "coef_")
 
 
-@pytest.mark.statistical
+@pytest.mark.slow
 def test_numbers_and_parameters_of_trials(monkeypatch):
-    """Both follow their distributions, and no seed that is not the noise's moves them."""
+    """Both follow their distributions, and no seed that is not the noise's moves them.
+
+    Known bytes, so no failure by chance; of other bytes, one in 3000 would fail.
+    """
     drawn = []
 
     def trial(candidate, *_):
@@ -285,6 +288,25 @@ def test_numbers_and_parameters_of_trials(monkeypatch):
     assert stats.chisquare(np.bincount(np.concatenate(drawn).astype(int))[1:]).pvalue > 1e-4
     pairs = np.array([d[:2] for d in drawn if len(d) > 1]).astype(int) - 1
     assert stats.chisquare(np.bincount(pairs[:, 0] * 3 + pairs[:, 1])).pvalue > 1e-4  # independent, with replacement
+
+
+def test_no_two_searches_try_the_same_parameters(monkeypatch):
+    """If it were known what the fifth trial is, its victory would say that there were five."""
+    drawn = []
+
+    def trial(candidate, *_):
+        drawn[-1].append(candidate[0]["estimator__C"])
+        return candidate[0], candidate[1], math.nan, "OK"
+
+    monkeypatch.setattr(searching, "_trial", trial)
+    monkeypatch.setattr(searching, "number_of_trials", lambda *_: 5)
+    runs = search({"estimator__C": stats.uniform()}, estimator=model(random_state=0))
+    for _ in range(2):
+        np.random.seed(0)  # noqa: NPY002
+        drawn.append([])
+        with pytest.raises(ValueError, match="failed"):
+            runs.fit(X, Y)
+    assert len(set(drawn[0] + drawn[1])) == 10
 
 
 # ---------------------------------------------------------------- two worlds
@@ -323,10 +345,12 @@ def play(rows, times, epsilon):
 
 
 @pytest.mark.slow
-@pytest.mark.statistical
 @pytest.mark.parametrize("noisy", [True, False])
 def test_no_attacker_tells_two_worlds_apart_better_than_stated(monkeypatch, noisy):
-    """One row more or not: what the winner says of it is bounded by the guarantee; without noise it is not."""
+    """One row more or not: what the winner says of it is bounded by the guarantee; without noise it is not.
+
+    Known bytes, so no failure by chance; of other bytes, one in a hundred could fail: 80 bounds of 10^-4 each.
+    """
     times, epsilon, delta, confidence = 300 if noisy else 60, 1.0, 1e-3, 1 - 1e-4
     calibrated = TrialBudget(epsilon, delta, 3.0, "poisson", 1.0, 0.99, True, 1).calibrated()
     monkeypatch.setattr(TrialBudget, "calibrated", lambda self: calibrated)
@@ -420,6 +444,7 @@ CHECKS = parametrize_with_checks(
 ).mark
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::skdpflow.PrivacyLeakWarning")
 @pytest.mark.parametrize(CHECKS.args[0], list(CHECKS.args[1]), **CHECKS.kwargs)
 def test_common_checks(estimator, check):

@@ -48,6 +48,7 @@ def test_every_row_meets_the_condition(flow):
     assert len(flow.sample(0, where={"ward": "A"})) == 0
 
 
+@pytest.mark.slow
 def test_other_columns_follow_the_model(flow):
     where = {"ward": "B", "age": (75, None)}
     wide = flow.sample(150_000, random_state=1)

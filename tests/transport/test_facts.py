@@ -123,6 +123,7 @@ def as_plain(rows):
     return pd.DataFrame(plain)
 
 
+@pytest.mark.slow
 @given(tables(), st.lists(st.sampled_from(FACTS), min_size=1, max_size=4, unique=True), st.integers(0, 2**32))
 @settings(max_examples=60, deadline=None)
 def test_every_sampled_row_meets_every_constraint(table, texts, seed):
@@ -347,6 +348,7 @@ def test_constraints_without_mass_are_named(flow, monkeypatch):
         free(flow, "admission <= discharge", "rooms > total + 5").sample(10)
 
 
+@pytest.mark.slow
 def test_density_is_that_of_the_conditional_model(flow):
     X, _ = hospital(200)
     X = X if isinstance(flow.sample(1), pd.DataFrame) else pl.from_pandas(X)
@@ -377,6 +379,7 @@ def test_density_is_divided_by_the_mass_of_the_constraints():
     assert density.sum() == pytest.approx(of_all[meets].sum() / mass, rel=0.02)
 
 
+@pytest.mark.slow
 def test_score_compares_with_rows_that_meet_them(flow):
     X, _ = hospital(2000)
     X = X if isinstance(flow.sample(1), pd.DataFrame) else pl.from_pandas(X)
