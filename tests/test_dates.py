@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from skdpflow import Domain, DPSlicedWassersteinFlow, Interval
+from skdpflow.codes import code_of
 from skdpflow.curator.gate import admit
 from skdpflow.schema import Schema
 from skdpflow.transport.decode import decode
@@ -48,7 +49,7 @@ def test_iso_text(text, day):
 
 @pytest.mark.parametrize("text", ["5.1.2024", "19800", "202401", "2024-02-30", "24-01-05", "SECRET", "12024-01-01"])
 def test_text_that_is_no_date(text):
-    assert codes_of([[text]], DAYS) == [-1]
+    assert codes_of([[text]], DAYS) == [code_of(DAYS, "unreadable")]
     with pytest.raises(ValueError, match="a date in ISO form"):
         Interval(text, "2025-01-01", unit="D")
 

@@ -5,6 +5,7 @@ import warnings
 import pytest
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
+from skdpflow.codes import n_codes
 from skdpflow.curator.gate import admit
 from skdpflow.files import TableFile
 
@@ -25,7 +26,7 @@ from skdpflow.files import TableFile
         (Categories([0.1, 1.0, 2]), ["1", "0.10", "1e-1", "2.0", "2", "0.2"], [1, 0, 0, 2, 2]),
         (Categories(["1", 1.5, True]), ["1", "1.50", "1.0", "true", "TRUE", "no"], [0, 1, 2, 2, 2]),
         (Categories(["NA", "1.0", "true"]), ["NA", "1.0", "true", "1", "TRUE", "inf"], [0, 1, 2]),
-        (Interval(0, 9, integer=True), ["7", "7.0", "7e0", "inf", "-inf", "1_0", "seven"], [7, 7, 7, 9, 0]),
+        (Interval(0, 9, integer=True), ["7", "7.0", "7e0", "inf", "-inf", "1_0", "seven"], [7, 7, 7, 11, 10]),
         (Interval("2024-01-01", "2024-01-31", unit="D"), ["20240103", "2024-01-03T10:00Z", "3.1.2024", "3"], [2, 2]),
     ],
 )
@@ -37,7 +38,7 @@ def test_cells_of_csv_files_are_read_as_meant(column, cells, codes, tmp_path):
         source = admit(DPSlicedWassersteinFlow(), TableFile(path), domain=domain)
         known = dict(zip(cells, codes, strict=False))
         found = [code for _, block, _ in source.blocks(domain) for code in block[:, 0].tolist()]
-        assert found == [known.get(cell, -1) for cell in chosen]
+        assert found == [known.get(cell, n_codes(column) - 1) for cell in chosen]
 
 
 def test_bytes_and_lines_that_are_no_table_are_outside_too(tmp_path):
@@ -47,4 +48,4 @@ def test_bytes_and_lines_that_are_no_table_are_outside_too(tmp_path):
         warnings.simplefilter("error")
         source = admit(DPSlicedWassersteinFlow(), TableFile(path), domain=domain)
         found = [code for _, block, _ in source.blocks(domain) for code in block.tolist()]
-    assert found == [[1, 0], [-1, -1], [2, 0], [3, -1], [4, 0]]
+    assert found == [[1, 0], [12, 1], [2, 0], [3, 1], [4, 0]]
