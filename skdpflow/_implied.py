@@ -34,6 +34,13 @@ def _steps(params: Params) -> int:
     return _whole(params, "steps", MAX_STEPS)
 
 
+def _flag(params: Params, name: str) -> bool:
+    value = params.get(name, False)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name!r} is neither true nor false")
+    return value
+
+
 def _width(params: Params) -> int:
     """Return the number of latent columns."""
     return len(params["centre"] if "centre" in params else params["latent_sizes"])
@@ -58,7 +65,7 @@ _SENSITIVITIES: dict[str, Callable[[Params, tuple[int, ...], str], float]] = {
 
 #: For each kind: what its shape has to be, None where anything goes.
 _SHAPES: dict[str, Callable[[Params], tuple[int | None, ...]]] = {
-    "counts": lambda p: (_leaves(p),),
+    "counts": lambda p: (_leaves(p) + _flag(p, "unlisted"),),
     "norms": lambda p: (_leaves(p), len(p["norm_edges"]) + 1),
     "labels": lambda p: (len(p["labels"]),),
     "histograms": lambda p: (_leaves(p), None),

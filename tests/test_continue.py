@@ -387,7 +387,7 @@ def test_a_model_that_was_continued_often_can_be_stored(tmp_path):
     assert Release.load(io.BytesIO(buffer.getvalue())).cap == model.release_.cap
 
 
-@pytest.mark.parametrize("what", ["decode_target", "set_released"])
+@pytest.mark.parametrize("what", ["class_labels", "set_released"])
 def test_a_model_is_never_beside_a_smaller_guarantee(monkeypatch, what):
     """What fails late leaves the fit as it was before, both its model and what it states."""
     rng = np.random.default_rng(0)
