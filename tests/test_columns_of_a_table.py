@@ -68,6 +68,7 @@ def test_what_does_not_fit_is_named(frame):
     refused(of(domain={"age": AGE}), frame.set_axis([0, 1], axis=1), match="Not in the domain: '0', '1'; .* as text")
 
 
+@pytest.mark.filterwarnings("ignore:Fit number:skdpflow.PrivacyLeakWarning")
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_files_are_held_to_the_same(frame, kind, tmp_path):
     path = written(frame, tmp_path, kind)

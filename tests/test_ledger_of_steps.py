@@ -120,12 +120,12 @@ def test_a_pipeline_refuses_unpaid_what_it_cannot_do(ledger):
         pipeline(ledger).set_params(flow__ledger=ledger).fit(X)
     with pytest.raises(ValueError, match="step 'pca' has a ledger of its own"):
         pipeline(None).set_params(pca__ledger=ledger).fit(X)
-    with pytest.raises(ValueError, match="NaN"):
-        pipeline(ledger).fit(np.full((5, 2), np.nan))
+    with pytest.raises(ValueError, match="2D"):
+        pipeline(ledger).fit(np.ones(5))
     with pytest.raises(ValueError, match="n_components=3"):
         pipeline(ledger).set_params(scale="passthrough", pca__n_components=3).fit(X)
-    with pytest.raises(ValueError, match="NaN"):
-        GenerativePipeline([("flow", flow(None))], ledger=ledger).fit(np.full((5, 2), np.nan))
+    with pytest.raises(ValueError, match="2D"):
+        GenerativePipeline([("flow", flow(None))], ledger=ledger).fit(np.ones(5))
     with pytest.raises(ValueError, match="a PrivacyLedger or None"):
         pipeline("a.ledger").fit(X)
     with pytest.raises(LedgerError, match="replace-one"):
@@ -146,9 +146,8 @@ class Optimist(GaussianDPAccountant):
 
 def test_a_step_whose_accountant_asks_for_too_little_noise_measures_nothing(ledger):
     pipe = pipeline(ledger).set_params(pca__accountant=Optimist())
-    with pytest.raises(LedgerError, match="less noise than"):
+    with pytest.raises(ValueError, match="accepts too little noise"):
         pipe.fit(X)
-    assert len(ledger.events) == 1
     assert not hasattr(pipe, "releases_")
 
 

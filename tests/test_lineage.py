@@ -114,8 +114,8 @@ def test_seeded_fits_are_not_counted():
 
 def test_a_refused_fit_is_none():
     model = flow()
-    for rows in (np.full((4, 2), np.nan), np.ones((4, 3, 2))):
-        with pytest.raises(ValueError, match=r"NaN|2D"):
+    for rows in (np.ones(4), np.ones((4, 3, 2))):
+        with pytest.raises(ValueError, match="2D"):
             model.fit(rows, [0, 1, 0, 1])
     assert emitted(lambda: model.fit(X, Y)) == []
 

@@ -125,6 +125,7 @@ def test_partitions_alone_teach_joint_dependence():
     assert agreement[1] > agreement[0] + 0.08
 
 
+@pytest.mark.filterwarnings("ignore:Fit number:skdpflow.PrivacyLeakWarning")
 def test_partitions_cost_their_share():
     X, y = exclusive(2000)
     mechanism = MarginalsMechanism(n_partitions=7)
