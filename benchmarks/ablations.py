@@ -17,8 +17,9 @@ from unittest import mock
 import numpy as np
 from tables import ROOT, all_tables, fitted, list_table, usefulness, write_csv
 
-from skdpflow.mechanisms import MarginalsMechanism, policy
-from skdpflow.mechanisms.learned import learn_leaves
+from skdpflow.mechanisms import MarginalsMechanism
+from skdpflow.mechanisms.marginals import allocation as policy
+from skdpflow.mechanisms.marginals.state import learn_leaves
 
 #: Rows that a policy reckons with that does not look at the number of rows.
 FIXED_ROWS = 10_000
@@ -56,13 +57,13 @@ LEVERS = {
     "cells of classes": ({"n_cuts": 0}, {}),
     "partitions": ({"n_partitions": 0}, {}),
     "slices": ({"n_slices": 0}, {}),
-    "one second moment for all classes": ({}, {"skdpflow.mechanisms.policy.pooled": lambda *args: False}),
-    "second moments per class": ({}, {"skdpflow.mechanisms.policy.pooled": lambda *args: True}),
-    "shrunk class means": ({}, {"skdpflow.mechanisms.learned.leaf_means": raw_means}),
+    "one second moment for all classes": ({}, {"skdpflow.mechanisms.marginals.allocation.pooled": lambda *args: False}),
+    "second moments per class": ({}, {"skdpflow.mechanisms.marginals.allocation.pooled": lambda *args: True}),
+    "shrunk class means": ({}, {"skdpflow.mechanisms.marginals.state.leaf_means": raw_means}),
     "shrunk eigenvalues": ({}, {"skdpflow.transport.moments.above_noise": as_it_is}),
-    "beta distributions as first guesses": ({}, {"skdpflow.mechanisms.histograms.beta_mixtures": flat}),
-    "budget by the number of rows": ({}, {"skdpflow.mechanisms.policy.regime": fixed(policy.regime)}),
-    "the flow (Gaussian only)": ({}, {"skdpflow.mechanisms.learned.learn_leaves": gaussian_only}),
+    "beta distributions as first guesses": ({}, {"skdpflow.mechanisms.marginals.histograms.beta_mixtures": flat}),
+    "budget by the number of rows": ({}, {"skdpflow.mechanisms.marginals.allocation.regime": fixed(policy.regime)}),
+    "the flow (Gaussian only)": ({}, {"skdpflow.mechanisms.marginals.state.learn_leaves": gaussian_only}),
     "target cells": ({"n_target_cells": 1}, {}),
 }
 

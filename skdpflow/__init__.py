@@ -1,12 +1,12 @@
 """Differentially private synthetic data by a sliced-Wasserstein flow, compatible with scikit-learn."""
 
 from skdpflow._flow import DPSlicedWassersteinFlow
+from skdpflow._flow.plan import FitPlan
 from skdpflow.domain import Categories, Domain, Interval
 from skdpflow.exceptions import BudgetExceededError, LedgerError, PrivacyLeakWarning, ReleaseError
 from skdpflow.ledger import PrivacyLedger
-from skdpflow.planned import FitPlan
 from skdpflow.release import Measurement, Release
-from skdpflow.statement import PrivacyStatement
+from skdpflow.release.statement import PrivacyStatement
 
 __version__ = "0.1.0.dev0"
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from skdpflow._files import load_flow
 from skdpflow._flow import DPSlicedWassersteinFlow
+from skdpflow._flow.files import load_flow
 from skdpflow._outputs import check_writable, place
 from skdpflow.domain import Domain
 from skdpflow.files import TableFile, check_table, write_table

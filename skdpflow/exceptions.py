@@ -11,7 +11,7 @@ class BudgetExceededError(RuntimeError):
     See Also
     --------
     skdpflow.PrivacyLedger : Raises it for a fit.
-    skdpflow.accountants.FitLedger : Raises it within a fit.
+    skdpflow.accountants.PrivacyFilter : Raises it within a fit.
     """
 
 

@@ -31,7 +31,7 @@ def no_noise(monkeypatch):
         raise AssertionError("spent")
 
     monkeypatch.setattr("skdpflow.curator.noise.NoiseSource.rounded_gaussian", fail)
-    monkeypatch.setattr("skdpflow.accountants.ledger.FitLedger.debit", fail)
+    monkeypatch.setattr("skdpflow.ledger.filter.PrivacyFilter.debit", fail)
 
 
 def refused(flow, X, y=None, match=None, kind=(ValueError, TypeError)):

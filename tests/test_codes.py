@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skdpflow import Categories, Interval
-from skdpflow.codes import NO_PLACE, clipped, code_of, n_codes, outside_of
+from skdpflow.domain.codes import NO_PLACE, clipped, code_of, n_codes, outside_of
 
 nullable = st.booleans()
 columns = (

@@ -9,7 +9,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from skdpflow import DPSlicedWassersteinFlow, PrivacyLeakWarning
-from skdpflow._consistency import check_consistency, covers, together
 from skdpflow.accountants import (
     ComposedEvent,
     GaussianDPAccountant,
@@ -24,9 +23,11 @@ from skdpflow.accountants import (
     ZCDPAccountant,
     flatten_event,
 )
+from skdpflow.accountants.algebra import covers
 from skdpflow.accountants.resting import all_allowed, covers_a_trial, guarantee
 from skdpflow.exceptions import ReleaseError
 from skdpflow.mechanisms import MarginalsMechanism
+from skdpflow.release.checks import check_consistency, together
 
 EPSILONS = st.floats(1e-4, 5.0)
 EVENTS = st.one_of(

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skdpflow import Categories, Domain, Interval
-from skdpflow._constraints import Data, rules_of, solutions
-from skdpflow._resolve import resolve_domain
+from skdpflow.domain.constraints import Data, rules_of, solutions
+from skdpflow.domain.resolve import resolve_domain
 
 COLUMNS = {
     "a": Interval(-10, 10),

@@ -20,17 +20,16 @@ from skdpflow import (
     PrivacyLedger,
     Release,
 )
-from skdpflow._pooling import groups, n_fits, pool, pooled
 from skdpflow.accountants import GaussianEvent, PLDAccountant, flatten_event, gdp_mu, resolve_accountant
 from skdpflow.accountants.base import tally
 from skdpflow.accountants.events import ComposedEvent
 from skdpflow.accountants.gaussian import GaussianDPAccountant, total_mu
-from skdpflow.curator import measure as measuring
-from skdpflow.curator.measure import Budget, Curator
+from skdpflow.curator.curator import Budget, Curator
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.mechanisms import MarginalsMechanism
-from skdpflow.plan import Request
 from skdpflow.release import Measurement
+from skdpflow.release.pooling import groups, n_fits, pool, pooled
+from skdpflow.release.request import Request
 
 DELTA = 1e-6
 rng = np.random.default_rng(0)
@@ -145,9 +144,7 @@ def test_the_ledger_is_debited_the_increment_before_any_noise_is_drawn(monkeypat
     model = flow(ledger=ledger).fit(X)
     seen = []
     draw = NoiseSource.rounded_gaussian
-    monkeypatch.setattr(
-        measuring.NoiseSource, "rounded_gaussian", lambda *a: (seen.append(len(ledger.events)), draw(*a))[1]
-    )
+    monkeypatch.setattr(NoiseSource, "rounded_gaussian", lambda *a: (seen.append(len(ledger.events)), draw(*a))[1])
     model.continue_fit(X, extra_epsilon=0.5)
     assert set(seen) == {2}
     assert 0.99 < ledger.spent() <= 1.001
@@ -397,7 +394,7 @@ def test_a_model_is_never_beside_a_smaller_guarantee(monkeypatch, what):
     def broken(*args):
         raise MemoryError
 
-    monkeypatch.setattr(f"skdpflow._flow.{what}", broken)
+    monkeypatch.setattr(f"skdpflow._flow.estimator.{what}", broken)
     with pytest.raises(MemoryError):
         flow.continue_fit(X, y, extra_epsilon=0.5)
     assert flow._model is model

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 from skdpflow import Domain, DPSlicedWassersteinFlow, Interval
-from skdpflow.codes import code_of
 from skdpflow.curator.gate import admit
-from skdpflow.schema import Schema
-from skdpflow.transport.decode import decode
+from skdpflow.domain.codes import code_of
+from skdpflow.domain.schema import Schema
+from skdpflow.sampling.decode import decode
 
 DAYS = Interval("2024-03-05", "2024-03-15", unit="D", nullable=True)
 SECONDS = Interval("2024-03-05", "2024-03-15", unit="s", nullable=True)

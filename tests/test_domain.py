@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skdpflow._resolve import resolve_domain
 from skdpflow.domain import (
     FINE_LEVELS,
     Categories,
@@ -17,6 +16,7 @@ from skdpflow.domain import (
     Interval,
     column_from_dict,
 )
+from skdpflow.domain.resolve import resolve_domain
 
 AGE = Interval(17, 90, integer=True)
 WARD = Categories(["A", "B", "C"])

@@ -15,12 +15,12 @@ from sklearn.linear_model import LogisticRegression
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, PrivacyLedger
 from skdpflow.compose import DPOversampler, GenerativePipeline, TrainOnSynthetic
+from skdpflow.domain.schema import Schema, schema_of
 from skdpflow.exceptions import PrivacyLeakWarning
 from skdpflow.model_selection import DPSearchCV
 from skdpflow.preprocessing import DPStandardScaler
-from skdpflow.schema import Schema, schema_of
-from skdpflow.transport.decode import decode, decode_target
-from skdpflow.transport.writable import check_writable
+from skdpflow.sampling.decode import decode, decode_target
+from skdpflow.sampling.writable import check_writable
 
 arrow = pd.ArrowDtype
 INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]

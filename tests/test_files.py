@@ -139,7 +139,7 @@ def test_skops_keeps_constraints():
 
 
 def test_a_file_that_unpacks_to_too_much_is_refused(flow, monkeypatch):
-    monkeypatch.setattr("skdpflow._files._MAX_RELEASE", 100)
+    monkeypatch.setattr("skdpflow._flow.files._MAX_RELEASE", 100)
     with pytest.raises(ReleaseError, match="larger"):
         DPSlicedWassersteinFlow.load(saved(flow))
 

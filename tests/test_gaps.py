@@ -10,7 +10,7 @@ from sklearn.utils import get_tags
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
 from skdpflow.curator.encode import RowSource
-from skdpflow.schema import schema_of
+from skdpflow.domain.schema import schema_of
 
 N = 4000
 STREETS = [f"street {i:03d}" for i in range(300)]

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from skdpflow import Categories, DPSlicedWassersteinFlow, Interval, Release
-from skdpflow._archive import _digest
 from skdpflow.exceptions import ReleaseError
+from skdpflow.release.archive import _digest
 
 X = np.random.default_rng(0).uniform(size=(1000, 3))
 SMALL = {"domain": (0, 1), "n_particles": 32, "n_steps": 1}

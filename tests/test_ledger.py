@@ -25,7 +25,7 @@ from sklearn.preprocessing import FunctionTransformer
 from skdpflow import BudgetExceededError, DPSlicedWassersteinFlow, LedgerError, PrivacyLeakWarning, PrivacyLedger
 from skdpflow.accountants import GaussianEvent, PLDAccountant, resolve_accountant
 from skdpflow.accountants.events import ComposedEvent
-from skdpflow.curator.measure import Budget, Curator
+from skdpflow.curator.curator import Budget, Curator
 from skdpflow.curator.noise import NoiseSource
 
 X = np.random.default_rng(0).uniform(size=(120, 2))

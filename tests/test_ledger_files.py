@@ -206,7 +206,7 @@ def test_what_may_only_be_read_is_named_with_a_remedy(tmp_path, path):
 
 def test_a_ledger_that_another_process_holds_is_named_with_a_remedy(monkeypatch, path):
     ledger = PrivacyLedger(path, **BUDGET)
-    monkeypatch.setattr("skdpflow._chain._WAIT", 0.05)
+    monkeypatch.setattr("skdpflow.ledger.log._WAIT", 0.05)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(LedgerError, match="another process held it"):

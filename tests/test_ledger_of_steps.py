@@ -15,10 +15,10 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import FunctionTransformer
 
 from skdpflow import BudgetExceededError, Categories, DPSlicedWassersteinFlow, Interval, LedgerError, PrivacyLedger
-from skdpflow._consistency import covers
-from skdpflow._prepaid import Prepaid
 from skdpflow.accountants import ComposedEvent, GaussianDPAccountant, GaussianEvent, SlackEvent
+from skdpflow.accountants.algebra import covers
 from skdpflow.compose import DPOversampler, GenerativePipeline, TrainOnSynthetic
+from skdpflow.ledger.joint import Prepaid
 from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScaler
 
 X = np.random.default_rng(0).uniform(size=(120, 2))

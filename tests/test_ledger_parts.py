@@ -12,7 +12,6 @@ from sklearn.base import clone
 from sklearn.model_selection import KFold
 
 from skdpflow import BudgetExceededError, DPSlicedWassersteinFlow, LedgerError, PrivacyLedger
-from skdpflow._parts import worst_cases
 from skdpflow.accountants import (
     ComposedEvent,
     GaussianEvent,
@@ -21,6 +20,7 @@ from skdpflow.accountants import (
     ThresholdEvent,
     resolve_accountant,
 )
+from skdpflow.ledger.parts import worst_cases
 
 DELTA = 1e-5
 ADD_REMOVE = {"neighbours": "add-remove"}

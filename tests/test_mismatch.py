@@ -12,9 +12,9 @@ from sklearn.linear_model import LogisticRegression
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, Release
 from skdpflow.compose import GenerativePipeline, TrainOnSynthetic
 from skdpflow.exceptions import DomainMismatchWarning
-from skdpflow.mismatch import FALSE_ALARMS, mismatches
 from skdpflow.model_selection import DPSearchCV
 from skdpflow.preprocessing import DPQuantileTransformer
+from skdpflow.release.mismatch import FALSE_ALARMS, mismatches
 
 N = 4000
 DOMAIN = Domain(

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
 
-import skdpflow._rows
+import skdpflow._flow.rows
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, FitPlan, Interval
+from skdpflow._flow.plan import EVEN, expected_errors, made_up_rows, noise_in_rows
 from skdpflow.exceptions import PrivacyLeakWarning
 from skdpflow.mechanisms import MarginalsMechanism, RecordsMechanism
-from skdpflow.planned import EVEN, expected_errors, made_up_rows, noise_in_rows
 
 MIXED = Domain({"a": Interval(0, 9, integer=True), "b": Categories(["x", "y", "z"]), "c": Interval(-1, 1)})
 
@@ -115,7 +115,7 @@ def test_planning_leaves_the_flow_as_it_was(monkeypatch):
     flow.plan(n_guess=100, n_features=7)  # another number of columns than it was fitted with
     assert flow.release_ is release
     assert flow.n_features_in_ == 2
-    monkeypatch.setattr(skdpflow._rows, "measure", None)
+    monkeypatch.setattr(skdpflow._flow.rows, "measure", None)
     with pytest.raises(TypeError):  # it is the very function of fit that plans
         flow.plan(n_guess=100, n_features=2)
 

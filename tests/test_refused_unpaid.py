@@ -14,10 +14,11 @@ from sklearn.linear_model import LogisticRegression
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, PrivacyLedger
 from skdpflow.accountants import GaussianDPAccountant, SlackEvent
 from skdpflow.curator.noise import MAX_SCALE
-from skdpflow.mechanisms import MarginalsMechanism, RecordsMechanism, policy
+from skdpflow.mechanisms import MarginalsMechanism, RecordsMechanism
+from skdpflow.mechanisms.marginals import allocation as policy
 from skdpflow.model_selection import dp_score
-from skdpflow.plan import Public, Request
 from skdpflow.preprocessing import DPPCA
+from skdpflow.release.request import Public, Request
 
 RNG = np.random.default_rng(0)
 SMALL = {"n_particles": 16, "n_steps": 1}

@@ -17,9 +17,9 @@ from scipy import stats
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, Release
 from skdpflow.accountants import ComposedEvent, GaussianEvent, NonPrivateEvent, ThresholdEvent, flatten_event
+from skdpflow.domain.schema import Schema
 from skdpflow.exceptions import PrivacyLeakWarning, ReleaseError
 from skdpflow.release import Measurement, rounded_normal_pmf, rounded_normal_sd
-from skdpflow.schema import Schema
 
 
 def fitted(domain=(0.0, 1.0), target=None, frame=False, **params):

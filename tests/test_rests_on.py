@@ -13,7 +13,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 
 from skdpflow import BudgetExceededError, Categories, DPSlicedWassersteinFlow, PrivacyLedger, Release
-from skdpflow._consistency import together
 from skdpflow.accountants import GaussianEvent, NonPrivateEvent, RestsOn, SlackEvent, flatten_event
 from skdpflow.accountants.base import tally
 from skdpflow.accountants.resting import guarantee
@@ -21,6 +20,7 @@ from skdpflow.compose import DPOversampler, GenerativePipeline, TrainOnSynthetic
 from skdpflow.exceptions import LedgerError, ReleaseError
 from skdpflow.model_selection import DPSearchCV
 from skdpflow.preprocessing import DPPCA, DPStandardScaler
+from skdpflow.release.checks import together
 
 pytestmark = pytest.mark.filterwarnings("ignore:Fit number:skdpflow.PrivacyLeakWarning")
 X = np.random.default_rng(0).uniform(size=(300, 2))

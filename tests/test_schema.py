@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from skdpflow.schema import Schema, container_of, schema_of
+from skdpflow.domain.schema import Schema, container_of, schema_of
 
 FRAME = pd.DataFrame(
     {

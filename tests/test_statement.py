@@ -28,14 +28,14 @@ from skdpflow import (
     Release,
     ReleaseError,
 )
-from skdpflow._statement_texts import ACCOUNTANTS, KINDS
 from skdpflow.accountants import NonPrivateEvent, RestsOn
 from skdpflow.compose import DPOversampler, GenerativePipeline, TrainOnSynthetic
-from skdpflow.curator import measure
+from skdpflow.curator.kinds import KINDS as MEASURED
 from skdpflow.exceptions import PrivacyLeakWarning
 from skdpflow.mechanisms import RecordsMechanism
 from skdpflow.model_selection import DPSearchCV
 from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScaler
+from skdpflow.release.sentences import ACCOUNTANTS, KINDS
 
 X = np.random.default_rng(0).uniform(size=(3000, 3))
 Y = (X[:, 0] > 0.5).astype(int)
@@ -179,7 +179,7 @@ def test_each_step_stays_within_its_cap_and_its_sensitivities_follow(text):
 
 
 def test_every_kind_and_accountant_has_its_sentences():
-    assert set(KINDS) == {*measure.KINDS, "labels", "select_pairs"}
+    assert set(KINDS) == {*MEASURED, "labels", "select_pairs"}
     assert {"gdp", "zcdp", "rdp", "pld"} <= set(ACCOUNTANTS)
 
 

@@ -16,7 +16,6 @@ from skdpflow.accountants.events import (
     flatten_event,
 )
 from skdpflow.accountants.gaussian import GaussianDPAccountant
-from skdpflow.accountants.ledger import FitLedger, LedgerEntry
 from skdpflow.accountants.pld import PLDAccountant
 from skdpflow.accountants.renyi import RenyiAccountant
 from skdpflow.accountants.resting import RestsOn
@@ -26,10 +25,8 @@ __all__ = [
     "Accountant",
     "ComposedEvent",
     "Event",
-    "FitLedger",
     "GaussianDPAccountant",
     "GaussianEvent",
-    "LedgerEntry",
     "NonPrivateEvent",
     "PLDAccountant",
     "RenyiAccountant",

@@ -16,7 +16,7 @@ __all__ = ["calibrate", "gdp_mu", "noise_multiplier", "zcdp_rho"]
 _LOG_LIMIT = math.log(1e12)
 _LOG_STEP = math.log(4.0)
 
-# Sums of squares of what is calibrated may be rounded by parts in 10^12: see FitLedger.
+# Sums of squares of what is calibrated may be rounded by parts in 10^12: see PrivacyFilter.
 _MARGIN = 2e-11
 
 
@@ -149,7 +149,7 @@ def gdp_mu(epsilon: float, delta: float) -> float:
     Returns
     -------
     float
-        The mu; its square is what a :class:`FitLedger` may spend.
+        The mu; its square is what a :class:`PrivacyFilter` may spend.
 
     See Also
     --------

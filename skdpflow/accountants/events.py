@@ -243,7 +243,7 @@ class ComposedEvent(Event):
     Notes
     -----
     Later mechanisms may depend on what earlier ones released. Their privacy *parameters* may not, unless
-    the whole was bounded by a filter such as :class:`FitLedger`.
+    the whole was bounded by a filter such as :class:`PrivacyFilter`.
 
     Examples
     --------

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from skdpflow.domain import Column, Domain
-from skdpflow.schema import container_of, schema_of
-from skdpflow.transport.decode import decode, decode_target
-from skdpflow.transport.dtypes import library_of
-from skdpflow.transport.writable import check_writable
+from skdpflow.domain.schema import container_of, schema_of
+from skdpflow.sampling.decode import decode, decode_target
+from skdpflow.sampling.dtypes import library_of
+from skdpflow.sampling.writable import check_writable
 
 __all__ = ["beside", "check_beside"]
 

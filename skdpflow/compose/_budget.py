@@ -21,7 +21,7 @@ from skdpflow.accountants import (
     gdp_mu,
 )
 from skdpflow.domain import Categories
-from skdpflow.plan import DELTA_SLACK, EPSILON_SLACK, LABELS_DELTA_SHARE
+from skdpflow.release.request import DELTA_SLACK, EPSILON_SLACK, LABELS_DELTA_SHARE
 
 
 @dataclass(frozen=True)

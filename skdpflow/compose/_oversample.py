@@ -13,17 +13,17 @@ from sklearn.utils import InputTags, Tags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skdpflow._flow import DPSlicedWassersteinFlow
-from skdpflow._held import hold
-from skdpflow._resolve import resolve_domain
+from skdpflow._ownership import hold
 from skdpflow._validation import check_bool, check_generator, check_int, check_real, invalid
 from skdpflow.compose._beside import beside, check_beside
 from skdpflow.compose._generators import check_generator_of, declared_target
 from skdpflow.compose._steps import schema_beside
 from skdpflow.domain import Categories
+from skdpflow.domain.resolve import resolve_domain
+from skdpflow.domain.schema import container_of, schema_of
 from skdpflow.release import Release
-from skdpflow.schema import container_of, schema_of
-from skdpflow.statement import PrivacyStatement
-from skdpflow.transport.writable import check_writable
+from skdpflow.release.statement import PrivacyStatement
+from skdpflow.sampling.writable import check_writable
 
 _STRATEGIES = ("auto", "minority", "not minority", "not majority", "all")
 

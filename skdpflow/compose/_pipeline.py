@@ -13,10 +13,8 @@ from sklearn.utils import Bunch, Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skdpflow._flow import DPSlicedWassersteinFlow
-from skdpflow._held import check_free, hold
-from skdpflow._lineage import checked_ledger, hand_on, learns_from, payer_of, terms_of
-from skdpflow._parameters import warn_of_score
-from skdpflow._prepaid import Prepaid, Terms
+from skdpflow._flow.parameters import warn_of_score
+from skdpflow._ownership import check_free, hold
 from skdpflow._validation import check_generator, invalid
 from skdpflow.accountants import ComposedEvent, RestsOn
 from skdpflow.compose._budget import split_budget
@@ -30,9 +28,11 @@ from skdpflow.compose._steps import (
     pays,
 )
 from skdpflow.ledger import PrivacyLedger
+from skdpflow.ledger.joint import Prepaid, Terms
+from skdpflow.ledger.lineage import checked_ledger, hand_on, learns_from, payer_of, terms_of
 from skdpflow.preprocessing import DPPCA
 from skdpflow.release import Release
-from skdpflow.statement import PrivacyStatement
+from skdpflow.release.statement import PrivacyStatement
 
 
 class GenerativePipeline(Pipeline):

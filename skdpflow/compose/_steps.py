@@ -14,11 +14,11 @@ from skdpflow._flow import DPSlicedWassersteinFlow
 from skdpflow._validation import invalid
 from skdpflow.curator.gate import admit, declared_schema
 from skdpflow.curator.rowwise import fit_without_rows, map_rows, try_public_rows
+from skdpflow.domain.schema import Schema
 from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScaler
 from skdpflow.preprocessing._base import DPTransformer
 from skdpflow.release import Release
-from skdpflow.schema import Schema
-from skdpflow.transport.writable import check_writable
+from skdpflow.sampling.writable import check_writable
 
 #: Estimators whose `epsilon` and `delta` are met by Gaussian mechanisms, so that shares of mu**2 add up.
 PAYING = (DPSlicedWassersteinFlow, DPStandardScaler, DPQuantileTransformer, DPPCA)

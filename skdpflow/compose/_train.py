@@ -12,12 +12,12 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skdpflow._held import check_free, hold
-from skdpflow._lineage import hand_on, inherit
-from skdpflow._parameters import warn_of_score
+from skdpflow._flow.parameters import warn_of_score
+from skdpflow._ownership import check_free, hold
 from skdpflow._validation import check_generator, check_int
 from skdpflow.compose._generators import check_generator_of, check_target_for, plain_labels
-from skdpflow.statement import PrivacyStatement
+from skdpflow.ledger.lineage import hand_on, inherit
+from skdpflow.release.statement import PrivacyStatement
 
 _METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "score")
 

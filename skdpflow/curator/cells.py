@@ -16,9 +16,9 @@ from warnings import catch_warnings
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow._dates import NANOSECONDS, units_since_1970
-from skdpflow.codes import code_of
 from skdpflow.domain import Categories, Interval
+from skdpflow.domain.codes import code_of
+from skdpflow.domain.dates import NANOSECONDS, units_since_1970
 
 __all__ = [
     "RawCells",
@@ -326,7 +326,7 @@ def category_codes(raw: RawCells, categories: Categories, single: np.dtype[Any] 
     Returns
     -------
     codes : ndarray of shape (n,), int64
-        Codes as `skdpflow.codes` lays them out.
+        Codes as `skdpflow.domain.codes` lays them out.
     """
     values, gaps = raw
     index, cells = _Index(categories, single), values.tolist()

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from skdpflow.codes import outside_of
 from skdpflow.curator.cells import quiet
 from skdpflow.curator.dtypes import check_declared
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import admit, as_table, as_target
 from skdpflow.domain import Categories, Column, Domain
+from skdpflow.domain.check import DomainCheck
+from skdpflow.domain.codes import outside_of
+from skdpflow.domain.schema import Name, container_of, schema_of
 from skdpflow.files import TableFile
-from skdpflow.mismatch import DomainCheck
-from skdpflow.schema import Name, container_of, schema_of
 
 _OWNER = "Domain.check"
 

@@ -35,15 +35,16 @@ from typing import Any
 
 import numpy as np
 
-from skdpflow._pooling import REPEAT, groups, n_fits
 from skdpflow.accountants import ComposedEvent, Event, flatten_event
+from skdpflow.curator.curator import Budget, Curator
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.fits import check_demands, of_requests
-from skdpflow.curator.measure import Budget, Curator, converse
+from skdpflow.curator.measure import converse
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.exceptions import LedgerError
-from skdpflow.plan import Public
 from skdpflow.release import Measurement, Release
+from skdpflow.release.pooling import REPEAT, groups, n_fits
+from skdpflow.release.request import Public
 
 
 def measure_more(

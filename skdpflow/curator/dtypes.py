@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from skdpflow._dates import NANOSECONDS
 from skdpflow.domain import Categories, Column
+from skdpflow.domain.dates import NANOSECONDS
 
 __all__ = ["CellType", "arrow_type", "check_declared", "numpy_type", "pandas_type", "polars_type"]
 

@@ -9,13 +9,13 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.codes import code_of
 from skdpflow.curator.cells import RawCells, category_codes, numbers_of, plain_label, quiet
 from skdpflow.curator.dtypes import CellType
 from skdpflow.curator.files import FileColumn, FileRows
 from skdpflow.curator.read import read_column, type_of_column
 from skdpflow.domain import FINE_LEVELS, Categories, Column, Domain, Interval
-from skdpflow.schema import Schema
+from skdpflow.domain.codes import code_of
+from skdpflow.domain.schema import Schema
 
 __all__ = ["RowSource", "encode_cells"]
 
@@ -83,7 +83,7 @@ def encode_cells(raw: RawCells, found: CellType, column: Column) -> NDArray[np.i
     Returns
     -------
     ndarray of int64, of shape (n,)
-        Codes as `skdpflow.codes` lays them out.
+        Codes as `skdpflow.domain.codes` lays them out.
     """
     if isinstance(column, Categories):
         return category_codes(raw, column, found.stored if found.kind == "float" else None)
@@ -293,7 +293,7 @@ class RowSource:
         Returns
         -------
         codes : ndarray of int64, of shape (stop - start,)
-            Codes as `skdpflow.codes` lays them out.
+            Codes as `skdpflow.domain.codes` lays them out.
         """
         return encode_cells(self.target_cells(start, stop, target), self.target_type, target)
 
@@ -314,7 +314,7 @@ class RowSource:
         Returns
         -------
         codes : ndarray of int64, of shape (stop - start, n_features)
-            Codes as `skdpflow.codes` lays them out.
+            Codes as `skdpflow.domain.codes` lays them out.
         target_codes : ndarray of int64, of shape (stop - start,)
             The same for the target; zeros without a target.
         """
@@ -352,7 +352,7 @@ class RowSource:
         start : int
             First row of the block.
         codes : ndarray of int64, of shape (n_block, n_features)
-            Codes as `skdpflow.codes` lays them out.
+            Codes as `skdpflow.domain.codes` lays them out.
         target_codes : ndarray of int64, of shape (n_block,)
             The same for the target; zeros without a target.
         """

@@ -8,24 +8,30 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skdpflow._consistency import MAX_PARTICLES
-from skdpflow._sensitivity import of_ones
+from skdpflow.curator.kinds import KINDS
 from skdpflow.curator.labels import MAX_LABELS
 from skdpflow.curator.noise import MAX_SCALE
-from skdpflow.curator.pairs import Pairs, PairScores
-from skdpflow.curator.partitions import Partitions
+from skdpflow.curator.pairs import PairScores
 from skdpflow.curator.records import Records, check_size
 from skdpflow.curator.selection import rounding_epsilon, selection_epsilon
-from skdpflow.curator.statistics import STATISTICS
 from skdpflow.domain import Categories, Column, Domain, Interval
-from skdpflow.plan import BOUNDS_GRID, BOUNDS_SHARE, DEFAULT_BOUNDS, LABELS_SHARE, Demand, Public, Request, differing
+from skdpflow.release.checks import MAX_PARTICLES
+from skdpflow.release.request import (
+    BOUNDS_GRID,
+    BOUNDS_SHARE,
+    DEFAULT_BOUNDS,
+    LABELS_SHARE,
+    Demand,
+    Public,
+    Request,
+    differing,
+)
+from skdpflow.release.sensitivity import of_ones
 
 if TYPE_CHECKING:
+    from skdpflow.curator.curator import Curator
     from skdpflow.curator.encode import RowSource
-    from skdpflow.curator.measure import Curator
 
-#: What can be asked for beside ``"select_pairs"``: sums over rows, and one line per row.
-KINDS: dict[str, Any] = {**STATISTICS, "records": Records, "pairs": Pairs, "partitions": Partitions}
 #: Most integers that a fit may measure in all: a gibibyte.
 MAX_INTEGERS = 2**27
 

@@ -15,7 +15,6 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.validation import validate_data
 
-from skdpflow._resolve import resolve_domain
 from skdpflow._validation import invalid
 from skdpflow.curator.cells import RawCells, numbers_of, quiet, to_float
 from skdpflow.curator.dtypes import check_declared
@@ -23,8 +22,9 @@ from skdpflow.curator.encode import RowSource
 from skdpflow.curator.files import FileColumn, FileRows
 from skdpflow.curator.read import objects
 from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain.resolve import resolve_domain
+from skdpflow.domain.schema import Name, Schema, container_of, dtypes_of, schema_of
 from skdpflow.files import TableFile
-from skdpflow.schema import Name, Schema, container_of, dtypes_of, schema_of
 
 __all__ = ["admit", "as_table", "as_target", "declared_dtype", "declared_schema"]
 

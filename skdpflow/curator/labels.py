@@ -14,7 +14,7 @@ from skdpflow.curator.encode import RowSource
 from skdpflow.release import Measurement
 
 if TYPE_CHECKING:
-    from skdpflow.curator.measure import Curator
+    from skdpflow.curator.curator import Curator
 
 #: More distinct labels than this are no classes: only the most frequent of them could pass, at a great cost.
 MAX_LABELS = 1000

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow._sensitivity import of_ones, of_score
 from skdpflow.curator import _params as check
 from skdpflow.curator.statistics import Block
-from skdpflow.transport.latent import RankTransform
+from skdpflow.latent.rank import RankTransform
+from skdpflow.release.sensitivity import of_ones, of_score
 
 #: Most cells of all two-way tables of all leaves that are made at once: 2**12 bins of one leaf's columns.
 MAX_SCORED_CELLS = 2**24

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow._sensitivity import of_ones
 from skdpflow.curator import _params as check
 from skdpflow.curator.pairs import MAX_CELLS, Binning
 from skdpflow.curator.statistics import Block
+from skdpflow.release.sensitivity import of_ones
 
 _ONE = np.ones(1)
 

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.codes import NO_PLACE, clipped
 from skdpflow.curator import _params as check
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.statistics import clip_to_ball
 from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain.codes import NO_PLACE, clipped
+from skdpflow.latent.affine import centred
+from skdpflow.latent.rank import LATENT_STEPS
 from skdpflow.projections import spectral_norm
-from skdpflow.transport.affine import centred
-from skdpflow.transport.latent import LATENT_STEPS
 
 #: Most integers that one round of records may release: a gibibyte.
 MAX_INTEGERS = 2**27

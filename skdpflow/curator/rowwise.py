@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from skdpflow.curator.alone import check_row_alone, fresh_copies, global_generators_kept
 from skdpflow.curator.cells import missing_type, to_float
 from skdpflow.curator.gate import as_table
-from skdpflow.schema import container_of
+from skdpflow.domain.schema import container_of
 
 __all__ = ["fit_without_rows", "map_rows", "try_public_rows"]
 

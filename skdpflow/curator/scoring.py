@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow._isolation import Replica, sealed
-from skdpflow.codes import NO_PLACE
 from skdpflow.curator.cells import numbers_of, quiet
+from skdpflow.curator.curator import Curator
 from skdpflow.curator.dtypes import check_declared, numpy_type
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import as_table, as_target
-from skdpflow.curator.measure import Curator
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.curator.read import read_column
 from skdpflow.domain import Categories, Interval
-from skdpflow.plan import Demand
-from skdpflow.schema import schema_of
+from skdpflow.domain.codes import NO_PLACE
+from skdpflow.domain.schema import schema_of
+from skdpflow.release.request import Demand
 
 #: Terms in [0, 1] are rounded to multiples of one over this.
 LEVELS = 2**10

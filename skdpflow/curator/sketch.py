@@ -9,12 +9,12 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from skdpflow.codes import NO_PLACE
 from skdpflow.curator.cells import quiet
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.noise import random_ranks
 from skdpflow.curator.statistics import Block, Statistic
 from skdpflow.domain import Column, Domain, Interval
+from skdpflow.domain.codes import NO_PLACE
 
 
 class Sketch:

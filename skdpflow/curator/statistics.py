@@ -18,11 +18,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow._sensitivity import of_ball, of_ones, of_squares
-from skdpflow.codes import NO_PLACE, clipped
-from skdpflow.columns import Column
 from skdpflow.curator import _params as check
-from skdpflow.transport.latent import LATENT_LIMIT, LATENT_STEPS, RankTransform
+from skdpflow.domain.codes import NO_PLACE, clipped
+from skdpflow.domain.columns import Column
+from skdpflow.latent.rank import LATENT_LIMIT, LATENT_STEPS, RankTransform
+from skdpflow.release.sensitivity import of_ball, of_ones, of_squares
 
 
 class Block:
@@ -31,7 +31,7 @@ class Block:
     Parameters
     ----------
     codes : ndarray of shape (n, d), int64
-        Integer codes, as `skdpflow.codes` lays them out. A numeric target is the last column.
+        Integer codes, as `skdpflow.domain.codes` lays them out. A numeric target is the last column.
     classes : ndarray of shape (n,), int64
         Class codes; -1 is a label outside the declared ones, 0 everywhere when y is no class label.
     ranks : callable

@@ -7,8 +7,8 @@ from typing import Any, Protocol, cast
 
 from skdpflow._validation import invalid
 from skdpflow.domain import Column
-from skdpflow.plan import Public, Rounds
 from skdpflow.release import Release
+from skdpflow.release.request import Public, Rounds
 from skdpflow.transport.model import Model
 
 
@@ -28,11 +28,11 @@ class Mechanism(Protocol):
     names the parameters that ``learn`` alone uses, which `refit` may change. ``continue_plan(public, release)`` is the
     plan of a further fit that improves a Release, for `continue_fit`: a request with the name of an earlier measurement
     repeats it with the same parameters, and ``learn`` is given the mean of the two. ``demands(public)`` returns a list
-    of `skdpflow.plan.Demand`, the most that any round may ask for: what would not fit the floating-point slack or the
-    memory is then refused before anything is spent; ``continue_demands(public, release)`` is the same for the rounds of
-    ``continue_plan`` after the first. Without them the first round alone can be looked at. The model is a function of
-    the Release, so ``learn`` should read parameters from ``release.mechanism``, what ``describe`` gave, and not from
-    itself.
+    of `skdpflow.release.request.Demand`, the most that any round may ask for: what would not fit the floating-point
+    slack or the memory is then refused before anything is spent; ``continue_demands(public, release)`` is the same for
+    the rounds of ``continue_plan`` after the first. Without them the first round alone can be looked at. The model is a
+    function of the Release, so ``learn`` should read parameters from ``release.mechanism``, what ``describe`` gave, and
+    not from itself.
     """
 
     def plan(self, public: Public) -> Rounds:
@@ -124,7 +124,7 @@ def resolve_mechanism(mechanism: Any, owner: str = "DPSlicedWassersteinFlow") ->
     ValueError
         If the name is not known, or the object lacks a method.
     """
-    from skdpflow.mechanisms.marginals import MarginalsMechanism
+    from skdpflow.mechanisms.marginals.mechanism import MarginalsMechanism
     from skdpflow.mechanisms.records import RecordsMechanism
 
     named: dict[str, Any] = {"marginals": MarginalsMechanism, "records": RecordsMechanism}

@@ -10,12 +10,12 @@ from sklearn.base import BaseEstimator
 
 from skdpflow._validation import check_bool, check_choice, check_int, check_real
 from skdpflow.domain import Categories, Column
-from skdpflow.plan import Public, Request, Rounds
+from skdpflow.latent.affine import AffineTransform
+from skdpflow.latent.rank import LATENT_STEPS
 from skdpflow.projections import draw_directions, spectral_norm
 from skdpflow.release import Release
-from skdpflow.transport.affine import AffineTransform
+from skdpflow.release.request import Public, Request, Rounds
 from skdpflow.transport.flow import Leaf, normal_particles
-from skdpflow.transport.latent import LATENT_STEPS
 from skdpflow.transport.model import Model
 from skdpflow.transport.records import DiffusedLeaf, knot_ranks, learn_layers, quantiles_at
 from skdpflow.transport.start import Gaussian

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skdpflow._flow.parameters import Spending
 from skdpflow._isolation import Replica
-from skdpflow._parameters import Spending
 from skdpflow._validation import check_choice, check_int, check_real, invalid
 from skdpflow.accountants.base import Accountant, accountant_name, resolve_accountant
+from skdpflow.curator.curator import Budget, Curator
 from skdpflow.curator.fits import check_demands
-from skdpflow.curator.measure import Budget, Curator
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.curator.scoring import SCORINGS, RowScorer
 from skdpflow.domain import Categories, Column, Interval

@@ -16,23 +16,22 @@ from sklearn.utils import Tags, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skdpflow._held import hold
+from skdpflow._flow.parameters import SEEDED, warn_of_score
 from skdpflow._isolation import Replica, sealed
-from skdpflow._parameters import SEEDED, warn_of_score
-from skdpflow._prepaid import Terms
+from skdpflow._ownership import hold
 from skdpflow._validation import check_choice, check_int, check_real, invalid
 from skdpflow.accountants import ComposedEvent, Event, GaussianDPAccountant, NonPrivateEvent, RestsOn
 from skdpflow.accountants.repetition import number_of_trials
 from skdpflow.compose._generators import releases_of
+from skdpflow.curator.curator import Budget, Curator
 from skdpflow.curator.fits import check_demands
 from skdpflow.curator.gate import admit
-from skdpflow.curator.measure import Budget, Curator
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.curator.scoring import RowScorer
 from skdpflow.domain import Column
 from skdpflow.exceptions import PrivacyLeakWarning
 from skdpflow.ledger import PrivacyLedger
-from skdpflow.mismatch import warn_of_mismatch
+from skdpflow.ledger.joint import Terms
 from skdpflow.model_selection._score import check_scoring
 from skdpflow.model_selection._space import check_domain, check_space, draw_candidate
 from skdpflow.model_selection._trial import (
@@ -43,8 +42,9 @@ from skdpflow.model_selection._trial import (
     give_budget,
     paying_steps,
 )
-from skdpflow.statement import PrivacyStatement
-from skdpflow.transport.writable import check_writable
+from skdpflow.release.mismatch import warn_of_mismatch
+from skdpflow.release.statement import PrivacyStatement
+from skdpflow.sampling.writable import check_writable
 
 
 def _best_has(method: str) -> Callable[[Any], bool]:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from skdpflow._resolve import resolve_domain
 from skdpflow._validation import invalid
+from skdpflow.domain.resolve import resolve_domain
 from skdpflow.model_selection._trial import check_candidate, declarations, paying_steps
 
 #: What a search decides for the generator of every candidate.

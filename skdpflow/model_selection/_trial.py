@@ -11,9 +11,7 @@ import numpy as np
 from sklearn.base import clone
 
 from skdpflow._flow import DPSlicedWassersteinFlow
-from skdpflow._lineage import learns_from, sources_of
-from skdpflow._parameters import Parameters, Spending
-from skdpflow._prepaid import Prepaid
+from skdpflow._flow.parameters import Parameters, Spending
 from skdpflow._validation import invalid
 from skdpflow.accountants import (
     ComposedEvent,
@@ -33,7 +31,9 @@ from skdpflow.compose._generators import check_generator_of, check_target_for, r
 from skdpflow.compose._steps import PAYING, is_passthrough, pays
 from skdpflow.domain import Categories
 from skdpflow.ledger import PrivacyLedger
-from skdpflow.plan import DELTA_SLACK, EPSILON_SLACK
+from skdpflow.ledger.joint import Prepaid
+from skdpflow.ledger.lineage import learns_from, sources_of
+from skdpflow.release.request import DELTA_SLACK, EPSILON_SLACK
 
 
 @dataclass(frozen=True)

@@ -13,22 +13,23 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import check_is_fitted
 
-from skdpflow._held import check_free
-from skdpflow._lineage import hand_on, payer_of, terms_of
-from skdpflow._parameters import Spending, set_released
-from skdpflow.codes import NO_PLACE, clipped
+from skdpflow._flow.parameters import Spending, set_released
+from skdpflow._ownership import check_free
+from skdpflow.curator.curator import Budget
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import admit
-from skdpflow.curator.measure import Budget, measure
+from skdpflow.curator.measure import measure
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Domain, Interval
+from skdpflow.domain.codes import NO_PLACE, clipped
 from skdpflow.ledger import PrivacyLedger
-from skdpflow.mismatch import warn_of_mismatch
-from skdpflow.plan import Demand, Public, Rounds
+from skdpflow.ledger.lineage import hand_on, payer_of, terms_of
 from skdpflow.release import Measurement, Release
-from skdpflow.statement import PrivacyStatement
-from skdpflow.transport.decode import decode
-from skdpflow.transport.writable import check_writable
+from skdpflow.release.mismatch import warn_of_mismatch
+from skdpflow.release.request import Demand, Public, Rounds
+from skdpflow.release.statement import PrivacyStatement
+from skdpflow.sampling.decode import decode
+from skdpflow.sampling.writable import check_writable
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
-from skdpflow._sensitivity import of_ball, of_ones, of_squares
 from skdpflow._validation import check_generator, check_int
 from skdpflow.domain import Domain, Interval
+from skdpflow.latent.rank import DIRECTION_STEPS, LATENT_STEPS
 from skdpflow.ledger import PrivacyLedger
-from skdpflow.plan import Demand, Public, Request, Rounds
 from skdpflow.preprocessing._base import Array, Codes, DPTransformer, Plan, lattice_steps, rows_in
 from skdpflow.release import Measurement, Release
-from skdpflow.transport.latent import DIRECTION_STEPS, LATENT_STEPS
+from skdpflow.release.request import Demand, Public, Request, Rounds
+from skdpflow.release.sensitivity import of_ball, of_ones, of_squares
 from skdpflow.transport.moments import denoise_eigenvalues, symmetric
 
 #: Shares of mu**2; nearly all goes to the second moment, whose noise decides how many components can be seen.

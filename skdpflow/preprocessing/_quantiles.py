@@ -11,12 +11,12 @@ from sklearn.base import OneToOneFeatureMixin
 
 from skdpflow._validation import check_choice, check_int
 from skdpflow.domain import Domain, Interval
+from skdpflow.latent.rank import LATENT_LIMIT
 from skdpflow.ledger import PrivacyLedger
-from skdpflow.mechanisms.histograms import bin_edges, rank_transform
-from skdpflow.plan import Public, Request, Rounds
+from skdpflow.mechanisms.marginals.histograms import bin_edges, rank_transform
 from skdpflow.preprocessing._base import Array, Codes, DPTransformer, Plan
 from skdpflow.release import Release
-from skdpflow.transport.latent import LATENT_LIMIT
+from skdpflow.release.request import Public, Request, Rounds
 
 
 class DPQuantileTransformer(OneToOneFeatureMixin, DPTransformer):

@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 
 from skdpflow.domain import Domain, Interval
-from skdpflow.plan import Public, Request, Rounds
 from skdpflow.preprocessing._base import Array, Codes, DPTransformer, Plan, lattice_steps, rows_in
 from skdpflow.release import Measurement, Release
+from skdpflow.release.request import Public, Request, Rounds
 
 #: No vector of v and v**2 - 1/3 with v in (-1, 1) is longer than 1.202 times the root of the number of columns.
 RADIUS = 1.21

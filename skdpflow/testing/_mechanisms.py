@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, Release
-from skdpflow._pooling import REPEAT, pooled
 from skdpflow.accountants import GaussianDPAccountant
 from skdpflow.domain import Column
 from skdpflow.mechanisms import Mechanism, check_setting, resolve_mechanism
-from skdpflow.plan import Public, Request, Rounds
 from skdpflow.release import Measurement
+from skdpflow.release.pooling import REPEAT, pooled
+from skdpflow.release.request import Public, Request, Rounds
 from skdpflow.transport.model import Model
 
 _DELTA = 1e-6

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.transport.lookup import PiecewiseLinear
+from skdpflow.latent.lookup import PiecewiseLinear
 
 Array = NDArray[np.float64]
 

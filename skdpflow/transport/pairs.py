@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from skdpflow.transport.latent import LATENT_LIMIT, RankTransform
+from skdpflow.latent.lookup import PiecewiseLinear, bin_of
+from skdpflow.latent.rank import LATENT_LIMIT, RankTransform
 from skdpflow.transport.layers import corrected_quantiles, log_slopes, monotone_knots
-from skdpflow.transport.lookup import PiecewiseLinear, bin_of
 from skdpflow.transport.marginals import denoise_ordered, shrink, to_simplex
 
 Array = NDArray[np.float64]

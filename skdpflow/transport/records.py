@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from skdpflow.latent.lookup import PiecewiseLinear
 from skdpflow.transport.flow import Leaf
 from skdpflow.transport.layers import Layer, monotone_knots
-from skdpflow.transport.lookup import PiecewiseLinear
 
 Array = NDArray[np.float64]
 Knots = tuple[tuple[Array, ...], tuple[Array, ...]]

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from skdpflow.latent.lookup import bin_of
 from skdpflow.transport.flow import Leaf
-from skdpflow.transport.lookup import bin_of
 
 Array = NDArray[np.float64]
 

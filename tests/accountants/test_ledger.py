@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from skdpflow.accountants import (
     ComposedEvent,
     Event,
-    FitLedger,
     GaussianDPAccountant,
     GaussianEvent,
     NonPrivateEvent,
@@ -25,6 +24,7 @@ from skdpflow.accountants import (
 )
 from skdpflow.accountants.gaussian import selection_mu
 from skdpflow.exceptions import BudgetExceededError
+from skdpflow.ledger.filter import PrivacyFilter
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ requests = st.one_of(
 @given(st.floats(0.1, 10.0), st.floats(1e-9, 1e-2), st.lists(requests, min_size=1, max_size=12))
 def test_never_overspent_whatever_is_asked(epsilon, delta, asked):
     cap = gdp_mu(epsilon, delta) ** 2
-    ledger = FitLedger(cap)
+    ledger = PrivacyFilter(cap)
     for kind, share in asked:
         if kind == "gaussian":
             event = GaussianEvent(1 / math.sqrt(share * cap))
@@ -70,7 +70,7 @@ def test_never_overspent_whatever_is_asked(epsilon, delta, asked):
 @given(st.lists(st.floats(0.05, 12.0), min_size=1, max_size=5), st.sampled_from(["bounded-range", "pure"]))
 def test_other_accountants_never_find_more_than_the_cap(epsilons, kind):
     event = ComposedEvent([SelectionEvent(e, kind) for e in epsilons])
-    ledger = FitLedger(cap=1e6)
+    ledger = PrivacyFilter(cap=1e6)
     ledger.debit(event, "selections")
     whole = GaussianEvent(1 / math.sqrt(ledger.entries[0].mu_squared))
     for accountant in (ZCDPAccountant(), RenyiAccountant(), GaussianDPAccountant()):
@@ -80,7 +80,7 @@ def test_other_accountants_never_find_more_than_the_cap(epsilons, kind):
 @pytest.mark.parametrize("n", [1, 3, 7, 100, 1000])
 def test_equal_shares_use_the_cap_up_to_rounding(n):
     cap = noise_multiplier(1.0, 1e-6) ** -2
-    ledger = FitLedger(cap)
+    ledger = PrivacyFilter(cap)
     for i in range(n):
         ledger.debit(GaussianEvent(math.sqrt(n / cap)), f"round {i}")
     assert ledger.remaining <= 1e-12 * cap
@@ -92,15 +92,15 @@ def test_equal_shares_use_the_cap_up_to_rounding(n):
 
 def test_the_tolerance_is_harmless():
     cap = gdp_mu(2.0, 1e-7) ** 2
-    ledger = FitLedger(cap)
+    ledger = PrivacyFilter(cap)
     ledger.debit(GaussianEvent(1 / math.sqrt(cap * (1 + 0.9e-12))), "a little too much")
     assert GaussianDPAccountant().epsilon(ledger.event, 1e-7) <= 2.0
     with pytest.raises(BudgetExceededError):
-        FitLedger(cap).debit(GaussianEvent(1 / math.sqrt(cap * (1 + 3e-12))), "more than that")
+        PrivacyFilter(cap).debit(GaussianEvent(1 / math.sqrt(cap * (1 + 3e-12))), "more than that")
 
 
 def test_the_tolerance_does_not_add_up():
-    ledger = FitLedger(1.0)
+    ledger = PrivacyFilter(1.0)
     ledger.debit(GaussianEvent(1.0), "all")
     for _ in range(1000):
         try:
@@ -112,7 +112,7 @@ def test_the_tolerance_does_not_add_up():
 
 
 def test_entries_say_what_was_spent():
-    ledger = FitLedger(cap=1.0, delta_cap=1e-6)
+    ledger = PrivacyFilter(cap=1.0, delta_cap=1e-6)
     events = [GaussianEvent(2.0), SelectionEvent(0.3), ThresholdEvent(4e-7)]
     for event, what in zip(events, ["counts", "slices", "classes"], strict=True):
         ledger.debit(event, what)
@@ -125,11 +125,11 @@ def test_entries_say_what_was_spent():
     with pytest.raises(FrozenInstanceError):
         ledger.entries[0].mu_squared = 0.0
     assert isinstance(ledger.entries, tuple)
-    assert repr(FitLedger(1.0)) == "FitLedger(cap=1, remaining=1, n_entries=0)"
+    assert repr(PrivacyFilter(1.0)) == "PrivacyFilter(cap=1, remaining=1, n_entries=0)"
 
 
 def test_a_refusal_records_nothing_and_says_what_is_left():
-    ledger = FitLedger(cap=0.5)
+    ledger = PrivacyFilter(cap=0.5)
     ledger.debit(GaussianEvent(2.0), "counts")
     plan = ComposedEvent([GaussianEvent(10.0), GaussianEvent(1.0)])
     with pytest.raises(BudgetExceededError, match=r"'slices' needs mu\^2 = 1.01, but only 0.25 is left of 0.5"):
@@ -140,8 +140,8 @@ def test_a_refusal_records_nothing_and_says_what_is_left():
 
 def test_thresholds_have_a_cap_of_their_own():
     with pytest.raises(BudgetExceededError, match="only 0 is left of 0"):
-        FitLedger(1.0).debit(ThresholdEvent(1e-20), "classes")
-    ledger = FitLedger(1.0, delta_cap=1e-6)
+        PrivacyFilter(1.0).debit(ThresholdEvent(1e-20), "classes")
+    ledger = PrivacyFilter(1.0, delta_cap=1e-6)
     for i in range(10):
         ledger.debit(ThresholdEvent(1e-6 / 10), f"column {i}")
     assert ledger.remaining == 1.0
@@ -154,7 +154,7 @@ def test_thresholds_have_a_cap_of_their_own():
 
 
 def test_what_guarantees_nothing_cannot_be_paid_for():
-    ledger = FitLedger(1e300)
+    ledger = PrivacyFilter(1e300)
     with pytest.raises(BudgetExceededError, match=r"mu\^2 = inf"):
         ledger.debit(ComposedEvent([GaussianEvent(1.0), NonPrivateEvent()]), "raw rows")
     with pytest.raises(BudgetExceededError):
@@ -164,7 +164,7 @@ def test_what_guarantees_nothing_cannot_be_paid_for():
 
 @pytest.mark.parametrize("event", [UnknownEvent(), ComposedEvent([GaussianEvent(1.0), UnknownEvent()]), 0.5])
 def test_unknown_events_are_refused(event):
-    ledger = FitLedger(10.0)
+    ledger = PrivacyFilter(10.0)
     with pytest.raises(UnsupportedEventError):
         ledger.debit(event, "something")
     assert ledger.entries == ()
@@ -173,10 +173,10 @@ def test_unknown_events_are_refused(event):
 @pytest.mark.parametrize("cap", [0.0, -1.0, np.inf, np.nan, "1", None, True])
 def test_the_cap_is_checked(cap):
     with pytest.raises(ValueError, match=r"'cap' parameter must be a finite positive number. Got"):
-        FitLedger(cap)
+        PrivacyFilter(cap)
 
 
 @pytest.mark.parametrize("delta_cap", [-1e-9, 1.0, np.nan, None])
 def test_the_delta_cap_is_checked(delta_cap):
     with pytest.raises(ValueError, match=r"'delta_cap' parameter must be a number in \[0, 1\). Got"):
-        FitLedger(1.0, delta_cap)
+        PrivacyFilter(1.0, delta_cap)

@@ -11,7 +11,6 @@ from scipy.special import logsumexp
 
 from skdpflow.accountants import (
     ComposedEvent,
-    FitLedger,
     GaussianDPAccountant,
     GaussianEvent,
     NonPrivateEvent,
@@ -31,6 +30,7 @@ from skdpflow.accountants.repetition import (
     repeated_divergences,
     steepness,
 )
+from skdpflow.ledger.filter import PrivacyFilter
 
 ORDERS = np.array([1.1, 1.5, 2.0, 3.7, 8.0, 16.0, 33.3, 128.0])
 KINDS = [("poisson", 1.0), ("truncated-negative-binomial", 0.0), ("truncated-negative-binomial", 1.0),
@@ -210,7 +210,7 @@ def test_other_accountants_say_which_one_can(accountant):
 
 
 def test_a_filter_refuses_it():
-    ledger = FitLedger(1.0)
+    ledger = PrivacyFilter(1.0)
     with pytest.raises(UnsupportedEventError):
         ledger.debit(RepeatAndSelectEvent(GaussianEvent(100.0), 10.0), "search")
     assert ledger.entries == ()

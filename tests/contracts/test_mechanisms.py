@@ -8,10 +8,10 @@ import pytest
 from sklearn.base import BaseEstimator
 
 from skdpflow.domain import Interval
+from skdpflow.latent.affine import AffineTransform
 from skdpflow.mechanisms import MarginalsMechanism, RecordsMechanism
-from skdpflow.plan import Request
+from skdpflow.release.request import Request
 from skdpflow.testing import check_mechanism
-from skdpflow.transport.affine import AffineTransform
 from skdpflow.transport.flow import Leaf
 from skdpflow.transport.model import Model
 from skdpflow.transport.start import Gaussian

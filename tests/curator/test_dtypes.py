@@ -13,9 +13,9 @@ import pytest
 from pyarrow import parquet
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
-from skdpflow.codes import n_codes
 from skdpflow.curator import files
 from skdpflow.curator.gate import admit
+from skdpflow.domain.codes import n_codes
 from skdpflow.files import TableFile
 
 LONG = 2**53 + 1

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skdpflow import DPSlicedWassersteinFlow
-from skdpflow.codes import code_of, n_codes
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import admit
 from skdpflow.domain import FINE_LEVELS, Categories, Domain, Interval
-from skdpflow.schema import schema_of
+from skdpflow.domain.codes import code_of, n_codes
+from skdpflow.domain.schema import schema_of
 
 
 def source_of(X, y=None, domain=None):

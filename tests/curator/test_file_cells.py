@@ -5,8 +5,8 @@ import warnings
 import pytest
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
-from skdpflow.codes import n_codes
 from skdpflow.curator.gate import admit
+from skdpflow.domain.codes import n_codes
 from skdpflow.files import TableFile
 
 

@@ -10,9 +10,9 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import check_is_fitted
 
-from skdpflow.codes import code_of, n_codes
 from skdpflow.curator.gate import admit
 from skdpflow.domain import Categories, Domain, Interval
+from skdpflow.domain.codes import code_of, n_codes
 
 
 class Flow(DensityMixin, BaseEstimator):

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from skdpflow.accountants import GaussianDPAccountant
+from skdpflow.curator.curator import Budget, Curator
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.labels import find_labels
-from skdpflow.curator.measure import Budget, Curator
 from skdpflow.curator.noise import NoiseSource
-from skdpflow.schema import schema_of
+from skdpflow.domain.schema import schema_of
 
 
 class KnownNoise(NoiseSource):

@@ -6,13 +6,13 @@ import pytest
 from skdpflow import Categories, Domain, Interval
 from skdpflow.accountants import GaussianDPAccountant, GaussianEvent, resolve_accountant
 from skdpflow.accountants.base import tally
+from skdpflow.curator.curator import Budget, Curator
 from skdpflow.curator.encode import RowSource
-from skdpflow.curator.measure import Budget, Curator
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import FINE_LEVELS
-from skdpflow.plan import Request
-from skdpflow.schema import schema_of
-from skdpflow.transport.latent import RankTransform
+from skdpflow.domain.schema import schema_of
+from skdpflow.latent.rank import RankTransform
+from skdpflow.release.request import Request
 
 RELATIONS = ["add-remove", "replace-one"]
 DOMAIN = Domain({"a": Interval(0.0, 1.0), "b": Interval(0.0, 1.0)})

@@ -10,9 +10,9 @@ from skdpflow.curator.pairs import MAX_SCORED_CELLS, Binning, Pairs, PairScores
 from skdpflow.curator.sketch import sketch_rows
 from skdpflow.curator.statistics import Block
 from skdpflow.domain import Categories, Domain, Interval
-from skdpflow.mechanisms.policy import PAIR_BINS, SCORED_CELLS, n_pair_bins
-from skdpflow.schema import schema_of
-from skdpflow.transport.latent import RankTransform
+from skdpflow.domain.schema import schema_of
+from skdpflow.latent.rank import RankTransform
+from skdpflow.mechanisms.marginals.allocation import PAIR_BINS, SCORED_CELLS, n_pair_bins
 
 LEVELS = (6, 3, 10)
 ORDER = np.array([2, 0, 1])

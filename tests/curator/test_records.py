@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 
 import skdpflow.curator.records as records_module
 from skdpflow.accountants import resolve_accountant
+from skdpflow.curator.curator import Budget, Curator
 from skdpflow.curator.encode import RowSource
-from skdpflow.curator.measure import Budget, Curator
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.curator.records import Records, check_size, release_records
 from skdpflow.curator.statistics import clip_to_ball
 from skdpflow.domain import Categories, Domain, Interval
-from skdpflow.plan import Request
+from skdpflow.domain.schema import schema_of
+from skdpflow.latent.rank import LATENT_STEPS
 from skdpflow.projections import OrthogonalProjections
-from skdpflow.schema import schema_of
-from skdpflow.transport.latent import LATENT_STEPS
+from skdpflow.release.request import Request
 
 # numbers of levels: two categories, an integer column, a continuous one
 LEVELS = (2, 10, 2**20)

@@ -12,7 +12,7 @@ from sklearn.preprocessing import FunctionTransformer
 from skdpflow import Categories, DPSlicedWassersteinFlow, Interval
 from skdpflow.compose import GenerativePipeline
 from skdpflow.curator.rowwise import map_rows
-from skdpflow.schema import schema_of
+from skdpflow.domain.schema import schema_of
 
 LONG = 900000000000000001
 #: Cells that take the place of one, by column.

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from skdpflow import Categories, Domain
-from skdpflow.accountants import FitLedger, GaussianDPAccountant, SelectionEvent
+from skdpflow.accountants import GaussianDPAccountant, SelectionEvent
 from skdpflow.accountants.gaussian import selection_mu
-from skdpflow.curator import measure as measuring
+from skdpflow.curator import curator as curators
+from skdpflow.curator.curator import Budget, Curator
 from skdpflow.curator.encode import RowSource
-from skdpflow.curator.measure import Budget, Curator
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.curator.selection import (
     gumbel,
@@ -22,9 +22,10 @@ from skdpflow.curator.selection import (
     selection_epsilon,
     selection_event,
 )
-from skdpflow.plan import Request
-from skdpflow.schema import schema_of
-from skdpflow.transport.latent import RankTransform
+from skdpflow.domain.schema import schema_of
+from skdpflow.latent.rank import RankTransform
+from skdpflow.ledger.filter import PrivacyFilter
+from skdpflow.release.request import Request
 
 FALSE_ALARM = 1e-9
 
@@ -43,7 +44,7 @@ def test_choices_cost_at_most_their_share_and_hardly_less(mu, k, share):
 @given(st.floats(-6.0, 1.5).map(lambda e: 10.0**e), st.lists(st.integers(1, 40), min_size=1, max_size=5))
 @settings(max_examples=50, deadline=None)
 def test_the_ledger_takes_all_rounds_of_a_plan_that_spends_everything(mu, ks):
-    ledger = FitLedger(mu**2)
+    ledger = PrivacyFilter(mu**2)
     for k in ks:
         ledger.debit(selection_event(selection_epsilon(mu * float(np.sqrt(1 / len(ks) / k))), k), "selection")
     assert ledger.remaining <= 1e-8 * mu**2
@@ -294,9 +295,9 @@ def play(neighbours, other):
     counts = np.zeros((2, 2))
     for w, middle in enumerate(([["low", "low", "low"]], [] if other is None else [other])):
         curator = curator_of([*REST[:2], *middle, *REST[2:]], epsilon=8.0, neighbours=neighbours)
-        slack = curator._scale_left
+        slack = curator._slack_left
         for _ in range(GAMES):
-            curator.ledger, curator._scale_left = FitLedger(curator.mu**2), slack
+            curator.ledger, curator._slack_left = PrivacyFilter(curator.mu**2), slack
             (m,) = curator.answer([request(**CHOICE)], DOMAIN, None)
             counts[w, int(m.values[0, 1]) - 1] += 1
     return counts, m.params["epsilon_each"]
@@ -324,6 +325,6 @@ def test_two_worlds_are_no_easier_to_tell_apart_than_stated(neighbours, other):
 @pytest.mark.statistical
 def test_the_game_finds_a_forgotten_factor_of_two(monkeypatch):
     """The scores weighted with epsilon / Delta: the claim is beaten."""
-    monkeypatch.setattr(measuring, "select_top", lambda s, k, eps, *rest: select_top(s, k, 2 * eps, *rest))
+    monkeypatch.setattr(curators, "select_top", lambda s, k, eps, *rest: select_top(s, k, 2 * eps, *rest))
     counts, epsilon = play("add-remove", None)
     assert shown(counts, 1e-6) > epsilon

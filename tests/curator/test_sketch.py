@@ -15,9 +15,9 @@ from skdpflow.curator.encode import RowSource
 from skdpflow.curator.sketch import Sketch, sketch_rows
 from skdpflow.curator.statistics import STATISTICS
 from skdpflow.domain import FINE_LEVELS, Categories, Domain, Interval
-from skdpflow.plan import BOUNDS_GRID
-from skdpflow.schema import schema_of
-from skdpflow.transport.latent import RankTransform
+from skdpflow.domain.schema import schema_of
+from skdpflow.latent.rank import RankTransform
+from skdpflow.release.request import BOUNDS_GRID
 
 KEY = 123_456_789_012_345_678_901_234_567
 N = 700

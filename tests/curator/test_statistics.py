@@ -8,16 +8,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from skdpflow import Categories, Interval
-from skdpflow.accountants import FitLedger, GaussianEvent
-from skdpflow.codes import n_codes
+from skdpflow.accountants import GaussianEvent
 from skdpflow.curator.encode import RowSource
+from skdpflow.curator.kinds import KINDS
 from skdpflow.curator.labels import find_labels
-from skdpflow.curator.measure import KINDS
 from skdpflow.curator.statistics import Block, clip_to_ball
-from skdpflow.plan import BOUNDS_GRID
+from skdpflow.domain.codes import n_codes
+from skdpflow.domain.schema import schema_of
+from skdpflow.latent.rank import LATENT_STEPS, Layout, RankTransform
+from skdpflow.ledger.filter import PrivacyFilter
 from skdpflow.release import rounded_normal_pmf
-from skdpflow.schema import schema_of
-from skdpflow.transport.latent import LATENT_STEPS, Layout, RankTransform
+from skdpflow.release.request import BOUNDS_GRID
 
 #: Statistics that are sums over rows; records have a line per row, and tests of their own.
 SUMS = {kind: statistic for kind, statistic in KINDS.items() if kind != "records"}
@@ -498,7 +499,7 @@ class SilentCurator:
     """Draws a constant for noise, which lets every label pass: shows the counts that noise is added to."""
 
     def __init__(self, multiplier=100.0):
-        self.ledger = FitLedger(1e6, 0.99)
+        self.ledger = PrivacyFilter(1e6, 0.99)
         self.multiplier = multiplier
 
     def event(self, share):

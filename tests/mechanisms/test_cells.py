@@ -5,7 +5,7 @@ import pytest
 
 from skdpflow import Categories, DPSlicedWassersteinFlow, Interval
 from skdpflow.mechanisms import MarginalsMechanism
-from skdpflow.mechanisms.cells import predicted_cells
+from skdpflow.mechanisms.marginals.cells import predicted_cells
 
 
 def test_predictions_are_the_moments_of_the_halves_of_a_normal_class():

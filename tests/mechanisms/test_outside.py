@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from skdpflow import Categories, Interval
 from skdpflow.accountants import GaussianEvent
-from skdpflow.codes import code_of, n_codes
-from skdpflow.mechanisms.histograms import bin_edges, rank_transform
-from skdpflow.mechanisms.outside import AxisHistograms, standing_out
+from skdpflow.domain.codes import code_of, n_codes
+from skdpflow.latent.rank import DRAWN, Layout
+from skdpflow.mechanisms.marginals.histograms import bin_edges, rank_transform
+from skdpflow.mechanisms.marginals.outside import AxisHistograms, standing_out
 from skdpflow.release import Measurement
-from skdpflow.transport.latent import DRAWN, Layout
 
 COLUMNS = (
     Interval(0, 9, integer=True, nullable=True),

@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 
-import skdpflow.curator.measure as measure_module
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, Release
 from skdpflow.accountants import noise_multiplier
 from skdpflow.exceptions import PrivacyLeakWarning
 from skdpflow.mechanisms import RecordsMechanism
 from skdpflow.mechanisms.records import default_radius, lattice
-from skdpflow.plan import DELTA_SLACK, EPSILON_SLACK
 from skdpflow.projections import spectral_norm
+from skdpflow.release.request import DELTA_SLACK, EPSILON_SLACK
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(2000, 2)) @ np.array([[0.6, 0.3], [0.0, 0.3]])
@@ -74,7 +73,7 @@ class TestRefusals:
         def debit(self, event, name):
             raise AssertionError(f"{name} was debited")
 
-        monkeypatch.setattr(measure_module.FitLedger, "debit", debit)
+        monkeypatch.setattr(curators.PrivacyFilter, "debit", debit)
         with pytest.raises(ValueError, match=message):
             flow_of(domain=None, **changes).fit(X, Y)
 

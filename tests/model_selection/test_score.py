@@ -14,7 +14,7 @@ from sklearn.metrics import accuracy_score, brier_score_loss
 from skdpflow import BudgetExceededError, Categories, Interval, PrivacyLeakWarning, PrivacyLedger
 from skdpflow._isolation import Replica
 from skdpflow.accountants import GaussianDPAccountant, gdp_mu
-from skdpflow.curator.measure import Budget, Curator
+from skdpflow.curator.curator import Budget, Curator
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.curator.scoring import LEVELS, SCORINGS, RowScorer
 from skdpflow.model_selection import dp_score

@@ -19,7 +19,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdpflow import Categories, DPSlicedWassersteinFlow, Interval, PrivacyLeakWarning, Release
 from skdpflow.accountants import GaussianDPAccountant
-from skdpflow.curator.measure import KINDS
+from skdpflow.curator.kinds import KINDS
 from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScaler
 
 BOX = {"domain": (-5.0, 5.0), "noise_random_state": 0}
@@ -220,7 +220,7 @@ def test_containers_come_back(cls, container):
     ],
 )
 def test_bad_parameters_are_refused(estimator, message, monkeypatch):
-    monkeypatch.setattr("skdpflow.accountants.ledger.FitLedger.debit", lambda *_: pytest.fail("a budget was spent"))
+    monkeypatch.setattr("skdpflow.ledger.filter.PrivacyFilter.debit", lambda *_: pytest.fail("a budget was spent"))
     with pytest.raises(ValueError, match=message):
         estimator.fit(digits())
     assert not hasattr(estimator, "release_")

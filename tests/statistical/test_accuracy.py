@@ -13,11 +13,11 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
 from skdpflow.curator.encode import RowSource
-from skdpflow.curator.measure import KINDS
+from skdpflow.curator.kinds import KINDS
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.curator.sketch import sketch_rows
+from skdpflow.domain.schema import schema_of
 from skdpflow.release import rounded_normal_pmf
-from skdpflow.schema import schema_of
 
 pytestmark = pytest.mark.statistical
 

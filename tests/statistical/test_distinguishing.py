@@ -13,17 +13,18 @@ import pytest
 from scipy.stats import beta, binom, norm
 
 from skdpflow import Categories, Domain
-from skdpflow._pooling import pooled
 from skdpflow.accountants import GaussianDPAccountant, gdp_mu
-from skdpflow.curator import measure as measuring
+from skdpflow.curator import curator as curators
 from skdpflow.curator.continued import measure_more
+from skdpflow.curator.curator import Budget
 from skdpflow.curator.encode import RowSource
-from skdpflow.curator.measure import Budget, measure
+from skdpflow.curator.measure import measure
 from skdpflow.curator.noise import NoiseSource
-from skdpflow.plan import Request
+from skdpflow.domain.schema import schema_of
+from skdpflow.latent.rank import RankTransform
 from skdpflow.projections import OrthogonalProjections
-from skdpflow.schema import schema_of
-from skdpflow.transport.latent import RankTransform
+from skdpflow.release.pooling import pooled
+from skdpflow.release.request import Request
 
 pytestmark = pytest.mark.statistical
 
@@ -55,7 +56,7 @@ class OneRequest:
 def _calibrate_once(monkeypatch):
     """Calibration is a function of public numbers: its result is kept from game to game."""
     results = {}
-    original = measuring.calibrate
+    original = curators.calibrate
 
     def kept(make_event, epsilon, delta, accountant):
         key = (epsilon, delta)
@@ -63,7 +64,7 @@ def _calibrate_once(monkeypatch):
             results[key] = original(make_event, epsilon, delta, accountant)
         return results[key]
 
-    monkeypatch.setattr(measuring, "calibrate", kept)
+    monkeypatch.setattr(curators, "calibrate", kept)
 
 
 def play(rows, labels, mechanism, neighbours):
@@ -177,7 +178,7 @@ BOTH_FAR = moments([0.0, 1.0, 1.0 + TINY, 2.0], [0.0, TINY, 1 - TINY, 1.0])
     ],
 )
 def test_moments_keep_their_promise_and_waste_little(kind, params, neighbours, other):
-    rest = [["unknown"] * COLUMNS, LOW, ["unknown"] * COLUMNS, LOW], [0, 1, 0, 1]
+    rest = [LOW, LOW, LOW, LOW], [9, 9, 9, 9]  # rows of no declared class are in no leaf
     world, changed = neighbours_of(*rest, (LOW, 0), other)
     check(world, changed, OneRequest(kind, params), neighbours)
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from skdpflow.transport.affine import SOFT_EDGE, AffineTransform, centred
+from skdpflow.latent.affine import SOFT_EDGE, AffineTransform, centred
 
 TRANSFORM = AffineTransform(np.array([2**20, 3]))
 scores = arrays(np.float64, (4, 2), elements=st.floats(-100.0, 100.0))

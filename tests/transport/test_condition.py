@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
-from skdpflow.transport.condition import sample_where
+from skdpflow.sampling.where import sample_where
 
 DOMAIN = {
     "age": Interval(0, 99, integer=True),

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skdpflow import DPSlicedWassersteinFlow
-from skdpflow.codes import clipped
 from skdpflow.curator.encode import RowSource
 from skdpflow.domain import FINE_LEVELS, Categories, Domain, Interval
-from skdpflow.schema import Schema, schema_of
-from skdpflow.transport.decode import decode, decode_target
+from skdpflow.domain.codes import clipped
+from skdpflow.domain.schema import Schema, schema_of
+from skdpflow.sampling.decode import decode, decode_target
 
 finite = st.floats(-1e12, 1e12, allow_nan=False)
 reals = st.tuples(finite, finite).filter(lambda b: b[0] < b[1]).map(lambda b: Interval(*b))

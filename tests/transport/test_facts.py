@@ -13,11 +13,11 @@ from sklearn.base import BaseEstimator
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
 from skdpflow.__main__ import main
-from skdpflow._drawing import decode_rows, draw_positions
 from skdpflow.compose import DPOversampler, GenerativePipeline, TrainOnSynthetic
+from skdpflow.domain.schema import Schema
 from skdpflow.preprocessing import DPPCA, DPStandardScaler
-from skdpflow.schema import Schema
-from skdpflow.transport import constrained
+from skdpflow.sampling import constrained
+from skdpflow.sampling.draw import decode_rows, draw_positions
 
 # ---------------------------------------------------------------- random domains, with a model that fits any
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from skdpflow.transport.lookup import KnotTable, PiecewiseLinear, bin_of
+from skdpflow.latent.lookup import KnotTable, PiecewiseLinear, bin_of
 
 knots = hnp.arrays(np.float64, st.integers(1, 40), elements=st.floats(-8, 8), unique=True).map(np.sort)
 # few points are bisected, many are looked up

@@ -6,8 +6,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
+from skdpflow.latent.rank import LATENT_LIMIT, RankTransform
 from skdpflow.mechanisms import MarginalsMechanism
-from skdpflow.transport.latent import LATENT_LIMIT, RankTransform
 from skdpflow.transport.layers import MAX_SLOPE, MIN_SLOPE
 from skdpflow.transport.pairs import PairTarget, coarse_edges, latent_edges, pair_layer, predicted_tables
 

@@ -1,0 +1,229 @@
+"""Where the rows of a table come in: all that a flow does with them. What it keeps of them is a Release."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from skdpflow._flow.parameters import Parameters
+from skdpflow._flow.plan import FitPlan, Noting, made_up_rows, planned_columns
+from skdpflow._validation import check_int
+from skdpflow.curator.cells import quiet
+from skdpflow.curator.continued import measure_more
+from skdpflow.curator.curator import Budget
+from skdpflow.curator.gate import admit
+from skdpflow.curator.measure import measure
+from skdpflow.curator.noise import NoiseSource
+from skdpflow.domain import Column
+from skdpflow.ledger.lineage import note_more, payer_of, terms_of
+from skdpflow.metrics import sliced_wasserstein_distance
+from skdpflow.release import Release
+from skdpflow.release.pooling import n_fits
+from skdpflow.sampling.constrained import ConditionalDensity
+from skdpflow.sampling.constraints import Facts
+from skdpflow.sampling.draw import draw_positions
+from skdpflow.sampling.scale import inside, numeric_indices, on_common_scale
+from skdpflow.sampling.writable import check_writable
+from skdpflow.transport.density import log_density
+from skdpflow.transport.model import Model
+
+#: Rows of the synthetic sample that `score` compares with, and number of its directions.
+SCORE_SAMPLES, SCORE_DIRECTIONS = 10_000, 256
+
+
+def first_release(estimator: Any, X: Any, y: Any, given: Parameters) -> Release:
+    """Measure rows for the first time.
+
+    Parameters
+    ----------
+    estimator : DPSlicedWassersteinFlow
+        Whose domain and target describe the rows.
+    X, y : array-like
+        The rows.
+    given : Parameters
+        Of the estimator.
+
+    Returns
+    -------
+    release : Release
+    """
+    noise = NoiseSource(given.spending.noise_seed)
+    payer = payer_of(estimator, seeded=not noise.private)
+    release = _measured(
+        estimator, X, y, given, given.mechanism, estimator.domain, estimator.target, noise, ledger=payer
+    )
+    return terms_of(payer).state(release)
+
+
+def _measured(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    given: Parameters,
+    mechanism: Any,
+    domain: Any,
+    target: Column | None,
+    noise: NoiseSource,
+    *,
+    ledger: Any = None,
+) -> Release:
+    """Check the rows and carry out the plan of a mechanism on them."""
+    # on a copy, so that input that is refused leaves an earlier fit as it was
+    source = admit(copy.copy(estimator), X, y, domain=domain, target=target)
+    check_writable(source.schema, source.domain, target)
+    return measure(
+        source,
+        source.domain,
+        target,
+        mechanism,
+        given.projections,
+        Budget.of(given.spending, ledger),
+        noise,
+        seed=given.seed,
+        transport=given.transport,
+        n_jobs=given.spending.n_jobs,
+    )
+
+
+def continued_release(estimator: Any, X: Any, y: Any, given: Parameters, mechanism: Any, extra: float) -> Release:
+    """Measure rows again with a further epsilon.
+
+    Parameters
+    ----------
+    estimator : DPSlicedWassersteinFlow
+        Fitted.
+    X, y : array-like
+        The rows.
+    given : Parameters
+        Of the estimator; domain, target, relation and delta are those of its Release.
+    mechanism : Mechanism
+        That of the Release.
+    extra : float
+        Added to the epsilon of the Release.
+
+    Returns
+    -------
+    release : Release
+        Of all measurements.
+
+    Raises
+    ------
+    ValueError
+        If the Release was debited from a ledger and there is none now.
+    """
+    release = estimator.release_
+    if release.ledger is not None and given.ledger is None:
+        raise ValueError(
+            "The release was debited from a ledger: set the 'ledger' parameter to it, so that this is too."
+        )
+    whole = {"epsilon": release.epsilon + extra, "delta": release.delta, "neighbours": release.neighbours}
+    better = measure_more(
+        admit(estimator, X, y, domain=release.domain, target=release.target, reset=False),
+        release,
+        mechanism,
+        given.projections,
+        replace(Budget.of(given.spending, given.ledger), **whole),
+        NoiseSource(given.spending.noise_seed, stream=n_fits(release)),
+        n_jobs=given.spending.n_jobs,
+    )
+    if given.ledger is None and given.spending.noise_seed is None:
+        note_more(estimator, release, better)
+    return better
+
+
+def rehearsed(estimator: Any, n_guess: int, n_features: int | None, n_classes: int | None) -> FitPlan:
+    """Carry out a fit on made-up rows.
+
+    Parameters
+    ----------
+    estimator : DPSlicedWassersteinFlow
+        Fitted or not; it is left as it is.
+    n_guess : int
+        Number of rows.
+    n_features, n_classes : int or None
+        Sizes that the parameters do not tell.
+
+    Returns
+    -------
+    plan : FitPlan
+    """
+    name = type(estimator).__name__
+    n = check_int(name, "n_guess", n_guess, 1)
+    width, domain, target = planned_columns(name, estimator.domain, estimator.target, n_features, n_classes)
+    given = Parameters.of(clone(estimator))  # a random_state must not move on
+    noting = Noting(given.mechanism)
+    X, y = made_up_rows(n, width, domain, target, n_classes)
+    release = _measured(estimator, X, y, given, noting, domain, target, NoiseSource(0))
+    return FitPlan.of(release, noting.rounds, n)
+
+
+def distance_of_rows(estimator: Any, X: Any, model: Model) -> float:
+    """Sliced Wasserstein-2 distance of rows to a synthetic sample.
+
+    Parameters
+    ----------
+    estimator : DPSlicedWassersteinFlow
+        Fitted.
+    X : array-like
+        The rows.
+    model : Model
+        Its model.
+
+    Returns
+    -------
+    distance : float
+    """
+    domain, release = estimator.domain_, estimator.release_
+    source = admit(estimator, X, domain=domain, reset=False)
+    seed = int(release.transport["seed"])
+    positions, _ = draw_positions(model, release, SCORE_SAMPLES, np.random.default_rng(seed))
+    numeric = numeric_indices(domain)
+    with quiet():
+        numbers = np.concatenate([source.numbers(*span, numeric) for span in source.spans()])
+    real, synthetic = on_common_scale(
+        numbers,
+        np.concatenate([codes for _, codes, _ in source.blocks(domain)]),
+        positions,
+        domain,
+        clip="bounds" not in release,
+    )
+    return sliced_wasserstein_distance(real, synthetic, n_projections=SCORE_DIRECTIONS, seed=seed)
+
+
+def density_of_rows(estimator: Any, X: Any, model: Model) -> NDArray[np.float64]:
+    """Log-density of rows.
+
+    Parameters
+    ----------
+    estimator : DPSlicedWassersteinFlow
+        Fitted.
+    X : array-like
+        The rows.
+    model : Model
+        Its model.
+
+    Returns
+    -------
+    log_density : ndarray of shape (n_samples,)
+    """
+    domain = estimator.domain_
+    facts = Facts.of(domain, estimator.release_.schema)
+    conditional = None if facts is None else ConditionalDensity(model, facts)
+    source = admit(estimator, X, domain=domain, reset=False)
+    out = []
+    for start, stop in source.spans():
+        with quiet():
+            codes, _ = source.block(start, stop, domain)
+            x = source.numbers(start, stop, numeric_indices(domain))
+        if conditional is None:
+            density = log_density(model, codes, domain)
+        else:
+            density = conditional.log_density(codes, x, domain)
+        density[~inside(x, domain)] = -np.inf
+        out.append(density)
+    return np.concatenate(out)

@@ -1,0 +1,298 @@
+"""From raw rows to a Release: the ledger first, then the sketch, then the noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skdpflow.accountants import (
+    ComposedEvent,
+    Event,
+    GaussianDPAccountant,
+    GaussianEvent,
+    NonPrivateEvent,
+    SlackEvent,
+    ThresholdEvent,
+    calibrate,
+)
+from skdpflow.accountants.algebra import ROUNDING
+from skdpflow.accountants.base import tally
+from skdpflow.curator.encode import RowSource
+from skdpflow.curator.kinds import KINDS
+from skdpflow.curator.noise import MAX_SCALE, NoiseSource
+from skdpflow.curator.pairs import PairScores
+from skdpflow.curator.records import Records, check_size, release_records
+from skdpflow.curator.selection import rounding_epsilon, select_top, selection_epsilon, selection_event
+from skdpflow.curator.sketch import sketch_rows
+from skdpflow.domain import Categories, Column, Domain
+from skdpflow.ledger import PrivacyLedger
+from skdpflow.ledger.filter import PrivacyFilter
+from skdpflow.release import Measurement
+from skdpflow.release.request import (
+    DELTA_SLACK,
+    EPSILON_SLACK,
+    Request,
+    differing,
+    draw_slack,
+)
+
+#: Part of the floating-point slack that a mechanism may plan with; the rest is for selections and what is found before.
+PLAN_SLACK = 0.875
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a fit may spend, and how it is accounted for.
+
+    Parameters
+    ----------
+    epsilon, delta : float
+        The guarantee asked for.
+    neighbours : {"add-remove", "replace-one"}
+        The neighbouring relation.
+    accountant : Accountant
+        Calibrates the total noise.
+    accountant_name : str
+        Its name in the Release.
+    ledger : PrivacyLedger or None, default=None
+        What the whole budget is debited from before any noise is drawn.
+    """
+
+    epsilon: float
+    delta: float
+    neighbours: str
+    accountant: Any
+    accountant_name: str
+    ledger: PrivacyLedger | None = None
+
+    @classmethod
+    def of(cls, spending: Any, ledger: PrivacyLedger | None) -> Budget:
+        """Return the budget that the checked parameters of an estimator ask for."""
+        return cls(
+            spending.epsilon,
+            spending.delta,
+            spending.neighbours,
+            spending.accountant,
+            spending.accountant_name,
+            ledger,
+        )
+
+
+def check_calibration(multiplier: float, event: Event, epsilon: float, delta: float, budget: Budget) -> None:
+    """Refuse an accountant that accepts too little noise: this one is exact for all that a fit may do."""
+    if math.isfinite(multiplier) and not GaussianDPAccountant().epsilon(event, delta) <= epsilon * ROUNDING:
+        raise ValueError(
+            f"The accountant {budget.accountant_name!r} accepts too little noise for (epsilon, delta) = "
+            f"({budget.epsilon:g}, {budget.delta:g}): by exact Gaussian differential privacy, it costs more. Correct "
+            "the accountant, or use one of this package. Nothing was spent."
+        )
+
+
+class Curator:
+    r"""Answers requests about one set of rows within one budget.
+
+    Parameters
+    ----------
+    source : RowSource
+        The raw rows.
+    budget : Budget
+        What may be spent.
+    noise : NoiseSource
+        Noise and rank keys.
+    threshold_delta : float, default=0.0
+        Part of delta that threshold events may spend.
+    n_jobs : int or None, default=None
+        Number of threads.
+    before : Event or None, default=None
+        What earlier fits of the same Release were allowed, their slack included. `budget` is then the guarantee of
+        all together, and this curator may spend what is left of it, see `skdpflow.curator.continued`.
+
+    Notes
+    -----
+    The accountant calibrates one number: the noise multiplier :math:`m` such that one Gaussian release with it, and
+    the threshold events, meet the guarantee. The ledger is a filter with the fixed cap :math:`\mu^2 = 1/m^2`: rounds
+    may be chosen adaptively and can never exceed it. Gaussian mechanisms with :math:`\sum_i \mu_i^2 \le 1/m^2`, also
+    adaptive ones, are dominated by that one release, so the guarantee holds with any accountant.
+
+    Floating-point slack: a draw :math:`s z` is off by at most :math:`2^{-50} s |z|`, eight units of :math:`2^{-53}`:
+    one for the product, seven for :math:`z` (see `skdpflow.curator.noise.half_normal`). That moves both boundaries of
+    an integer's cell and changes its probability by a relative :math:`2^{-49} s |z|` at most, in each of the two
+    neighbours. A sum of :math:`|z|` over :math:`m` coordinates stays below :math:`2 m + 16` except in the tails, which
+    are charged :math:`2^{-60}` each. With :math:`m` coordinates of scale :math:`s` that is
+    :math:`(m + 8) \max(s, 1) 2^{-47}` in epsilon and :math:`m 2^{-60}` in delta. Only
+    coordinates that differ between the neighbours count: the others have the same distribution, exact or not. The
+    fractions `EPSILON_SLACK` and `DELTA_SLACK` of epsilon and delta are held back for it before the noise is
+    calibrated, as `SlackEvent` says, and a request that would exceed them is refused. Selections draw on the same
+    epsilon, see `skdpflow.curator.selection.rounding_epsilon`.
+    """
+
+    def __init__(
+        self,
+        source: RowSource,
+        budget: Budget,
+        noise: NoiseSource,
+        *,
+        threshold_delta: float = 0.0,
+        n_jobs: int | None = None,
+        before: Event | None = None,
+    ) -> None:
+        self._source = source
+        self._budget = budget
+        self._noise = noise
+        self._n_jobs = n_jobs
+        self._rank_key = noise.rank_key()
+        spent = tally(ComposedEvent(() if before is None else (before,)))
+
+        def total(multiplier: float, threshold_delta: float) -> Event:
+            thresholds = (ThresholdEvent(threshold_delta),) if threshold_delta else ()
+            return ComposedEvent((GaussianEvent(multiplier), *thresholds))
+
+        def all_fits(multiplier: float) -> Event:
+            return total(multiplier, spent.threshold_delta + threshold_delta)
+
+        self.slack = SlackEvent(budget.epsilon * EPSILON_SLACK, budget.delta * DELTA_SLACK)
+        slack = self.slack.epsilon + spent.slack_epsilon
+        epsilon = budget.epsilon - slack
+        delta = (budget.delta - self.slack.delta - spent.slack_delta) * math.exp(-slack)
+        enough = calibrate(all_fits, epsilon, delta, budget.accountant) if epsilon > 0.0 < delta else math.inf
+        check_calibration(enough, all_fits(enough), epsilon, delta, budget)
+        cap = enough**-2 - spent.gaussian_mu**2
+        if not cap > 0.0:
+            raise ValueError(
+                f"(epsilon, delta) = ({budget.epsilon:g}, {budget.delta:g}) leaves nothing to spend beside what "
+                f"was allowed before, by the accountant {budget.accountant_name!r}. Nothing was spent; ask for more, "
+                "or use an accountant that is no looser than the one before."
+            )
+        self.mu = math.sqrt(cap)
+        self.ledger = PrivacyFilter(self.mu**2, threshold_delta)
+        self._total = total(1.0 / self.mu, threshold_delta)
+        self._slack_left = self.slack.epsilon
+        self._draws_left = self.slack.delta * 2.0**60
+
+    @property
+    def whole_event(self) -> Event:
+        """What this fit may do at most: its cap, and its floating-point slack."""
+        seeded = () if self._noise.private else (NonPrivateEvent(),)
+        return ComposedEvent((self._total, self.slack, *seeded))
+
+    def event(self, share: float) -> GaussianEvent:
+        """Gaussian event that costs a share of the cap."""
+        return GaussianEvent(1.0 / (self.mu * np.sqrt(share)))
+
+    def draw(self, scale: Any, shape: tuple[int, ...], *, differing: int) -> np.ndarray:
+        """Draw noise within the floating-point slack.
+
+        Parameters
+        ----------
+        scale : float or array-like broadcastable to `shape`
+            Standard deviation in lattice units.
+        shape : tuple of int
+            Shape of the noise; it may be private.
+        differing : int
+            Number of coordinates that may differ between neighbours; public.
+        """
+        largest = float(np.max(scale))
+        self._slack_left -= draw_slack(differing, largest)
+        self._draws_left -= differing
+        if self._slack_left < 0 or self._draws_left < 0 or largest > MAX_SCALE:
+            raise ValueError(
+                f"A measurement in which a row changes {differing} integers with noise scale {largest:g} exceeds "
+                "the floating-point slack of the guarantee. Use fewer columns or a larger epsilon or delta."
+            )
+        return self._noise.rounded_gaussian(scale, shape)
+
+    def select(self, request: Request, domain: Domain, target: Column | None) -> Measurement:
+        """Choose the pairs of columns whose two-way tables are predicted worst.
+
+        Parameters
+        ----------
+        request : Request
+            Of kind ``"select_pairs"``: binned columns, ``predicted`` tables of all pairs
+            (n_leaves, n_bins, n_bins), ``baseline`` scores to subtract (n_columns, n_columns), both rounded to
+            integers, and ``k``.
+        domain : Domain
+            How to encode the columns.
+        target : Interval, Categories or None
+            How to encode y.
+
+        Returns
+        -------
+        measurement : Measurement
+            `values` (k, 2): positions in ``pair_columns``, best pair first. `noise_scale` is that of the Gumbel noise,
+            `sensitivity` that of a score.
+        """
+        statistic = PairScores(request.params)
+        k, sensitivity = statistic.k, statistic.sensitivity(self._budget.neighbours)
+        epsilon = selection_epsilon(self.mu * float(np.sqrt(request.share / k)))
+        event = selection_event(epsilon, k)
+        self._slack_left -= rounding_epsilon(k, epsilon, sensitivity)
+        if self._slack_left < 0:
+            raise ValueError(
+                f"Selecting {k} pairs exceeds the floating-point slack of the guarantee. Select fewer pairs or use a "
+                "larger epsilon."
+            )
+        self.ledger.debit(event, request.name)
+        (sketch,) = sketch_rows(self._source, [statistic], domain, target, self._rank_key, n_jobs=self._n_jobs)
+        chosen = select_top(sketch.apply(statistic.scores), k, epsilon, sensitivity, self._noise)
+        params = {"k": k, "epsilon_each": epsilon}
+        scale = np.array([2.0 * sensitivity / epsilon])
+        return Measurement(request.name, request.kind, params, statistic.pairs[chosen], scale, sensitivity, event)
+
+    def answer(self, requests: Sequence[Request], domain: Domain | None, target: Column | None) -> list[Measurement]:
+        """Measure one round: debit, then sketch, then add noise.
+
+        Parameters
+        ----------
+        requests : sequence of Request
+            What to measure.
+        domain : Domain or None
+            How to encode the columns.
+        target : Interval, Categories or None
+            How to encode y.
+
+        Returns
+        -------
+        measurements : list of Measurement
+        """
+        if any(r.kind == "select_pairs" for r in requests):
+            if len(requests) > 1 or domain is None:
+                raise ValueError(
+                    "A request 'select_pairs' needs a domain and a round of its own. Ask for other statistics in "
+                    "another round."
+                )
+            return [self.select(requests[0], domain, target)]
+        for request in requests:
+            if request.kind not in KINDS:
+                raise ValueError(
+                    f"There is no statistic {request.kind!r}; there are {sorted([*KINDS, 'select_pairs'])}."
+                )
+        statistics = [KINDS[r.kind](r.params) for r in requests]
+        if isinstance(target, Categories) and any(isinstance(s, Records) and not s.public_labels for s in statistics):
+            raise ValueError("Records show the class of every line: the labels have to be declared public.")
+        events = [self.event(r.share) for r in requests]
+        sensitivities = [s.sensitivity(self._budget.neighbours) for s in statistics]
+        check_size(self._source, [s for s in statistics if isinstance(s, Records)])
+        for request, event in zip(requests, events, strict=True):
+            self.ledger.debit(event, request.name)
+        sums = [s for s in statistics if not isinstance(s, Records)]
+        sketches = iter(
+            sketch_rows(self._source, sums, domain, target, self._rank_key, n_jobs=self._n_jobs) if sums else ()
+        )
+        out = []
+        for request, statistic, event, sensitivity in zip(requests, statistics, events, sensitivities, strict=True):
+            scale = statistic.relative_scale * (sensitivity * event.noise_multiplier)
+            if isinstance(statistic, Records):
+                assert domain is not None
+                key = self._noise.rank_key()
+                values, sizes = release_records(self._source, statistic, scale, self.draw, key, domain, target)
+                params = {**request.params, "sizes": sizes}
+                out.append(Measurement(request.name, request.kind, params, values, scale, sensitivity, event))
+                continue
+            changed = differing(statistic.touched, self._budget.neighbours)
+            values = next(sketches).release(self.draw(scale, statistic.shape, differing=changed))
+            out.append(Measurement(request.name, request.kind, request.params, values, scale, sensitivity, event))
+        return out

@@ -1,0 +1,183 @@
+"""Piecewise linear maps, and the interval that holds a point in constant time: the inner loop of all of them.
+
+What is found and computed for a point is the same to the bit whatever points come with it: statistics rest on that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+#: Cells of the table per knot, and points per cell from which a table is worth its making.
+CELLS_PER_KNOT, POINTS_PER_CELL = 4, 1
+#: Knots that points step over; where more share a cell, bisection is faster.
+MOST_STEPS = 4
+#: Knots that are all nearer to each other than this are looked up as if they were this far apart.
+_NARROW = 1e-290
+
+
+class KnotTable:
+    """Positions of points among increasing knots, of one map or of several.
+
+    A table over an even grid tells the last knot before each of its cells. Points then step over the knots in their
+    cell, which are few. Bisection of random points, whose branches cannot be predicted, takes five times as long.
+    Both find the same: a larger point never falls into an earlier cell, so a knot in a cell before that of a point is
+    not above it, however the number of its cell is rounded.
+
+    Parameters
+    ----------
+    knots : sequence of ndarray
+        Increasing knots of each map, at least one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdpflow.latent.lookup import KnotTable
+    >>> KnotTable([np.array([0.0, 1.0, 3.0])]).find(np.array([-1.0, 0.5, 1.0, 9.0]))
+    array([0, 0, 1, 2])
+    """
+
+    def __init__(self, knots: Sequence[Array]) -> None:
+        self.sizes = np.array([len(k) for k in knots])
+        self.first = np.cumsum(self.sizes) - self.sizes
+        self.flat = np.concatenate(knots, dtype=np.float64)
+        self._knots = np.split(self.flat, self.first[1:])
+
+    def find(self, p: Array, rows: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+        """Position of the last knot that is not above each point, or of the first knot.
+
+        Parameters
+        ----------
+        p : ndarray of shape (n,)
+            Points.
+        rows : ndarray of shape (n,), int64, or None, default=None
+            The map of each point; None if there is one.
+
+        Returns
+        -------
+        at : ndarray of shape (n,), int64
+            Positions in `flat`, the knots of all maps one after the other.
+        """
+        n_cells = CELLS_PER_KNOT * int(self.sizes.max())
+        if len(p) < POINTS_PER_CELL * n_cells * len(self._knots):
+            return self._bisect(p, rows)
+        low, scale, table, beyond = self._grid
+        if rows is None:
+            cell = _cells(p, low[0], scale[0], n_cells)
+        else:
+            cell = _cells(p, low.take(rows), scale.take(rows), n_cells)
+            cell += n_cells * rows
+        at = table.take(cell)
+        late = np.flatnonzero(p >= beyond.take(at))
+        for _ in range(MOST_STEPS):
+            at[late] += 1
+            late = late[p[late] >= beyond[at[late]]]
+        if late.size:
+            at[late] = self._bisect(p[late], None if rows is None else rows[late])
+        return np.asarray(at)
+
+    @cached_property
+    def _grid(self) -> tuple[Array, Array, NDArray[np.int64], Array]:
+        """Start and scale of the cells of each map, the last knot before each cell, and the knot after each knot."""
+        n_cells, last = CELLS_PER_KNOT * int(self.sizes.max()), self.first + self.sizes - 1
+        low = self.flat[self.first]
+        scale = (n_cells - 1) / np.maximum(self.flat[last] - low, _NARROW)
+        before = [
+            f + np.maximum(np.searchsorted(_cells(k, a, s, n_cells), np.arange(n_cells)) - 1, 0)
+            for k, f, a, s in zip(self._knots, self.first, low, scale, strict=True)
+        ]
+        beyond = np.append(self.flat[1:], np.inf)
+        beyond[last] = np.inf
+        return low, scale, np.concatenate(before), beyond
+
+    def _bisect(self, p: Array, rows: NDArray[np.int64] | None) -> NDArray[np.int64]:
+        if rows is None:
+            return np.maximum(np.searchsorted(self.flat, p, side="right") - 1, 0)
+        at = np.empty(len(p), dtype=np.int64)
+        for row in np.unique(rows):
+            own = rows == row
+            at[own] = self.first[row] + np.maximum(np.searchsorted(self._knots[row], p[own], side="right") - 1, 0)
+        return at
+
+
+def _cells(p: Array, low: Any, scale: Any, n_cells: int) -> NDArray[np.int64]:
+    """Cells of an even grid; not decreasing in p, since every step rounds monotonically."""
+    cells = p - low
+    cells *= scale
+    return np.clip(cells, 0, n_cells - 1, out=cells).astype(np.int64)
+
+
+def bin_of(p: Array, edges: Array) -> NDArray[np.int64]:
+    """Bins of points, as ``np.searchsorted(edges, p, side="right")`` finds them.
+
+    Parameters
+    ----------
+    p : ndarray of shape (n,)
+        Points.
+    edges : ndarray of shape (n_bins - 1,)
+        Inner edges, not decreasing.
+
+    Returns
+    -------
+    bins : ndarray of shape (n,), int64
+    """
+    if not len(edges):
+        return np.zeros(len(p), dtype=np.int64)
+    return KnotTable([np.concatenate([[edges[0] - 1.0], edges])]).find(p)
+
+
+class PiecewiseLinear:
+    """Piecewise linear maps through knots, with slope one outside them.
+
+    The value at a point is made by the same sums and products, one after the other, whatever points come with it.
+    (`numpy.interp` chooses its arithmetic by the number of points.)
+
+    Parameters
+    ----------
+    x, y : sequence of ndarray
+        Knots of each map; increasing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdpflow.latent.lookup import PiecewiseLinear
+    >>> PiecewiseLinear([np.array([0.0, 1.0])], [np.array([0.0, 3.0])])(np.array([-1.0, 0.5, 2.0]))
+    array([-1. ,  1.5,  4. ])
+    """
+
+    def __init__(self, x: Sequence[Array], y: Sequence[Array]) -> None:
+        self._table, self._y = KnotTable(x), np.concatenate(y, dtype=np.float64)
+        self._last = self._table.first + self._table.sizes - 1
+        self._slopes = np.append(np.diff(self._y), 0.0)
+        self._slopes[self._last] = 0.0
+        self._slopes[:-1] /= np.where(self._slopes[:-1] == 0.0, 1.0, np.diff(self._table.flat))
+
+    def __call__(self, p: Array, rows: NDArray[np.int64] | None = None) -> Array:
+        """Evaluate the maps.
+
+        Parameters
+        ----------
+        p : ndarray of shape (n,)
+            Where.
+        rows : ndarray of shape (n,), int64, or None, default=None
+            The map of each point; None if there is one.
+
+        Returns
+        -------
+        values : ndarray of shape (n,)
+        """
+        x = self._table.flat
+        low, high = x[self._table.first], x[self._last]
+        inside = np.clip(p, low[0], high[0]) if rows is None else np.clip(p, low.take(rows), high.take(rows))
+        at = self._table.find(inside, rows)
+        values = inside - x.take(at)
+        values *= self._slopes.take(at)
+        values += self._y.take(at)
+        values += p - inside
+        return values

@@ -1,0 +1,298 @@
+"""The rank transform: columns of any type to a latent space where each is standard normal, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from skdpflow.domain.codes import outside_of
+from skdpflow.domain.columns import Column, Interval
+from skdpflow.latent.lookup import PiecewiseLinear
+
+#: Lattice steps per unit of a latent score, and per unit of a direction; fixes where slices are exact integers.
+LATENT_STEPS = 2**10
+DIRECTION_STEPS = 2**15
+#: Latent values are clipped to plus or minus this many standard deviations.
+LATENT_LIMIT = 4.0
+#: Rows that are worked on together: what is computed on the way stays in the processor's cache.
+_ROWS = 2**13
+#: In place of a place: a cell that is drawn from what was released of its column.
+DRAWN = -2
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which codes of a column are values, and where what lies outside goes on its axis.
+
+    Parameters
+    ----------
+    n_values, n_levels : int
+        As of the column: codes from `n_values` up to `n_levels` are gaps, later ones lie outside.
+    homes : tuple of int
+        Place of each code that lies outside: -1 and `n_levels`, beside the axis, for what lies below and above and
+        stands out of its noise; the first and the last value where it does not, as clipping does; `DRAWN` for cells
+        that are no number, or none of the categories.
+
+    Examples
+    --------
+    >>> from skdpflow import Interval
+    >>> from skdpflow.latent.rank import DRAWN, Layout
+    >>> Layout.of(Interval(1, 6, integer=True), above=True).homes == (0, 6, DRAWN)
+    True
+    """
+
+    n_values: int
+    n_levels: int
+    homes: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, column: Column, *, below: bool = False, above: bool = False) -> Layout:
+        """Return the layout of a column, with places of their own for what lies below or above."""
+        first, last = -1 if below else 0, column.n_levels if above else column.n_values - 1
+        homes = (first, last, DRAWN) if isinstance(column, Interval) else (DRAWN,)
+        assert len(homes) == len(outside_of(column))
+        return cls(column.n_values, column.n_levels, homes)
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """First and last place of the axis, the latter exclusive."""
+        return min(0, *self._own, 0), max(self.n_levels, *(home + 1 for home in self._own), 0)
+
+    @property
+    def _own(self) -> tuple[int, ...]:
+        return tuple(home for home in self.homes if home != DRAWN)
+
+    def place(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return places of codes that lie outside; any other code beyond the values is drawn."""
+        homes = np.array([*self.homes, DRAWN])
+        which = codes - self.n_levels
+        return np.asarray(homes[np.where(which < 0, len(homes) - 1, np.minimum(which, len(homes) - 1))])
+
+
+@dataclass(frozen=True, eq=False)
+class RankTransform:
+    r"""Monotone map of each column's positions to standard normal scores, from released distribution functions.
+
+    A record's position in a column is the place of its integer code plus a uniform rank in [0, 1). With :math:`F` the
+    piecewise linear distribution function through the given knots, the score is
+    :math:`z = \Phi^{-1}(F(\text{position}))`: a function of that record and its rank alone.
+
+    Parameters
+    ----------
+    edges : sequence of ndarray
+        Per column, increasing positions from 0 to the number of levels, or from one place before to one after them.
+    cdf : sequence of ndarray
+        Per column, strictly increasing values of F at the edges, from 0 to 1.
+    orders : sequence of (ndarray or None)
+        Per column, for categories the released order: ``order[rank] = code``; None keeps the natural order.
+
+    spreads : sequence of ndarray of shape (n_spread, 2)
+        Per column, ranges of positions that may hold an atom, a value that many rows share. There the rank places a
+        record at any level of F inside the range, which makes the atom exactly Gaussian; elsewhere the record
+        keeps its own place.
+    layouts : sequence of Layout, default=()
+        Per column, where codes go that lie outside; without it, all codes are of values.
+    """
+
+    edges: Sequence[NDArray[np.float64]]
+    cdf: Sequence[NDArray[np.float64]]
+    orders: Sequence[NDArray[np.int64] | None]
+    spreads: Sequence[NDArray[np.float64]]
+    layouts: Sequence[Layout] = ()
+
+    def __post_init__(self) -> None:
+        if not self.layouts:
+            sizes = [int(edges[-1]) for edges in self.edges]
+            object.__setattr__(self, "layouts", [Layout(size, size) for size in sizes])
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns."""
+        return len(self.edges)
+
+    def beyond(self, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Say which cells lie outside of their columns, (n, d)."""
+        return (codes < 0) | (codes >= np.array([layout.n_levels for layout in self.layouts]))
+
+    def placed(
+        self, codes: NDArray[np.int64], ranks: NDArray[np.float64] | float
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        r"""Place cells on the axes of their columns.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), int64
+            Codes.
+        ranks : ndarray of shape (n, d) or float
+            Place of each record inside its code's cell, in [0, 1).
+
+        Returns
+        -------
+        places : ndarray of shape (n, d), int64
+        ranks : ndarray of shape (n, d), float64
+            Position less place, in [0, 1). Each is a function of its own code and rank, to the bit.
+
+        Notes
+        -----
+        A cell that has no place is drawn, by its random rank, from the distribution of values that was released of its
+        column. So its row is counted wherever rows are counted, and other columns stay what they are.
+        """
+        if codes.shape[1] != self.n_columns:
+            raise IndexError(f"This transform is of {self.n_columns} columns; got {codes.shape[1]}.")
+        beyond, ranks = self.beyond(codes), np.broadcast_to(ranks, codes.shape)
+        if not beyond.any() and all(order is None for order in self.orders):
+            return codes, ranks
+        places, ranks = codes.copy(), np.array(ranks)
+        for j, (layout, order) in enumerate(zip(self.layouts, self.orders, strict=True)):
+            if order is not None:
+                places[:, j] = np.argsort(order)[np.clip(codes[:, j], 0, len(order) - 1)]
+            own = np.flatnonzero(beyond[:, j])
+            if own.size:
+                places[own, j] = layout.place(codes[own, j])
+                drawn = own[places[own, j] == DRAWN]
+                places[drawn, j], ranks[drawn, j] = self._drawn(j, ranks[drawn, j])
+        return places, ranks
+
+    def _drawn(self, j: int, u: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return places and ranks of the values of a column at levels of their distribution."""
+        edges, cdf, layout, order = self.edges[j], self.cdf[j], self.layouts[j], self.orders[j]
+        gaps = (
+            np.arange(layout.n_values, layout.n_levels) if order is None else np.flatnonzero(order >= layout.n_values)
+        )
+        for gap in gaps:  # at most one; it is no value
+            first, last = np.interp([gap, gap + 1.0], edges, cdf)
+            u = u * (1.0 - (last - first))
+            u = np.where(u >= first, u + (last - first), u)
+        k = np.clip(np.searchsorted(cdf, u, side="right") - 1, 0, len(cdf) - 2)
+        position = edges[k] + (u - cdf[k]) / (cdf[k + 1] - cdf[k]) * (edges[k + 1] - edges[k])
+        place = np.minimum(np.floor(position), np.ceil(edges[k + 1]) - 1.0)
+        return place.astype(np.int64), np.clip(position - place, 0.0, np.nextafter(1.0, 0.0))
+
+    def code_at(self, j: int, positions: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the codes of cells at positions of an ordered column."""
+        layout, code = self.layouts[j], np.floor(positions).astype(np.int64)
+        for k, home in enumerate(layout.homes):
+            if home != DRAWN and not 0 <= home < layout.n_levels:
+                code = np.where(np.floor(positions) == home, layout.n_levels + k, code)
+        return code
+
+    def to_latent(self, codes: NDArray[np.int64], ranks: NDArray[np.float64] | float) -> NDArray[np.float64]:
+        """Map integer codes and ranks to scores.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), int64
+            Codes.
+        ranks : ndarray of shape (n, d) or float
+            Place of each record inside its code's cell, in [0, 1).
+
+        Returns
+        -------
+        z : ndarray of shape (n, d), float64
+            Each score is a function of its own code and rank, to the bit.
+        """
+        places, ranks = self.placed(codes, ranks)
+        z = np.empty(codes.shape)
+        for j, (edges, cdf) in enumerate(zip(self.edges, self.cdf, strict=True)):
+            distribution = PiecewiseLinear([edges], [cdf])
+            levels = distribution(self.spreads[j].ravel()).reshape(-1, 2)
+            for start in range(0, len(z), _ROWS):
+                rows = slice(start, start + _ROWS)
+                place, rank = places[rows, j], ranks[rows, j]
+                u = distribution(place + rank)
+                for (low, high), (below, above) in zip(self.spreads[j], levels, strict=True):
+                    u = np.where((place >= low) & (place < high), below + rank * (above - below), u)
+                np.clip(u, 0.0, 1.0, out=u)
+                z[rows, j] = np.clip(ndtri(u, out=u), -LATENT_LIMIT, LATENT_LIMIT, out=u)
+        return z
+
+    def from_latent(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map scores to positions, the inverse of `to_latent`; what lies outside comes back at the bound.
+
+        Parameters
+        ----------
+        z : ndarray of shape (n, d), float64
+            Scores.
+
+        Returns
+        -------
+        positions : ndarray of shape (n, d), float64
+            In [0, n_levels) of each column.
+        """
+        out = np.empty(z.shape)
+        for j, (edges, cdf, order) in enumerate(zip(self.edges, self.cdf, self.orders, strict=True)):
+            layout = self.layouts[j]
+            position = np.interp(ndtr(z[:, j]), cdf, edges)
+            position = np.minimum(position, np.nextafter(edges[-1], 0.0))
+            if layout.ends != (0, layout.n_levels):
+                position = np.where(position >= layout.n_levels, np.nextafter(layout.n_values, 0.0), position)
+                position = np.maximum(position, 0.0)
+            if order is not None:
+                rank = np.floor(position)
+                position = order[rank.astype(np.int64)] + (position - rank)
+            out[:, j] = position
+        return out
+
+    def log_slope(
+        self, z: NDArray[np.float64], codes: NDArray[np.int64], ranks: NDArray[np.float64] | float
+    ) -> NDArray[np.float64]:
+        """Log-derivative of the scores with respect to the positions, summed over columns.
+
+        Parameters
+        ----------
+        z : ndarray of shape (n, d)
+            Scores of `codes` and `ranks`.
+        codes, ranks : ndarray of shape (n, d)
+            As in `to_latent`.
+
+        Returns
+        -------
+        log_slope : ndarray of shape (n,), float64
+        """
+        total = np.zeros(len(z))
+        places, ranks = self.placed(codes, ranks)
+        for j, (edges, cdf) in enumerate(zip(self.edges, self.cdf, strict=True)):
+            cell = np.clip(np.searchsorted(edges, places[:, j] + ranks[:, j], side="right") - 1, 0, len(edges) - 2)
+            density = np.diff(cdf) / np.diff(edges)
+            total += np.log(density[cell]) + 0.5 * z[:, j] ** 2 + 0.5 * np.log(2.0 * np.pi)
+        return total
+
+    def to_params(self) -> dict[str, Any]:
+        """Flatten to plain arrays, for a `Request`."""
+        none = np.zeros(0, dtype=np.int64)
+        orders = [none if o is None else o for o in self.orders]
+        return {
+            "latent_edges": np.concatenate(self.edges),
+            "latent_cdf": np.concatenate(self.cdf),
+            "latent_sizes": np.array([len(e) for e in self.edges], dtype=np.int64),
+            "latent_orders": np.concatenate(orders).astype(np.int64),
+            "latent_order_sizes": np.array([len(o) for o in orders], dtype=np.int64),
+            "latent_spreads": np.concatenate(self.spreads),
+            "latent_spread_sizes": np.array([len(s) for s in self.spreads], dtype=np.int64),
+            "latent_levels": np.array([[o.n_values, o.n_levels] for o in self.layouts], dtype=np.int64),
+            "latent_homes": np.array([home for o in self.layouts for home in o.homes], dtype=np.int64),
+            "latent_home_sizes": np.array([len(o.homes) for o in self.layouts], dtype=np.int64),
+        }
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> RankTransform:
+        """Rebuild from `to_params`."""
+        cuts = np.cumsum(params["latent_sizes"])[:-1]
+        order_sizes = params["latent_order_sizes"]
+        orders = np.split(params["latent_orders"], np.cumsum(order_sizes)[:-1])
+        homes = np.split(params["latent_homes"], np.cumsum(params["latent_home_sizes"])[:-1])
+        return cls(
+            np.split(params["latent_edges"], cuts),
+            np.split(params["latent_cdf"], cuts),
+            [o if size else None for o, size in zip(orders, order_sizes, strict=True)],
+            np.split(params["latent_spreads"], np.cumsum(params["latent_spread_sizes"])[:-1]),
+            [
+                Layout(int(n_values), int(n_levels), tuple(own.tolist()))
+                for (n_values, n_levels), own in zip(params["latent_levels"], homes, strict=True)
+            ],
+        )

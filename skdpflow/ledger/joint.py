@@ -1,0 +1,88 @@
+"""A part of a debit that was made for several fits together, and what the Release of such a fit states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from threading import Lock
+from typing import Any
+
+from skdpflow.accountants import Event, RestsOn
+from skdpflow.accountants.algebra import ROUNDING, covers
+from skdpflow.accountants.base import tally
+from skdpflow.accountants.resting import all_allowed, guarantee
+from skdpflow.exceptions import LedgerError
+from skdpflow.release import Release
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the Release of a fit rests on, and the (epsilon, delta) that was asked for all of it together.
+
+    The delta is stated as it is, and an epsilon that is at least the one asked for. None leaves the Release as it is.
+    """
+
+    before: tuple[RestsOn, ...] = ()
+    asked: tuple[float, float] | None = None
+
+    def state(self, release: Release) -> Release:
+        """Return a Release of a fit alone as it states what is guaranteed for it with all that it rests on."""
+        if self.asked is None:
+            return release
+        epsilon, delta = self.asked
+        allowed = all_allowed([(release.cap, self.before)])
+        needed, accountant = guarantee(allowed, delta)
+        return replace(
+            release,
+            epsilon=epsilon if needed <= epsilon * ROUNDING else needed,
+            delta=delta,
+            accountant=accountant if self.before else release.accountant,
+            private=release.private and not tally(allowed, repetitions=True).non_private,
+            before=self.before,
+        )
+
+
+@dataclass(frozen=True)
+class Prepaid:
+    """Stands for a ledger in one of several fits, where all of them were paid for beforehand. It pays for one, once.
+
+    Parameters
+    ----------
+    part : Event
+        What this fit may do at most.
+    neighbours : {"add-remove", "replace-one"}
+        The relation that `part` is for.
+    head : str or None
+        Head of the ledger after the debit of all fits; None if there is no ledger.
+    terms : Terms, default=Terms()
+        What the Release states.
+    """
+
+    part: Event
+    neighbours: str
+    head: str | None
+    terms: Terms = Terms()
+    _unspent: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)  # taken once, for good
+
+    def debit(self, event: Event, what: str = "", *, neighbours: str) -> str | None:
+        """Check that a fit stays within its part, before any noise is drawn; returns the head of the debit.
+
+        Raises
+        ------
+        LedgerError
+            If it is more, or was paid out already.
+        """
+        if neighbours != self.neighbours or not covers(self.part, event):
+            raise LedgerError(
+                f"{what!r} would do more than its part of the budget pays for: its accountant asks for less noise than "
+                "Gaussian differential privacy does. Use an accountant whose epsilon is an upper bound."
+            )
+        if not self._unspent.acquire(blocking=False):
+            raise LedgerError(
+                f"{what!r} would measure the rows a second time, and its part of the budget pays for one fit. Nothing "
+                "was measured. A step must not fit more than once."
+            )
+        return self.head
+
+    def __deepcopy__(self, memo: Any) -> Prepaid:
+        """Return itself: the clone of an estimator could spend a copy once more."""
+        return self

@@ -1,0 +1,265 @@
+"""Axis histograms: how columns are binned, and what follows from the counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betainc
+
+from skdpflow.domain import Categories, Column
+from skdpflow.domain.codes import n_codes
+from skdpflow.latent.rank import Layout, RankTransform
+from skdpflow.mechanisms.marginals.outside import AxisHistograms
+from skdpflow.release import Measurement
+from skdpflow.transport.betas import beta_mixtures
+from skdpflow.transport.flow import Block, CountSlices
+from skdpflow.transport.marginals import denoise_ordered, to_simplex
+from skdpflow.transport.pairs import latent_edges
+
+Array = NDArray[np.float64]
+
+#: Bins of the latent transform of a numeric column, between which a coarser histogram is filled in by the prior.
+FINE_BINS = 128
+#: Bins with more mass than this are treated as atoms.
+SPREAD_MASS = 0.25
+#: Smallest share of mass of a bin, times its share of the domain.
+PRIOR_FLOOR = 1e-3
+
+
+def bin_edges(column: Column, n_bins: int, n_values: int) -> NDArray[np.int64]:
+    """Cut the codes of a column into equal bins.
+
+    Parameters
+    ----------
+    column : Interval or Categories
+        The column.
+    n_bins : int
+        Wanted number.
+    n_values : int
+        Integer columns of at most this many values get one bin a value, as categories always do.
+
+    Returns
+    -------
+    edges : ndarray of int64
+        From 0 to the number of codes: missing values, and each way to lie outside, have bins of their own.
+    """
+    codes = n_codes(column)
+    if isinstance(column, Categories) or (column.discrete and column.n_levels <= n_values):
+        return np.arange(codes + 1)
+    edges = np.unique(np.rint(np.linspace(0, column.n_values, n_bins + 1)).astype(np.int64))
+    return np.append(edges, np.arange(column.n_values + 1, codes + 1))
+
+
+def association_order(counts: Array) -> NDArray[np.int64]:
+    """Order categories by the leading direction in which their class profiles differ.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_leaves, n_categories)
+        Noisy counts.
+
+    Returns
+    -------
+    order : ndarray of shape (n_categories,), int64
+        ``order[rank] = code``; for two classes by the share of the second.
+    """
+    positive = np.maximum(counts, 0.0) + 1e-3
+    weight = positive.sum(axis=0)
+    profile = positive / weight
+    centred = profile - (profile * weight).sum(axis=1, keepdims=True) / weight.sum()
+    axis = np.linalg.svd(centred * np.sqrt(weight), full_matrices=False)[0][:, 0]
+    axis = axis * np.copysign(1.0, axis[-1])
+    return np.argsort(axis @ profile, kind="stable")
+
+
+def _with_gaps(pooled: Array, edges: Array, sd: float, total: float) -> Array:
+    """Denoise the counts of a nullable column, of which no moments were measured; the last bin holds the gaps."""
+    gaps = float(np.clip(pooled[-1], 0.0, total))
+    flat = (total - gaps) * np.diff(edges[:-1]) / edges[-2]
+    return np.append(denoise_ordered(pooled[None, :-1], flat[None], sd)[0], gaps)
+
+
+def seen_moments(moments: Measurement, axes: AxisHistograms, columns: Sequence[int], total: float) -> Measurement:
+    """Scale column moments up for the rows that are in none of them, since their cell is no number."""
+    missed = np.array([axes.drawn[j] for j in columns])
+    return replace(moments, values=moments.values * (total / np.maximum(total - missed, 1.0)))
+
+
+def _with_ends(layout: Layout, edges: Array, p: Array, below: float, above: float) -> tuple[Array, Array]:
+    """Take what lies below and above out of the first and last values, to places beside them."""
+    first, last = layout.ends
+    p = p.copy()
+    if first < 0:
+        below = min(below, (1.0 - PRIOR_FLOOR) * p[0])
+        p = np.concatenate([[below, p[0] - below], p[1:]])
+        edges = np.append(float(first), edges)
+    if last > layout.n_levels:
+        top = int(np.searchsorted(edges, layout.n_values)) - 1
+        above = min(above, (1.0 - PRIOR_FLOOR) * p[top])
+        p[top] -= above
+        p, edges = np.append(p, above), np.append(edges, float(last))
+    return edges, p
+
+
+def rank_transform(
+    m: Measurement,
+    moments: Measurement | None,
+    columns: Sequence[Column],
+    total: float,
+    *,
+    clip: bool = False,
+) -> RankTransform:
+    """Build the latent transform from noisy histograms and moments.
+
+    Parameters
+    ----------
+    m : Measurement
+        Of kind ``"histograms"``, of all columns.
+    moments : Measurement or None
+        Of kind ``"column_moments"``; None if no column is numeric.
+    columns : sequence of Interval or Categories
+        The columns.
+    total : float
+        Estimated number of rows.
+    clip : bool, default=False
+        Whether what lies below and above is placed among the first and last values, also where it stands out.
+
+    Returns
+    -------
+    transform : RankTransform
+    """
+    edges, cdfs, orders, spreads = [], [], [], []
+    axes = AxisHistograms.clipped(m, columns)
+    ends = axes if clip else AxisHistograms.of(m, columns)
+    sd = axes.sd * np.sqrt(len(m.values))
+    prior = {}
+    if moments is not None:
+        numeric = [int(j) for j in moments.params["columns"]]
+        pooled_counts = [axes.counts[j].sum(axis=0) for j in numeric]
+        unit_edges = [axes.edges[j] / axes.edges[j][-1] for j in numeric]
+        mixtures = beta_mixtures(seen_moments(moments, axes, numeric, total), total, pooled_counts, unit_edges, sd)
+        prior = dict(zip(numeric, mixtures, strict=True))
+    for j, (column, h, e) in enumerate(zip(columns, axes.counts, axes.edges, strict=True)):
+        order = None
+        pooled = h.sum(axis=0)
+        fine = e
+        if j in prior:
+            # the histogram corrects the mass of its bins; inside them the shape is that of the prior
+            fine = np.union1d(e, [c for c in bin_edges(column, FINE_BINS, FINE_BINS) if c <= column.n_levels])
+            weights, a, b = prior[j]
+            shape = np.diff(betainc(a[:, None], b[:, None], fine / e[-1]), axis=1)
+            shape = weights @ shape + PRIOR_FLOOR * np.diff(fine) / e[-1]
+            expected = total * np.add.reduceat(shape, np.searchsorted(fine, e[:-1])) / shape.sum()
+            pooled = denoise_ordered(pooled[None], expected[None], sd)[0]
+        elif not column.ordered and len(h) > 1:
+            order = association_order(h)
+            pooled = pooled[order]
+        elif not isinstance(column, Categories):
+            pooled = _with_gaps(pooled, e, sd, total)
+        # no bin is left without mass: F must be invertible
+        p = to_simplex(pooled, total) / total + PRIOR_FLOOR * np.diff(e) / e[-1]
+        p /= p.sum()
+        spreads.append(np.column_stack([e[:-1], e[1:]])[(p > SPREAD_MASS) & (np.diff(e) > 1)])
+        if len(fine) > len(e):
+            ratio = p / (expected / total)
+            p = shape / shape.sum() * ratio[np.searchsorted(e, fine[:-1], side="right") - 1]
+        outer = ends.counts[j].sum(axis=0) / total
+        fine, p = _with_ends(ends.layouts[j], fine, p / p.sum(), outer[0], outer[-1])
+        edges.append(fine)
+        cdfs.append(np.concatenate([[0.0], np.cumsum(p)]) / p.sum())
+        cdfs[-1][-1] = 1.0
+        orders.append(order)
+    return RankTransform(edges, cdfs, orders, spreads, ends.layouts)
+
+
+def target_cells(
+    target: Measurement, moments: Measurement, column: Column, n_cells: int, total: float
+) -> dict[str, Any]:
+    """Cut a numeric target at the quantiles of its noisy histogram.
+
+    Parameters
+    ----------
+    target : Measurement
+        Histogram of the target.
+    moments : Measurement
+        Moments of all numeric columns, of which it is the last.
+    column : Interval
+        The target.
+    n_cells : int
+        Wanted number of cells; fewer where the target has few values.
+    total : float
+        Estimated number of rows.
+
+    Returns
+    -------
+    params : dict
+        ``n_leaves`` and ``leaf_edges``.
+    """
+    axis = AxisHistograms.clipped(target, [column])
+    counts, edges, sd = axis.counts[0][0], axis.edges[0], axis.sd
+    own = seen_moments(replace(moments, values=moments.values[:, -1:]), axis, [0], total)
+    ((weights, a, b),) = beta_mixtures(own, total, [counts], [edges / edges[-1]], sd)
+    expected = weights @ np.diff(betainc(a[:, None], b[:, None], edges / edges[-1]), axis=1)
+    expected = total * (expected + PRIOR_FLOOR) / (expected + PRIOR_FLOOR).sum()
+    p = denoise_ordered(counts[None], expected[None], sd)[0]
+    cdf = np.concatenate([[0.0], np.cumsum(p)]) / p.sum()
+    inner = np.interp(np.arange(1, n_cells) / n_cells, cdf, edges)
+    inner = np.unique(np.rint(inner).astype(np.int64))
+    inner = inner[(inner > edges[0]) & (inner < edges[-1])]
+    return {"n_leaves": len(inner) + 1, "leaf_edges": inner}
+
+
+def class_counts(counts: Measurement) -> Array:
+    """Return counts of the declared classes, or of all rows, without that of labels that are none of them."""
+    return np.asarray(counts.values[: int(counts.params["n_leaves"])], dtype=np.float64)
+
+
+def leaf_sizes(counts: Measurement, axes: AxisHistograms) -> Array:
+    """Estimate the number of rows of each leaf, at least one.
+
+    Parameters
+    ----------
+    counts : Measurement
+        Leaf counts; where leaves are cells of a numeric target, the number of all rows.
+    axes : AxisHistograms
+        Axis histograms: the bins of each column sum to the leaf's size, with the noise of all its bins.
+
+    Returns
+    -------
+    sizes : ndarray of shape (n_leaves,)
+        Inverse-variance average of all estimates, shrunk to equal sizes by the ratio of noise to spread.
+    """
+    estimates = [h.sum(axis=1) for h in axes.counts]
+    weights = [1.0 / (axes.sd**2 * h.shape[1]) for h in axes.counts]
+    single, classes = float(np.max(counts.sd)) ** 2, class_counts(counts)
+    if len(classes) == len(estimates[0]):
+        estimates.append(classes)
+        weights.append(1.0 / single)
+    raw, noise = np.average(estimates, axis=0, weights=weights), 1.0 / np.sum(weights)
+    mean = max(float(raw.mean()), 1.0)
+    if len(classes) < len(raw):
+        precision = len(raw) / noise, len(raw) ** 2 / single
+        mean = max(float(np.average([raw.mean(), classes.sum() / len(raw)], weights=precision)), 1.0)
+    spread = max(float(((raw - mean) ** 2).mean()) - noise, 0.0)
+    return np.maximum(mean + spread / (spread + noise) * (raw - mean), 1.0)
+
+
+def latent_histograms(axes: AxisHistograms, transform: RankTransform) -> tuple[list[Array], list[Array]]:
+    """Counts of each column in the order of its latent axis, (n_leaves, n_bins), and their inner edges there."""
+    edges = [latent_edges(transform, j, e[1:-1]) for j, e in enumerate(axes.edges)]
+    return [h if o is None else h[:, o] for h, o in zip(axes.counts, transform.orders, strict=True)], edges
+
+
+def axis_blocks(axes: AxisHistograms, sizes: Array, transform: RankTransform, columns: Sequence[Column]) -> list[Block]:
+    """Targets of each leaf along the latent axes: its own histograms."""
+    counts, edges = latent_histograms(axes, transform)
+    eye, ordered = np.eye(len(columns)), [c.ordered for c in columns]
+    apart = [(e[:-1] < 0) | (e[:-1] >= layout.n_values) for e, layout in zip(axes.edges, axes.layouts, strict=True)]
+    return [
+        Block(eye, eye, CountSlices(edges, [h[leaf] for h in counts], axes.sd, float(size), ordered, apart))
+        for leaf, size in enumerate(sizes)
+    ]

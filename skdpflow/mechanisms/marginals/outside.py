@@ -1,0 +1,141 @@
+"""What lies outside of the columns: whether it stands out of its noise, and how the model takes it in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from skdpflow.domain.codes import outside_of
+from skdpflow.domain.columns import Column
+from skdpflow.latent.rank import DRAWN, Layout
+from skdpflow.release import Measurement
+
+Array = NDArray[np.float64]
+
+#: Fits in which noise alone is taken for something outside of some column.
+FALSE_ALARMS = 0.01
+
+
+def split_histograms(m: Measurement) -> list[Array]:
+    """Counts of each column, (n_leaves, n_bins)."""
+    cuts = np.cumsum(np.asarray(m.params["edge_sizes"]) - 1)[:-1]
+    return [np.asarray(h, dtype=np.float64) for h in np.split(m.values, cuts, axis=1)]
+
+
+def split_edges(m: Measurement) -> list[Array]:
+    """Bin edges of each column."""
+    cuts = np.cumsum(m.params["edge_sizes"])[:-1]
+    return [np.asarray(e, dtype=np.float64) for e in np.split(m.params["edges"], cuts)]
+
+
+@dataclass(frozen=True, eq=False)
+class AxisHistograms:
+    """Histograms of the columns along the axes on which the model places their cells.
+
+    Parameters
+    ----------
+    counts : list of ndarray of shape (n_leaves, n_bins)
+        Of each column.
+    edges : list of ndarray of shape (n_bins + 1,)
+        Places, in the order of codes.
+    sd : float
+        Standard deviation of the noise of a count.
+    layouts : sequence of Layout
+        Where codes go that lie outside.
+    drawn : list of float
+        Rows of each column whose cell has no place.
+    """
+
+    counts: list[Array]
+    edges: list[Array]
+    sd: float
+    layouts: Sequence[Layout]
+    drawn: list[float]
+
+    @classmethod
+    def of(cls, m: Measurement, columns: Sequence[Column], layouts: Sequence[Layout] = ()) -> AxisHistograms:
+        """Read off a measurement.
+
+        Parameters
+        ----------
+        m : Measurement
+            Of kind ``"histograms"``, of all columns, with bins for what lies outside.
+        columns : sequence of Interval or Categories
+            The columns.
+        layouts : sequence of Layout, default=()
+            What was decided before; without it, what lies below or above and stands out of its noise gets a place of
+            its own.
+
+        Returns
+        -------
+        histograms : AxisHistograms
+            What does not stand out of its noise is left out, so that the model has no outside that is not there. Cells
+            without a place are spread over the values of their column, as `RankTransform.placed` draws them.
+        """
+        measured = list(zip(split_histograms(m), split_edges(m), columns, strict=True))
+        n_bins = sum(len(outside_of(c)) for c in columns)
+        counts, edges, drawn = list[Array](), list[Array](), list[float]()
+        chosen, sd = list(layouts), float(np.max(m.sd))
+        for j, (h, e, column) in enumerate(measured):
+            inside = e[:-1] < column.n_levels
+            found = standing_out(h[:, ~inside], sd, n_bins)
+            if len(chosen) == j:
+                stands = dict(zip(outside_of(column), found.sum(axis=0) > 0.0, strict=True))
+                chosen.append(Layout.of(column, below=stands.get("below", False), above=stands.get("above", False)))
+            own, places = _placed(h[:, inside], found, chosen[j], e[: int(inside.sum()) + 1])
+            counts.append(own)
+            edges.append(places)
+            drawn.append(float(found[:, np.array(chosen[j].homes) == DRAWN].sum()))
+        return cls(counts, edges, sd, chosen, drawn)
+
+    @classmethod
+    def clipped(cls, m: Measurement, columns: Sequence[Column]) -> AxisHistograms:
+        """Read off a measurement, with what lies below or above counted among the first or last values."""
+        return cls.of(m, columns, [Layout.of(column) for column in columns])
+
+
+def standing_out(counts: Array, sd: float, n_bins: int) -> Array:
+    """Return noisy counts of what lies outside, with zeros where all that there is may be noise.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_leaves, n_outside)
+        Noisy counts.
+    sd : float
+        Standard deviation of their noise.
+    n_bins : int
+        Number of such bins of all columns: with them grows the largest noise.
+
+    Returns
+    -------
+    counts : ndarray of shape (n_leaves, n_outside)
+        Not negative. Those of a bin are kept in all leaves if one of them, or their sum, is larger than the noise of
+        any of them, but for a share `FALSE_ALARMS` of all fits.
+    """
+    n_leaves = len(counts)
+    # half a count more than for normal noise, since it is rounded
+    limit = -float(ndtri(FALSE_ALARMS / ((n_leaves + 1) * n_bins))) * sd + 0.5
+    kept = (counts > limit).any(axis=0) | (counts.sum(axis=0) > limit * np.sqrt(n_leaves))
+    return np.asarray(np.where(kept, np.maximum(counts, 0.0), 0.0))
+
+
+def _placed(inside: Array, outside: Array, layout: Layout, edges: Array) -> tuple[Array, Array]:
+    """Return counts and edges along an axis, with what lies outside where its layout says."""
+    counts, before, after = inside.copy(), [], []
+    for own, home in zip(outside.T, layout.homes, strict=True):
+        if home == DRAWN:
+            value = edges[:-1] < layout.n_values  # gaps are no values
+            share = np.where(value, np.maximum(inside.sum(axis=0), 0.0) + 1e-9, 0.0)
+            counts += own[:, None] * share / share.sum()
+        elif home < 0:
+            before.append(own[:, None])
+        elif home >= layout.n_levels:
+            after.append(own[:, None])
+        else:
+            counts[:, np.searchsorted(edges, home, side="right") - 1] += own
+    first, last = layout.ends
+    return np.hstack([*before, counts, *after]), np.unique([first, *edges, last])

@@ -1,0 +1,91 @@
+"""Two-way tables: how columns are binned, what the model predicts, and the tables as targets of the flow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skdpflow.domain import Column
+from skdpflow.latent.rank import RankTransform
+from skdpflow.release import Measurement
+from skdpflow.transport.pairs import PairTarget, coarse_edges, latent_edges, predicted_tables
+
+Array = NDArray[np.float64]
+
+
+def pair_bins(transform: RankTransform, edges: Sequence[Array], max_bins: int) -> dict[str, Any]:
+    """Bins of each column for two-way tables."""
+    inner = [coarse_edges(transform, j, e, max_bins) for j, e in enumerate(edges)]
+    return {
+        "pair_columns": np.arange(len(edges)),
+        "pair_edges": np.concatenate(inner),
+        "pair_edge_sizes": np.array([len(e) for e in inner]),
+    }
+
+
+def split(params: Mapping[str, Any], name: str) -> list[Array]:
+    """Undo the concatenation of arrays in parameters."""
+    return np.split(params[name], np.cumsum(params[name.removesuffix("s") + "_sizes"])[:-1])
+
+
+def orient(pairs: NDArray[np.int64], bins: Mapping[str, Any]) -> NDArray[np.int64]:
+    """Put the column with fewer bins first: it is the one that is conditioned on."""
+    sizes = np.asarray(bins["pair_edge_sizes"])
+    swap = sizes[pairs[:, 0]] > sizes[pairs[:, 1]]
+    return np.where(swap[:, None], pairs[:, ::-1], pairs)
+
+
+def predictions(
+    particles: Sequence[Array], sizes: Array, transform: RankTransform, bins: Mapping[str, Any], noise: float
+) -> dict[str, Any]:
+    """Two-way tables that the model predicts, and the distances to be expected if it were right.
+
+    Parameters
+    ----------
+    particles : sequence of ndarray of shape (n, d)
+        Particles of each leaf.
+    sizes : ndarray of shape (n_leaves,)
+        Estimated leaf sizes.
+    transform : RankTransform
+        Released distribution functions.
+    bins : mapping
+        From `pair_bins`.
+    noise : float
+        Standard deviation of the noise that a table would be measured with: what it hides is no loss.
+
+    Returns
+    -------
+    params : dict
+        ``predicted`` (n_leaves, n_bins, n_bins) and ``baseline`` (n_columns, n_columns).
+    """
+    edges = [latent_edges(transform, j, e) for j, e in enumerate(split(bins, "pair_edges"))]
+    predicted = predicted_tables(particles, sizes / len(particles[0]), edges)
+    spread = np.sqrt(2.0 / np.pi * (predicted + noise**2)).sum(axis=0)
+    starts = np.cumsum([0, *(len(e) + 1 for e in edges)])[:-1]
+    baseline = np.add.reduceat(np.add.reduceat(spread, starts, axis=0), starts, axis=1)
+    return {"predicted": predicted, "baseline": baseline}
+
+
+def pair_targets(m: Measurement, transform: RankTransform, columns: Sequence[Column]) -> list[PairTarget]:
+    """Two-way tables of each leaf as targets of its flow."""
+    edges = [latent_edges(transform, j, e) for j, e in enumerate(split(m.params, "pair_edges"))]
+    shapes = [(len(edges[a]) + 1, len(edges[b]) + 1) for a, b in m.params["pairs"]]
+    cuts = np.cumsum([r * c for r, c in shapes])[:-1]
+    sd = float(np.max(m.sd))
+    return [
+        PairTarget(
+            leaf,
+            int(a),
+            int(b),
+            edges[a],
+            edges[b],
+            table.reshape(shape).astype(np.float64),
+            sd,
+            columns[b].ordered,
+        )
+        for leaf, values in enumerate(m.values)
+        for (a, b), table, shape in zip(m.params["pairs"], np.split(values, cuts), shapes, strict=True)
+    ]

@@ -1,0 +1,127 @@
+"""Whether what a Release states agrees with itself, and with what a ledger was charged."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skdpflow.accountants.algebra import ROUNDING
+from skdpflow.accountants.base import tally
+from skdpflow.accountants.events import ComposedEvent, flatten_event
+from skdpflow.accountants.gaussian import total_mu
+from skdpflow.accountants.resting import all_allowed, covers_a_trial, guarantee
+from skdpflow.exceptions import ReleaseError
+from skdpflow.release.content import Content
+from skdpflow.release.implied import implied_sensitivity
+from skdpflow.release.measurement import Measurement
+
+#: Least and largest value of each whole number that the flow is made with; a seed is a 64-bit number.
+TRANSPORT_LIMITS = {"seed": (0, 2**63 - 1), "n_steps": (1, 2**10), "n_particles": (2, 2**20)}
+#: Most numbers of all particles of a flow. Fits may have half of it, so that what was fitted can be loaded.
+MAX_PARTICLES = 2**27
+
+
+def together(releases: Iterable[Content]) -> ComposedEvent:
+    """Return what several Releases were allowed, with all that they rest on."""
+    return all_allowed((release.cap, release.before) for release in releases)
+
+
+def _noise_implied(m: Measurement) -> float | NDArray[np.float64]:
+    """Return the noise scale of each coordinate that the event of a measurement stands for, per sensitivity."""
+    parts = tally(m.event)
+    if m.kind == "select_pairs":  # a choice for each value, by Gumbel noise of twice the sensitivity over epsilon
+        if len(parts.selections) < len(m.values):
+            return math.inf
+        return 2.0 / min((s.epsilon for s in parts.selections), default=math.inf)
+    if not parts.noise_multipliers:
+        return math.inf
+    if m.kind != "second_moment":
+        return 1.0 / parts.gaussian_mu
+    # the norm of an upper triangle counts what is off the diagonal twice, so its noise may be smaller
+    i, j = np.triu_indices((math.isqrt(8 * m.values.shape[-1] + 1) - 1) // 2)
+    return np.where(i == j, 1.0, math.sqrt(0.5)) / parts.gaussian_mu
+
+
+def _check_measurement(m: Measurement, neighbours: str) -> None:
+    """Refuse a measurement whose sensitivity is not that of its kind, or whose noise is not that of its event."""
+    problem = None
+    try:
+        implied = implied_sensitivity(m, neighbours)
+    except Exception as e:  # parameters may be anything
+        problem = str(e) if isinstance(e, ValueError) else type(e).__name__
+    if problem is not None:
+        raise ReleaseError(f"The measurement {m.name!r} is not one of its kind ({problem}).")
+    if not _equal(m.sensitivity, implied):
+        raise ReleaseError(f"The measurement {m.name!r} has another sensitivity than its kind has.")
+    if not _equal(m.noise_scale, m.sensitivity * _noise_implied(m)):
+        raise ReleaseError(f"The measurement {m.name!r} has more or less noise than its event says.")
+
+
+def _equal(given: float | NDArray[np.float64], expected: float | NDArray[np.float64]) -> bool:
+    ratio = np.asarray(given) / expected
+    return bool(np.all((ratio <= ROUNDING) & (ratio >= 1.0 / ROUNDING)))
+
+
+def check_transport(transport: Mapping[str, Any]) -> None:
+    """Refuse parameters of a flow that no fit can have.
+
+    Parameters
+    ----------
+    transport : mapping
+        As it was read from a file: the seed, and the parameters of the flow if there is one.
+
+    Raises
+    ------
+    ReleaseError
+        If a number is missing or out of range.
+    """
+    if not isinstance(transport, Mapping) or "seed" not in transport:
+        raise ReleaseError("The file lacks the seed of what was made of its measurements.")
+    for name, (low, high) in TRANSPORT_LIMITS.items():
+        value = transport.get(name, low)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ReleaseError(f"The parameter {name!r} of the flow in the file is no whole number in [{low}, {high}].")
+    step = transport.get("step_size", 1.0)
+    if isinstance(step, bool) or not isinstance(step, int | float) or not 0.0 < step <= 1.0:
+        raise ReleaseError("The parameter 'step_size' of the flow in the file is no number in (0, 1].")
+
+
+def check_consistency(release: Content) -> None:
+    """Refuse a Release whose noise, events, cap and (epsilon, delta) do not agree.
+
+    Parameters
+    ----------
+    release : Release
+        As it was read from a file.
+
+    Raises
+    ------
+    ReleaseError
+        If a measurement has another sensitivity than its kind, or other noise than its event says, the events are not
+        those of the measurements, they exceed the cap, the cap costs more than (epsilon, delta), or `private`
+        contradicts the cap. Also if a flow that is made of it would be too large.
+    """
+    check_transport(release.transport)
+    for m in release.measurements:
+        _check_measurement(m, release.neighbours)
+    n_leaves = max((int(m.params.get("n_leaves", 1)) for m in release.measurements), default=1)
+    if release.transport.get("n_particles", 0) * n_leaves * len(release.columns) > MAX_PARTICLES:
+        raise ReleaseError(f"The flow of the file would start from more than {MAX_PARTICLES} numbers (a gibibyte).")
+    measured = ComposedEvent(tuple(m.event for m in release.measurements))
+    if Counter(flatten_event(measured)) != Counter(flatten_event(release.event)):
+        raise ReleaseError("The event of the file is not that of its measurements.")
+    spent, cap = tally(release.event), tally(release.cap)
+    if total_mu(spent) > cap.gaussian_mu * ROUNDING or spent.threshold_delta > cap.threshold_delta * ROUNDING:
+        raise ReleaseError("The measurements of the file exceed its cap.")
+    for source in release.before:
+        if source.contains and not covers_a_trial(source.event, release.cap, ROUNDING):
+            raise ReleaseError("The search that the file names did not allow its cap in a trial.")
+    if guarantee(release.allowed, release.delta)[0] > release.epsilon * ROUNDING:
+        raise ReleaseError("The cap of the file, with what it rests on, costs more than the stated epsilon and delta.")
+    if tally(release.allowed, repetitions=True).non_private == release.private or spent.non_private:
+        raise ReleaseError("The file contradicts itself on whether its noise is private.")

@@ -1,0 +1,74 @@
+"""The content of a Release: what its checks, its statement and those who learn from it read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from skdpflow.accountants.events import ComposedEvent, Event
+from skdpflow.accountants.resting import RestsOn, all_allowed
+from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain.schema import Schema
+from skdpflow.release.measurement import Measurement
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Content:
+    """The fields of `skdpflow.Release`, which describes them, without its files and its statement."""
+
+    domain: Domain
+    target: Column | None
+    schema: Schema
+    neighbours: str
+    epsilon: float
+    delta: float
+    accountant: str
+    event: Event
+    cap: Event
+    mechanism: Mapping[str, Any]
+    measurements: tuple[Measurement, ...]
+    transport: Mapping[str, Any]
+    private: bool = True
+    ledger: str | None = None
+    before: tuple[RestsOn, ...] = ()
+    format_version: int = field(default=FORMAT_VERSION)
+
+    def __getitem__(self, name: str) -> Measurement:
+        """Return the measurement called `name`."""
+        for m in self.measurements:
+            if m.name == name:
+                return m
+        raise KeyError(f"This Release has no measurement {name!r}; it has {[m.name for m in self.measurements]}.")
+
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a measurement called `name`."""
+        return any(m.name == name for m in self.measurements)
+
+    @property
+    def classes(self) -> tuple[Any, ...] | None:
+        """The class labels, or None where y is not categorical."""
+        return tuple(self.target.categories or ()) if isinstance(self.target, Categories) else None
+
+    @property
+    def numeric_target(self) -> bool:
+        """Whether y is an interval, measured as one more column."""
+        return isinstance(self.target, Interval)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The measured columns: those of the domain and, last, a numeric target."""
+        extra = (self.target,) if isinstance(self.target, Interval) else ()
+        return (*self.domain.columns, *extra)
+
+    @property
+    def allowed(self) -> ComposedEvent:
+        """What (`epsilon`, `delta`) is guaranteed for: `cap`, with all that the Release rests on."""
+        return all_allowed([(self.cap, self.before)])
+
+    @property
+    def handed_domain(self) -> bool:
+        """Whether the domain was released by something before, and so was not declared."""
+        return any(source.gave_domain for source in self.before)

@@ -1,0 +1,111 @@
+"""What the kind of a measurement implies: the sensitivity of its statistic, and the shape of its values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from skdpflow.projections import spectral_norm
+from skdpflow.release.measurement import Measurement
+from skdpflow.release.sensitivity import of_ball, of_ones, of_score, of_squares
+
+Params = Mapping[str, Any]
+
+#: Largest number of lattice steps in a radius, and of leaves, that a statistic may have.
+MAX_STEPS, MAX_LEAVES = 2**16, 2**20
+
+
+def _whole(params: Params, name: str, most: int) -> int:
+    value = params[name]
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= most:
+        raise ValueError(f"{name!r} is no whole number from 1 to {most}")
+    return int(value)
+
+
+def _steps(params: Params) -> int:
+    radius = params["radius"]
+    if not (isinstance(radius, float | int) and 0.0 < radius < math.inf):
+        raise ValueError("'radius' is no positive number")
+    return _whole(params, "steps", MAX_STEPS)
+
+
+def _flag(params: Params, name: str) -> bool:
+    value = params.get(name, False)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name!r} is neither true nor false")
+    return value
+
+
+def _width(params: Params) -> int:
+    """Return the number of latent columns."""
+    return len(params["centre"] if "centre" in params else params["latent_sizes"])
+
+
+#: For each kind, of its parameters, shape and neighbouring relation: the sensitivity.
+_SENSITIVITIES: dict[str, Callable[[Params, tuple[int, ...], str], float]] = {
+    "counts": lambda p, shape, n: of_ones(1, n),
+    "norms": lambda p, shape, n: of_ones(1, n),
+    "labels": lambda p, shape, n: of_ones(1, n),
+    "histograms": lambda p, shape, n: of_ones(len(p["columns"]), n),
+    "bounds": lambda p, shape, n: of_ones(shape[0], n),
+    "slices": lambda p, shape, n: of_ones(shape[1], n),
+    "pairs": lambda p, shape, n: of_ones(len(p["pairs"]), n),
+    "partitions": lambda p, shape, n: of_ones(len(p["partition_columns"]), n),
+    "column_moments": lambda p, shape, n: of_ball(_steps(p), n),
+    "mean": lambda p, shape, n: of_ball(_steps(p), n),
+    "second_moment": lambda p, shape, n: of_squares(_steps(p), n),
+    "select_pairs": lambda p, shape, n: of_score(n),
+    "records": lambda p, shape, n: of_ball(_steps(p), n) * spectral_norm(np.asarray(p["directions"], dtype=np.float64)),
+}
+
+#: For each kind: what its shape has to be, None where anything goes.
+_SHAPES: dict[str, Callable[[Params], tuple[int | None, ...]]] = {
+    "counts": lambda p: (_leaves(p) + _flag(p, "unlisted"),),
+    "norms": lambda p: (_leaves(p), len(p["norm_edges"]) + 1),
+    "labels": lambda p: (len(p["labels"]),),
+    "histograms": lambda p: (_leaves(p), None),
+    "bounds": lambda p: (_whole(p, "n_columns", MAX_LEAVES), len(p["grid"]) + 1),
+    "slices": lambda p: (_leaves(p), p["directions"].shape[-1], None),
+    "pairs": lambda p: (_leaves(p), None),
+    "partitions": lambda p: (int(np.max(p["groups"])) + 1, None),
+    "column_moments": lambda p: (2, len(p["columns"])),
+    "mean": lambda p: (_leaves(p), _width(p)),
+    "second_moment": lambda p: (1 if p["pooled"] else _leaves(p), _width(p) * (_width(p) + 1) // 2),
+    "select_pairs": lambda p: (_whole(p, "k", MAX_LEAVES), 2),
+    "records": lambda p: (int(np.sum(p["sizes"])), p["directions"].shape[-1]),
+}
+
+
+def _leaves(params: Params) -> int:
+    return _whole(params, "n_leaves", MAX_LEAVES)
+
+
+def implied_sensitivity(m: Measurement, neighbours: str) -> float:
+    """Return the sensitivity that the kind and parameters of a measurement imply.
+
+    Parameters
+    ----------
+    m : Measurement
+        As it was read from a file.
+    neighbours : {"add-remove", "replace-one"}
+        The neighbouring relation.
+
+    Returns
+    -------
+    sensitivity : float
+        In lattice units.
+
+    Raises
+    ------
+    ValueError
+        If the kind is not known, or its values have another shape than its parameters say.
+    """
+    if m.kind not in _SHAPES:
+        raise ValueError(f"there is no kind {m.kind!r}")
+    shape = _SHAPES[m.kind](m.params)
+    if m.values.ndim != len(shape) or any(s not in (None, n) for s, n in zip(shape, m.values.shape, strict=True)):
+        raise ValueError(f"its values have the shape {m.values.shape}, which its parameters do not have")
+    return _SENSITIVITIES[m.kind](m.params, m.values.shape, neighbours)

@@ -1,0 +1,194 @@
+"""The vocabulary of a plan: what is asked of the rows, in rounds, and for which share of the budget.
+
+A mechanism's ``plan(public)`` is a generator. It yields lists of `Request` (one list a round), receives the
+`Measurement` of each, and decides the next round from them: it sees released values only, so its decisions cost
+nothing beyond what it asks for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.release.measurement import Measurement
+
+
+@dataclass(frozen=True)
+class Request:
+    """One statistic to be measured.
+
+    Parameters
+    ----------
+    name : str
+        Name of the measurement in the Release.
+    kind : str
+        Kind of statistic; see `skdpflow.curator.statistics`.
+    share : float
+        Share of the fit's total mu**2 (Gaussian DP) that it costs.
+    params : mapping
+        Public parameters of the statistic.
+    """
+
+    name: str
+    kind: str
+    share: float
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Demand:
+    """The most that a request may turn out to ask for, whatever earlier rounds release.
+
+    Parameters
+    ----------
+    share : float
+        Least share of mu**2.
+    sensitivity : float
+        L2 sensitivity, of the coordinates with the most noise.
+    touched : int
+        Coordinates to which one row contributes.
+    n_integers : int
+        How many integers are measured: a matter of memory.
+    n_choices : int, default=0
+        Choices of a selection, which draws other noise.
+    """
+
+    share: float
+    sensitivity: float
+    touched: int
+    n_integers: int
+    n_choices: int = 0
+
+    def scale(self, mu: float) -> float:
+        """Return the noise scale within a budget.
+
+        Parameters
+        ----------
+        mu : float
+            Budget that shares are of.
+
+        Returns
+        -------
+        scale : float
+            In lattice units.
+        """
+        return self.sensitivity / (mu * math.sqrt(self.share))
+
+    def slack(self, mu: float, neighbours: str) -> float:
+        """Return the epsilon of the floating-point slack that the noise uses, see `draw_slack`.
+
+        Parameters
+        ----------
+        mu : float
+            Budget that shares are of.
+        neighbours : {"add-remove", "replace-one"}
+            The neighbouring relation.
+
+        Returns
+        -------
+        slack : float
+            That of a selection is not in it.
+        """
+        return 0.0 if self.n_choices else draw_slack(differing(self.touched, neighbours), self.scale(mu))
+
+
+def differing(touched: int, neighbours: str) -> int:
+    """Return in how many coordinates neighbours may differ: a replaced row leaves some and enters others."""
+    return touched * (1 if neighbours == "add-remove" else 2)
+
+
+def draw_slack(differing: int, scale: float) -> float:
+    """Return the epsilon that rounding a draw may cost; the proof is beside `skdpflow.curator.measure.Curator`."""
+    return (differing + 8) * max(scale, 1.0) * 2.0**-47
+
+
+#: A round-by-round dialogue between a mechanism and the curator.
+Rounds = Generator[list[Request], list[Measurement], None]
+
+
+@dataclass(frozen=True)
+class Public:
+    """What a mechanism knows before it has seen any measurement.
+
+    Parameters
+    ----------
+    domain : Domain
+        Columns of X.
+    target : Interval, Categories or None
+        What y is.
+    mu : float
+        Total budget of the mechanism as a Gaussian DP parameter.
+    neighbours : {"add-remove", "replace-one"}
+        The neighbouring relation.
+    seed : int
+        Public seed of the directions.
+    projections : ProjectionSampler
+        Chooses directions.
+    slack : float, default=inf
+        Epsilon of the floating-point slack that noise may use: see `Demand`.
+    """
+
+    domain: Domain
+    target: Column | None
+    mu: float
+    neighbours: str
+    seed: int
+    projections: Any
+    slack: float = math.inf
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The measured columns: those of the domain and, last, a numeric target."""
+        extra = (self.target,) if isinstance(self.target, Interval) else ()
+        return (*self.domain.columns, *extra)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, 1 where y is no class label."""
+        return len(self.target.categories or ()) if isinstance(self.target, Categories) else 1
+
+
+# ---------------------------------------------------------------- what is held back, and found, before the plan begins
+
+#: Shares of epsilon and delta held back for floating-point arithmetic.
+EPSILON_SLACK = 2.0**-12
+DELTA_SLACK = 2.0**-8
+BOUNDS_SHARE = 0.1
+LABELS_SHARE = 0.05
+LABELS_DELTA_SHARE = 0.1
+DEFAULT_BOUNDS = (-1.0, 1.0)
+
+#: Candidate bounds: zero and plus or minus 2**k times (1, 1.25, 1.5, 1.75), from 2**-20 to 2**40.
+_MAGNITUDES = (2.0 ** np.arange(-20, 40)[:, None] * np.array([1.0, 1.25, 1.5, 1.75])).ravel()
+BOUNDS_GRID = np.concatenate([-_MAGNITUDES[::-1], [0.0], _MAGNITUDES])
+
+
+def bounds_from_histogram(m: Measurement) -> list[Interval]:
+    """Choose an interval per column from noisy counts on the public grid of magnitudes.
+
+    Parameters
+    ----------
+    m : Measurement
+        Of kind ``"bounds"``; `values` has shape (d, len(grid) + 1).
+
+    Returns
+    -------
+    intervals : list of Interval
+        From the first to the last cell whose count stands out of the noise (one false alarm in a hundred fits);
+        `DEFAULT_BOUNDS` where none does.
+    """
+    grid, counts = m.params["grid"], m.values
+    # half a count more than for normal noise, since it is rounded
+    threshold = float(np.max(m.noise_scale)) * np.sqrt(2.0 * np.log(100.0 * counts.size)) + 0.5
+    edges = np.concatenate([[2 * grid[0]], grid, [2 * grid[-1]]])
+    out = []
+    for row in counts:
+        found = np.flatnonzero(row > threshold)
+        low, high = (edges[found[0]], edges[found[-1] + 1]) if found.size else DEFAULT_BOUNDS
+        out.append(Interval(float(low), float(high)))
+    return out

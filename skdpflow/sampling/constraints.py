@@ -1,0 +1,223 @@
+"""The constraints of a domain on synthetic rows: computed where they are equalities, checked where they are not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain.constraints import Data, Rule, rules_of, solutions
+from skdpflow.domain.schema import Schema
+from skdpflow.sampling.cells import Cells
+from skdpflow.sampling.dtypes import dtype_of
+
+Array = NDArray[np.float64]
+
+#: Columns whose gaps, and combinations of categories, that are told apart by `Facts.pattern` at most.
+_MOST_GAPS, _MOST_LABELS = 12, 64
+
+
+def data_of(cells: Cells, column: Column) -> Data:
+    """Return cells as constraints read them."""
+    kind = cells.values.dtype
+    rounded = isinstance(column, Interval) and not column.integer and kind.kind == "f"
+    return Data(cells.numbers(column), cells.gaps, float(np.finfo(kind).eps) if rounded else 0.0)
+
+
+def _digits(domain: Domain, names: Collection[str]) -> list[tuple[int, int, int]]:
+    """Return the columns whose gaps and labels are told apart: place, number of cases, and the first level of one."""
+    named = [(j, column) for j, (name, column) in enumerate(domain.items()) if name in names]
+    gaps = [(j, 2, column.n_values - 1) for j, column in named if column.nullable]
+    labels, combinations = [], 1
+    for j, column in named:
+        if isinstance(column, Categories) and combinations * column.n_values <= _MOST_LABELS:
+            combinations *= column.n_values
+            labels.append((j, column.n_values, 0))
+    return gaps[:_MOST_GAPS] + labels
+
+
+class Facts:
+    """The constraints of a domain, on rows of a schema.
+
+    Parameters
+    ----------
+    domain : Domain
+        The columns and their constraints.
+    schema : Schema
+        Container and dtypes of the rows: constraints hold for cells as they go out, after all rounding.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The columns that constraints name.
+    indices : tuple of int
+        Their places among the columns.
+    solved : tuple of str
+        The columns that equalities compute from others.
+    """
+
+    def __init__(self, domain: Domain, schema: Schema) -> None:
+        self._rules: list[Rule] = rules_of(domain.constraints, domain)
+        self._solutions = solutions(self._rules, domain)
+        self._domain, self._schema = domain, schema
+        self._digits = _digits(domain, {name for rule in self._rules for name in rule.names})
+        self.names = tuple(dict.fromkeys(name for rule in self._rules for name in rule.names))
+        self.indices = tuple(map(domain.names.index, self.names))
+        self.solved = tuple(name for name, _ in self._solutions)
+
+    @classmethod
+    def of(cls, domain: Domain, schema: Schema) -> Facts | None:
+        """Return the facts of a domain, or None if it has no constraints."""
+        return cls(domain, schema) if domain.constraints else None
+
+    def settle(self, positions: Array) -> tuple[Array, NDArray[np.bool_], dict[int, Cells]]:
+        """Compute the columns that equalities give, and say which rows meet all constraints.
+
+        Parameters
+        ----------
+        positions : ndarray of shape (n, >= d)
+            Positions on the lattice.
+
+        Returns
+        -------
+        positions : ndarray of shape (n, >= d)
+            With those of the computed columns.
+        met : ndarray of shape (n,), bool
+            Which rows meet all constraints.
+        computed : dict of int to Cells
+            The computed columns.
+        """
+        rows, computed = self._settled(positions)
+        if computed:
+            positions = positions.copy()
+            for j, cells in computed.items():
+                own = _positions(cells, self._domain.columns[j])
+                positions[:, j] = np.where(cells.gaps, positions[:, j], own)
+        return positions, self.met(rows), computed
+
+    def _settled(self, positions: Array) -> tuple[dict[str, Data], dict[int, Cells]]:
+        """Return the named columns, and the computed ones among them."""
+
+        def cells_of(name: str) -> Cells:
+            j = self._domain.names.index(name)
+            return Cells.of(positions[:, j], self._domain[name], self._schema.container, self._schema.dtypes[j])
+
+        cells = {name: cells_of(name) for name in self.names}
+        rows = {name: data_of(own, self._domain[name]) for name, own in cells.items()}
+        computed: dict[int, Cells] = {}
+        for name, rule in self._solutions:
+            column, j, drawn = self._domain[name], self._domain.names.index(name), cells[name]
+            assert isinstance(column, Interval)
+            numbers, known = rule.solved(name, rows)
+            numbers = np.where(known, numbers, rows[name].values)
+            computed[j] = Cells.of_numbers(numbers, drawn.gaps, column, self._schema.container, self._schema.dtypes[j])
+            rows[name] = data_of(computed[j], column)
+        return rows, computed
+
+    def met_by(self, codes: NDArray[np.int64], numbers: Array) -> NDArray[np.bool_]:
+        """Say which given rows meet all constraints.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n, d), int64
+            Codes of the rows.
+        numbers : ndarray of shape (n, n_numeric)
+            Their numeric columns, NaN where a cell is missing.
+
+        Returns
+        -------
+        met : ndarray of shape (n,), bool
+        """
+        numeric = [name for name, column in self._domain.items() if isinstance(column, Interval)]
+        rows = {}
+        for j, name in zip(self.indices, self.names, strict=True):
+            column, own = self._domain[name], codes[:, j]
+            if isinstance(column, Interval):
+                x = numbers[:, numeric.index(name)]
+                dtype = dtype_of(self._schema.container, self._schema.dtypes[j])
+                eps = 0.0 if column.integer or dtype is None else dtype.eps
+                rows[name] = Data(x, np.isnan(x), eps)
+            else:
+                rows[name] = Data(own.astype(np.float64), (own < 0) | (own >= column.n_values))
+        return self.met(rows)
+
+    def pattern(self, positions: NDArray[Any]) -> NDArray[np.int64]:
+        """Number rows by what is kept when they are redrawn: gaps and labels of the named columns.
+
+        Parameters
+        ----------
+        positions : ndarray of shape (n, >= d)
+            Positions, or codes.
+
+        Returns
+        -------
+        pattern : ndarray of shape (n,), int64
+            Rows with the same number lack the same columns, and have the same values in columns of few categories.
+        """
+        pattern = np.zeros(len(positions), dtype=np.int64)
+        for j, radix, lowest in self._digits:
+            digit = np.clip(np.floor(positions[:, j]) - lowest, 0, radix - 1)
+            pattern = radix * pattern + digit.astype(np.int64)
+        return pattern
+
+    def differences(self, pattern: int, others: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Count in how many of its parts a pattern differs from others.
+
+        Parameters
+        ----------
+        pattern : int
+            Of `pattern`.
+        others : ndarray of shape (n,), int64
+            The same.
+
+        Returns
+        -------
+        differences : ndarray of shape (n,), int64
+        """
+        count = np.zeros(len(others), dtype=np.int64)
+        for _, radix, _ in reversed(self._digits):
+            count += others % radix != pattern % radix
+            pattern, others = pattern // radix, others // radix
+        return count
+
+    def met(self, rows: Mapping[str, Data]) -> NDArray[np.bool_]:
+        """Say which rows meet all constraints.
+
+        Parameters
+        ----------
+        rows : mapping of str to Data
+            The named columns.
+
+        Returns
+        -------
+        met : ndarray of shape (n,), bool
+        """
+        return np.logical_and.reduce([rule.met(rows) for rule in self._rules])
+
+    def rarest(self, positions: Array) -> str:
+        """Return the constraint that the fewest rows meet.
+
+        Parameters
+        ----------
+        positions : ndarray of shape (n, >= d)
+            Positions on the lattice.
+
+        Returns
+        -------
+        text : str
+        """
+        rows, _ = self._settled(positions)
+        return min(self._rules, key=lambda rule: rule.met(rows).sum()).text
+
+
+def _positions(cells: Cells, column: Column) -> Array:
+    """Return positions that mean numbers of an interval, up to rounding."""
+    assert isinstance(column, Interval)
+    numbers = cells.numbers(column)
+    if column.discrete:
+        return numbers - column.lower + 0.5
+    scale = column.n_values / (column.upper - column.lower)
+    return np.clip((numbers - column.lower) * scale, 0.0, np.nextafter(float(column.n_values), 0.0))

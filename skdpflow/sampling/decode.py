@@ -1,0 +1,240 @@
+"""From positions on the lattice back to the container, names and dtypes that the user knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from skdpflow.domain import Categories, Column, Domain
+from skdpflow.domain.schema import Name, Schema
+from skdpflow.sampling.cells import Cells, as_dates, cells_of
+from skdpflow.sampling.dtypes import Dtype, dtype_of, library_of
+from skdpflow.sampling.entries import entries_of, natural_entries
+from skdpflow.sampling.to_pandas import pandas_series
+from skdpflow.sampling.to_polars import polars_series
+
+__all__ = ["class_labels", "decode", "decode_target", "rows_of", "to_container", "written"]
+
+
+def _array(cells: Cells, column: Column, dtype: Dtype | None) -> NDArray[Any]:
+    """Write cells as an array."""
+    values, gaps = cells.values, cells.gaps
+    kind = None if dtype is None else dtype.kind
+    if as_dates(column, dtype):
+        if kind in ("text", "object"):
+            text = np.datetime_as_string(values).astype(object)
+            text[gaps] = None
+            return text
+        return values.astype(dtype.own) if dtype is not None and kind == "date" else values
+    if isinstance(column, Categories):
+        entries = entries_of(column, dtype)
+        if isinstance(entries, list) and dtype is not None:
+            entries = np.array(entries, dtype=dtype.own)
+        values = (natural_entries(column) if entries is None else entries)[values]
+    if column.nullable and values.dtype.kind in "biuf" and kind != "object":
+        return np.where(gaps, np.nan, values.astype(values.dtype if values.dtype.kind == "f" else np.float64))
+    if kind == "object" or column.nullable:
+        values = values.astype(object)
+        values[gaps] = None
+    return values
+
+
+def written(cells: Cells, column: Column, container: str, dtype: str | None) -> Any:
+    """Write the cells of one column as an array or as a series of the container.
+
+    Parameters
+    ----------
+    cells : Cells
+        The cells.
+    column : Interval or Categories
+        What they are.
+    container : {"numpy", "pandas", "polars"}
+        Where they go.
+    dtype : str or None
+        The recorded dtype.
+
+    Returns
+    -------
+    ndarray, pandas.Series or polars.Series
+        In the recorded dtype, or in the nearest one that can hold the declared values, and gaps if the column is
+        nullable.
+    """
+    known = dtype_of(container, dtype)
+    if container == "pandas":
+        return pandas_series(cells, column, known)
+    return polars_series(cells, column, known) if container == "polars" else _array(cells, column, known)
+
+
+def to_container(columns: Sequence[Any], schema: Schema) -> Any:
+    """Put columns together into a table of the recorded container.
+
+    Parameters
+    ----------
+    columns : sequence of ndarray, pandas.Series or polars.Series
+        The columns, of the schema's container, in its order.
+    schema : Schema
+        Container and names.
+
+    Returns
+    -------
+    ndarray, pandas.DataFrame or polars.DataFrame
+        The table.
+
+    Raises
+    ------
+    ImportError
+        If the library of the container is not installed.
+    """
+    if schema.container == "pandas":
+        names: Sequence[Name] = schema.names or ()
+        return library_of("pandas").DataFrame(dict(zip(names, columns, strict=True)))
+    if schema.container == "polars":
+        names = schema.names or ()
+        # a dict: polars takes the empty name of a series for none
+        return library_of("polars").DataFrame({str(name): own for name, own in zip(names, columns, strict=True)})
+    kinds = {column.dtype.kind for column in columns}
+    if "O" in kinds or (kinds & set("UM") and len(kinds) > 1):
+        table = np.empty((len(columns[0]), len(columns)), dtype=object)
+    else:
+        table = np.empty((len(columns[0]), len(columns)), dtype=np.result_type(*columns))
+    for j, column in enumerate(columns):
+        table[:, j] = column
+    return table
+
+
+def decode(positions: ArrayLike, domain: Domain, schema: Schema) -> Any:
+    """Turn positions on the lattice into rows like those that were given.
+
+    Parameters
+    ----------
+    positions : array-like of float, of shape (n_samples, n_features)
+        Positions in [0, n_levels) of each column, in levels.
+    domain : Domain
+        The columns.
+    schema : Schema
+        Container, names and dtypes of the rows.
+
+    Returns
+    -------
+    ndarray, pandas.DataFrame or polars.DataFrame of shape (n_samples, n_features)
+        Rows inside the domain, in the dtypes of the schema.
+
+    Raises
+    ------
+    ValueError
+        If positions, domain and schema differ in their number of columns.
+    ImportError
+        If the library of the container is not installed.
+
+    Notes
+    -----
+    A position p of a continuous interval means ``lower + p / n_values * (upper - lower)``; of a discrete one,
+    and of categories, the level ``floor(p)``. Positions from ``n_values`` on are missing values of nullable columns:
+    NaN, None, NA, NaT or null, as the dtype has it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdpflow.domain import Domain, Interval
+    >>> from skdpflow.domain.schema import Schema
+    >>> from skdpflow.sampling.decode import decode
+    >>> domain = Domain({"x0": Interval(0, 1), "x1": Interval(1, 6, integer=True)})
+    >>> decode([[2**19, 0.5], [2**18, 5.9]], domain, Schema("numpy", None, ("float64", "float64")))
+    array([[0.5 , 1.  ],
+           [0.25, 6.  ]])
+    """
+    return rows_of(cells_of(positions, domain, schema), domain, schema)
+
+
+def rows_of(cells: Sequence[Cells], domain: Domain, schema: Schema) -> Any:
+    """Turn cells into rows like those that were given.
+
+    Parameters
+    ----------
+    cells : sequence of Cells
+        One entry per column, as `cells_of` gives them.
+    domain : Domain
+        The columns.
+    schema : Schema
+        Container, names and dtypes of the rows.
+
+    Returns
+    -------
+    ndarray, pandas.DataFrame or polars.DataFrame of shape (n_samples, n_features)
+        Rows, as `decode` gives them.
+
+    Raises
+    ------
+    ImportError
+        If the library of the container is not installed.
+    """
+    columns = [
+        written(own, column, schema.container, dtype)
+        for own, column, dtype in zip(cells, domain.columns, schema.dtypes, strict=True)
+    ]
+    return to_container(columns, schema)
+
+
+def decode_target(positions: ArrayLike, target: Column, schema: Schema) -> Any:
+    """Turn codes or positions of a target into labels or values like those that were given.
+
+    Parameters
+    ----------
+    positions : array-like of shape (n_samples,)
+        Codes, or positions in [0, n_levels).
+    target : Interval or Categories
+        What the target is; categories must be known by now.
+    schema : Schema
+        Container, name and dtype of the target.
+
+    Returns
+    -------
+    ndarray, pandas.Series or polars.Series of shape (n_samples,)
+        The target.
+
+    Raises
+    ------
+    ImportError
+        If the library of the container is not installed.
+
+    Examples
+    --------
+    >>> from skdpflow.domain import Categories
+    >>> from skdpflow.domain.schema import Schema
+    >>> from skdpflow.sampling.decode import decode_target
+    >>> schema = Schema("numpy", None, ("float64",), "numpy", None, "str")
+    >>> decode_target([1, 0], Categories(["no", "yes"]), schema).tolist()
+    ['yes', 'no']
+    """
+    container = schema.target_container or "numpy"
+    cells = Cells.of(np.asarray(positions, dtype=np.float64), target, container, schema.target_dtype)
+    values = written(cells, target, container, schema.target_dtype)
+    if container == "numpy" or schema.target_name is None:
+        return values
+    return values.rename(schema.target_name if container == "pandas" else str(schema.target_name))
+
+
+def class_labels(target: Categories, schema: Schema) -> NDArray[Any]:
+    """Return the classes as scikit-learn has them: an array, also where the labels are a series.
+
+    Parameters
+    ----------
+    target : Categories
+        The classes, known by now.
+    schema : Schema
+        Container and dtype of the target.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+        In the numpy dtype nearest to that of the labels.
+    """
+    container = schema.target_container or "numpy"
+    dtype = dtype_of(container, schema.target_dtype)
+    if container != "numpy" and dtype is not None and dtype.kind in ("number", "decimal"):
+        entries = entries_of(target, dtype) if dtype.kind == "number" else None
+        return natural_entries(target) if entries is None else np.asarray(entries)
+    return np.asarray(decode_target(np.arange(target.n_values), target, schema))

@@ -1,0 +1,97 @@
+"""Synthetic rows from a learned model: how many of what is asked for, drawn, and decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skdpflow._validation import check_generator, check_int, check_shares, class_codes
+from skdpflow.release import Release
+from skdpflow.sampling.cells import cells_of
+from skdpflow.sampling.constrained import sample_met
+from skdpflow.sampling.constraints import Facts
+from skdpflow.sampling.decode import decode_target, rows_of
+from skdpflow.sampling.where import condition_of, sample_where
+from skdpflow.transport.model import Model
+
+Array = NDArray[np.float64]
+Leaves = NDArray[np.int64]
+
+
+def request(owner: str, n_samples: Any, random_state: Any) -> tuple[int, np.random.Generator]:
+    """Check how many rows are asked for, and with which randomness."""
+    return check_int(owner, "n_samples", n_samples, 0), check_generator(owner, "random_state", random_state)
+
+
+def labelled_request(
+    owner: str, release: Release, n_samples: Any, y: Any, proportions: Any, random_state: Any
+) -> tuple[int, np.random.Generator, Leaves | None]:
+    """Check a request for rows with labels; returns the wanted leaves too, or None for any."""
+    if release.target is None:
+        raise ValueError(
+            f"This {owner} has no target to sample: set `target` and pass y to fit. (With "
+            "Categories(), labels are found privately; on little data none may be found.)"
+        )
+    if y is not None and proportions is not None:
+        raise ValueError("Pass either y or proportions: each says which classes are wanted.")
+    if (y is not None or proportions is not None) and release.classes is None:
+        raise ValueError("y and proportions need a target with classes: target=Categories([...]).")
+    classes = release.classes or ()
+    if y is not None:
+        leaf = class_codes(owner, "y", y, classes)
+        n, rng = request(owner, len(leaf) if n_samples is None else n_samples, random_state)
+        if n != len(leaf):
+            raise ValueError("y must have n_samples entries. Leave n_samples out: one row is drawn per entry.")
+        return n, rng, leaf
+    n, rng = request(owner, 1 if n_samples is None else n_samples, random_state)
+    if proportions is None:
+        return n, rng, None
+    shares = check_shares(owner, "proportions", proportions, classes)
+    return n, rng, rng.choice(len(shares), size=n, p=shares)
+
+
+def draw_positions(
+    model: Model,
+    release: Release,
+    n: int,
+    rng: np.random.Generator,
+    where: Mapping[str, Any] | None = None,
+    leaf: Leaves | None = None,
+) -> tuple[Array, Leaves]:
+    """Draw positions, of given leaves or of any, that meet the constraints and a condition if there are any."""
+    facts = Facts.of(release.domain, release.schema)
+
+    def drawn(leaf: Leaves, *, fixed: bool = False) -> tuple[Array, Leaves]:
+        return (model.sample(leaf, rng), leaf) if facts is None else sample_met(model, facts, leaf, rng, fixed=fixed)
+
+    if where is None:
+        return drawn(model.draw_leaves(n, rng) if leaf is None else leaf, fixed=leaf is not None)
+    ranges = condition_of(where, release.domain)
+    tied = () if facts is None else facts.indices
+    if leaf is None:
+        return sample_where(model, n, ranges, lambda m: drawn(model.draw_leaves(m, rng)), rng, tied)
+    positions = np.empty((n, model.latent.n_columns))
+    for c in np.unique(leaf):
+        rows = leaf == c
+        of_class = partial(np.full, fill_value=c, dtype=np.int64)
+        draw = lambda m, of_class=of_class: drawn(of_class(m), fixed=True)  # noqa: E731
+        positions[rows] = sample_where(model, int(rows.sum()), ranges, draw, rng, tied)[0]
+    return positions, leaf
+
+
+def decode_rows(release: Release, positions: Array, leaf: Leaves) -> tuple[Any, Any]:
+    """Return rows like those that were given, and their targets if there is a target."""
+    d = len(release.domain)
+    cells = cells_of(positions[:, :d], release.domain, release.schema)
+    facts = Facts.of(release.domain, release.schema)
+    if facts is not None:  # exactly what was computed, and not what the lattice rounds it to
+        for j, own in facts.settle(positions)[2].items():
+            cells[j] = own
+    X = rows_of(cells, release.domain, release.schema)
+    if release.target is None:
+        return X, None
+    return X, decode_target(positions[:, d] if release.numeric_target else leaf, release.target, release.schema)

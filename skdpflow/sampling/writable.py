@@ -1,0 +1,113 @@
+"""Rows of a schema are tried before anything is measured: made up from public knowledge, and written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain.schema import Schema
+from skdpflow.sampling.cells import Cells, cells_of
+from skdpflow.sampling.decode import rows_of, written
+from skdpflow.sampling.dtypes import Dtype, dtype_of
+from skdpflow.sampling.entries import entries_of
+
+__all__ = ["check_writable"]
+
+#: Levels of a column that are tried at most.
+_MOST_LEVELS = 1000
+
+_REMEDY = (
+    "convert it to numbers, text, booleans, categories or dates before you fit (with .astype or .cast), or drop it"
+)
+
+
+def check_writable(schema: Schema, domain: Domain | None, target: Column | None) -> None:
+    """Refuse dtypes in which no synthetic rows can be given back.
+
+    Parameters
+    ----------
+    schema : Schema
+        Container, names and dtypes of the rows and of the target.
+    domain : Domain or None
+        The columns; None if their bounds are yet to be found.
+    target : Interval, Categories or None
+        What the target is; its categories may be yet to be found.
+
+    Raises
+    ------
+    TypeError
+        If cells of a dtype cannot be written.
+    ValueError
+        If a dtype can hold none of the declared values.
+    """
+    columns = list(Domain({f"x{j}": Interval(-1, 1) for j in range(schema.n_features)}) if domain is None else domain)
+    names = columns if schema.names is None else [str(name) for name in schema.names]
+    declared = [Interval(-1, 1)] * len(names) if domain is None else domain.columns
+    tried = set()
+    for name, column, dtype in zip(names, declared, schema.dtypes, strict=True):
+        if (column, dtype) not in tried:
+            tried.add((column, dtype))
+            _try(f"Column {name!r} of X", column, schema.container, dtype, known=domain is not None)
+    if domain is not None:
+        ends = np.array([[0.0, column.n_levels - 0.5] for column in domain.columns]).T
+        rows_of(cells_of(ends, domain, schema), domain, schema)
+    if target is not None and schema.target_container is not None:
+        known = isinstance(target, Interval) or target.declared
+        column = target if known else _stand_in(dtype_of(schema.target_container, schema.target_dtype))
+        _try("y", column, schema.target_container, schema.target_dtype, known=known)
+
+
+def _stand_in(dtype: Dtype | None) -> Categories:
+    """Return categories that a dtype can hold, where its own are yet to be found."""
+    text = dtype is not None and dtype.kind in ("text", "category", "object")
+    return Categories(["a", "b"] if text else [0, 1])
+
+
+def _try(label: str, column: Column, container: str, name: str | None, *, known: bool) -> None:
+    """Write levels of a column: all, or as many as the limit, the first, the last and a gap among them."""
+    dtype = dtype_of(container, name)
+    if dtype is None:
+        raise TypeError(f"{label} has the dtype {name}, in which no synthetic values can be written: {_REMEDY}.")
+    if not _holds(dtype, column):
+        raise ValueError(
+            f"{label} has the dtype {name}, which cannot hold all of {_short(column)}: declare what the column holds, "
+            "or convert the column."
+        )
+    levels = np.unique(np.linspace(0, column.n_levels - 1, min(column.n_levels, _MOST_LEVELS)).round())
+    positions = np.append(levels, np.nextafter(float(column.n_values), 0.0))
+    inside = failed = False
+    try:
+        cells = Cells.of(positions, column, container, name)
+        written(cells, column, container, name)
+        inside = not isinstance(column, Interval) or bool(_inside(cells, column).all())
+    except Exception:  # of whichever library writes
+        failed = True
+    if failed:
+        raise TypeError(
+            f"{label} has the dtype {name}, in which values of {_short(column)} cannot be written: {_REMEDY}."
+        )
+    if known and not inside:
+        raise ValueError(
+            f"{label} has the dtype {name}, which holds no value of {_short(column)}: declare what the column holds, "
+            f"or convert the column."
+        )
+
+
+def _holds(dtype: Dtype, column: Column) -> bool:
+    """Say whether a dtype has each of the declared categories; lists of pandas are not public, and hold any."""
+    if isinstance(column, Interval) or dtype.kind in ("category", "object"):
+        return True
+    return entries_of(column, dtype) is not None
+
+
+def _inside(cells: Cells, column: Interval) -> NDArray[Any]:
+    numbers = cells.numbers(column)
+    return cells.gaps | ((numbers >= column.lower) & (numbers <= column.upper))
+
+
+def _short(column: Column) -> str:
+    text = repr(column)
+    return text if len(text) <= 80 else f"{text[:77]}..."
