@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, Release
 from skdpflow.accountants import noise_multiplier
+from skdpflow.curator import curator as curators
 from skdpflow.exceptions import PrivacyLeakWarning
 from skdpflow.mechanisms import RecordsMechanism
 from skdpflow.mechanisms.records import default_radius, lattice

@@ -147,16 +147,18 @@ def test_histograms_keep_their_promise_and_waste_little(neighbours, other):
     check(world, changed, OneRequest("histograms", HISTOGRAMS), neighbours)
 
 
+TINY = 1e-9
+
+
 def moments(first_edges, first_cdf):
-    """Unknown cells sit at 0; the first column has a score of its own for each code, whatever the rank is."""
-    edges = [np.array(first_edges), *[np.arange(3)] * (COLUMNS - 1)]
-    cdf = [np.array(first_cdf), *[np.array([0.0, 0.5, 1.0])] * (COLUMNS - 1)]
+    """Cells "low" of other columns sit at 0; the first has a score of its own for each code, whatever the rank is."""
+    edges = [np.array(first_edges), *[np.array([0.0, TINY, 1.0 - TINY, 2.0])] * (COLUMNS - 1)]
+    cdf = [np.array(first_cdf), *[np.array([0.0, 0.5 - TINY, 0.5 + TINY, 1.0])] * (COLUMNS - 1)]
     latent = RankTransform(edges, cdf, [None] * COLUMNS, [np.zeros((0, 2))] * COLUMNS)
     return {"n_leaves": 2, **latent.to_params(), "radius": 2.0, "steps": 32, "pooled": False}
 
 
-TINY = 1e-9
-LOW, HIGH = (["low"] + ["unknown"] * (COLUMNS - 1)), (["high"] + ["unknown"] * (COLUMNS - 1))
+LOW, HIGH = ["low"] * COLUMNS, ["high"] + ["low"] * (COLUMNS - 1)
 # "low" at -4, clipped to the ball at -2; "high" spread over the rest, or at 4
 ONE_FAR = moments([0, 1, 2], [0.0, TINY, 1.0])
 BOTH_FAR = moments([0.0, 1.0, 1.0 + TINY, 2.0], [0.0, TINY, 1 - TINY, 1.0])
