@@ -26,6 +26,7 @@ __all__ = [
     "missing_objects",
     "missing_type",
     "numbers_of",
+    "numbers_of_objects",
     "plain_label",
     "quiet",
     "to_float",
@@ -177,7 +178,8 @@ def _number(cell: Any) -> float:
         return math.nan
 
 
-def _numbers_of_objects(values: NDArray[Any]) -> NDArray[np.float64]:
+def numbers_of_objects(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return objects as numbers; NaN for what is none, and infinity for what is beyond double precision."""
     cells = values.tolist()
     if _made_of(cells, _PLAIN[1:]):
         try:
@@ -223,7 +225,7 @@ def to_float(values: NDArray[Any], label: str) -> NDArray[np.float64]:
             f"{label} cannot be read as numbers: a float() argument must be a string or a real number. "
             "Convert durations, times and nested values to numbers first, and declare dates: Interval(..., unit='D')."
         )
-    return _numbers_of_objects(values)
+    return numbers_of_objects(values)
 
 
 def _in_units(moments: NDArray[Any], unit: str) -> NDArray[np.float64]:
@@ -280,7 +282,7 @@ def numbers_of(raw: RawCells, column: Interval | None) -> tuple[NDArray[np.float
     elif values.dtype.kind in "biuf":
         numbers = values.astype(np.float64)
     elif unit is None:
-        numbers = _numbers_of_objects(values)
+        numbers = numbers_of_objects(values)
     else:
         cells = values.tolist()
         gaps = gaps | np.fromiter(map(_no_date, cells), dtype=np.bool_, count=len(cells))
