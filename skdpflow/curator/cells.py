@@ -26,6 +26,7 @@ __all__ = [
     "missing_objects",
     "missing_type",
     "numbers_of",
+    "numbers_of_objects",
     "plain_label",
     "quiet",
     "to_float",
@@ -33,7 +34,9 @@ __all__ = [
 
 _NUMBERS = (int, float, np.bool_, np.integer, np.floating, Decimal, Fraction)
 #: Types whose objects compare and convert as Python's own, so that whole blocks of them may be treated at once.
-_PLAIN = {str, int, float, bool, type(None)}
+_PLAIN = (str, int, float, bool, type(None))
+#: Scalars of numpy that are numbers; it counts time differences as integers.
+_SCALARS = {k for k in np.sctypeDict.values() if issubclass(k, np.bool_ | np.number) and np.dtype(k).kind in "biuf"}
 
 
 class RawCells(NamedTuple):
@@ -96,17 +99,48 @@ def missing_type(kind: type) -> bool:
     return kind is type(None) or kind.__name__ in ("NAType", "NaTType")
 
 
+def _made_of(cells: list[Any], kinds: tuple[type, ...]) -> bool:
+    """Say whether all cells are exactly of these types, which are told apart without a method of theirs."""
+    return set(map(id, map(type, cells))) <= set(map(id, kinds))
+
+
+def _plain(cell: Any) -> Any:
+    """Return a cell as text or number of Python's own; None if it is neither.
+
+    A class of the user's own may derive from a known one. Its methods are not called: they could say something, or
+    remember the cells before.
+    """
+    kind = type(cell)
+    if issubclass(kind, str):
+        return str.__str__(cell)
+    if issubclass(kind, int):
+        return int.__index__(cell)
+    if issubclass(kind, float):
+        return float.__float__(cell)
+    if issubclass(kind, Decimal):
+        return Decimal(cell)
+    if kind is Fraction:
+        return cell
+    if not issubclass(kind, np.generic) or kind not in _SCALARS:
+        return None
+    return float(cell) if issubclass(kind, np.floating) else int(cell)
+
+
 def _missing(cell: Any) -> bool:
     kind = type(cell)
-    if missing_type(kind) or cell is np.ma.masked:
+    if cell is np.ma.masked:
         return True
-    if issubclass(kind, float):
-        return math.isnan(float.__float__(cell))
-    if issubclass(kind, np.floating):
-        return bool(np.isnan(cell))
-    if issubclass(kind, np.datetime64):
-        return bool(np.isnat(cell))
-    return issubclass(kind, Decimal) and Decimal.is_qnan(cell)  # a signalling NaN is an accident, no gap
+    try:
+        if missing_type(kind):
+            return True
+        if kind is np.datetime64:
+            return bool(np.isnat(cell))
+        number = _plain(cell)
+        if type(number) is Decimal:
+            return number.is_qnan()  # a signalling NaN is an accident, no gap
+        return type(number) is float and math.isnan(number)
+    except Exception:  # of a class of the user's own
+        return False
 
 
 def missing_objects(values: NDArray[Any]) -> NDArray[np.bool_]:
@@ -122,7 +156,7 @@ def missing_objects(values: NDArray[Any]) -> NDArray[np.bool_]:
     missing : ndarray of shape (n,), bool
     """
     cells = values.tolist()
-    if set(map(type, cells)) <= _PLAIN:  # as below, but faster
+    if _made_of(cells, _PLAIN):  # as below, but faster
         return np.asarray((values != values) | (values == None), dtype=np.bool_)  # noqa: E711
     return np.fromiter(map(_missing, cells), dtype=np.bool_, count=len(cells))
 
@@ -134,19 +168,20 @@ def _numeric(kind: type) -> bool:
 
 def _number(cell: Any) -> float:
     """Return a cell as a number; NaN if it is none."""
-    if not _numeric(type(cell)):
-        return math.nan
+    number: Any = None
     try:
-        return float(cell)
+        number = _plain(cell)
+        return math.nan if number is None or type(number) is str else float(number)
     except OverflowError:
-        return math.inf if cell > 0 else -math.inf
+        return math.inf if number > 0 else -math.inf
     except Exception:  # of a signalling NaN, or of a class of the user's own
         return math.nan
 
 
-def _numbers_of_objects(values: NDArray[Any]) -> NDArray[np.float64]:
+def numbers_of_objects(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return objects as numbers; NaN for what is none, and infinity for what is beyond double precision."""
     cells = values.tolist()
-    if set(map(type, cells)) <= _PLAIN - {str}:
+    if _made_of(cells, _PLAIN[1:]):
         try:
             return values.astype(np.float64)  # as below, but faster
         except OverflowError:
@@ -190,7 +225,7 @@ def to_float(values: NDArray[Any], label: str) -> NDArray[np.float64]:
             f"{label} cannot be read as numbers: a float() argument must be a string or a real number. "
             "Convert durations, times and nested values to numbers first, and declare dates: Interval(..., unit='D')."
         )
-    return _numbers_of_objects(values)
+    return numbers_of_objects(values)
 
 
 def _in_units(moments: NDArray[Any], unit: str) -> NDArray[np.float64]:
@@ -212,7 +247,7 @@ def _in_units(moments: NDArray[Any], unit: str) -> NDArray[np.float64]:
 
 def _each(read: Callable[[Any], Any], cells: list[Any]) -> NDArray[np.float64]:
     """Read cells one by one, text that occurs often once only."""
-    if set(map(type, cells)) <= {str, type(None)}:
+    if _made_of(cells, (str, type(None))):
         known = {cell: read(cell) for cell in set(cells)}
         read = known.__getitem__
     return np.fromiter(map(read, cells), dtype=np.float64, count=len(cells))
@@ -247,12 +282,10 @@ def numbers_of(raw: RawCells, column: Interval | None) -> tuple[NDArray[np.float
     elif values.dtype.kind in "biuf":
         numbers = values.astype(np.float64)
     elif unit is None:
-        numbers = _numbers_of_objects(values)
+        numbers = numbers_of_objects(values)
     else:
         cells = values.tolist()
-        kinds = set(map(type, cells))
-        if any(issubclass(kind, str) for kind in kinds):
-            gaps = gaps | np.fromiter(map(_no_date, cells), dtype=np.bool_, count=len(cells))
+        gaps = gaps | np.fromiter(map(_no_date, cells), dtype=np.bool_, count=len(cells))
 
         def moment(cell: Any) -> float:
             count = units_since_1970(cell, unit)
@@ -284,31 +317,18 @@ class _Index:
     def code(self, cell: Any) -> int:
         """Return the code of an object of any class; only those of known ones can be a category."""
         try:
-            if issubclass(type(cell), Decimal):  # 0.1 is no float: a category is meant as it is written
-                return self.of_decimal(cell)
-            return self.by_value.get(_plain(cell), self.unlisted)
+            value = _plain(cell)
+            if type(value) is Decimal:  # 0.1 is no float: a category is meant as it is written
+                return self.of_decimal(value)
+            return self.by_value.get(value, self.unlisted)
         except Exception:  # of a class of the user's own
             return self.unlisted
 
     def of_decimal(self, cell: Decimal) -> int:
         """Return the code of a decimal number."""
-        if not Decimal.is_finite(cell):
+        if not cell.is_finite():
             return self.unlisted
         return self._exact.get(cell, self._floats.get(float(cell), self.unlisted))
-
-
-def _plain(cell: Any) -> Any:
-    """Return a cell as text or number of Python's own; None if it is neither."""
-    kind = type(cell)
-    if issubclass(kind, str):
-        return str.__str__(cell)
-    if issubclass(kind, int):
-        return int.__index__(cell)
-    if issubclass(kind, float | np.floating):
-        return float(cell)
-    if issubclass(kind, np.bool_ | np.integer):
-        return None if issubclass(kind, np.timedelta64) else int(cell)
-    return cell if issubclass(kind, Fraction) else None
 
 
 def category_codes(raw: RawCells, categories: Categories, single: np.dtype[Any] | None = None) -> NDArray[np.int64]:
@@ -330,7 +350,7 @@ def category_codes(raw: RawCells, categories: Categories, single: np.dtype[Any] 
     """
     values, gaps = raw
     index, cells = _Index(categories, single), values.tolist()
-    if values.dtype.kind != "O" or set(map(type, cells)) <= _PLAIN:
+    if values.dtype.kind != "O" or _made_of(cells, _PLAIN):
         found = map(index.by_value.get, cells, repeat(index.unlisted))
     else:
         found = map(index.code, cells)
@@ -343,13 +363,13 @@ def category_codes(raw: RawCells, categories: Categories, single: np.dtype[Any] 
 def plain_label(cell: Any) -> Any:
     """Return a label as text or number of Python's own, whole numbers as int; None for all else."""
     try:
-        if issubclass(type(cell), Decimal | Fraction):
-            cell = int(cell) if abs(cell) < 2**64 and cell == int(cell) else float(cell)
-        cell = _plain(cell)
-        if isinstance(cell, str | None):
-            return cell
-        if isinstance(cell, float) and cell.is_integer():
-            cell = int(cell)
-        return cell if abs(cell) < 2**64 else None  # NaN and infinity are not, either
+        label = _plain(cell)
+        if label is None or type(label) is str:
+            return label
+        if type(label) in (Decimal, Fraction):
+            label = int(label) if abs(label) < 2**64 and label == int(label) else float(label)
+        if type(label) is float and label.is_integer():
+            label = int(label)
+        return label if abs(label) < 2**64 else None  # NaN and infinity are not, either
     except Exception:  # of a class of the user's own, or a signalling NaN
         return None

@@ -101,7 +101,9 @@ def arrow_type(kind: Any, label: str) -> CellType:
 
     types = pa.types
     if types.is_dictionary(kind):
-        return arrow_type(kind.value_type, label)
+        if _decodes(kind):
+            return arrow_type(kind.value_type, label)
+        raise _refused(label, kind, "Convert it to a plain column, as of pyarrow.string()")
     if types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind):
         return numpy_type(np.dtype(kind.to_pandas_dtype()), label)
     if types.is_timestamp(kind):
@@ -123,6 +125,17 @@ def arrow_type(kind: Any, label: str) -> CellType:
     raise _refused(label, kind, remedy)
 
 
+def _decodes(kind: Any) -> bool:
+    """Say whether Arrow can look up the values of a dictionary of this type."""
+    import pyarrow as pa
+
+    try:
+        pa.nulls(1, kind).cast(kind.value_type)
+    except pa.ArrowNotImplementedError:
+        return False
+    return True
+
+
 _PANDAS_OWN = ("boolean", "Float32", "Float64", *(f"{kind}Int{8 * 2**i}" for kind in ("", "U") for i in range(4)))
 
 
@@ -130,7 +143,8 @@ def pandas_type(dtype: Any, label: str) -> CellType:
     """Return the type of the cells of a pandas column; see `numpy_type`.
 
     Cells of a column of categories are read as the objects that the categories are, so that whichever dtype pandas
-    has found for the categories changes no cell. What they can be declared as follows from that dtype.
+    has found for the categories changes no cell. Dates are not, as some are beyond what the objects of a library can
+    hold. What the cells can be declared as follows from that dtype.
     """
     import pandas as pd
 
@@ -139,7 +153,8 @@ def pandas_type(dtype: Any, label: str) -> CellType:
     if isinstance(dtype, pd.CategoricalDtype):
         if dtype.categories is None:
             return OBJECT
-        return replace(OBJECT, kind=pandas_type(dtype.categories.dtype, label).kind)
+        found = pandas_type(dtype.categories.dtype, label)
+        return found if found.kind == "date" else replace(OBJECT, kind=found.kind)
     if isinstance(dtype, pd.StringDtype):
         return TEXT
     if isinstance(dtype, pd.DatetimeTZDtype):

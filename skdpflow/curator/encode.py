@@ -36,13 +36,14 @@ def _interval_codes(
     if inside.all():
         return _value_codes(x, intervals)
     codes = _value_codes(np.where(inside, x, lower), intervals)
-    for i in np.flatnonzero(~inside.all(axis=0)).tolist():
-        own, interval = x[:, i], intervals[i]
-        codes[own < lower[i], i] = code_of(interval, "below")
-        codes[own > upper[i], i] = code_of(interval, "above")
-        codes[np.isnan(own), i] = code_of(interval, "unreadable")
-        if interval.nullable:
-            codes[np.isnan(own) if gaps is None else gaps[:, i], i] = interval.n_values
+    at = np.nonzero(~inside)
+    j, numbers = at[1], x[at]
+    below = np.array([code_of(interval, "below") for interval in intervals])
+    above = np.array([code_of(interval, "above") for interval in intervals])
+    unreadable = np.array([code_of(interval, "unreadable") for interval in intervals])
+    own = np.where(numbers < lower[j], below[j], np.where(numbers > upper[j], above[j], unreadable[j]))
+    missing = (np.isnan(numbers) if gaps is None else gaps[at]) & np.array([i.nullable for i in intervals])[j]
+    codes[at] = np.where(missing, np.array([i.n_values for i in intervals])[j], own)
     return codes
 
 

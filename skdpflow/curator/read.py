@@ -94,9 +94,12 @@ def _read_pandas(series: Any, found: CellType, local: bool) -> RawCells:
     if isinstance(dtype, np.dtype):
         return _read_array(series.to_numpy(), found)
     if str(dtype) == "category":
-        kinds = objects([*series.cat.categories, None])  # the last is that of the code -1
-        values = kinds[series.cat.codes.to_numpy()]
-        return RawCells(values, missing_objects(values))
+        kinds, codes = series.cat.categories.to_series(), series.cat.codes.to_numpy()
+        values, gaps = _read_pandas(kinds, pandas_type(kinds.dtype, ""), local)
+        if found.dtype.kind == "O":
+            values = objects(values.tolist())
+        last = np.array([None if found.dtype.kind == "O" else "NaT"], dtype=found.dtype)  # the code -1 is a gap
+        return RawCells(np.append(values, last)[codes], np.append(gaps, True)[codes])
     if hasattr(dtype, "pyarrow_dtype"):
         return _read_arrow(series.array, found, local)
     if found is TEXT:
@@ -156,7 +159,7 @@ def _read_arrow(array: Any, found: CellType, local: bool) -> RawCells:
 def _arrow_text(cells: Any) -> NDArray[Any]:
     try:
         return objects(cells.to_numpy().tolist())
-    except UnicodeDecodeError:  # files may hold anything
+    except Exception:  # columns may hold any bytes, and Arrow raises this or that, and shows them
         pass
     import pyarrow as pa
 

@@ -12,11 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.curator.alone import check_row_alone, fresh_copies, global_generators_kept
-from skdpflow.curator.cells import missing_type, to_float
+from skdpflow.curator.cells import missing_type, numbers_of_objects, quiet
 from skdpflow.curator.gate import as_table
+from skdpflow.curator.read import objects
 from skdpflow.domain.schema import container_of
 
 __all__ = ["fit_without_rows", "map_rows", "try_public_rows"]
+
+#: Container, columns (their number, in an array) and cells of a table of one row.
+Outcome = tuple[str, Any, Any]
 
 
 def map_rows(step: Any, X: Any, name: str) -> Any:
@@ -27,10 +31,14 @@ def map_rows(step: Any, X: Any, name: str) -> Any:
     other rows; so each row is passed alone. It may draw random numbers or remember rows: so each row is passed to a
     fresh copy of the step, with the random generators set back, see `skdpflow.curator.alone`.
 
-    The same holds for what is public about the result. All rows must give the same kind of table, with the same names
-    in the same order: two tables that share a row then agree in them, or one is refused. A column holds numbers, as
-    float64, or objects, which is decided before any row is seen: by what the step makes of a public row, and by the
-    dtype that a column of the same name had before. No library chooses a dtype by all cells of a column.
+    The same holds for what is public about the result. Its container and columns are those that the step makes of a
+    public row; if it cannot do with such a row, those that it makes of all private ones, or these are refused. A column
+    holds numbers, as float64, or objects, which is decided before any row is seen: by what the step makes of a public
+    row, and by the dtype that a column of the same name had before. No library chooses a dtype by all of its cells.
+
+    That a step cannot do with a private row is no error, as it tells of the row: a row on which it fails, or of which
+    it makes other columns, becomes one of missing cells, and what is no number where numbers are expected becomes a
+    missing one. Whoever measures the rows then counts them as outside.
 
     Parameters
     ----------
@@ -49,38 +57,35 @@ def map_rows(step: Any, X: Any, name: str) -> Any:
     Raises
     ------
     ValueError, TypeError
-        If the step fails on a row, or returns something else than one row of the same columns as for all others, or no
-        number where numbers are expected. The message shows no cell.
+        If the step fails on all rows, or on public ones and makes other columns of one private row than of another. The
+        message shows no cell.
     """
-    rows, label = as_table(X, name), f"What the step {name!r} makes of X"
-    made = list[tuple[Any, Any, Any]]()
+    rows = as_table(X, name)
+    made = list[Outcome | None]()
     copies, pandas, numpy = fresh_copies(step, name), _is_pandas(rows), container_of(rows) == "numpy"
-    with global_generators_kept() as rewind, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # whether a step warns of a row is private
+    with global_generators_kept() as rewind, quiet():
         check_row_alone(step, name, _public_rows(rows), _one_row)
-        numeric = _numeric_columns(copies(), rows)
+        public = _outcome(copies(), _public_row(rows))
         for i in range(len(rows)):
-            problem = ""
             rewind()
-            try:
-                row = rows.iloc[i : i + 1] if pandas else rows[i : i + 1]
-                made.append(_one_row(copies().transform(row.copy() if pandas or numpy else row)))
-            except Exception as e:  # its message may show a cell
-                problem = f"failed on a row ({type(e).__name__})"
-            if not problem and made[-1][:2] != made[0][:2]:
-                problem = "must give one row for one row, always with the same columns in the same order"
-            if problem:
-                raise ValueError(f"The step {name!r} {problem}.")
-    kind, names, _ = made[0]
+            row = rows.iloc[i : i + 1] if pandas else rows[i : i + 1]
+            made.append(_outcome(copies(), row.copy() if pandas or numpy else row))
+    known = {outcome[:2] for outcome in (made if public is None else [public]) if outcome is not None}
+    if len(known) != 1:
+        problem = "must give one row for one row, always with the same columns in the same order" if known else "fails"
+        raise ValueError(f"The step {name!r} {problem}{'' if known else ' on all rows, also on made-up ones'}.")
+    (kind, names) = layout = known.pop()
+    missing = [None] * (names if kind == "numpy" else len(names))
+    cells = [missing if outcome is None or outcome[:2] != layout else outcome[2] for outcome in made]
     if kind == "numpy":
-        return np.stack([to_float(cells, label) for _, _, cells in made])
-    library, columns = importlib.import_module(kind), list[Any]()
+        return np.stack([numbers_of_objects(objects(list(row))) for row in cells])
+    library, columns, numeric = importlib.import_module(kind), list[Any](), _numeric_columns(public, rows)
     for j, column in enumerate(names):
-        cells: Any = np.fromiter((row[j] for _, _, row in made), dtype=object, count=len(made))
+        own = objects([row[j] for row in cells])
         if column in numeric:
-            columns.append(library.Series(to_float(cells, f"{label}, column {column!r},")))
+            columns.append(library.Series(numbers_of_objects(own)))
         else:  # without a dtype, the library would choose one by all cells
-            columns.append(library.Series(cells, dtype=object) if kind == "pandas" else _polars_objects(cells))
+            columns.append(library.Series(own, dtype=object) if kind == "pandas" else _polars_objects(own))
     if kind == "polars":
         return library.DataFrame(dict(zip(names, columns, strict=True)))
     frame = library.DataFrame(dict(enumerate(columns)))
@@ -98,7 +103,17 @@ def _polars_objects(cells: NDArray[Any]) -> Any:
     return pl.Series(values=cells.tolist(), dtype=pl.Object)
 
 
-def _one_row(table: Any) -> tuple[str, Any, Any]:
+def _outcome(step: Any, row: Any) -> Outcome | None:
+    """Return what a step makes of one row; None if it cannot do with it."""
+    try:
+        return _one_row(step.transform(row))
+    except MemoryError:
+        raise
+    except Exception:  # its message may show a cell
+        return None
+
+
+def _one_row(table: Any) -> Outcome:
     """Return container, columns and cells of a table of one row; anything else has no columns."""
     kind = container_of(table)
     if kind == "numpy":
@@ -135,17 +150,12 @@ def _public_rows(X: Any) -> list[Any]:
     return [_public_row(X), _public_row(X, 0.5, flag=False, text="a")]
 
 
-def _numeric_columns(step: Any, X: Any) -> set[Any]:
-    """Name the columns that hold numbers after a step, from what is public."""
+def _numeric_columns(public: Outcome | None, X: Any) -> set[Any]:
+    """Name the columns of a frame that hold numbers after a step, by what it made of a public row."""
     numeric = (
         set[Any]() if container_of(X) == "numpy" else {n for n, k in zip(X.columns, _kinds(X), strict=True) if k == "f"}
     )
-    try:
-        kind, names, cells = _one_row(step.transform(_public_row(X)))
-        known = {} if kind == "numpy" else dict(zip(names, cells, strict=True))
-    except Exception:  # it cannot do with such a row
-        return numeric
-    for column, cell in known.items():
+    for column, cell in () if public is None else zip(*public[1:], strict=True):
         if isinstance(cell, Real) and not isinstance(cell, bool | np.bool_):
             if cell == cell:  # a missing number is none, and says nothing
                 numeric.add(column)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +23,7 @@ NANOSECONDS = {
     "ns": 1,
 }
 _EPOCH = date(1970, 1, 1).toordinal()
+_PARTS: tuple[Any, ...] = (datetime.hour, datetime.minute, datetime.second, datetime.microsecond)
 _PARTIAL = re.compile(r"[0-9]{4}(-[0-9]{2})?")
 
 
@@ -51,26 +54,26 @@ def units_since_1970(moment: object, unit: str) -> int | None:
     return count
 
 
-def _count(moment: object, unit: str) -> int | None:
+def _count(moment: Any, unit: str) -> int | None:
     kind = type(moment)
     if issubclass(kind, str):
         text = str.__str__(moment).strip()
         if _PARTIAL.fullmatch(text):  # a year, or a month
             text = f"{text}-01-01"[:10]
         moment, kind = datetime.fromisoformat(text), datetime
-    if issubclass(kind, np.datetime64):
-        assert isinstance(moment, np.datetime64)
+    if kind is np.datetime64:
         return _numpy_count(moment, unit)
-    if not issubclass(kind, date):
+    if not issubclass(kind, date) or kind.__name__ == "NaTType":
         return None
-    assert isinstance(moment, date)
-    if moment != moment:  # NaT
-        return None
-    total = (moment.toordinal() - _EPOCH) * NANOSECONDS["D"]
-    if isinstance(moment, datetime):
-        seconds = (moment.hour * 60 + moment.minute) * 60 + moment.second
-        total += (seconds * 10**6 + moment.microsecond) * 1000
-        offset = None if unit == "D" else moment.utcoffset()
+    if kind is getattr(sys.modules.get("pandas"), "Timestamp", None):  # its years go beyond those of Python
+        moment = moment.tz_localize(None) if unit == "D" and moment.tzinfo is not None else moment
+        return _numpy_count(moment.to_datetime64(), unit)
+    # by the methods of Python's own classes: those of a class of the user's own are not called
+    total = (date.toordinal(moment) - _EPOCH) * NANOSECONDS["D"]
+    if issubclass(kind, datetime):
+        hour, minute, second, microsecond = (part.__get__(moment) for part in _PARTS)
+        total += (((hour * 60 + minute) * 60 + second) * 10**6 + microsecond) * 1000
+        offset = None if unit == "D" else datetime.utcoffset(moment)
         total -= 0 if offset is None else offset // timedelta(microseconds=1) * 1000
     return total // NANOSECONDS[unit]
 
