@@ -11,8 +11,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from skdpflow import Categories, DPSlicedWassersteinFlow, Interval, Release
+from skdpflow import Categories, DPSlicedWassersteinFlow, Interval, Release, _implied
 from skdpflow.exceptions import ReleaseError
+from skdpflow.mechanisms import MarginalsMechanism
 from skdpflow.release.archive import _digest
 
 X = np.random.default_rng(0).uniform(size=(1000, 3))
@@ -161,6 +162,34 @@ def test_altered_files_give_a_flow_or_a_release_error(files, count):
             except ReleaseError:
                 refused += 1
     assert min(refused, accepted) > count / 20
+
+
+@pytest.mark.parametrize("name", ["histograms", "slices", "pairs", "partitions"])
+def test_counts_of_another_number_than_their_parameters_say_are_refused(name):
+    fit = DPSlicedWassersteinFlow(20.0, mechanism=MarginalsMechanism(n_pairs=1, n_slices=2, n_partitions=2), **SMALL)
+    release = fit.fit(X).release_
+    assert release[name].values.size
+    for change in (lambda v: v[..., :0], lambda v: v[..., 1:], lambda v: np.concatenate([v, v], axis=-1)):
+        altered = [m if m.name != name else replace(m, values=change(m.values)) for m in release.measurements]
+        file = io.BytesIO()
+        replace(release, measurements=tuple(altered)).save(file)
+        with pytest.raises(ReleaseError, match=f"{name}.*shape"):
+            Release.load(io.BytesIO(file.getvalue()))
+
+
+@pytest.mark.parametrize("shape", [(2, 50), (3, 4)])
+def test_directions_that_are_too_many_or_not_those_of_the_columns_are_refused(shape, monkeypatch):
+    monkeypatch.setattr(_implied, "MAX_DIRECTIONS", 99)  # the norm of many takes minutes
+    directions = np.ones(shape, dtype=np.int64)
+    flow = DPSlicedWassersteinFlow(20.0, mechanism="records", neighbours="replace-one", **SMALL)
+    release = flow.fit(X[:20, :2]).release_
+    (records,) = release.measurements
+    values = np.zeros((20, shape[1]), dtype=np.int64)
+    altered = replace(records, params={**records.params, "directions": directions}, values=values)
+    file = io.BytesIO()
+    replace(release, measurements=(altered,)).save(file)
+    with pytest.raises(ReleaseError, match="directions"):
+        Release.load(io.BytesIO(file.getvalue()))
 
 
 BOMBS = """

@@ -348,7 +348,7 @@ def test_relation_seeded_noise_and_bad_input_are_refused_unpaid(ledger):
         pytest.raises(BudgetExceededError, match="while noise_random_state is set"),
     ):
         flow(ledger).set_params(noise_random_state=0).fit(X)
-    with pytest.raises(ValueError, match="2D"):
-        flow(ledger).fit(np.ones(5))
+    with pytest.raises(ValueError, match="NaN"):
+        flow(ledger).set_params(domain=None).fit(np.full((5, 2), np.nan))
     flow(ledger).set_params().plan(n_guess=50, n_features=2)
     assert ledger.events == ()

@@ -18,7 +18,10 @@ from skdpflow import BudgetExceededError, Categories, DPSlicedWassersteinFlow, I
 from skdpflow.accountants import ComposedEvent, GaussianDPAccountant, GaussianEvent, SlackEvent
 from skdpflow.accountants.algebra import covers
 from skdpflow.compose import DPOversampler, GenerativePipeline, TrainOnSynthetic
+from skdpflow.compose._steps import check_fits
 from skdpflow.ledger.joint import Prepaid
+from skdpflow.mechanisms import MarginalsMechanism
+from skdpflow.model_selection import DPSearchCV
 from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScaler
 
 X = np.random.default_rng(0).uniform(size=(120, 2))
@@ -120,12 +123,14 @@ def test_a_pipeline_refuses_unpaid_what_it_cannot_do(ledger):
         pipeline(ledger).set_params(flow__ledger=ledger).fit(X)
     with pytest.raises(ValueError, match="step 'pca' has a ledger of its own"):
         pipeline(None).set_params(pca__ledger=ledger).fit(X)
+    with pytest.raises(ValueError, match="NaN"):
+        pipeline(ledger).fit(np.full((5, 2), np.nan))
     with pytest.raises(ValueError, match="2D"):
-        pipeline(ledger).fit(np.ones(5))
+        pipeline(ledger).fit(np.zeros((5, 2, 2)))
     with pytest.raises(ValueError, match="n_components=3"):
         pipeline(ledger).set_params(scale="passthrough", pca__n_components=3).fit(X)
-    with pytest.raises(ValueError, match="2D"):
-        GenerativePipeline([("flow", flow(None))], ledger=ledger).fit(np.ones(5))
+    with pytest.raises(ValueError, match="NaN"):
+        GenerativePipeline([("flow", flow(None).set_params(domain=None))], ledger=ledger).fit(np.full((5, 2), np.nan))
     with pytest.raises(ValueError, match="a PrivacyLedger or None"):
         pipeline("a.ledger").fit(X)
     with pytest.raises(LedgerError, match="replace-one"):
@@ -146,8 +151,9 @@ class Optimist(GaussianDPAccountant):
 
 def test_a_step_whose_accountant_asks_for_too_little_noise_measures_nothing(ledger):
     pipe = pipeline(ledger).set_params(pca__accountant=Optimist())
-    with pytest.raises(ValueError, match="accepts too little noise"):
+    with pytest.raises(ValueError, match="too little noise"):
         pipe.fit(X)
+    assert ledger.events == ()
     assert not hasattr(pipe, "releases_")
 
 
@@ -225,3 +231,64 @@ def test_searches_pay_for_every_pipeline(tmp_path):
     with parallel_backend("loky", n_jobs=2):
         GridSearchCV(pipeline(ledger), {"flow__n_steps": [1, 2]}, cv=2, error_score="raise").fit(X)
     assert len(ledger.events) == 5
+
+
+WIDE = np.random.default_rng(1).uniform(size=(40, 70))
+HARDLY_ANY = {"epsilon": 0.001, "flow__n_particles": 16}
+#: What the last of three steps refuses, by public facts and y alone.
+REFUSED = {
+    "slack": (WIDE, None, HARDLY_ANY, "slack"),
+    "particles": (WIDE, None, {"flow__n_particles": 2**20}, "n_particles"),
+    "n_steps": (X, None, {"flow__n_steps": 0}, "'n_steps'"),
+    "mechanism": (X, None, {"flow__mechanism": "records"}, "replace-one"),
+    "accountant": (X, None, {"flow__accountant": Optimist()}, "too little noise"),
+    "random_state": (X, None, {"flow__random_state": "a"}, "'random_state'"),
+    "no y": (X, None, {"flow__target": Categories([0, 1])}, "requires y"),
+    "another length of y": (X, [0, 1], {"flow__target": Categories([0, 1])}, "one entry per row"),
+    "text": (X, np.repeat("a", len(X)), {"flow__target": Categories([0, 1])}, "declared categories"),
+}
+
+
+@pytest.mark.parametrize("between", [None, FunctionTransformer(np.tanh, np.arctanh)], ids=["handed", "public step"])
+@pytest.mark.parametrize("refused", REFUSED)
+def test_what_a_later_step_refuses_costs_nothing(ledger, refused, between):
+    rows, y, params, message = REFUSED[refused]
+    steps = [("scale", DPStandardScaler(domain=(0, 1))), ("public", between), ("flow", flow(None))]
+    pipe = GenerativePipeline(steps, ledger=ledger).set_params(**params)
+    with pytest.raises((ValueError, TypeError), match=message):
+        pipe.fit(rows, y)
+    assert ledger.events == ()
+    assert not hasattr(pipe, "steps_")
+
+
+def test_components_whose_number_is_to_be_released_stop_no_fit():
+    """More columns than the generator could do with may become few."""
+    many = flow(None).set_params(n_particles=2**20)
+    with pytest.raises(ValueError, match="n_particles"):
+        check_fits([("scale", DPStandardScaler(domain=(0, 1))), ("flow", many)], WIDE, None)
+    with pytest.raises(ValueError, match="n_particles"):
+        check_fits([("pca", DPPCA(domain=(0, 1), n_components=65)), ("flow", many)], WIDE, None)
+    assert set(check_fits([("pca", DPPCA(domain=(0, 1))), ("flow", many)], WIDE, None)) == {"pca", "flow"}
+
+
+@pytest.mark.parametrize(
+    "params", [{"n_particles": 2**20}, {"mechanism": MarginalsMechanism(n_partitions=4096, n_bins=4096)}]
+)
+def test_what_no_trial_of_a_search_could_do_costs_nothing(params):
+    ledger, y = PrivacyLedger(epsilon=4, delta=1e-3, accountant="rdp"), np.arange(len(WIDE)) % 2
+    many = flow(None).set_params(target=Categories([0, 1]), **params)
+    for generator in (many, GenerativePipeline([("scale", DPStandardScaler(domain=(0, 1))), ("flow", many)])):
+        model = TrainOnSynthetic(LogisticRegression(), generator)
+        with pytest.raises(ValueError, match="Nothing was spent"):
+            DPSearchCV(model, {"estimator__C": [1.0, 2.0]}, n_iter=3, ledger=ledger).fit(WIDE, y)
+        assert ledger.events == ()
+
+
+@pytest.mark.parametrize("domain", [None, (-9.0, 9.0)])
+def test_made_up_rows_that_a_public_step_cannot_do_with_stop_no_fit(ledger, domain):
+    """What is made up is one, and a half, which have no logarithm here."""
+    log = FunctionTransformer(lambda X: np.log(np.where(np.isin(X, (1.0, 0.5)), -1.0, 9.0)), inverse_func=np.exp)
+    steps = [("scale", DPStandardScaler(domain=(0, 1))), ("log", log)]
+    with np.errstate(invalid="ignore"):
+        GenerativePipeline([*steps, ("flow", flow(None).set_params(domain=domain))], ledger=ledger).fit(X)
+    assert len(ledger.events) == 1

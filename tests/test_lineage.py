@@ -94,12 +94,13 @@ def test_searches_of_scikit_learn_warn_once_and_those_with_a_ledger_do_not():
     assert emitted(lambda: GridSearchCV(flow(ledger=ledger), {"n_steps": [1, 2]}, cv=2).fit(X, Y)) == []
 
 
-def test_a_private_search_warns_of_nothing_and_counts_nothing():
+def test_a_private_search_counts_as_one_fit_of_itself():
     """A number of fits that followed the number of trials would tell it."""
     generator = flow()
     search = DPSearchCV(TrainOnSynthetic(LogisticRegression(), generator, n_samples=50), {}, n_iter=4, max_rows=20)
     assert emitted(lambda: search.fit(X, Y)) == []
-    assert emitted(lambda: search.fit(X, Y)) == []
+    assert len(emitted(lambda: search.fit(X, Y))) == 1
+    assert len(vars(search)["_lineage"].fits) == 2
     found = search.best_estimator_.generator_
     for part in (generator, found, search.best_estimator_.generator):
         assert vars(part)["_lineage"].fits == []
@@ -114,9 +115,9 @@ def test_seeded_fits_are_not_counted():
 
 def test_a_refused_fit_is_none():
     model = flow()
-    for rows in (np.ones(4), np.ones((4, 3, 2))):
-        with pytest.raises(ValueError, match="2D"):
-            model.fit(rows, [0, 1, 0, 1])
+    for rows in (np.ones((4, 3)), np.ones((4, 3, 2))):
+        with pytest.raises(ValueError, match=r"columns|2D"):
+            model.set_params(domain=((0, 0), (1, 1))).fit(rows, [0, 1, 0, 1])
     assert emitted(lambda: model.fit(X, Y)) == []
 
 
@@ -162,3 +163,14 @@ def test_other_processes_are_not_seen():
     with parallel_backend("loky", n_jobs=2):
         grid = GridSearchCV(model, {"n_steps": [1, 2]}, cv=2, refit=False)
         assert emitted(lambda: grid.fit(X, Y)) == []
+
+
+def test_a_second_search_is_told_of():
+    model = TrainOnSynthetic(LogisticRegression(), flow())
+    search = DPSearchCV(model, {"estimator__C": [1.0, 2.0]}, n_iter=2)
+    assert emitted(lambda: search.fit(X, Y)) == []
+    told = emitted(lambda: clone(search).fit(X, Y))
+    assert len(told) == 1
+    assert "Fit number 2 without a ledger, of one DPSearchCV" in str(told[0].message)
+    ledger = PrivacyLedger(epsilon=5, delta=1e-3, accountant="rdp")
+    assert emitted(lambda: search.set_params(ledger=ledger).fit(X, Y).fit(X, Y)) == []

@@ -3,21 +3,25 @@
 import itertools
 import math
 import warnings
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, PrivacyLedger
 from skdpflow.accountants import GaussianDPAccountant, SlackEvent
 from skdpflow.curator.noise import MAX_SCALE
+from skdpflow.exceptions import ReleaseError
 from skdpflow.mechanisms import MarginalsMechanism, RecordsMechanism
 from skdpflow.mechanisms.marginals import allocation as policy
 from skdpflow.model_selection import dp_score
 from skdpflow.preprocessing import DPPCA
+from skdpflow.release.checks import check_particles
 from skdpflow.release.request import Public, Request
 
 RNG = np.random.default_rng(0)
@@ -238,3 +242,35 @@ def test_the_delta_of_slack_at_a_smaller_epsilon_is_what_one_neighbour_may_have_
     """An outcome that is certain may have e**-slack for the other neighbour: 1 - e**(epsilon - slack) is missing."""
     assert accountant.delta(SlackEvent(slack, 1e-300), epsilon) >= 1.0 - math.exp(epsilon - slack)
     assert accountant.delta(SlackEvent(slack, 1e-300), slack) < 1e-200
+
+
+@pytest.mark.parametrize("cells", [None, 2, 16])
+def test_particles_of_the_parts_of_a_numeric_target_are_counted_as_a_file_counts_them(cells):
+    """A fit that is accepted can be loaded: a part of the rows has particles of its own, a cell of a part has none."""
+    public = Public(Domain({f"x{j}": Interval(0, 1) for j in range(9)}), Interval(0, 1), 1.0, "add-remove", 0, None)
+    mechanism = MarginalsMechanism(n_target_cells=cells, n_cuts=1)
+    most = mechanism.most_leaves(public)
+    X = RNG.uniform(size=(4000, 10))
+    flow = DPSlicedWassersteinFlow(5.0, domain=(0, 1), target=Interval(0, 1), mechanism=mechanism, **SMALL)
+    flow.fit(X[:, :9], X[:, 9])
+    parts = int(flow.release_["mean"].params["n_leaves"])
+    assert 1 <= parts <= most
+    too_many = 2**27 // (2 * 10 * most) + 1
+    ledger = PrivacyLedger(epsilon=10.0, delta=1e-3)
+    if too_many <= 2**20:
+        with pytest.raises(ValueError, match="n_particles"):
+            clone(flow).set_params(n_particles=too_many, ledger=ledger).fit(X[:, :9], X[:, 9])
+    assert ledger.events == ()
+    most_of_all = 2**27 // (10 * parts)
+    check_particles(replace(flow.release_, transport={**flow.release_.transport, "n_particles": most_of_all}))
+    with pytest.raises(ReleaseError, match="n_particles"):
+        check_particles(replace(flow.release_, transport={**flow.release_.transport, "n_particles": most_of_all + 1}))
+
+
+def test_a_model_that_is_learnt_again_is_no_larger_than_one_that_is_loaded():
+    X = RNG.uniform(size=(200, 200))
+    flow = DPSlicedWassersteinFlow(1.0, domain=(0, 1), **SMALL).fit(X)
+    before = flow.sample(2, random_state=0)
+    with pytest.raises(ReleaseError, match="n_particles"):
+        flow.set_params(n_particles=2**20).refit()
+    assert (flow.sample(2, random_state=0) == before).all()

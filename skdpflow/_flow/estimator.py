@@ -32,6 +32,7 @@ from skdpflow.ledger import PrivacyLedger
 from skdpflow.ledger.lineage import hand_on, learns_from, lineage_of
 from skdpflow.mechanisms import Mechanism, resolve_mechanism
 from skdpflow.release import Release
+from skdpflow.release.checks import check_particles
 from skdpflow.release.mismatch import warn_of_mismatch
 from skdpflow.release.pooling import pooled
 from skdpflow.release.statement import PrivacyStatement
@@ -443,6 +444,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
             known |= {name: parameters[name] for name in ("mechanism",) if name in parameters}
             flow = cls.from_release(release, mechanism=known.get("mechanism")).set_params(**known)
             check_all(flow)
+            flow._model.sample(np.arange(len(flow._model.leaves)), np.random.default_rng(0))
         except Exception as e:
             if "mechanism" in parameters:
                 raise
@@ -480,7 +482,9 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         """
         check_is_fitted(self)
         mechanism, changed = same_mechanism(self, self.release_)
-        return self._learn(self.release_.with_transport(check_transport(self), changed), mechanism)
+        release = self.release_.with_transport(check_transport(self), changed)
+        check_particles(release)
+        return self._learn(release, mechanism)
 
     def sample(self, n_samples: int = 1, *, where: Mapping[str, Any] | None = None, random_state: Any = None) -> Any:
         """Draw synthetic rows; free of privacy cost, as often as you like.

@@ -374,6 +374,11 @@ class Noting:
         """The most that the mechanism may ask for, if it says."""
         return getattr(self._mechanism, "demands", None)
 
+    @property
+    def most_leaves(self) -> Any:
+        """The most leaves into which the mechanism may part the rows, if it says."""
+        return getattr(self._mechanism, "most_leaves", None)
+
     def learn(self, release: Release) -> Model:
         """Learn a model.
 

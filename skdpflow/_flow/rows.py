@@ -13,11 +13,12 @@ from sklearn.base import clone
 from skdpflow._flow.parameters import Parameters
 from skdpflow._flow.plan import FitPlan, Noting, made_up_rows, planned_columns
 from skdpflow._validation import check_int
+from skdpflow.accountants import Event
 from skdpflow.curator.cells import quiet
 from skdpflow.curator.continued import measure_more
-from skdpflow.curator.curator import Budget
+from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import admit
-from skdpflow.curator.measure import measure
+from skdpflow.curator.measure import Budget, measure, prepare
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Column
 from skdpflow.ledger.lineage import note_more, payer_of, terms_of
@@ -73,9 +74,7 @@ def _measured(
     ledger: Any = None,
 ) -> Release:
     """Check the rows and carry out the plan of a mechanism on them."""
-    # on a copy, so that input that is refused leaves an earlier fit as it was
-    source = admit(copy.copy(estimator), X, y, domain=domain, target=target)
-    check_writable(source.schema, source.domain, target)
+    source = _admitted(estimator, X, y, domain, target)
     return measure(
         source,
         source.domain,
@@ -88,6 +87,32 @@ def _measured(
         transport=given.transport,
         n_jobs=given.spending.n_jobs,
     )
+
+
+def _admitted(estimator: Any, X: Any, y: Any, domain: Any, target: Column | None) -> RowSource:
+    """Check the rows, and that such rows can be given back."""
+    # on a copy, so that input that is refused leaves an earlier fit as it was
+    source = admit(copy.copy(estimator), X, y, domain=domain, target=target)
+    check_writable(source.schema, source.domain, target)
+    return source
+
+
+def check_fit(estimator: Any, X: Any, y: Any) -> Event:
+    """Refuse what `fit` of a flow would refuse; spends nothing, and returns what the fit would be allowed."""
+    given = Parameters.of(clone(estimator))  # a random_state must not move on
+    source = _admitted(estimator, X, y, estimator.domain, estimator.target)
+    ready = prepare(
+        source,
+        source.domain,
+        estimator.target,
+        given.mechanism,
+        given.projections,
+        Budget.of(given.spending, None),
+        NoiseSource(given.spending.noise_seed),
+        seed=given.seed,
+        transport=given.transport,
+    )
+    return ready.curator.whole_event
 
 
 def continued_release(estimator: Any, X: Any, y: Any, given: Parameters, mechanism: Any, extra: float) -> Release:

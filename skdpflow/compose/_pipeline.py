@@ -17,10 +17,10 @@ from skdpflow._flow.parameters import warn_of_score
 from skdpflow._ownership import check_free, hold
 from skdpflow._validation import check_generator, invalid
 from skdpflow.accountants import ComposedEvent, RestsOn
-from skdpflow.compose._budget import split_budget
+from skdpflow.compose._budget import Share, split_budget
 from skdpflow.compose._steps import (
-    check_public_steps,
-    check_rows,
+    check_fit,
+    check_fits,
     check_transformer,
     forward,
     is_passthrough,
@@ -210,9 +210,10 @@ class GenerativePipeline(Pipeline):
         Raises
         ------
         ValueError, TypeError
-            If a step or parameter is not valid, before any row is read; or if the first step that pays refuses the
-            rows: nothing is spent then. If a later step refuses them, what earlier steps spent is spent, and a ledger
-            has been charged for all steps.
+            If a step or parameter is not valid, a step could need more memory or floating-point slack than there is, or
+            the first step that pays refuses the rows: nothing is spent then. If a later step refuses what earlier ones
+            make of them (a public step that fails on a row; more components than the generator can do with, where
+            `DPPCA` chooses their number), what earlier steps spent is spent, and a ledger has been charged for all.
         BudgetExceededError
             If the ledger has too little left, before any row is read: nothing is spent or measured then.
         LedgerError
@@ -220,33 +221,31 @@ class GenerativePipeline(Pipeline):
         """
         check_free(self)
         paying = self._check_steps()
-        shares = split_budget(type(self).__name__, self.epsilon, self.delta, paying, self.weights)
-        ledger, neighbours = checked_ledger(self), self.steps[-1][1].neighbours
+        shares, neighbours = self._shares(paying), self.steps[-1][1].neighbours
+        ledger = checked_ledger(self)
         payer = payer_of(self, seeded=any(step.noise_random_state is not None for _, step in paying))
         whole = ComposedEvent(tuple(share.event for share in shares.values()))
         what = f"pipeline ({self.epsilon:g}, {self.delta:g})"
         if isinstance(ledger, PrivacyLedger) and ledger.what_if(whole) > ledger.epsilon:
             ledger.debit(whole, what, neighbours=neighbours)  # which refuses it, before any row is read
-        check_public_steps(self.steps[:-1], X)
-        head, paid = None, False
+        given, parts = self._check_fit(X, y)
+        head = None
         fitted: list[tuple[str, Any]] = []
         earlier: Release | None = None
         rows, domain = X, None
-        for name, step in self.steps:
+        for name, step in given:
             if is_passthrough(step):
                 fitted.append((name, step))
                 continue
-            step = clone(step)
             if name in shares:
-                share = shares[name]
-                step.set_params(epsilon=share.epsilon, delta=self.delta)
                 if domain is not None:
                     step.set_params(domain=domain)
-                if payer is not None and not paid:
-                    check_rows(step, rows, y)
-                    head, paid = payer.debit(whole, what, neighbours=neighbours), True
+                if earlier is None:  # nothing was spent yet
+                    if rows is not X:
+                        parts[name].check(check_fit(step, rows, y), name, neighbours=neighbours)
+                    head = None if payer is None else payer.debit(whole, what, neighbours=neighbours)
                 terms = self._terms(terms_of(payer), earlier, len(shares), handed=domain is not None)
-                part = Prepaid(share.event, neighbours, head, terms)
+                part = replace(parts[name], head=head, terms=terms)
                 step.set_params(ledger=part).fit(rows, y).set_params(ledger=None)
                 if earlier is not None:  # its clones see rows, and may have a domain, that the earlier steps released
                     learns_from(step, earlier, gave_domain=domain is not None)
@@ -264,6 +263,24 @@ class GenerativePipeline(Pipeline):
         self._paid = list(shares)
         self.privacy_spent_ = fitted[-1][1].privacy_spent_  # it rests on all steps
         return self
+
+    def _shares(self, paying: list[tuple[str, Any]]) -> dict[str, Share]:
+        return split_budget(type(self).__name__, self.epsilon, self.delta, paying, self.weights)
+
+    def _check_fit(self, X: Any, y: Any) -> tuple[list[tuple[str, Any]], dict[str, Prepaid]]:
+        """Refuse what `fit` would refuse, and spend nothing; returns steps with their shares, and what pays for them.
+
+        Rows that public steps make of X are checked in `fit`.
+        """
+        shares, neighbours = self._shares(self._check_steps()), self.steps[-1][1].neighbours
+        given = [(name, step if is_passthrough(step) else clone(step)) for name, step in self.steps]
+        for name, step in given:
+            if name in shares:
+                step.set_params(epsilon=shares[name].epsilon, delta=self.delta)
+        parts = {name: Prepaid(share.event, neighbours, None) for name, share in shares.items()}
+        for name, event in check_fits(given, X, y).items():
+            parts[name].check(event, name, neighbours=neighbours)
+        return given, parts
 
     def _terms(self, given: Terms, earlier: Release | None, n_steps: int, *, handed: bool) -> Terms:
         """Return what the Release of a step states, which rests on all before it."""

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
 from skdpflow._flow import DPSlicedWassersteinFlow
+from skdpflow._flow.rows import check_fit as check_fit_of_flow
 from skdpflow._validation import invalid
-from skdpflow.curator.gate import admit, declared_schema
-from skdpflow.curator.rowwise import fit_without_rows, map_rows, try_public_rows
+from skdpflow.accountants import Event
+from skdpflow.curator.fits import made_up_domain
+from skdpflow.curator.gate import as_table, declared_schema
+from skdpflow.curator.rowwise import fit_without_rows, map_rows, repeated, try_public_rows
 from skdpflow.domain.schema import Schema
+from skdpflow.files import TableFile
 from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScaler
 from skdpflow.preprocessing._base import DPTransformer
 from skdpflow.release import Release
-from skdpflow.sampling.writable import check_writable
 
 #: Estimators whose `epsilon` and `delta` are met by Gaussian mechanisms, so that shares of mu**2 add up.
 PAYING = (DPSlicedWassersteinFlow, DPStandardScaler, DPQuantileTransformer, DPPCA)
@@ -52,21 +56,50 @@ def check_transformer(owner: str, name: str, step: Any) -> None:
     )
 
 
-def check_rows(step: Any, rows: Any, y: Any) -> None:
-    """Refuse rows that a step which pays could not use, before anything is spent."""
-    if isinstance(step, DPTransformer):
-        step._check_rows(rows)
-    else:
-        source = admit(copy.copy(step), rows, y, domain=step.domain, target=step.target)
-        check_writable(source.schema, source.domain, step.target)
+def check_fit(step: Any, rows: Any, y: Any) -> Event:
+    """Refuse what the fit of a step that pays would refuse; spends nothing, and returns what it would be allowed."""
+    return step._check_fit(rows) if isinstance(step, DPTransformer) else check_fit_of_flow(step, rows, y)
 
 
-def check_public_steps(steps: Sequence[tuple[str, Any]], rows: Any) -> None:
-    """Refuse public steps that are no functions of the row alone, before anything is spent."""
-    before = [(name, step) for name, step in steps if not is_passthrough(step)]
-    if not all(pays(step) for _, step in before):
-        widths = {name: getattr(step, "n_components", None) for name, step in before if pays(step)}
-        try_public_rows([(name, widths.get(name) if pays(step) else step) for name, step in before], rows)
+def tables_between(steps: Sequence[tuple[str, Any]], rows: Any) -> list[Any]:
+    """Return a public row that looks like those that each step is given, None where that is not known before a fit.
+
+    Refuses public steps that are no functions of the row alone.
+    """
+    *before, _ = ((name, step) for name, step in steps if not is_passthrough(step))
+    if isinstance(rows, TableFile) and all(pays(step) for _, step in before):
+        return [None] * (len(before) + 1)
+    widths = {name: getattr(step, "n_components", None) for name, step in before if pays(step)}
+    return try_public_rows([(name, widths[name] if pays(step) else step) for name, step in before], rows)
+
+
+def check_fits(steps: Sequence[tuple[str, Any]], X: Any, y: Any) -> dict[str, Event]:
+    """Refuse what steps would refuse of public facts, of y and of X, before anything is spent.
+
+    Rows that come to later steps are not made yet, and their columns have bounds that earlier steps will release. So
+    these steps are given made-up ones. Returns what each step would be allowed, but for one that is given the rows that
+    public steps make of X.
+    """
+    n_rows = 1 if isinstance(X, TableFile) else as_table(X, "GenerativePipeline").shape[0]
+    tables = tables_between(steps, X)
+    given = [(name, step) for name, step in steps if not is_passthrough(step)]
+    first = next(i for i, (_, step) in enumerate(given) if pays(step))
+    allowed = {given[0][0]: check_fit(given[0][1], X, y)} if first == 0 else {}
+    known = True
+    for i, (name, step) in enumerate(given):
+        row = tables[i] if known else None
+        if i > first and pays(step):
+            handed = row is None or pays(given[i - 1][1])
+            if row is None:  # there is at least one column, or as many as components are wanted
+                row = np.zeros((1, getattr(step, "n_components", None) or 1))
+            if handed or step.domain is None:  # without a domain, cells may be errors
+                row = np.zeros((1, row.shape[1]))
+            if handed:
+                step = clone(step).set_params(domain=made_up_domain(row.shape[1]))
+            allowed[name] = check_fit(step, repeated(row, n_rows), y)
+        if isinstance(step, DPPCA):  # which may choose the number of columns by what it releases
+            known = step.n_components is not None
+    return allowed
 
 
 def schema_beside(release: Release, rows: Any, y: Any, owner: str) -> Schema:

@@ -21,6 +21,7 @@ from skdpflow.accountants import (
 )
 from skdpflow.accountants.algebra import ROUNDING
 from skdpflow.accountants.base import tally
+from skdpflow.accountants.gaussian import total_mu
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.kinds import KINDS
 from skdpflow.curator.noise import MAX_SCALE, NoiseSource
@@ -118,12 +119,15 @@ class Curator:
     may be chosen adaptively and can never exceed it. Gaussian mechanisms with :math:`\sum_i \mu_i^2 \le 1/m^2`, also
     adaptive ones, are dominated by that one release, so the guarantee holds with any accountant.
 
-    Floating-point slack: a draw :math:`s z` is off by at most :math:`2^{-50} s |z|`, eight units of :math:`2^{-53}`:
-    one for the product, seven for :math:`z` (see `skdpflow.curator.noise.half_normal`). That moves both boundaries of
-    an integer's cell and changes its probability by a relative :math:`2^{-49} s |z|` at most, in each of the two
-    neighbours. A sum of :math:`|z|` over :math:`m` coordinates stays below :math:`2 m + 16` except in the tails, which
-    are charged :math:`2^{-60}` each. With :math:`m` coordinates of scale :math:`s` that is
-    :math:`(m + 8) \max(s, 1) 2^{-47}` in epsilon and :math:`m 2^{-60}` in delta. Only
+    Floating-point slack: where an integer's cell begins, at :math:`b` standard deviations, the computed draw is off by
+    at most :math:`8 b` units of :math:`2^{-53}`: one for the product, seven for :math:`z` (see
+    `skdpflow.curator.noise.half_normal`); and the uniform has 53 digits, which is two units of the probability beyond.
+    So probability of at most :math:`2^{-53} (8 b \varphi(b) + 2 \Phi(-b))` moves across each boundary, and that of a
+    cell changes by a relative :math:`r`, in each of the two neighbours. For scales :math:`s \ge 1` its mean is below
+    :math:`17 s 2^{-53}`, and below :math:`17 \cdot 2^{-53}` for others. The sum of :math:`r` over :math:`m` coordinates
+    exceeds :math:`(m + 8) \max(s, 1) 2^{-48}` seldom (far out, :math:`r` grows as :math:`b^2` where :math:`s` is
+    small), and by less than :math:`m 2^{-60}` on average, which a test computes by Chernoff's bound. That is
+    :math:`(m + 8) \max(s, 1) 2^{-47}` in epsilon and :math:`m 2^{-60}` in delta, for both neighbours. Only
     coordinates that differ between the neighbours count: the others have the same distribution, exact or not. The
     fractions `EPSILON_SLACK` and `DELTA_SLACK` of epsilon and delta are held back for it before the noise is
     calibrated, as `SlackEvent` says, and a request that would exceed them is refused. Selections draw on the same
@@ -160,7 +164,7 @@ class Curator:
         delta = (budget.delta - self.slack.delta - spent.slack_delta) * math.exp(-slack)
         enough = calibrate(all_fits, epsilon, delta, budget.accountant) if epsilon > 0.0 < delta else math.inf
         check_calibration(enough, all_fits(enough), epsilon, delta, budget)
-        cap = enough**-2 - spent.gaussian_mu**2
+        cap = enough**-2 - total_mu(spent) ** 2
         if not cap > 0.0:
             raise ValueError(
                 f"(epsilon, delta) = ({budget.epsilon:g}, {budget.delta:g}) leaves nothing to spend beside what "

@@ -79,7 +79,7 @@ def check_plan(
 
     def excess(public: Public) -> str | None:
         own = [replace(d, share=d.share * left) for d in demands_of(mechanism, public, source)]
-        if 2 * n_particles * len(public.columns) * public.n_classes > MAX_PARTICLES:
+        if 2 * n_particles * len(public.columns) * most_leaves(mechanism, public) > MAX_PARTICLES:
             return f"more than {MAX_PARTICLES // 2} numbers for the particles of its model: use fewer, n_particles"
         return excess_of([*others, *own], curator.mu, curator.slack.epsilon, curator.slack.delta, neighbours)
 
@@ -146,6 +146,12 @@ def excess_of(demands: Iterable[Demand], mu: float, epsilon: float, delta: float
     if (n := sum(d.n_integers for d in demands)) > MAX_INTEGERS:
         return f"{n} integers, more than the {MAX_INTEGERS} (a gibibyte) that are measured"
     return None
+
+
+def most_leaves(mechanism: Any, public: Public) -> int:
+    """Return into how many leaves a mechanism may part the rows, each of which has particles of its own."""
+    own: Callable[[Public], int] | None = getattr(mechanism, "most_leaves", None)
+    return own(public) if callable(own) else public.n_classes
 
 
 def demands_of(mechanism: Any, public: Public, source: RowSource) -> list[Demand]:

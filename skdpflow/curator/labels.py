@@ -73,7 +73,7 @@ def find_labels(
     noisy = noisy + curator.draw(scale, noisy.shape, differing=2)
     passed = np.flatnonzero(noisy >= threshold)
     if passed.size > most:
-        passed = np.sort(passed[np.argsort(-noisy[passed], kind="stable")[:MAX_LABELS]])
+        passed = np.sort(passed[np.argsort(-noisy[passed], kind="stable")[:most]])
     found = [present[i] for i in passed]
     params = {"labels": found, "threshold": threshold}
     return found, Measurement("labels", "labels", params, noisy[passed], np.array([scale]), sensitivity, event)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,46 @@ def converse(
     return measured
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A fit that passed all checks and is not paid for: `measure` debits it, and nothing refuses it after that."""
+
+    curator: Curator
+    public: Public
+    left: float
+    n_labels: int
+    threshold_delta: float
+
+
+def prepare(
+    source: RowSource,
+    domain: Domain | None,
+    target: Column | None,
+    mechanism: Any,
+    projections: Any,
+    budget: Budget,
+    noise: NoiseSource,
+    *,
+    seed: int,
+    transport: dict[str, Any],
+    n_jobs: int | None = None,
+) -> Prepared:
+    """Refuse a fit that could need more than it may; reads no row and spends nothing. Parameters as for `measure`."""
+    find_classes = isinstance(target, Categories) and not target.declared
+    threshold_delta = LABELS_DELTA_SHARE * budget.delta if find_classes else 0.0
+    curator = Curator(source, budget, noise, threshold_delta=threshold_delta, n_jobs=n_jobs)
+    left = 1.0 - (BOUNDS_SHARE if domain is None else 0.0) - (LABELS_SHARE if find_classes else 0.0)
+    mu, slack = curator.mu * float(np.sqrt(left)), PLAN_SLACK * curator.slack.epsilon
+    columns = made_up_domain(source.n_features) if domain is None else domain
+    public = Public(columns, target, mu, budget.neighbours, seed, projections, slack)
+    others = [
+        *([of_bounds(source.n_features, budget.neighbours)] if domain is None else []),
+        *([of_labels(budget.neighbours)] if find_classes else []),
+    ]
+    n_labels = check_plan(curator, source, mechanism, public, left, others, int(transport.get("n_particles", 0)))
+    return Prepared(curator, public, left, n_labels, threshold_delta)
+
+
 def measure(
     source: RowSource,
     domain: Domain | None,
@@ -109,18 +149,11 @@ def measure(
     -------
     release : Release
     """
+    ready = prepare(
+        source, domain, target, mechanism, projections, budget, noise, seed=seed, transport=transport, n_jobs=n_jobs
+    )
+    curator, left, threshold_delta = ready.curator, ready.left, ready.threshold_delta
     find_classes = isinstance(target, Categories) and not target.declared
-    threshold_delta = LABELS_DELTA_SHARE * budget.delta if find_classes else 0.0
-    curator = Curator(source, budget, noise, threshold_delta=threshold_delta, n_jobs=n_jobs)
-    left = 1.0 - (BOUNDS_SHARE if domain is None else 0.0) - (LABELS_SHARE if find_classes else 0.0)
-    mu, slack = curator.mu * float(np.sqrt(left)), PLAN_SLACK * curator.slack.epsilon
-    columns = made_up_domain(source.n_features) if domain is None else domain
-    public = Public(columns, target, mu, budget.neighbours, seed, projections, slack)
-    others = [
-        *([of_bounds(source.n_features, budget.neighbours)] if domain is None else []),
-        *([of_labels(budget.neighbours)] if find_classes else []),
-    ]
-    n_labels = check_plan(curator, source, mechanism, public, left, others, int(transport.get("n_particles", 0)))
     head = None
     if budget.ledger is not None:
         what = f"fit ({budget.epsilon:g}, {budget.delta:g})"
@@ -141,11 +174,13 @@ def measure(
         domain = Domain(dict(zip(names, bounds_from_histogram(found[0]), strict=True)))
         measured += found
     if find_classes:
-        labels, measurement = find_labels(source, curator, budget.neighbours, LABELS_SHARE, threshold_delta, n_labels)
+        labels, measurement = find_labels(
+            source, curator, budget.neighbours, LABELS_SHARE, threshold_delta, ready.n_labels
+        )
         target = Categories(labels) if labels else None
         measured.append(measurement)
 
-    public = replace(public, domain=domain, target=target)
+    public = replace(ready.public, domain=domain, target=target)
     measured += converse(curator, mechanism.plan(public), left, domain, target, found_labels=find_classes)
 
     return Release(

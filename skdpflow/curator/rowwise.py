@@ -17,7 +17,7 @@ from skdpflow.curator.gate import as_table
 from skdpflow.curator.read import objects
 from skdpflow.domain.schema import container_of
 
-__all__ = ["fit_without_rows", "map_rows", "try_public_rows"]
+__all__ = ["fit_without_rows", "map_rows", "repeated", "try_public_rows"]
 
 #: Container, columns (their number, in an array) and cells of a table of one row.
 Outcome = tuple[str, Any, Any]
@@ -189,8 +189,8 @@ def fit_without_rows(step: Any, X: Any) -> Any:
     return step
 
 
-def try_public_rows(steps: Iterable[tuple[str, Any]], X: Any) -> None:
-    """Refuse steps that are no functions of the row alone, before anything is spent.
+def try_public_rows(steps: Iterable[tuple[str, Any]], X: Any) -> list[Any]:
+    """Refuse steps that are no functions of the row alone, before anything is spent; returns what they are given.
 
     Parameters
     ----------
@@ -199,21 +199,41 @@ def try_public_rows(steps: Iterable[tuple[str, Any]], X: Any) -> None:
         makes, or None for as many as it gets.
     X : {array-like, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
         Private rows, of which the width, names and types are used.
+
+    Returns
+    -------
+    tables : list of {ndarray, DataFrame, None}
+        For each step, and for what follows the last one: a public row of the width, names and types that private ones
+        have there. None where that is not known.
     """
     table = as_table(X, "GenerativePipeline")
-    rows = _public_rows(table)
+    rows: list[Any] | None = _public_rows(table)
+    tables = [rows]
     for name, step in steps:
-        if step is None or isinstance(step, int):
-            width = rows[0].shape[1] if step is None else step
+        if isinstance(step, int) or (step is None and rows is not None):
+            width = rows[0].shape[1] if step is None and rows is not None else step
             rows = [np.full((1, width), number) for number in (1.0, 0.5)]
-            continue
-        with global_generators_kept(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ready = fit_without_rows(fresh_copies(step, name)(), rows[0])
-        check_row_alone(ready, name, rows, _one_row)
-        with global_generators_kept(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                rows = [fresh_copies(ready, name)().transform(row) for row in rows]
-            except Exception:  # it cannot do with such rows, so nothing is known of what comes after it
-                return
+        elif rows is not None and step is not None:
+            rows = _tried_step(step, name, rows)
+        tables.append(rows)
+    return [None if pair is None else pair[0] for pair in tables]
+
+
+def _tried_step(step: Any, name: str, rows: list[Any]) -> list[Any] | None:
+    """Return what a step makes of two public rows; None if it cannot do with such rows."""
+    with global_generators_kept(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ready = fit_without_rows(fresh_copies(step, name)(), rows[0])
+    for pair in (rows, _public_rows(rows[0])):  # the latter is what private rows are preceded by
+        check_row_alone(ready, name, pair, _one_row)
+    try:
+        return [map_rows(ready, row, name) for row in rows]
+    except ValueError:
+        return None
+
+
+def repeated(row: Any, n_rows: int) -> Any:
+    """Return a table in which one row is repeated, for what looks at its width, names, types and length alone."""
+    if container_of(row) == "numpy":
+        return np.broadcast_to(row, (n_rows, row.shape[1]))
+    return row.iloc[np.zeros(n_rows, dtype=np.intp)] if _is_pandas(row) else row[np.zeros(n_rows, dtype=np.intp)]

@@ -71,17 +71,21 @@ class Prepaid:
         LedgerError
             If it is more, or was paid out already.
         """
-        if neighbours != self.neighbours or not covers(self.part, event):
-            raise LedgerError(
-                f"{what!r} would do more than its part of the budget pays for: its accountant asks for less noise than "
-                "Gaussian differential privacy does. Use an accountant whose epsilon is an upper bound."
-            )
+        self.check(event, what, neighbours=neighbours)
         if not self._unspent.acquire(blocking=False):
             raise LedgerError(
                 f"{what!r} would measure the rows a second time, and its part of the budget pays for one fit. Nothing "
                 "was measured. A step must not fit more than once."
             )
         return self.head
+
+    def check(self, event: Event, what: str, *, neighbours: str) -> None:
+        """Refuse a fit that is more than its part, and leave the part as it is."""
+        if neighbours != self.neighbours or not covers(self.part, event):
+            raise LedgerError(
+                f"{what!r} would do more than its part of the budget pays for: its accountant asks for less noise than "
+                "Gaussian differential privacy does. Use an accountant whose epsilon is an upper bound."
+            )
 
     def __deepcopy__(self, memo: Any) -> Prepaid:
         """Return itself: the clone of an estimator could spend a copy once more."""

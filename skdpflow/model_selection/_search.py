@@ -32,11 +32,13 @@ from skdpflow.domain import Column
 from skdpflow.exceptions import PrivacyLeakWarning
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.ledger.joint import Terms
+from skdpflow.ledger.lineage import hand_on, payer_of
 from skdpflow.model_selection._score import check_scoring
 from skdpflow.model_selection._space import check_domain, check_space, draw_candidate
 from skdpflow.model_selection._trial import (
     TrialBudget,
     check_candidate,
+    check_fit,
     check_labels,
     give_back,
     give_budget,
@@ -269,6 +271,8 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
         check_writable(source.schema, source.domain, target)
         for _, candidate in candidates:
             check_domain(name, candidate, source)
+            with sealed(noise.rank_key()):
+                check_fit(candidate.generator, X, y)
         neighbours = "add-remove" if budget.counts else "replace-one"
         with warnings.catch_warnings(action="ignore"):  # which the gate has given
             scorer = RowScorer(name, X, y, target, self.scoring, neighbours, noise)
@@ -283,10 +287,10 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
         if not noise.private:
             event = ComposedEvent((event, NonPrivateEvent()))
             warnings.warn(SEEDED, PrivacyLeakWarning, stacklevel=2)
-        head = None
-        if self.ledger is not None:  # one entry: the time between two would tell how many trials there were
+        head, payer = None, payer_of(self, seeded=not noise.private)
+        if payer is not None:  # one entry: the time between two would tell how many trials there were
             what = f"search ({budget.epsilon:g}, {budget.delta:g})"
-            head = self.ledger.debit(event, what, neighbours=neighbours)
+            head = payer.debit(event, what, neighbours=neighbours)
         terms = Terms((RestsOn(event, contains=True),), (budget.epsilon, budget.delta))
         for _, candidate in candidates:
             paid = replace(candidate.generator.ledger, head=head, terms=terms)
@@ -462,6 +466,10 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return cast(PrivacyStatement, self.best_estimator_.privacy_statement())
+
+    def __sklearn_clone__(self) -> Self:
+        """Return a clone that knows how often the two were fitted without a ledger."""
+        return hand_on(self, super().__sklearn_clone__())
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "best_estimator_")

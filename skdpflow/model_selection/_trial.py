@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 from skdpflow._flow import DPSlicedWassersteinFlow
 from skdpflow._flow.parameters import Parameters, Spending
+from skdpflow._flow.rows import check_fit as check_fit_of_flow
 from skdpflow._validation import invalid
 from skdpflow.accountants import (
     ComposedEvent,
@@ -256,6 +257,14 @@ def give_budget(estimator: TrainOnSynthetic, budget: TrialBudget, mu: float, *, 
     epsilon = budget.epsilon_for(mu, accountant, n_steps)
     paid = Prepaid(budget.fit_event(mu, n_steps, private=private), declarations(generator)[0], None)
     generator.set_params(epsilon=epsilon, delta=budget.delta_each, ledger=paid)
+
+
+def check_fit(generator: Any, X: Any, y: Any) -> None:
+    """Refuse what the fit of a trial would refuse of public facts, before the search is paid for."""
+    if isinstance(generator, GenerativePipeline):
+        generator._check_fit(X, y)
+    else:
+        check_fit_of_flow(generator, X, y)
 
 
 def give_back(estimator: TrainOnSynthetic, original: Any, ledger: PrivacyLedger | None) -> None:

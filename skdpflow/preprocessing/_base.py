@@ -15,10 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdpflow._flow.parameters import Spending, set_released
 from skdpflow._ownership import check_free
-from skdpflow.curator.curator import Budget
+from skdpflow.accountants import Event
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import admit
-from skdpflow.curator.measure import measure
+from skdpflow.curator.measure import Budget, measure, prepare
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Domain, Interval
 from skdpflow.domain.codes import NO_PLACE, clipped
@@ -154,6 +154,14 @@ class DPTransformer(TransformerMixin, BaseEstimator):
         self._learn(terms_of(payer).state(release))
         warn_of_mismatch(self.release_)
         return self
+
+    def _check_fit(self, X: Any) -> Event:
+        """Refuse what `fit` would refuse; spends nothing, and returns what the fit would be allowed."""
+        given, plan = Spending.of(self), self._plan()
+        source, noise = self._check_rows(X), NoiseSource(given.noise_seed)
+        budget = Budget.of(given, None)
+        ready = prepare(source, source.domain, None, plan, None, budget, noise, seed=0, transport={})
+        return ready.curator.whole_event
 
     def _check_rows(self, X: Any) -> RowSource:
         """Check the rows before anything is spent."""

@@ -81,7 +81,15 @@ def read_json(data: bytes) -> Any:
         raise ReleaseError(
             f"The description in the file is larger than it may be: {_MAX_JSON} bytes, {_MAX_NESTS} lists and objects."
         )
-    return json.loads(data)
+    return json.loads(data, parse_float=_finite, parse_constant=_finite)
+
+
+def _finite(text: str) -> float:
+    """Read a number; what is none, or infinite, was never written."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ReleaseError("The description in the file has a number that is not finite.")
+    return number
 
 
 def plain(value: object) -> Any:

@@ -91,6 +91,18 @@ def check_transport(transport: Mapping[str, Any]) -> None:
         raise ReleaseError("The parameter 'step_size' of the flow in the file is no number in (0, 1].")
 
 
+def check_particles(release: Content) -> None:
+    """Refuse a flow whose particles would need too much memory."""
+    # what is counted in the cells of leaves tells where these start, and they have no particles of their own
+    leaves = (m.params.get("n_leaves", 1) for m in release.measurements if not m.name.startswith("cell_"))
+    n_particles, n_leaves = release.transport.get("n_particles", 0), max(map(int, leaves), default=1)
+    if n_particles * n_leaves * len(release.columns) > MAX_PARTICLES:
+        raise ReleaseError(
+            f"The flow of this Release would start from more than {MAX_PARTICLES} numbers (a gibibyte): its "
+            "n_particles are too many for its columns and leaves."
+        )
+
+
 def check_consistency(release: Content) -> None:
     """Refuse a Release whose noise, events, cap and (epsilon, delta) do not agree.
 
@@ -109,9 +121,7 @@ def check_consistency(release: Content) -> None:
     check_transport(release.transport)
     for m in release.measurements:
         _check_measurement(m, release.neighbours)
-    n_leaves = max((int(m.params.get("n_leaves", 1)) for m in release.measurements), default=1)
-    if release.transport.get("n_particles", 0) * n_leaves * len(release.columns) > MAX_PARTICLES:
-        raise ReleaseError(f"The flow of the file would start from more than {MAX_PARTICLES} numbers (a gibibyte).")
+    check_particles(release)
     measured = ComposedEvent(tuple(m.event for m in release.measurements))
     if Counter(flatten_event(measured)) != Counter(flatten_event(release.event)):
         raise ReleaseError("The event of the file is not that of its measurements.")

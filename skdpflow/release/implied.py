@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skdpflow.projections import spectral_norm
 from skdpflow.release.measurement import Measurement
@@ -14,6 +15,8 @@ from skdpflow.release.sensitivity import of_ball, of_ones, of_score, of_squares
 
 Params = Mapping[str, Any]
 
+#: Most numbers of the directions of records, whose norm takes time: as many as the mechanism draws.
+MAX_DIRECTIONS = 2**24
 #: Largest number of lattice steps in a radius, and of leaves, that a statistic may have.
 MAX_STEPS, MAX_LEAVES = 2**16, 2**20
 
@@ -58,24 +61,53 @@ _SENSITIVITIES: dict[str, Callable[[Params, tuple[int, ...], str], float]] = {
     "mean": lambda p, shape, n: of_ball(_steps(p), n),
     "second_moment": lambda p, shape, n: of_squares(_steps(p), n),
     "select_pairs": lambda p, shape, n: of_score(n),
-    "records": lambda p, shape, n: of_ball(_steps(p), n) * spectral_norm(np.asarray(p["directions"], dtype=np.float64)),
+    "records": lambda p, shape, n: of_ball(_steps(p), n) * spectral_norm(_directions(p).astype(np.float64)),
 }
 
-#: For each kind: what its shape has to be, None where anything goes.
-_SHAPES: dict[str, Callable[[Params], tuple[int | None, ...]]] = {
+
+def _directions(params: Params) -> NDArray[Any]:
+    directions = np.asarray(params["directions"])
+    if directions.shape[:-1] != (len(params["levels"]),) or directions.size > MAX_DIRECTIONS:
+        raise ValueError("'directions' are not of its columns, or too many")
+    return directions
+
+
+def _bins(params: Params) -> int:
+    """Return the number of bins of all columns."""
+    return int(np.sum(params["edge_sizes"])) - len(params["edge_sizes"])
+
+
+def _pair_cells(params: Params) -> int:
+    """Return the number of cells of all two-way tables."""
+    sizes = np.asarray(params["pair_edge_sizes"], dtype=object) + 1
+    return int(np.sum(np.prod(sizes[np.asarray(params["pairs"])], axis=1)))
+
+
+def _partition_cells(params: Params) -> int:
+    """Return the number of cells of all partitions, whose numbers stand one partition after the other."""
+    sizes = np.asarray(params["pair_edge_sizes"], dtype=object) + 1
+    ends = np.cumsum(np.prod(sizes[np.asarray(params["partition_columns"])], axis=1))
+    cells = np.asarray(params["partition_cells"])
+    if cells.shape != (ends[-1],):
+        raise ValueError("'partition_cells' is not of the size of its tables")
+    return int(np.sum(np.maximum.reduceat(cells, np.array([0, *ends[:-1]], dtype=np.int64)) + 1))
+
+
+#: For each kind: what its shape has to be.
+_SHAPES: dict[str, Callable[[Params], tuple[int, ...]]] = {
     "counts": lambda p: (_leaves(p) + _flag(p, "unlisted"),),
     "norms": lambda p: (_leaves(p), len(p["norm_edges"]) + 1),
     "labels": lambda p: (len(p["labels"]),),
-    "histograms": lambda p: (_leaves(p), None),
+    "histograms": lambda p: (_leaves(p), _bins(p)),
     "bounds": lambda p: (_whole(p, "n_columns", MAX_LEAVES), len(p["grid"]) + 1),
-    "slices": lambda p: (_leaves(p), p["directions"].shape[-1], None),
-    "pairs": lambda p: (_leaves(p), None),
-    "partitions": lambda p: (int(np.max(p["groups"])) + 1, None),
+    "slices": lambda p: (_leaves(p), p["directions"].shape[-1], p["slice_edges"].shape[-1] + 1),
+    "pairs": lambda p: (_leaves(p), _pair_cells(p)),
+    "partitions": lambda p: (int(np.max(p["groups"])) + 1, _partition_cells(p)),
     "column_moments": lambda p: (2, len(p["columns"])),
     "mean": lambda p: (_leaves(p), _width(p)),
     "second_moment": lambda p: (1 if p["pooled"] else _leaves(p), _width(p) * (_width(p) + 1) // 2),
     "select_pairs": lambda p: (_whole(p, "k", MAX_LEAVES), 2),
-    "records": lambda p: (int(np.sum(p["sizes"])), p["directions"].shape[-1]),
+    "records": lambda p: (int(np.sum(p["sizes"])), _directions(p).shape[1]),
 }
 
 
@@ -106,6 +138,6 @@ def implied_sensitivity(m: Measurement, neighbours: str) -> float:
     if m.kind not in _SHAPES:
         raise ValueError(f"there is no kind {m.kind!r}")
     shape = _SHAPES[m.kind](m.params)
-    if m.values.ndim != len(shape) or any(s not in (None, n) for s, n in zip(shape, m.values.shape, strict=True)):
+    if m.values.shape != shape:
         raise ValueError(f"its values have the shape {m.values.shape}, which its parameters do not have")
     return _SENSITIVITIES[m.kind](m.params, m.values.shape, neighbours)

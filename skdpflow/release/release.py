@@ -250,6 +250,8 @@ class Release(Content):
             raise ReleaseError("The neighbouring relation of the file is not known.")
         if not (_positive(header["epsilon"], header["delta"]) and header["delta"] < 1.0):
             raise ReleaseError("The file states an epsilon that is not positive, or a delta outside (0, 1).")
+        if not (isinstance(header["accountant"], str) and isinstance(header["mechanism"], dict)):
+            raise ReleaseError("The file does not name its accountant and its mechanism.")
         if not isinstance(header["private"], bool):
             raise ReleaseError("The file does not say whether its noise is private.")
         if not isinstance(header["ledger"], str | None):

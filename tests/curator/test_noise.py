@@ -9,9 +9,11 @@ import mpmath
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import logsumexp, ndtr
 
 from skdpflow.curator.noise import MAX_SCALE, NoiseSource, half_normal, random_ranks
 from skdpflow.release import rounded_normal_pmf
+from skdpflow.release.request import draw_slack
 
 N_DRAWS = 200_000
 FALSE_ALARM = 1e-9
@@ -269,3 +271,31 @@ def test_other_keys_and_rows_give_other_ranks():
     assert not (base == random_ranks(KEY ^ (1 << 127), 0, 300, 2)).any()
     assert not (base[1:] == base[:-1]).any()
     assert not (base[256:] == base[:44]).any()
+
+
+def cells_and_shifts(scale, reach=14.0):
+    """Probabilities of the cells of integers of one sign, and how much of each may move, in relative 2**-53."""
+    k = np.arange(int(reach * scale) + 2)
+    low, high = np.maximum(k - 0.5, 0.0) / scale, (k + 0.5) / scale
+    p = 2.0 * (ndtr(-low) - ndtr(-high))
+
+    def moved(b):
+        return np.where(b > 0.0, 8.0 * b * np.exp(-b * b / 2.0) / np.sqrt(2.0 * np.pi) + 2.0 * ndtr(-b), 0.0)
+
+    kept = p > 1e-200
+    return p[kept], (2.0 * (moved(low) + moved(high)))[kept] / p[kept]
+
+
+@pytest.mark.parametrize("scale", [0.05, 0.2, 0.5, 1.0, 1.5, 3.0, 10.0, 100.0, 1e4])
+def test_rounding_exceeds_its_slack_by_less_than_the_delta_that_is_held_back(scale):
+    """E[(sum of r - slack)+] <= exp(-t slack) E[exp(t r)]**m / t for every t > 0."""
+    p, r = cells_and_shifts(scale)
+    r = r / max(scale, 1.0)
+    assert p @ r < 17.0
+    t = np.geomspace(1e-4, 2.0, 100)
+    x = t[:, None] * r
+    log_mean = logsumexp(x, b=p, axis=1)
+    for m in (1, 2, 5, 10, 100, 10**5):
+        slack = 2.0**53 * draw_slack(m, 1.0) / 2.0  # in each of two neighbours
+        excess = np.min(m * log_mean - t * slack - np.log(t)) / np.log(2.0) - 53.0 + np.log2(max(scale, 1.0))
+        assert excess < np.log2(m) - 60.0 - 10.0

@@ -198,7 +198,8 @@ def test_only_the_winner_is_known(monkeypatch, capsys):
         fitted = search({"estimator__mark": marks}, estimator=model(Marked())).fit(X, Y)
     assert capsys.readouterr() == ("", "")
     assert {name for name in vars(fitted) if name.endswith("_")} == ATTRIBUTES
-    assert {name for name in vars(fitted) if name.startswith("_")} == set()
+    assert {name for name in vars(fitted) if name.startswith("_")} == {"_lineage"}
+    assert [event for event, _ in vars(fitted)["_lineage"].fits] == [fitted.event_]
     winner = fitted.best_params_["estimator__mark"]
     fitted.param_distributions = None  # public, and holds them all
     texts = [repr(vars(fitted)), repr(fitted), fitted._repr_html_(), repr(fitted.cv_results_), repr(fitted.event_)]
@@ -290,6 +291,7 @@ def test_numbers_and_parameters_of_trials(monkeypatch):
     assert stats.chisquare(np.bincount(pairs[:, 0] * 3 + pairs[:, 1])).pvalue > 1e-4  # independent, with replacement
 
 
+@pytest.mark.filterwarnings("ignore:Fit number:skdpflow.PrivacyLeakWarning")
 def test_no_two_searches_try_the_same_parameters(monkeypatch):
     """If it were known what the fifth trial is, its victory would say that there were five."""
     drawn = []

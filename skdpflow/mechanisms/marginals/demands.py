@@ -16,7 +16,7 @@ TARGET_CELLS, TARGET_BINS = 8, 64
 
 
 def all_demands(
-    public: Public, regimes: Sequence[policy.Regime], steps: int, n_bins: int | None, n_target_cells: int | None
+    public: Public, regimes: Sequence[policy.Regime], steps: int, n_bins: int | None, n_leaves: int
 ) -> list[Demand]:
     """Return the demands of all rounds, over all regimes that the released number of rows may lead to.
 
@@ -28,8 +28,10 @@ def all_demands(
         Those of `skdpflow.mechanisms.marginals.allocation.all_regimes`.
     steps : int
         Steps of a radius.
-    n_bins, n_target_cells : int or None
-        Parameters of the mechanism.
+    n_bins : int or None
+        Parameter of the mechanism.
+    n_leaves : int
+        Most parts of the rows.
 
     Returns
     -------
@@ -38,7 +40,6 @@ def all_demands(
     """
     columns, d_x, neighbours = public.columns, len(public.domain), public.neighbours
     d, numeric_target = len(columns), len(columns) > d_x
-    n_leaves = (n_target_cells or TARGET_CELLS) if numeric_target else public.n_classes
     numeric = sum(not (isinstance(c, Categories) or c.nullable) for c in columns)
     bins = n_bins or max(r.n_bins for r in regimes)
     values = max(bins, *(r.n_values for r in regimes))

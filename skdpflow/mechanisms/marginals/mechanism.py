@@ -11,11 +11,11 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skdpflow._validation import check_int
-from skdpflow.domain import Categories, Column
+from skdpflow.domain import Categories, Column, Interval
 from skdpflow.mechanisms.marginals import allocation as policy
 from skdpflow.mechanisms.marginals.adaptive import ask_cells, ask_pairs, ask_partitions
 from skdpflow.mechanisms.marginals.continuation import later_demands, more
-from skdpflow.mechanisms.marginals.demands import all_demands, total_slack
+from skdpflow.mechanisms.marginals.demands import TARGET_CELLS, all_demands, total_slack
 from skdpflow.mechanisms.marginals.histograms import (
     bin_edges,
     class_counts,
@@ -276,9 +276,23 @@ class MarginalsMechanism(BaseEstimator):
         """
         return self._demands(public, self._steps(public))
 
+    def most_leaves(self, public: Public) -> int:
+        """Return the most leaves into which rows may be parted: classes, or ranges of a numeric target.
+
+        Parameters
+        ----------
+        public : Public
+            What is known beforehand.
+
+        Returns
+        -------
+        n_leaves : int
+        """
+        return (self.n_target_cells or TARGET_CELLS) if isinstance(public.target, Interval) else public.n_classes
+
     def _demands(self, public: Public, steps: int) -> list[Demand]:
         regimes = policy.all_regimes(public.mu, len(public.columns), **self._wanted(public, 1))
-        return all_demands(public, regimes, steps, self.n_bins, self.n_target_cells)
+        return all_demands(public, regimes, steps, self.n_bins, self.most_leaves(public))
 
     def _steps(self, public: Public) -> int:
         """Choose the lattice of the moments: coarser where many columns would exceed the floating-point slack."""
