@@ -16,9 +16,10 @@ from skdpflow._validation import check_int
 from skdpflow.accountants import Event
 from skdpflow.curator.cells import quiet
 from skdpflow.curator.continued import measure_more
+from skdpflow.curator.curator import Budget
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import admit
-from skdpflow.curator.measure import Budget, measure, prepare
+from skdpflow.curator.measure import measure, prepare
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Column
 from skdpflow.ledger.lineage import note_more, payer_of, terms_of

@@ -16,9 +16,10 @@ from sklearn.utils.validation import check_is_fitted
 from skdpflow._flow.parameters import Spending, set_released
 from skdpflow._ownership import check_free
 from skdpflow.accountants import Event
+from skdpflow.curator.curator import Budget
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import admit
-from skdpflow.curator.measure import Budget, measure, prepare
+from skdpflow.curator.measure import measure, prepare
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Domain, Interval
 from skdpflow.domain.codes import NO_PLACE, clipped
