@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
+from sklearn.utils.multiclass import type_of_target
 
 from skdpflow._validation import invalid
 from skdpflow.domain import Categories, Column, Interval
@@ -39,6 +41,14 @@ def check_target_for(owner: str, generator: Any, estimator: Any) -> None:
         raise ValueError(
             f"{owner} has a classifier, but its generator makes a numeric y: use target=Categories([...])."
         )
+    if is_classifier(estimator) and isinstance(target, Categories) and target.declared:
+        values = np.fromiter(target.values, dtype=object, count=len(target.values))
+        if type_of_target(plain_labels(values)) not in ("binary", "multiclass"):
+            raise ValueError(
+                f"{owner} has a classifier, and scikit-learn takes the declared classes for no labels: it needs text, "
+                "booleans or whole numbers, and one kind of them. Declare such classes, as target=Categories([...]), "
+                "and give y as they are. Nothing was spent."
+            )
     if is_regressor(estimator) and not isinstance(target, Interval):
         raise ValueError(f"{owner} has a regressor, but its generator makes labels: use target=Interval(lower, upper).")
 
@@ -49,8 +59,15 @@ def releases_of(fitted: Any) -> dict[str, Release]:
 
 
 def plain_labels(y: Any) -> Any:
-    """Return labels that came as objects with the dtype that they have in common, if there is one."""
-    if getattr(y, "dtype", None) != np.dtype(object):
+    """Return labels in a dtype that classifiers know: those that come as objects, if they are of one type."""
+    if np.asarray(y).dtype.kind not in "OT":
         return y
-    labels = y.tolist()
-    return np.array(labels) if len(set(map(type, labels))) == 1 else y
+    labels = [_plain_label(label) for label in y]
+    kinds = set(map(type, labels))
+    return np.array(labels) if len(kinds) == 1 and kinds <= {str, bool, int, float} else y
+
+
+def _plain_label(label: Any) -> Any:
+    if isinstance(label, Decimal):
+        return int(label) if label == int(label) else float(label)
+    return label

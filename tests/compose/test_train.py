@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from sklearn import config_context
 from sklearn.base import clone, is_classifier, is_regressor
@@ -13,7 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdpflow import Categories, DPSlicedWassersteinFlow, Interval
+from skdpflow import Categories, DPSlicedWassersteinFlow, Interval, PrivacyLedger
 from skdpflow.compose import TrainOnSynthetic
 
 # Without a domain: with one, no cell is an error in `fit`, while that of the estimator may be one in `predict`.
@@ -177,3 +178,32 @@ def test_metadata_goes_to_the_estimator():
         assert high == model.score(X[y == "high"], y[y == "high"])
         with pytest.raises(TypeError, match="fit"):
             model.fit(X, y, sample_weight=weights)
+
+
+def _decimals(y):
+    return pl.Series(y).cast(pl.Decimal(10, 2))
+
+
+@pytest.mark.parametrize(
+    ("target", "make"),
+    [
+        (Categories([0, 1]), lambda y: pl.Series(y, dtype=pl.Object)),
+        (Categories([0, 1]), _decimals),
+        (Categories([False, True]), lambda y: pl.Series(y, dtype=pl.Object)),
+        (Categories(["a", "b"]), lambda y: np.array(y, dtype=np.dtypes.StringDType())),
+    ],
+)
+def test_labels_of_any_dtype_that_is_accepted_can_be_trained_on(target, make):
+    X, y = np.random.default_rng(0).uniform(size=(200, 2)), make([*target.values] * 100)
+    flow = DPSlicedWassersteinFlow(5.0, domain=(0, 1), target=target, n_particles=16)
+    model = TrainOnSynthetic(LogisticRegression(), flow).fit(X, y)
+    assert set(model.predict(X).tolist()) <= set(target.values)
+
+
+@pytest.mark.parametrize("classes", [[0.5, 1.5], [1, "a"]])
+def test_classes_that_no_classifier_takes_are_refused_before_anything_is_spent(classes):
+    ledger = PrivacyLedger(epsilon=1.0, delta=1e-5)
+    flow = DPSlicedWassersteinFlow(domain=(0, 1), target=Categories(classes), ledger=ledger)
+    with pytest.raises(ValueError, match="takes the declared classes for no labels"):
+        TrainOnSynthetic(LogisticRegression(), flow).fit(np.ones((4, 1)) / 2, classes * 2)
+    assert ledger.spent() == 0

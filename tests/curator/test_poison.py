@@ -19,10 +19,10 @@ from skdpflow.curator.gate import admit
 from skdpflow.files import TableFile
 from skdpflow.mechanisms import MarginalsMechanism
 
-#: Cells that are poisoned, over all containers; 100_000 takes about half an hour.
-N_POISONED = 2_000
-#: Rows and columns of a table, and cells of it that are poisoned at once.
-N_ROWS, AT_ONCE = 40, 25
+#: Cells that are poisoned, over all containers; 100_000 takes about a minute.
+N_POISONED = 12_000
+#: Rows of a table, and cells of it that are poisoned at once.
+N_ROWS, AT_ONCE = 400, 1_000
 DOMAIN = {
     "number": Interval(0, 1),
     "whole": Interval(0, 9, integer=True, nullable=True),
@@ -103,16 +103,20 @@ def objects(cells):
 
 def typed(columns):
     """Return a frame of typed columns, in which poison that the type can hold is kept."""
-    frame = {
+    with np.errstate(over="ignore"):
+        return pd.DataFrame(_typed(columns))
+
+
+def _typed(columns):
+    return {
         "number": np.array([_float(cell) for cell in columns["number"]]),
         "whole": pd.array([_int(cell) for cell in columns["whole"]], dtype="Int64"),
         "day": pd.array([_moment(cell) for cell in columns["day"]], dtype="datetime64[s]"),
         "second": pd.Series([_moment(cell) for cell in columns["second"]], dtype="datetime64[us, Europe/Berlin]"),
-        "word": pd.array([cell if type(cell) is str else None for cell in columns["word"]], dtype=object),
-        "code": np.array([_float(cell) for cell in columns["code"]], dtype=np.float32),
+        "word": pd.Series([cell if type(cell) is str else None for cell in columns["word"]], dtype=object),
+        "code": np.array([_float(cell) for cell in columns["code"]]).astype(np.float32),
         "flag": pd.array([cell if type(cell) is bool else None for cell in columns["flag"]], dtype="boolean"),
     }
-    return pd.DataFrame(frame)
 
 
 def _float(cell):
