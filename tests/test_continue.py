@@ -3,6 +3,7 @@
 import copy
 import io
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,8 +23,9 @@ from skdpflow import (
 )
 from skdpflow.accountants import GaussianEvent, PLDAccountant, flatten_event, gdp_mu, resolve_accountant
 from skdpflow.accountants.base import tally
-from skdpflow.accountants.events import ComposedEvent
+from skdpflow.accountants.events import ComposedEvent, SelectionEvent
 from skdpflow.accountants.gaussian import GaussianDPAccountant, total_mu
+from skdpflow.accountants.resting import guarantee
 from skdpflow.curator.curator import Budget, Curator
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.mechanisms import MarginalsMechanism
@@ -400,3 +402,12 @@ def test_a_model_is_never_beside_a_smaller_guarantee(monkeypatch, what):
     assert flow._model is model
     assert flow.release_ is release
     assert flow.privacy_spent_ == (0.5, 1e-6)
+
+
+def test_a_cap_that_holds_a_selection_is_counted_as_a_whole():
+    """No fit has one, but a file may."""
+    flow = DPSlicedWassersteinFlow(1.0, domain=(0, 1), n_particles=32, n_steps=1).fit(X)
+    cap = ComposedEvent((*flatten_event(flow.release_.cap), SelectionEvent(0.5)))
+    other = DPSlicedWassersteinFlow.from_release(replace(flow.release_, epsilon=2.0, cap=cap))
+    release = other.continue_fit(X, extra_epsilon=0.5).release_
+    assert guarantee(release.allowed, release.delta)[0] <= release.epsilon * (1 + 1e-9)

@@ -31,3 +31,14 @@ def test_each_label_has_a_draw_of_its_own_with_the_noise_that_is_paid_for(neighb
     multiplier = 1.0 / (curator.mu * np.sqrt(0.2))
     assert noise.asked == (pytest.approx(sensitivity * multiplier, rel=1e-12), (3,))
     assert m.noise_scale.tolist() == [noise.asked[0]]
+
+
+def test_the_most_frequent_labels_are_taken_where_fewer_fit_than_pass():
+    X, y = np.zeros((9, 1)), np.array(["a", "c", "b", "b", "c", "c", "d", "c", "b"], dtype=object)
+    source, noise = RowSource(X, y, schema_of(X, y), None), KnownNoise()
+    curator = Curator(
+        source, Budget(1.0, 1e-6, "add-remove", GaussianDPAccountant(), "gdp"), noise, threshold_delta=1e-7
+    )
+    labels, m = find_labels(source, curator, "add-remove", 0.2, 1e-7, most=2)
+    assert labels == ["b", "c"]
+    assert m.values.shape == (2,)
