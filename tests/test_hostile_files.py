@@ -11,9 +11,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from skdpflow import Categories, DPSlicedWassersteinFlow, Interval, Release, _implied
+from skdpflow import Categories, DPSlicedWassersteinFlow, Interval, Release
 from skdpflow.exceptions import ReleaseError
 from skdpflow.mechanisms import MarginalsMechanism
+from skdpflow.release import implied
 from skdpflow.release.archive import _digest
 
 X = np.random.default_rng(0).uniform(size=(1000, 3))
@@ -179,7 +180,7 @@ def test_counts_of_another_number_than_their_parameters_say_are_refused(name):
 
 @pytest.mark.parametrize("shape", [(2, 50), (3, 4)])
 def test_directions_that_are_too_many_or_not_those_of_the_columns_are_refused(shape, monkeypatch):
-    monkeypatch.setattr(_implied, "MAX_DIRECTIONS", 99)  # the norm of many takes minutes
+    monkeypatch.setattr(implied, "MAX_DIRECTIONS", 99)  # the norm of many takes minutes
     directions = np.ones(shape, dtype=np.int64)
     flow = DPSlicedWassersteinFlow(20.0, mechanism="records", neighbours="replace-one", **SMALL)
     release = flow.fit(X[:20, :2]).release_

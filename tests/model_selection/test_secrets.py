@@ -88,6 +88,7 @@ def test_no_trial_moves_a_shared_random_state_or_starts_from_it(trials):
     assert len({n for drawn in seen for n in drawn}) == 12
 
 
+@pytest.mark.filterwarnings("ignore:Fit number:skdpflow.PrivacyLeakWarning")
 def test_the_winner_of_a_seeded_script_does_not_tell_its_place(trials):
     fitted = search(RandomForestClassifier(n_estimators=2), {"estimator__max_depth": [1, 2]})
     states = set()
