@@ -108,7 +108,7 @@ def measure_more(
         event = cap if release.ledger is None else curator.whole_event  # all, if it does not know of the earlier fits
         what = f"continue_fit ({budget.epsilon:g}, {budget.delta:g})"
         head = budget.ledger.debit(event, what, neighbours=budget.neighbours, after=release.ledger)
-    answers = converse(curator, mechanism.continue_plan(public, release), 1.0, domain, target)
+    answers, _, _ = converse(curator, mechanism.continue_plan(public, release), 1.0, domain, target)
     return replace(
         release,
         epsilon=budget.epsilon,

@@ -66,7 +66,11 @@ def _value_codes(x: NDArray[np.float64], intervals: Sequence[Interval]) -> NDArr
     cells = np.minimum(np.floor((x - lower) / (upper - lower) * FINE_LEVELS), FINE_LEVELS - 1)
     if discrete.any():
         cells[:, discrete] = np.rint(x[:, discrete]) - lower[discrete]
-    return cells.astype(np.int64)
+    codes = cells.astype(np.int64)
+    for i, interval in enumerate(intervals):
+        if interval.grid is not None and not interval.discrete:
+            codes[:, i] = interval.grid.codes(x[:, i])
+    return codes
 
 
 def encode_cells(raw: RawCells, found: CellType, column: Column) -> NDArray[np.int64]:
@@ -297,6 +301,24 @@ class RowSource:
             Codes as `skdpflow.domain.codes` lays them out.
         """
         return encode_cells(self.target_cells(start, stop, target), self.target_type, target)
+
+    def target_numbers(self, start: int, stop: int, target: Column | None) -> NDArray[np.float64]:
+        """Return a numeric target of a block as numbers.
+
+        Parameters
+        ----------
+        start, stop : int
+            The rows.
+        target : Interval
+            What it is.
+
+        Returns
+        -------
+        numbers : ndarray of shape (stop - start,), float64
+            Dates are in their declared unit since 1970; NaN where a cell is missing or no number.
+        """
+        interval = target if isinstance(target, Interval) else None
+        return numbers_of(self.target_cells(start, stop, target), interval)[0]
 
     def block(
         self, start: int, stop: int, domain: Domain, target: Column | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from skdpflow.curator.encode import RowSource
 from skdpflow.curator.fits import check_plan, made_up_domain, of_bounds, of_labels
 from skdpflow.curator.labels import find_labels
 from skdpflow.curator.noise import NoiseSource
-from skdpflow.domain import Categories, Column, Domain
+from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.exceptions import BudgetExceededError
 from skdpflow.release import Measurement, Release
 from skdpflow.release.request import (
@@ -29,7 +30,7 @@ from skdpflow.release.request import (
 
 def converse(
     curator: Curator, rounds: Rounds, share: float, domain: Domain, target: Column | None, *, found_labels: bool = False
-) -> list[Measurement]:
+) -> tuple[list[Measurement], Domain, Column | None]:
     """Answer a plan, round by round.
 
     Parameters
@@ -50,6 +51,9 @@ def converse(
     Returns
     -------
     measurements : list of Measurement
+    domain : Domain
+    target : Interval, Categories or None
+        As they are encoded in the last round.
     """
     measured: list[Measurement] = []
     requests = next(rounds, None)
@@ -58,13 +62,25 @@ def converse(
             raise ValueError(
                 "Records show how many rows each class has: labels that are found privately do not allow it."
             )
+        for request in requests:
+            if request.columns is not None:
+                domain, target = encoded_as(domain, target, request.columns)
         answers = curator.answer([replace(r, share=r.share * share) for r in requests], domain, target)
         measured += answers
         try:
             requests = rounds.send(answers)
         except StopIteration:
             requests = None
-    return measured
+    return measured, domain, target
+
+
+def encoded_as(domain: Domain, target: Column | None, columns: Sequence[Column]) -> tuple[Domain, Column | None]:
+    """Return the domain and the target with grids for their cells, and nothing else changed."""
+    declared = (*domain.columns, *((target,) if isinstance(target, Interval) else ()))
+    if tuple(columns) != declared:
+        raise ValueError("A request may give columns grids, and change nothing else that is declared of them.")
+    located = Domain(dict(zip(domain.names, columns, strict=False)), constraints=domain.constraints)
+    return located, columns[-1] if isinstance(target, Interval) else target
 
 
 @dataclass(frozen=True)
@@ -149,6 +165,8 @@ def measure(
     -------
     release : Release
     """
+    if isinstance(target, Interval):
+        target = target.without_grid()
     ready = prepare(
         source, domain, target, mechanism, projections, budget, noise, seed=seed, transport=transport, n_jobs=n_jobs
     )
@@ -181,7 +199,8 @@ def measure(
         measured.append(measurement)
 
     public = replace(ready.public, domain=domain, target=target)
-    measured += converse(curator, mechanism.plan(public), left, domain, target, found_labels=find_classes)
+    answers, domain, target = converse(curator, mechanism.plan(public), left, domain, target, found_labels=find_classes)
+    measured += answers
 
     return Release(
         domain=domain,

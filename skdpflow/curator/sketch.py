@@ -123,7 +123,13 @@ def sketch_rows(
         def ranks() -> NDArray[np.float64]:
             return random_ranks(rank_key, start, stop - start, codes.shape[1])
 
-        block = Block(codes, classes, ranks, lambda: source.numbers(start, stop), columns)
+        def raw(columns: Sequence[int]) -> NDArray[np.float64]:
+            numbers = source.numbers(start, stop, [j for j in columns if j < source.n_features])
+            if numeric_target and columns and columns[-1] == source.n_features:
+                return np.column_stack([numbers, source.target_numbers(start, stop, target)])
+            return numbers
+
+        block = Block(codes, classes, ranks, raw, columns)
         return [_contribution(s, block) for s in statistics]
 
     # shared memory is required, not preferred: rows never go to another process, whatever backend is configured

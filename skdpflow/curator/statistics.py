@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from skdpflow.curator import _params as check
 from skdpflow.domain.codes import NO_PLACE, clipped
 from skdpflow.domain.columns import Column
+from skdpflow.latent.lookup import PiecewiseLinear
 from skdpflow.latent.rank import LATENT_LIMIT, LATENT_STEPS, RankTransform
 from skdpflow.release.sensitivity import of_ball, of_ones, of_squares
 
@@ -37,7 +38,7 @@ class Block:
     ranks : callable
         Returns the (n, d) random ranks.
     raw : callable
-        Returns the raw columns as floats.
+        Returns columns as floats, of which a numeric target is the last.
     columns : sequence of Interval or Categories, default=()
         What the codes are of; without them, all are codes of values.
     """
@@ -47,7 +48,7 @@ class Block:
         codes: NDArray[np.int64],
         classes: NDArray[np.int64],
         ranks: Callable[[], NDArray[np.float64]],
-        raw: Callable[[], NDArray[np.float64]] | None = None,
+        raw: Callable[[Sequence[int]], NDArray[np.float64]] | None = None,
         columns: Sequence[Column] = (),
     ) -> None:
         self.codes = codes
@@ -61,6 +62,10 @@ class Block:
     def clipped(self) -> NDArray[np.int64]:
         """Codes of the nearest values; `NO_PLACE` where there is none."""
         return clipped(self.codes, self._columns)
+
+    def no_value(self, j: int) -> NDArray[np.bool_]:
+        """Say which cells of a column are missing, unreadable or outside of it."""
+        return self.codes[:, j] >= self._columns[j].n_values
 
     def leaves(self, params: Mapping[str, Any]) -> NDArray[np.int64]:
         """Leaf of each row: its class, or the cell of its numeric target between released edges; -1 for none.
@@ -239,11 +244,12 @@ def centred_rows(block: Block, params: Mapping[str, Any], leaf: NDArray[np.int64
 
 
 class ColumnMoments:
-    r"""Sum over all rows of the first two powers of each numeric column, scaled by its domain.
+    r"""Sum over all rows of the first two powers of each numeric column, on a public or released scale.
 
-    With :math:`v \in (-1, 1)` the place of a clipped code in its domain, a record adds the vector of all :math:`v` and
-    :math:`v^2 - 1/3`, zeros where a cell is no number, clipped to a ball of :math:`K` lattice units (`steps`) and
-    rounded inside it. Adding or removing
+    The scale gives each column's codes places in [-1, 1] (``scale_codes`` and ``scale_places``, between which it is
+    linear). With :math:`v` uniform over the places of a clipped code, a record adds the vector of all :math:`E v` and
+    :math:`E v^2 - 1/3`, zeros where a cell is missing or no number, clipped to a ball of :math:`K` lattice units
+    (`steps`) and rounded inside it. Adding or removing
     it changes the sum by at most :math:`K`, replacing it by at most :math:`2K`.
     """
 
@@ -251,7 +257,15 @@ class ColumnMoments:
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._columns = np.asarray(params["columns"], dtype=np.int64)
-        self._levels = np.asarray(params["levels"], dtype=np.int64)
+        codes = check.split(check.integers(params["scale_codes"], "scale_codes", 2**53), params["scale_sizes"])
+        places = check.split(np.asarray(params["scale_places"], dtype=np.float64), params["scale_sizes"])
+        if not len(codes) == len(self._columns):
+            raise ValueError("The parameter 'scale_sizes' of a statistic must have one entry per column.")
+        self._scales = [
+            PiecewiseLinear([check.increasing(c, "scale_codes")], [check.increasing(v, "scale_places", ties=True)])
+            for c, v in zip(codes, places, strict=True)
+        ]
+        self._ends = np.array([c[-1] for c in codes])
         self._radius, self._steps = check.ball(params)
         self.shape: tuple[int, ...] = (2, len(self._columns))
         self.touched = 2 * len(self._columns)
@@ -259,10 +273,14 @@ class ColumnMoments:
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
         codes = block.clipped[:, self._columns]
-        v = (2 * codes + 1) / self._levels - 1.0
-        powers = np.where(np.tile(codes == NO_PLACE, 2), 0.0, np.hstack([v, v * v - 1.0 / 3.0]))
-        powers = np.rint(powers * LATENT_STEPS).astype(np.int64)
-        total: NDArray[np.int64] = clip_to_ball(powers, self._radius, self._steps).sum(axis=0)
+        low, high = np.empty(codes.shape), np.empty(codes.shape)
+        for j, scale in enumerate(self._scales):
+            own = codes[:, j].astype(np.float64)
+            low[:, j], high[:, j] = np.clip(scale(own), -1.0, 1.0), np.clip(scale(own + 1.0), -1.0, 1.0)
+        powers = np.hstack([(low + high) / 2.0, (low * low + low * high + high * high - 1.0) / 3.0])
+        powers = np.where(np.tile((codes == NO_PLACE) | (codes >= self._ends), 2), 0.0, powers)
+        lattice = np.rint(powers * LATENT_STEPS).astype(np.int64)
+        total: NDArray[np.int64] = clip_to_ball(lattice, self._radius, self._steps).sum(axis=0)
         return total.reshape(self.shape)
 
     def sensitivity(self, neighbours: str) -> float:
@@ -426,7 +444,7 @@ class Bounds:
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
         assert block.raw is not None
-        raw = block.raw()
+        raw = block.raw(range(self.shape[0]))
         cell = np.searchsorted(self._grid, raw, side="right")
         d, width = self.shape
         if raw.shape[1] != d:
@@ -436,6 +454,46 @@ class Bounds:
     def sensitivity(self, neighbours: str) -> float:
         """Return the L2 sensitivity under a neighbouring relation."""
         return of_ones(self.shape[0], neighbours)
+
+
+class Location:
+    r"""Counts of numeric columns in cells of public or released edges, of all rows together.
+
+    Cells hold numbers, compared as they are: where one falls depends on that number alone. A cell of the table that is
+    missing, unreadable or outside of its column adds one to a last count. So a record adds one to exactly one count of
+    each of the :math:`d` columns: :math:`\sqrt d` when it is added or removed, :math:`\sqrt{2d}` when it is
+    replaced, by the argument of `Histograms`, whatever the edges are.
+    """
+
+    relative_scale = _ONE
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._columns = [int(j) for j in params["columns"]]
+        self._edges = check.split(np.asarray(params["cells"], dtype=np.float64), params["cell_sizes"])
+        if len(self._edges) != len(self._columns) or sorted(set(self._columns)) != self._columns:
+            raise ValueError(
+                "The parameters of a statistic of locations must have increasing columns, and edges for each."
+            )
+        for edges in self._edges:
+            check.increasing(edges, "cells")
+        self.touched = len(self._columns)
+        self.shape: tuple[int, ...] = (sum(len(edges) for edges in self._edges),)
+
+    def contributions(self, block: Block) -> NDArray[np.int64]:
+        """Sum the contributions of the rows of a block."""
+        assert block.raw is not None
+        raw, out = block.raw(self._columns), []
+        for i, (j, edges) in enumerate(zip(self._columns, self._edges, strict=True)):
+            n_cells = len(edges) - 1
+            x = np.clip(raw[:, i], edges[0], np.nextafter(edges[-1], -np.inf))  # bounds of single precision
+            cell = np.searchsorted(edges, x, side="right") - 1
+            cell = np.where(block.no_value(j) | np.isnan(x), n_cells, cell)
+            out.append(np.bincount(cell, minlength=n_cells + 1))
+        return np.concatenate(out).astype(np.int64)
+
+    def sensitivity(self, neighbours: str) -> float:
+        """Return the L2 sensitivity under a neighbouring relation."""
+        return of_ones(len(self._columns), neighbours)
 
 
 #: Kind of a `Request` to the class that answers it.
@@ -448,4 +506,5 @@ STATISTICS: dict[str, type[Statistic]] = {
     "norms": Norms,
     "slices": SlicedHistograms,
     "bounds": Bounds,
+    "location": Location,
 }

@@ -11,11 +11,9 @@ import numpy as np
 
 from skdpflow._validation import check_bool, check_choice, check_real, invalid
 from skdpflow.domain.dates import units_since_1970
+from skdpflow.domain.grid import FINE_LEVELS, Grid, after
 
 __all__ = ["FINE_LEVELS", "UNITS", "Categories", "Column", "Interval", "column_from_dict", "since_epoch", "take"]
-
-FINE_LEVELS = 2**20
-"""Number of equal cells into which a continuous interval is cut."""
 
 UNITS = ("D", "h", "m", "s", "ms", "us")
 """Units of dates and times, as numpy calls them: whole numbers of them are counted from 1970."""
@@ -44,6 +42,11 @@ class Interval:
         it has one; finer units are counted in UTC. Columns of numbers are refused then: the dtype does not say whether
         20240229 is a date, a number of days or one of seconds, and each would give other dates. Make dates of them
         first, as with ``pandas.to_datetime(column, unit="D")`` or ``(column, format="%Y%m%d")``.
+    special : list of float, or of str or dates with a unit, default=()
+        Single values that mean something of their own, such as 0 or the codes -9 and 999 of "refused" and "unknown".
+        They lie between the bounds, are counted each by itself, and come back exactly.
+    grid : Grid or None, default=None
+        Cells that a fit has located; a released thing, which no fit takes from what is declared.
 
     Attributes
     ----------
@@ -82,6 +85,8 @@ class Interval:
     integer: bool = field(default=False, kw_only=True)
     nullable: bool = field(default=False, kw_only=True)
     unit: str | None = field(default=None, kw_only=True)
+    special: tuple[float, ...] = field(default=(), kw_only=True)
+    grid: Grid | None = field(default=None, kw_only=True, compare=False)
 
     def __post_init__(self) -> None:
         integer = check_bool("Interval", "integer", self.integer)
@@ -103,8 +108,30 @@ class Interval:
             raise ValueError(f"Interval needs lower < upper. Got {self.lower!r} and {self.upper!r} instead.")
         if not math.isfinite(bounds["upper"] - bounds["lower"]):
             raise ValueError("Interval needs a width upper - lower that is finite in double precision.")
-        for name, value in {**bounds, "integer": integer, "nullable": nullable}.items():
+        special = self._special(integer, bounds)
+        for name, value in {**bounds, "integer": integer, "nullable": nullable, "special": special}.items():
             object.__setattr__(self, name, value)
+        if self.grid is not None and (
+            self.grid.integer != integer
+            or self.grid.edges[0] != self.lower
+            or self.grid.edges[-1] != after(np.array(float(self.upper)), integer)
+        ):
+            raise ValueError("The grid of an Interval must be one of its own values, from lower to upper.")
+
+    def _special(self, integer: bool, bounds: Mapping[str, float]) -> tuple[float, ...]:
+        """Return the special values, each once and in order."""
+        given: object = self.special
+        if isinstance(given, str | bytes | Set | Mapping) or not isinstance(given, Iterable):
+            raise invalid("Interval", "special", "a list of values", given)
+        out = []
+        for value in given:
+            value = value if self.unit is None else since_epoch("special", value, self.unit)
+            value = check_real("Interval", "special", value)
+            if not bounds["lower"] <= value <= bounds["upper"] or (integer and not value.is_integer()):
+                expected = "values between the bounds" + (", whole ones" if integer else "")
+                raise invalid("Interval", "special", expected, value)
+            out.append(int(value) if integer else value + 0.0)
+        return tuple(sorted(set(out)))
 
     @property
     def discrete(self) -> bool:
@@ -114,7 +141,9 @@ class Interval:
     @property
     def n_values(self) -> int:
         """Number of cells into which the values fall; the code of a missing value."""
-        return int(self.upper - self.lower) + 1 if self.discrete else FINE_LEVELS
+        if self.discrete:
+            return int(self.upper - self.lower) + 1
+        return FINE_LEVELS if self.grid is None else self.grid.n_levels
 
     @property
     def n_levels(self) -> int:
@@ -141,7 +170,79 @@ class Interval:
             "integer": self.integer,
             "nullable": self.nullable,
             "unit": self.unit,
+            "special": list(self.special),
+            **({} if self.grid is None else {"edges": list(self.grid.edges), "shares": list(self.grid.shares)}),
         }
+
+    def codes(self, numbers: Any) -> Any:
+        """Return the codes of numbers between the bounds, each a function of that number alone.
+
+        Parameters
+        ----------
+        numbers : ndarray of shape (n,), float64
+            Numbers, or dates in units since 1970.
+
+        Returns
+        -------
+        codes : ndarray of shape (n,), int64
+        """
+        if self.discrete:
+            return (np.rint(numbers) - self.lower).astype(np.int64)
+        if self.grid is not None:
+            return self.grid.codes(numbers)
+        cells = np.floor((numbers - self.lower) / (self.upper - self.lower) * FINE_LEVELS)
+        return np.minimum(cells, FINE_LEVELS - 1).astype(np.int64)
+
+    def positions(self, numbers: Any) -> Any:
+        """Return where numbers lie among the codes: of a value with a code of its own, where that begins.
+
+        Parameters
+        ----------
+        numbers : ndarray of shape (n,), float64
+            Numbers between the bounds.
+
+        Returns
+        -------
+        positions : ndarray of shape (n,), float64
+        """
+        if self.discrete:
+            return numbers - self.lower
+        if self.grid is not None:
+            return self.grid.positions(numbers)
+        return (numbers - self.lower) * (self.n_values / (self.upper - self.lower))
+
+    def numbers(self, positions: Any) -> Any:
+        """Return the numbers at positions among the codes, the inverse of `positions`.
+
+        Parameters
+        ----------
+        positions : ndarray of shape (n,), float64
+            Codes, and places inside them.
+
+        Returns
+        -------
+        numbers : ndarray of shape (n,), float64
+            Between the bounds, and whole if the column is of whole numbers.
+        """
+        if self.discrete:
+            return self.lower + np.clip(np.floor(positions), 0, self.n_values - 1)
+        if self.grid is not None:
+            numbers = self.grid.values(positions)
+        else:
+            numbers = self.lower + positions / self.n_values * (self.upper - self.lower)
+            numbers = np.where(positions >= np.nextafter(self.n_values, 0.0), self.upper, numbers)  # exact at the end
+        numbers = np.clip(numbers, self.lower, self.upper)
+        return np.rint(numbers) if self.integer else numbers
+
+    def without_grid(self) -> Interval:
+        """Return the same column as it was declared.
+
+        Returns
+        -------
+        column : Interval
+            Without located cells.
+        """
+        return self if self.grid is None else replace(self, grid=None)
 
     def without_gaps(self) -> Interval:
         """Return the same column, not nullable.
@@ -171,6 +272,7 @@ class Interval:
         given = ", integer=True" if self.integer and self.unit is None else ""
         given += ", nullable=True" if self.nullable else ""
         given += "" if self.unit is None else f", unit={self.unit!r}"
+        given += f", special={list(self.special)!r}" if self.special else ""
         return f"Interval({lower}, {upper}{given})"
 
 
@@ -355,8 +457,13 @@ def column_from_dict(data: Mapping[str, Any]) -> Column:
     """
     kind = data.get("kind") if isinstance(data, Mapping) else None
     if kind == "interval":
-        fields = take(data, "An interval", {"kind", "lower", "upper", "integer", "nullable", "unit"})
+        located = {"edges", "shares"} & set(data)  # what a fit has found
+        names = {"kind", "lower", "upper", "integer", "nullable", "unit", "special"}
+        fields = take(data, "An interval", names | ({"edges", "shares"} if located else set()))
         del fields["kind"]
+        edges, shares = fields.pop("edges", None), fields.pop("shares", None)
+        if located:
+            fields["grid"] = Grid(tuple(map(float, edges)), tuple(map(float, shares)), bool(fields["integer"]))
         return Interval(fields.pop("lower"), fields.pop("upper"), **fields)
     if kind == "categories":
         fields = take(data, "A categories column", {"kind", "categories", "ordered", "nullable"})

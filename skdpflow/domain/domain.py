@@ -353,6 +353,19 @@ class Domain(Mapping[str, Column]):
 
         return check_rows(self, table, y, target)
 
+    def without_grids(self) -> Domain:
+        """Return the domain as it was declared.
+
+        Returns
+        -------
+        domain : Domain
+            Without cells that a fit has located.
+        """
+        columns = {name: c.without_grid() if isinstance(c, Interval) else c for name, c in self._columns.items()}
+        if all(columns[name] is c for name, c in self._columns.items()):
+            return self
+        return Domain(columns, constraints=self._constraints)
+
     def __getitem__(self, name: str) -> Column:
         return self._columns[name]
 

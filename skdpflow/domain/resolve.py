@@ -111,7 +111,7 @@ def resolve_domain(
     if not isinstance(domain, Mapping):
         expected = "a Domain, a dict of Interval and Categories, a pair (lower, upper) or None"
         raise invalid(owner, "domain", expected, domain)
-    resolved = domain if isinstance(domain, Domain) else Domain(domain)
+    resolved = (domain if isinstance(domain, Domain) else Domain(domain)).without_grids()
     if target_name is not None and (labels is not None or len(resolved) == n_features + 1):
         resolved = _without_target(resolved, labels, str(target_name), target, owner)
     if labels is None:

@@ -37,6 +37,9 @@ class Layout:
         Place of each code that lies outside: -1 and `n_levels`, beside the axis, for what lies below and above and
         stands out of its noise; the first and the last value where it does not, as clipping does; `DRAWN` for cells
         that are no number, or none of the categories.
+    gap : int or None, default=None
+        Place of a gap of an interval, among its values: codes from there on go one place further. So what is near a gap
+        are ordinary values, and no value of its end. None keeps gaps behind all values.
 
     Examples
     --------
@@ -49,14 +52,35 @@ class Layout:
     n_values: int
     n_levels: int
     homes: tuple[int, ...] = ()
+    gap: int | None = None
 
     @classmethod
-    def of(cls, column: Column, *, below: bool = False, above: bool = False) -> Layout:
+    def of(cls, column: Column, *, below: bool = False, above: bool = False, gap: int | None = None) -> Layout:
         """Return the layout of a column, with places of their own for what lies below or above."""
-        first, last = -1 if below else 0, column.n_levels if above else column.n_values - 1
+        first, last = -1 if below else 0, column.n_levels if above else column.n_values - (gap is None)
         homes = (first, last, DRAWN) if isinstance(column, Interval) else (DRAWN,)
         assert len(homes) == len(outside_of(column))
-        return cls(column.n_values, column.n_levels, homes)
+        return cls(column.n_values, column.n_levels, homes, gap)
+
+    def is_gap(self, places: NDArray[Any]) -> NDArray[np.bool_]:
+        """Say which places on the axis of an ordered column are gaps."""
+        if self.gap is not None:
+            return np.asarray(np.floor(places) == self.gap)
+        return np.asarray((places >= self.n_values) & (places < self.n_levels))
+
+    def with_gap(self, codes: NDArray[Any]) -> NDArray[Any]:
+        """Return the places of codes, or of positions, of values and gaps."""
+        if self.gap is None:
+            return codes
+        moved = codes + (codes >= self.gap)
+        return np.where(codes >= self.n_values, codes - (self.n_values - self.gap), moved)
+
+    def without_gap(self, places: NDArray[Any]) -> NDArray[Any]:
+        """Return the codes, or positions, that `with_gap` gave these places."""
+        if self.gap is None:
+            return places
+        moved = places - (places >= self.gap + 1)
+        return np.where(np.floor(places) == self.gap, places + (self.n_values - self.gap), moved)
 
     @property
     def ends(self) -> tuple[int, int]:
@@ -145,12 +169,15 @@ class RankTransform:
         if codes.shape[1] != self.n_columns:
             raise IndexError(f"This transform is of {self.n_columns} columns; got {codes.shape[1]}.")
         beyond, ranks = self.beyond(codes), np.broadcast_to(ranks, codes.shape)
-        if not beyond.any() and all(order is None for order in self.orders):
+        moved = any(layout.gap is not None for layout in self.layouts)
+        if not beyond.any() and not moved and all(order is None for order in self.orders):
             return codes, ranks
         places, ranks = codes.copy(), np.array(ranks)
         for j, (layout, order) in enumerate(zip(self.layouts, self.orders, strict=True)):
             if order is not None:
                 places[:, j] = np.argsort(order)[np.clip(codes[:, j], 0, len(order) - 1)]
+            elif layout.gap is not None:
+                places[:, j] = layout.with_gap(codes[:, j])
             own = np.flatnonzero(beyond[:, j])
             if own.size:
                 places[own, j] = layout.place(codes[own, j])
@@ -161,9 +188,9 @@ class RankTransform:
     def _drawn(self, j: int, u: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return places and ranks of the values of a column at levels of their distribution."""
         edges, cdf, layout, order = self.edges[j], self.cdf[j], self.layouts[j], self.orders[j]
-        gaps = (
-            np.arange(layout.n_values, layout.n_levels) if order is None else np.flatnonzero(order >= layout.n_values)
-        )
+        gaps = np.arange(layout.n_values, layout.n_levels) if layout.gap is None else np.array([layout.gap])
+        if order is not None:
+            gaps = np.flatnonzero(order >= layout.n_values)
         for gap in gaps:  # at most one; it is no value
             first, last = np.interp([gap, gap + 1.0], edges, cdf)
             u = u * (1.0 - (last - first))
@@ -175,7 +202,8 @@ class RankTransform:
 
     def code_at(self, j: int, positions: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the codes of cells at positions of an ordered column."""
-        layout, code = self.layouts[j], np.floor(positions).astype(np.int64)
+        layout = self.layouts[j]
+        code = layout.without_gap(np.floor(positions).astype(np.int64))
         for k, home in enumerate(layout.homes):
             if home != DRAWN and not 0 <= home < layout.n_levels:
                 code = np.where(np.floor(positions) == home, layout.n_levels + k, code)
@@ -230,8 +258,10 @@ class RankTransform:
             position = np.interp(ndtr(z[:, j]), cdf, edges)
             position = np.minimum(position, np.nextafter(edges[-1], 0.0))
             if layout.ends != (0, layout.n_levels):
-                position = np.where(position >= layout.n_levels, np.nextafter(layout.n_values, 0.0), position)
+                last = layout.n_values if layout.gap is None else layout.n_levels
+                position = np.where(position >= layout.n_levels, np.nextafter(last, 0.0), position)
                 position = np.maximum(position, 0.0)
+            position = layout.without_gap(position)
             if order is not None:
                 rank = np.floor(position)
                 position = order[rank.astype(np.int64)] + (position - rank)
@@ -259,7 +289,9 @@ class RankTransform:
         for j, (edges, cdf) in enumerate(zip(self.edges, self.cdf, strict=True)):
             cell = np.clip(np.searchsorted(edges, places[:, j] + ranks[:, j], side="right") - 1, 0, len(edges) - 2)
             density = np.diff(cdf) / np.diff(edges)
-            total += np.log(density[cell]) + 0.5 * z[:, j] ** 2 + 0.5 * np.log(2.0 * np.pi)
+            with np.errstate(divide="ignore"):  # where nothing was located, and almost no mass is left
+                total += np.log(density[cell])
+            total += 0.5 * z[:, j] ** 2 + 0.5 * np.log(2.0 * np.pi)
         return total
 
     def to_params(self) -> dict[str, Any]:
@@ -274,7 +306,9 @@ class RankTransform:
             "latent_order_sizes": np.array([len(o) for o in orders], dtype=np.int64),
             "latent_spreads": np.concatenate(self.spreads),
             "latent_spread_sizes": np.array([len(s) for s in self.spreads], dtype=np.int64),
-            "latent_levels": np.array([[o.n_values, o.n_levels] for o in self.layouts], dtype=np.int64),
+            "latent_levels": np.array(
+                [[o.n_values, o.n_levels, -1 if o.gap is None else o.gap] for o in self.layouts], dtype=np.int64
+            ),
             "latent_homes": np.array([home for o in self.layouts for home in o.homes], dtype=np.int64),
             "latent_home_sizes": np.array([len(o.homes) for o in self.layouts], dtype=np.int64),
         }
@@ -292,7 +326,7 @@ class RankTransform:
             [o if size else None for o, size in zip(orders, order_sizes, strict=True)],
             np.split(params["latent_spreads"], np.cumsum(params["latent_spread_sizes"])[:-1]),
             [
-                Layout(int(n_values), int(n_levels), tuple(own.tolist()))
-                for (n_values, n_levels), own in zip(params["latent_levels"], homes, strict=True)
+                Layout(int(n_values), int(n_levels), tuple(own.tolist()), None if gap < 0 else int(gap))
+                for (n_values, n_levels, gap), own in zip(params["latent_levels"], homes, strict=True)
             ],
         )

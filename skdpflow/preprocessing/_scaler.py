@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 
 from skdpflow.domain import Domain, Interval
+from skdpflow.mechanisms.marginals.histograms import scales
 from skdpflow.preprocessing._base import Array, Codes, DPTransformer, Plan, lattice_steps, rows_in
 from skdpflow.release import Measurement, Release
 from skdpflow.release.request import Public, Request, Rounds
@@ -28,7 +29,8 @@ def scaled_moments(m: Measurement, n: float) -> tuple[Array, Array]:
     first, second = m.values * step / n
     noise = (float(np.max(m.sd)) * step / n) ** 2
     mean = np.clip(first, -1.0, 1.0)
-    variance = second + 1.0 / 3.0 - mean**2
+    # values are spread over their codes, which adds to their variance
+    variance = second + 1.0 / 3.0 - mean**2 - 1.0 / (3.0 * np.asarray(m.params["scale_codes"][1::2]) ** 2)
     variance_noise = noise * (1.0 + 4.0 * mean**2)
     centre = max(float(np.average(variance)), SMALLEST_VARIANCE)
     spread = max(float(np.mean((variance - centre) ** 2 - variance_noise)), 0.0)
@@ -103,7 +105,7 @@ class DPStandardScaler(OneToOneFeatureMixin, DPTransformer):
             multiplier = relations / (public.mu * np.sqrt(1.0 - COUNTS_SHARE))
             moments: dict[str, Any] = {
                 "columns": np.arange(d),
-                "levels": np.array([c.n_levels for c in public.columns]),
+                **scales(public.columns),
                 "radius": RADIUS * float(np.sqrt(d)),
                 "steps": lattice_steps(self.epsilon, multiplier, relations * touched, 1),
             }

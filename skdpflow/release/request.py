@@ -8,8 +8,8 @@ nothing beyond what it asks for.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,12 +32,16 @@ class Request:
         Share of the fit's total mu**2 (Gaussian DP) that it costs.
     params : mapping
         Public parameters of the statistic.
+    columns : tuple of Interval or Categories, or None, default=None
+        How the cells of the columns, and of a numeric target, are encoded from this round on, and by the Release: the
+        declared columns with grids that were located. None leaves that as it is.
     """
 
     name: str
     kind: str
     share: float
     params: Mapping[str, Any]
+    columns: tuple[Column, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -147,6 +151,21 @@ class Public:
         extra = (self.target,) if isinstance(self.target, Interval) else ()
         return (*self.domain.columns, *extra)
 
+    def encoded_as(self, columns: Sequence[Column]) -> Public:
+        """Return the same, with columns as they are encoded from now on.
+
+        Parameters
+        ----------
+        columns : sequence of Interval or Categories
+            The measured columns, with grids.
+
+        Returns
+        -------
+        public : Public
+        """
+        domain = Domain(dict(zip(self.domain.names, columns, strict=False)), constraints=self.domain.constraints)
+        return replace(self, domain=domain, target=columns[-1] if isinstance(self.target, Interval) else self.target)
+
     @property
     def n_classes(self) -> int:
         """Number of classes, 1 where y is no class label."""
@@ -163,8 +182,9 @@ LABELS_SHARE = 0.05
 LABELS_DELTA_SHARE = 0.1
 DEFAULT_BOUNDS = (-1.0, 1.0)
 
-#: Candidate bounds: zero and plus or minus 2**k times (1, 1.25, 1.5, 1.75), from 2**-20 to 2**40.
-_MAGNITUDES = (2.0 ** np.arange(-20, 40)[:, None] * np.array([1.0, 1.25, 1.5, 1.75])).ravel()
+#: Candidate bounds: zero, and plus and minus the powers of two of double precision, but for those that leave no room to
+#: divide what lies between them.
+_MAGNITUDES = 2.0 ** np.arange(-900, 1022)
 BOUNDS_GRID = np.concatenate([-_MAGNITUDES[::-1], [0.0], _MAGNITUDES])
 
 
@@ -179,16 +199,18 @@ def bounds_from_histogram(m: Measurement) -> list[Interval]:
     Returns
     -------
     intervals : list of Interval
-        From the first to the last cell whose count stands out of the noise (one false alarm in a hundred fits);
-        `DEFAULT_BOUNDS` where none does.
+        From the first to the last cell whose count stands out of the noise (one false alarm in a hundred fits), or of
+        a neighbour with some count; `DEFAULT_BOUNDS` where none does. Within them, mass is located by later rounds.
     """
     grid, counts = m.params["grid"], m.values
     # half a count more than for normal noise, since it is rounded
     threshold = float(np.max(m.noise_scale)) * np.sqrt(2.0 * np.log(100.0 * counts.size)) + 0.5
     edges = np.concatenate([[2 * grid[0]], grid, [2 * grid[-1]]])
-    out = []
+    likely, out = threshold / 2.0, []
     for row in counts:
-        found = np.flatnonzero(row > threshold)
+        stands = row > threshold
+        stands |= (row > likely) & (np.append(stands[1:], False) | np.append(False, stands[:-1]))
+        found = np.flatnonzero(stands)
         low, high = (edges[found[0]], edges[found[-1] + 1]) if found.size else DEFAULT_BOUNDS
         out.append(Interval(float(low), float(high)))
     return out

@@ -124,6 +124,11 @@ KINDS: dict[str, tuple[str, dict[str, str], str]] = {
     "pairs": ("one to at most one cell of each of k tables, in its own class", _ones("k"), _GAUSSIAN),
     "partitions": ("one to at most one cell of each of k partitions, in the group of its class", _ones("k"), _GAUSSIAN),
     "bounds": ("one to one cell of a public grid, for each of d columns", _ones("d"), _GAUSSIAN),
+    "location": (
+        "one to one cell of each of d columns, of all classes together; cells are public or follow from earlier counts",
+        _ones("d"),
+        _GAUSSIAN,
+    ),
     "records": (
         "a line of its own: the product with the integer matrix Theta of a vector clipped to a ball of K lattice units",
         {"add-remove": "unbounded", "replace-one": "2 K sigma_max(Theta)"},

@@ -45,11 +45,7 @@ def _real(values: NDArray[np.float64], interval: Interval, dtype: np.dtype[Any])
 
 def _numbers(positions: NDArray[np.float64], interval: Interval) -> NDArray[np.float64]:
     """Return what positions mean; whatever lies in the interval for those of gaps."""
-    if interval.discrete:
-        return interval.lower + np.clip(np.floor(positions), 0, interval.n_values - 1)
-    numbers = interval.lower + positions / interval.n_values * (interval.upper - interval.lower)
-    numbers = np.where(positions >= np.nextafter(interval.n_values, 0.0), interval.upper, numbers)  # the end is exact
-    return _inside(numbers, interval)
+    return np.asarray(interval.numbers(positions))
 
 
 def _inside(numbers: NDArray[np.float64], interval: Interval) -> NDArray[np.float64]:

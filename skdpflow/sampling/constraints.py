@@ -219,5 +219,4 @@ def _positions(cells: Cells, column: Column) -> Array:
     numbers = cells.numbers(column)
     if column.discrete:
         return numbers - column.lower + 0.5
-    scale = column.n_values / (column.upper - column.lower)
-    return np.clip((numbers - column.lower) * scale, 0.0, np.nextafter(float(column.n_values), 0.0))
+    return np.clip(column.positions(numbers), 0.0, np.nextafter(float(column.n_values), 0.0))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from skdpflow.domain import Domain
 from skdpflow.domain.columns import Categories, Column, Interval, since_epoch
+from skdpflow.domain.grid import after
 from skdpflow.transport.model import Model
 
 Array = NDArray[np.float64]
@@ -19,6 +20,11 @@ Ranges = dict[int, list[tuple[float, float]]]
 #: Particles drawn first, at once and at most, and how many of them must meet the condition; if none of the first
 #: `HOPELESS` does, it has no more mass than would be refused in the end.
 FIRST, POOL, MOST_DRAWN, FEWEST, HOPELESS = 2**10, 2**15, 2**19, 50, 2**16
+
+_SINGLE = (
+    "`where` asks for a single number of column {!r}, which is continuous: no row has exactly that one. Give a range "
+    "of some width."
+)
 
 
 def _is_gap(value: Any) -> bool:
@@ -63,11 +69,13 @@ def _between(column: Interval, low: float, high: float, name: str) -> tuple[floa
         raise ValueError(f"`where` asks for values of column {name!r} that its domain does not have.")
     if column.discrete:
         return low - column.lower, high - column.lower + 1
+    if column.grid is not None:
+        first, last = column.grid.positions(np.array([low, float(after(np.array(high), column.integer))]))
+        if last - first < 1.0 and not column.integer and low == high:
+            raise ValueError(_SINGLE.format(name))
+        return float(first), float(last)
     if not column.integer and low == high:
-        raise ValueError(
-            f"`where` asks for a single number of column {name!r}, which is continuous: no row has exactly that one. "
-            "Give a range of some width."
-        )
+        raise ValueError(_SINGLE.format(name))
     half = 0.5 if column.integer else 0.0  # whole numbers are rounded on the way out
     scale = column.n_values / (column.upper - column.lower)
     top = column.n_values if high == column.upper else (high + half - column.lower) * scale
@@ -117,7 +125,7 @@ def _ranges(column: Column, wanted: Any, name: str) -> list[tuple[float, float]]
         elif isinstance(column, Categories):
             level = _level(column, value, name)
             found.append((level, level + 1))
-        elif column.integer:
+        elif column.integer or column.grid is not None:
             number = _number(column, value, name)
             found.append(_between(column, number, number, name))
         else:

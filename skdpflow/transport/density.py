@@ -19,9 +19,11 @@ _BLOCK_POINTS = 2**16
 
 
 def _log_unit(column: Column, codes: NDArray[np.int64]) -> Array | float:
-    """Log of lattice levels per unit of the column's measure; a missing value counts as one."""
+    """Log of lattice levels per unit of the column's measure; a missing or a single value counts as one."""
     if not isinstance(column, Interval) or column.discrete:
         return 0.0
+    if column.grid is not None:
+        return np.where(codes < column.n_values, column.grid.log_levels(codes), 0.0)
     width = column.upper - column.lower + (1.0 if column.integer else 0.0)
     return np.where(codes < column.n_values, np.log(column.n_values / width), 0.0)
 
@@ -62,7 +64,10 @@ def log_density(model: Model, codes: NDArray[np.int64], domain: Domain) -> Array
         With respect to Lebesgue x counting measure; a lower bound where there are discrete columns.
     """
     d = len(domain)
-    atoms = [len(spread) > 0 for spread in model.latent.spreads[:d]]
+    atoms = [
+        len(spread) > 0 or (isinstance(c, Interval) and c.grid is not None and bool(c.grid.atoms.any()))
+        for spread, c in zip(model.latent.spreads, domain.columns, strict=False)
+    ]
     discrete = np.array([c.discrete or c.nullable or atom for c, atom in zip(domain.columns, atoms, strict=True)])
     cells = np.full((1, d), 0.5)
     if discrete.any():

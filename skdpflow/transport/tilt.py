@@ -179,6 +179,56 @@ def enough_particles(sizes: Array, counts: Sequence[Array], sds: Sequence[float]
     return float(sizes.sum() ** 2 / min(h.size * sd**2 for h, sd in zip(counts, sds, strict=True)) / len(sizes))
 
 
+def keep_shares(
+    cells: CellFinder,
+    counts: Sequence[Array],
+    sds: Sequence[float],
+    columns: Sequence[int],
+    particles: Sequence[Array],
+    sizes: Array,
+    groups: NDArray[np.int64],
+) -> tuple[CellFinder, list[Array], list[float]]:
+    """Add bins of single columns, of which the flow knows the shares better than any partition tells them.
+
+    Parameters
+    ----------
+    cells : CellFinder
+        The partitions.
+    counts : sequence of ndarray of shape (n_groups, n_cells)
+        Noisy counts of each.
+    sds : sequence of float
+        Standard deviations of their noise.
+    columns : sequence of int
+        Columns whose shares are to stay: those with gaps or single values that hold mass.
+    particles : sequence of ndarray of shape (n, d)
+        Points of each leaf.
+    sizes : ndarray of shape (n_leaves,)
+        Rows of each leaf.
+    groups : ndarray of shape (n_leaves,)
+        Group of each leaf.
+
+    Returns
+    -------
+    cells, counts, sds : as given
+        With one partition more for each of the columns.
+    """
+    width = cells.columns.shape[1]
+    own, tables, added = [], [], []
+    for j in columns:
+        beside = [k for k in range(len(cells.edges)) if k != j][: width - 1]
+        shape = [len(cells.edges[k]) + 1 for k in (j, *beside)]
+        own.append([j, *beside])
+        tables.append(np.repeat(np.arange(shape[0]), int(np.prod(shape[1:]))))
+        h = np.zeros((int(groups.max()) + 1, shape[0]))
+        for z, size, group in zip(particles, sizes, groups, strict=True):
+            h[group] += np.bincount(bin_of(z[:, j], cells.edges[j]), minlength=shape[0]) * (size / len(z))
+        added.append(h)
+    if not own:
+        return cells, list(counts), list(sds)
+    finder = CellFinder(cells.edges, np.concatenate([cells.columns, own]), (*cells.tables, *tables))
+    return finder, [*counts, *added], [*sds, *[1.0] * len(own)]
+
+
 def tilt(
     leaves: Sequence[Leaf],
     particles: Sequence[Array],

@@ -62,7 +62,14 @@ def statistics():
         "slice_edges": np.sort(rng.integers(-(2**27), 2**27, size=(3, 5, 15)), axis=-1),
         **latent,
     }
-    numeric = {"columns": np.array([0, 1]), "levels": np.array([FINE_LEVELS, 10]), "radius": 1.2, "steps": 64}
+    numeric = {
+        "columns": np.array([0, 1]),
+        "scale_codes": np.array([0, FINE_LEVELS, 0, 10]),
+        "scale_places": np.array([-1.0, 1.0, -1.0, 1.0]),
+        "scale_sizes": np.array([2, 2]),
+        "radius": 1.2,
+        "steps": 64,
+    }
     kinds = ["counts", "histograms", "mean", "second_moment", "slices"]
     pooled = STATISTICS["second_moment"]({**params, "pooled": True})
     return [*(STATISTICS[k](params) for k in kinds), pooled, STATISTICS["column_moments"](numeric)]

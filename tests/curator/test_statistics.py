@@ -56,7 +56,9 @@ tables = st.lists(row, min_size=1, max_size=6)
 
 def block_of(rows):
     codes, classes, ranks, raw = (np.array(part) for part in zip(*rows, strict=True))
-    return Block(codes.astype(np.int64), classes.astype(np.int64), lambda: ranks, lambda: raw, COLUMNS)
+    return Block(
+        codes.astype(np.int64), classes.astype(np.int64), lambda: ranks, lambda own: raw[:, list(own)], COLUMNS
+    )
 
 
 def total(statistic, rows):
@@ -110,9 +112,13 @@ def latent_params(draw):
 
 
 def rank_params(draw):
-    layouts = [Layout.of(c, below=draw(st.booleans()), above=draw(st.booleans())) for c in COLUMNS]
+    gap = draw(st.none() | st.integers(1, 6))
+    layouts = [
+        Layout.of(c, below=draw(st.booleans()), above=draw(st.booleans()), gap=None if j else gap)
+        for j, c in enumerate(COLUMNS)
+    ]
     edges = [cuts(draw, size) if j != 1 else np.arange(size + 1) for j, size in enumerate(LEVELS)]
-    edges[0] = np.union1d(edges[0], [7])  # gaps have a bin of their own
+    edges[0] = np.union1d(edges[0], [7] if gap is None else [gap, gap + 1])  # gaps have a bin of their own
     edges = [np.union1d(e, layout.ends) for e, layout in zip(edges, layouts, strict=True)]
     cdf = []
     for e in edges:
@@ -128,6 +134,28 @@ def rank_params(draw):
 def ball_params(draw):
     radius = draw(st.sampled_from([1 / LATENT_STEPS, 0.3, 1.0, 3.0, 7.0, 1e3]) | st.floats(0.001, 10.0))
     return {"radius": radius, "steps": draw(st.sampled_from([1, 2, 7, 64, 255, 2**16]))}
+
+
+def scale_params(draw):
+    codes = [cuts(draw, LEVELS[j]) for j in (0, 2)]
+    places = [2.0 * np.sort(np.array([0.0, *(draw(st.floats(0, 1)) for _ in c[2:]), 1.0])) - 1.0 for c in codes]
+    return {
+        "columns": np.array([0, 2]),
+        "scale_codes": np.concatenate(codes),
+        "scale_places": np.concatenate(places),
+        "scale_sizes": np.array([len(c) for c in codes]),
+    }
+
+
+def location_params(draw):
+    columns = sorted(draw(st.lists(st.sampled_from([0, 1, 2]), min_size=1, max_size=3, unique=True)))
+    cells = [np.unique(draw(st.lists(number, min_size=2, max_size=9, unique=True))) for _ in columns]
+    cells = [np.append(e, np.nextafter(e[-1], np.inf)) for e in cells]  # the last cell is a single value
+    return {
+        "columns": np.array(columns),
+        "cells": np.concatenate(cells),
+        "cell_sizes": np.array([len(e) for e in cells]),
+    }
 
 
 def histogram_params(draw):
@@ -178,7 +206,9 @@ def params_of(draw, kind):
     if kind == "bounds":
         return {"grid": BOUNDS_GRID, "n_columns": 3}
     if kind == "column_moments":
-        return {"columns": np.array([0, 2]), "levels": np.array(LEVELS)[[0, 2]], **ball_params(draw)}
+        return {**scale_params(draw), **ball_params(draw)}
+    if kind == "location":
+        return location_params(draw)
     params = leaf_params(draw)
     if kind == "counts":
         params["unlisted"] = draw(st.booleans())
@@ -218,7 +248,7 @@ def params_of(draw, kind):
 def test_every_statistic_is_tested_here():
     assert set(SUMS) == {
         "counts", "histograms", "column_moments", "mean", "second_moment", "norms", "slices", "bounds",
-        "pairs", "partitions",
+        "pairs", "partitions", "location",
     }  # fmt: skip
 
 
@@ -332,7 +362,20 @@ PARTITIONS = {
     "partition_cells": np.array([0, 1, 1, 2, 0, 0, 1, 1, 0, 0, 1, 1]),
     "groups": np.array([0, 1, 1]),
 }
+LOCATION = {
+    "columns": np.array([0, 2]),
+    "cells": np.array([-1e6, 0.0, 5e-324, 1e6] * 2),
+    "cell_sizes": np.array([4, 4]),
+}
+SCALES = {
+    "columns": np.array([0, 2]),
+    "scale_codes": np.array([0, 8, 0, 1000]),
+    "scale_places": np.array([-1.0, 1.0] * 2),
+    "scale_sizes": np.array([2, 2]),
+}
 WORST = [
+    ("location", LOCATION, at(0, 0, raw=0.0), at(0, 0, raw=1.0)),
+    ("location", LOCATION, at(0, 0, raw=np.nan), at(0, 0, raw=1.0)),
     ("partitions", PARTITIONS, at(1, 1), at(-1, -1)),
     ("partitions", PARTITIONS, at(1, 1), at(1, 1, label=2)),
     ("counts", LEAVES, at(0, 0), at(0, 0, label=1)),
@@ -367,7 +410,7 @@ def test_some_pair_comes_within_a_hundredth_of_the_sensitivity(kind, params, one
 
 
 def test_column_moments_come_close_to_their_sensitivity():
-    params = {"columns": np.array([0, 2]), "levels": np.array([8, 1000]), "radius": 1.2, "steps": 1000}
+    params = {**SCALES, "radius": 0.6, "steps": 1000}
     statistic = SUMS["column_moments"](params)
     assert distance(statistic, [at(1, 1)], []) >= 0.99 * statistic.sensitivity("add-remove")
     # squares cannot be opposite, so twice the radius is never reached
@@ -425,7 +468,16 @@ BROKEN = [
     ("pairs", {**PAIRS, "latent_cdf": BALL["latent_cdf"][::-1]}),
     ("second_moment", {**BALL, "pooled": True, "radius": 0.0}),
     ("second_moment", {**BALL, "pooled": True, "n_leaves": 0}),
-    ("column_moments", {"columns": np.array([0]), "levels": np.array([8]), "radius": 1e-9, "steps": 8}),
+    ("column_moments", {**SCALES, "radius": 1e-9, "steps": 8}),
+    ("column_moments", {**SCALES, "scale_codes": np.array([8, 0, 0, 1000]), "radius": 1.0, "steps": 8}),
+    ("column_moments", {**SCALES, "scale_places": np.array([1.0, -1.0, -1.0, 1.0]), "radius": 1.0, "steps": 8}),
+    ("column_moments", {**SCALES, "scale_places": np.array([np.nan, 1.0, -1.0, 1.0]), "radius": 1.0, "steps": 8}),
+    ("column_moments", {**SCALES, "columns": np.array([0]), "radius": 1.0, "steps": 8}),
+    ("location", {**LOCATION, "cells": LOCATION["cells"][::-1]}),
+    ("location", {**LOCATION, "cells": np.full(8, np.nan)}),
+    ("location", {**LOCATION, "cell_sizes": np.array([4, 3])}),
+    ("location", {**LOCATION, "columns": np.array([0, 0])}),
+    ("location", {**LOCATION, "columns": np.array([0])}),
     ("slices", {**SLICES, "directions": np.array([[[0.1, 0, 1], [0, 0, 0], [0, 1, 1]]])}),
     ("slices", {**SLICES, "directions": SLICES["directions"] * 2**40}),
     ("slices", {**SLICES, "slice_edges": np.tile([5, 2], (N_CLASSES, 3, 1))}),

@@ -19,6 +19,8 @@ import numpy as np
 
 #: Shares of the first round, which tells how many rows there are and where the columns lie.
 FIRST_SHARES = {"counts": 0.02, "column_moments": 0.05}
+#: Shares of the rounds that locate the mass of columns, on cells that are refined from round to round.
+LOCATION_SHARES = (0.04, 0.04, 0.04)
 #: Share of a numeric target's own histogram, which cuts it into cells.
 TARGET_SHARE = 0.02
 #: Radius of the ball of column moments, times the root of the number of columns.

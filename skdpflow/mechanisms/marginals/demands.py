@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from skdpflow.domain import Categories
+from skdpflow.domain import Interval
 from skdpflow.mechanisms.marginals import allocation as policy
 from skdpflow.mechanisms.marginals.histograms import bin_edges
+from skdpflow.mechanisms.marginals.locate import MOST_ATOMS, most_cells, wants_locating
 from skdpflow.mechanisms.marginals.partitions import WIDTH
 from skdpflow.release.request import Demand, Public
 from skdpflow.release.sensitivity import of_ball, of_ones, of_score, of_squares
@@ -40,7 +41,8 @@ def all_demands(
     """
     columns, d_x, neighbours = public.columns, len(public.domain), public.neighbours
     d, numeric_target = len(columns), len(columns) > d_x
-    numeric = sum(not (isinstance(c, Categories) or c.nullable) for c in columns)
+    numeric = sum(isinstance(c, Interval) for c in columns)
+    located = [c for c in columns if wants_locating(c)]
     bins = n_bins or max(r.n_bins for r in regimes)
     values = max(bins, *(r.n_values for r in regimes))
 
@@ -48,9 +50,12 @@ def all_demands(
     out = [_ones(first["counts"], 1, public.n_classes, neighbours)]
     if numeric:
         out.append(Demand(first["column_moments"], of_ball(steps, neighbours), 2 * numeric, 2 * numeric))
+    if located:
+        cells = sum(most_cells(c) for c in located if isinstance(c, Interval))
+        out += [_ones(share, len(located), cells, neighbours) for share in policy.LOCATION_SHARES]
     if numeric_target:
         out.append(_ones(policy.TARGET_SHARE, 1, TARGET_BINS, neighbours))
-    width = sum(len(bin_edges(c, bins, values)) - 1 for c in columns)
+    width = sum(len(bin_edges(c, bins, values)) - 1 + (2 * MOST_ATOMS if wants_locating(c) else 0) for c in columns)
     out.append(_ones(min(r.histograms for r in regimes), d, n_leaves * width, neighbours))
     out += _moments(min(r.mean for r in regimes), min(r.second_moment for r in regimes), d, n_leaves, steps, neighbours)
     if cut := [r for r in regimes if r.n_cuts]:

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc
 
-from skdpflow.domain import Categories, Column
+from skdpflow.domain import Categories, Column, Interval
 from skdpflow.domain.codes import n_codes
+from skdpflow.domain.grid import Grid
 from skdpflow.latent.rank import Layout, RankTransform
-from skdpflow.mechanisms.marginals.outside import AxisHistograms
+from skdpflow.mechanisms.marginals.outside import AxisHistograms, with_gap_bin
 from skdpflow.release import Measurement
 from skdpflow.transport.betas import beta_mixtures
 from skdpflow.transport.flow import Block, CountSlices
@@ -21,6 +22,7 @@ from skdpflow.transport.marginals import denoise_ordered, to_simplex
 from skdpflow.transport.pairs import latent_edges
 
 Array = NDArray[np.float64]
+Mixture = tuple[Array, Array, Array]
 
 #: Bins of the latent transform of a numeric column, between which a coarser histogram is filled in by the prior.
 FINE_BINS = 128
@@ -28,6 +30,8 @@ FINE_BINS = 128
 SPREAD_MASS = 0.25
 #: Smallest share of mass of a bin, times its share of the domain.
 PRIOR_FLOOR = 1e-3
+#: Located share below which there is nothing.
+EMPTY = 1e-6
 
 
 def bin_edges(column: Column, n_bins: int, n_values: int) -> NDArray[np.int64]:
@@ -50,8 +54,36 @@ def bin_edges(column: Column, n_bins: int, n_values: int) -> NDArray[np.int64]:
     codes = n_codes(column)
     if isinstance(column, Categories) or (column.discrete and column.n_levels <= n_values):
         return np.arange(codes + 1)
-    edges = np.unique(np.rint(np.linspace(0, column.n_values, n_bins + 1)).astype(np.int64))
+    if column.grid is not None:
+        edges = _located_bins(column.grid, n_bins)
+    else:
+        edges = np.unique(np.rint(np.linspace(0, column.n_values, n_bins + 1)).astype(np.int64))
     return np.append(edges, np.arange(column.n_values + 1, codes + 1))
+
+
+def scales(columns: Sequence[Column]) -> dict[str, Any]:
+    """Return the places in [-1, 1] of the codes of numeric columns."""
+    codes = [
+        c.grid.starts if isinstance(c, Interval) and c.grid is not None else np.array([0, c.n_values]) for c in columns
+    ]
+    places = [2.0 * base_share(c, own.astype(np.float64)) - 1.0 for c, own in zip(columns, codes, strict=True)]
+    return {
+        "scale_codes": np.concatenate(codes),
+        "scale_places": np.concatenate(places),
+        "scale_sizes": np.array([len(own) for own in codes]),
+    }
+
+
+def _located_bins(grid: Grid, n_bins: int) -> NDArray[np.int64]:
+    """Cut the codes of a located column into bins of about equal mass, and single values that hold mass."""
+    below = np.concatenate([[0.0], np.cumsum(grid.shares)]) / np.sum(grid.shares)
+    edges = np.rint(np.interp(np.arange(n_bins + 1) / n_bins, below, grid.starts)).astype(np.int64)
+    own = np.flatnonzero(grid.atoms & (np.asarray(grid.shares) > 0.5 / n_bins))
+    edges = np.unique(np.concatenate([edges, grid.starts[own], grid.starts[own + 1], grid.starts[[0, -1]]]))
+    # where nothing was located there is no bin, which would hold noise only: its codes join their neighbours
+    kept = np.diff(grid.share_below(edges)) > EMPTY
+    first = int(np.argmax(kept)) + 1
+    return np.concatenate([edges[:1], edges[first:-1][kept[first:]], edges[-1:]])
 
 
 def association_order(counts: Array) -> NDArray[np.int64]:
@@ -76,16 +108,17 @@ def association_order(counts: Array) -> NDArray[np.int64]:
     return np.argsort(axis @ profile, kind="stable")
 
 
-def _with_gaps(pooled: Array, edges: Array, sd: float, total: float) -> Array:
-    """Denoise the counts of a nullable column, of which no moments were measured; the last bin holds the gaps."""
-    gaps = float(np.clip(pooled[-1], 0.0, total))
-    flat = (total - gaps) * np.diff(edges[:-1]) / edges[-2]
-    return np.append(denoise_ordered(pooled[None, :-1], flat[None], sd)[0], gaps)
+def base_share(column: Column, positions: Array) -> Array:
+    """Return the share of a column's values that is expected below positions: as located, or spread over its width."""
+    if isinstance(column, Interval) and column.grid is not None:
+        return column.grid.share_below(positions)
+    return np.clip(positions / column.n_values, 0.0, 1.0)
 
 
 def seen_moments(moments: Measurement, axes: AxisHistograms, columns: Sequence[int], total: float) -> Measurement:
-    """Scale column moments up for the rows that are in none of them, since their cell is no number."""
-    missed = np.array([axes.drawn[j] for j in columns])
+    """Scale column moments up for the rows that are in none of them, since their cell is missing or no number."""
+    gaps = [axes.counts[j][:, axes.layouts[j].is_gap(axes.edges[j][:-1])].sum() for j in columns]
+    missed = np.array([axes.drawn[j] for j in columns]) + np.clip(gaps, 0.0, total)
     return replace(moments, values=moments.values * (total / np.maximum(total - missed, 1.0)))
 
 
@@ -98,7 +131,7 @@ def _with_ends(layout: Layout, edges: Array, p: Array, below: float, above: floa
         p = np.concatenate([[below, p[0] - below], p[1:]])
         edges = np.append(float(first), edges)
     if last > layout.n_levels:
-        top = int(np.searchsorted(edges, layout.n_values)) - 1
+        top = int(np.searchsorted(edges, layout.n_values if layout.gap is None else layout.n_levels)) - 1
         above = min(above, (1.0 - PRIOR_FLOOR) * p[top])
         p[top] -= above
         p, edges = np.append(p, above), np.append(edges, float(last))
@@ -139,41 +172,79 @@ def rank_transform(
     prior = {}
     if moments is not None:
         numeric = [int(j) for j in moments.params["columns"]]
-        pooled_counts = [axes.counts[j].sum(axis=0) for j in numeric]
-        unit_edges = [axes.edges[j] / axes.edges[j][-1] for j in numeric]
-        mixtures = beta_mixtures(seen_moments(moments, axes, numeric, total), total, pooled_counts, unit_edges, sd)
-        prior = dict(zip(numeric, mixtures, strict=True))
+        seen = seen_moments(moments, axes, numeric, total)
+        prior = dict(zip(numeric, _mixtures(seen, axes, numeric, columns, total, sd), strict=True))
     for j, (column, h, e) in enumerate(zip(columns, axes.counts, axes.edges, strict=True)):
-        order = None
-        pooled = h.sum(axis=0)
-        fine = e
+        order, layout = None, ends.layouts[j]
         if j in prior:
-            # the histogram corrects the mass of its bins; inside them the shape is that of the prior
-            fine = np.union1d(e, [c for c in bin_edges(column, FINE_BINS, FINE_BINS) if c <= column.n_levels])
-            weights, a, b = prior[j]
-            shape = np.diff(betainc(a[:, None], b[:, None], fine / e[-1]), axis=1)
-            shape = weights @ shape + PRIOR_FLOOR * np.diff(fine) / e[-1]
-            expected = total * np.add.reduceat(shape, np.searchsorted(fine, e[:-1])) / shape.sum()
-            pooled = denoise_ordered(pooled[None], expected[None], sd)[0]
-        elif not column.ordered and len(h) > 1:
-            order = association_order(h)
-            pooled = pooled[order]
-        elif not isinstance(column, Categories):
-            pooled = _with_gaps(pooled, e, sd, total)
-        # no bin is left without mass: F must be invertible
-        p = to_simplex(pooled, total) / total + PRIOR_FLOOR * np.diff(e) / e[-1]
-        p /= p.sum()
-        spreads.append(np.column_stack([e[:-1], e[1:]])[(p > SPREAD_MASS) & (np.diff(e) > 1)])
-        if len(fine) > len(e):
-            ratio = p / (expected / total)
-            p = shape / shape.sum() * ratio[np.searchsorted(e, fine[:-1], side="right") - 1]
+            fine, p, spread = _numeric(column, h.sum(axis=0), e, prior[j], sd, total)
+        else:
+            if not column.ordered and len(h) > 1:
+                order = association_order(h)
+            pooled = h.sum(axis=0)
+            fine, p = e, to_simplex(pooled if order is None else pooled[order], total) / total
+            p = p + PRIOR_FLOOR * np.diff(e) / e[-1]  # no bin is left without mass: F must be invertible
+            p /= p.sum()
+            spread = np.column_stack([e[:-1], e[1:]])[(p > SPREAD_MASS) & (np.diff(e) > 1)]
+        if layout.gap is not None:
+            (p,), fine = with_gap_bin(p[None], fine, layout)
+            spread = layout.with_gap(spread)
         outer = ends.counts[j].sum(axis=0) / total
-        fine, p = _with_ends(ends.layouts[j], fine, p / p.sum(), outer[0], outer[-1])
+        fine, p = _with_ends(layout, fine, p, outer[0], outer[-1])
         edges.append(fine)
-        cdfs.append(np.concatenate([[0.0], np.cumsum(p)]) / p.sum())
-        cdfs[-1][-1] = 1.0
+        below = np.concatenate([[0.0], np.cumsum(p)])
+        cdfs.append(below / below[-1])
         orders.append(order)
+        spreads.append(spread)
     return RankTransform(edges, cdfs, orders, spreads, ends.layouts)
+
+
+def _mixtures(
+    seen: Measurement, axes: AxisHistograms, numeric: Sequence[int], columns: Sequence[Column], total: float, sd: float
+) -> list[Mixture]:
+    """Fit mixtures of beta distributions to numeric columns, on the scale of what was located."""
+    counts, edges = [], []
+    for j in numeric:
+        e = axes.edges[j]
+        value = ~axes.layouts[j].is_gap(e[:-1])
+        pooled = axes.counts[j].sum(axis=0)
+        gaps = float(np.clip(pooled[~value].sum(), 0.0, 0.9 * total))
+        counts.append(pooled[value] * (total / (total - gaps)))
+        edges.append(base_share(columns[j], e[: int(value.sum()) + 1]))
+    return beta_mixtures(seen, total, counts, edges, sd)
+
+
+def _numeric(
+    column: Column, pooled: Array, e: Array, mixture: Mixture, sd: float, total: float
+) -> tuple[Array, Array, Array]:
+    """Return places, probabilities between them and ranges of atoms of a numeric column: gaps, if any, come last.
+
+    The histogram corrects the mass of its bins; inside them the shape is that of what was expected.
+    """
+    gaps = float(np.clip(pooled[-1], 0.0, (1.0 - PRIOR_FLOOR) * total)) if column.nullable else 0.0
+    values = e[:-1] if column.nullable else e
+    rows, pooled = total - gaps, pooled[: len(values) - 1]
+    located = isinstance(column, Interval) and column.grid is not None
+    if isinstance(column, Interval) and column.grid is not None:
+        fine = np.union1d(values, column.grid.starts)
+    else:
+        fine = np.union1d(values, [c for c in bin_edges(column, FINE_BINS, FINE_BINS) if c <= column.n_values])
+    base, (weights, a, b) = base_share(column, fine), mixture
+    at = np.searchsorted(fine, values[:-1])
+    shape = np.maximum(weights @ np.diff(betainc(a[:, None], b[:, None], base), axis=1), 0.0)  # it rounds
+    shape += PRIOR_FLOOR * np.diff(base)
+    expected = rows * np.add.reduceat(shape, at) / shape.sum()
+    found = denoise_ordered(pooled[None], expected[None], sd)[0]
+    p = to_simplex(found, rows) / rows + PRIOR_FLOOR * np.add.reduceat(np.diff(base), at)
+    p /= p.sum()
+    spread = np.column_stack([values[:-1], values[1:]])[(p > SPREAD_MASS) & (np.diff(values) > 1) & (not located)]
+    ratio = p / (expected / rows)
+    p = shape / shape.sum() * ratio[np.searchsorted(values, fine[:-1], side="right") - 1]
+    p /= p.sum()
+    if column.nullable:
+        share = max(gaps / total, PRIOR_FLOOR / column.n_values)
+        fine, p = np.append(fine, e[-1]), np.append((1.0 - share) * p, share)
+    return fine, p, spread
 
 
 def target_cells(
@@ -202,8 +273,9 @@ def target_cells(
     axis = AxisHistograms.clipped(target, [column])
     counts, edges, sd = axis.counts[0][0], axis.edges[0], axis.sd
     own = seen_moments(replace(moments, values=moments.values[:, -1:]), axis, [0], total)
-    ((weights, a, b),) = beta_mixtures(own, total, [counts], [edges / edges[-1]], sd)
-    expected = weights @ np.diff(betainc(a[:, None], b[:, None], edges / edges[-1]), axis=1)
+    base = base_share(column, edges)
+    ((weights, a, b),) = beta_mixtures(own, total, [counts], [base], sd)
+    expected = weights @ np.diff(betainc(a[:, None], b[:, None], base), axis=1)
     expected = total * (expected + PRIOR_FLOOR) / (expected + PRIOR_FLOOR).sum()
     p = denoise_ordered(counts[None], expected[None], sd)[0]
     cdf = np.concatenate([[0.0], np.cumsum(p)]) / p.sum()
@@ -258,7 +330,10 @@ def axis_blocks(axes: AxisHistograms, sizes: Array, transform: RankTransform, co
     """Targets of each leaf along the latent axes: its own histograms."""
     counts, edges = latent_histograms(axes, transform)
     eye, ordered = np.eye(len(columns)), [c.ordered for c in columns]
-    apart = [(e[:-1] < 0) | (e[:-1] >= layout.n_values) for e, layout in zip(axes.edges, axes.layouts, strict=True)]
+    apart = [
+        (e[:-1] < 0) | (e[:-1] >= layout.n_levels) | layout.is_gap(e[:-1])
+        for e, layout in zip(axes.edges, axes.layouts, strict=True)
+    ]
     return [
         Block(eye, eye, CountSlices(edges, [h[leaf] for h in counts], axes.sd, float(size), ordered, apart))
         for leaf, size in enumerate(sizes)

@@ -22,8 +22,10 @@ from skdpflow.mechanisms.marginals.histograms import (
     latent_histograms,
     leaf_sizes,
     rank_transform,
+    scales,
     target_cells,
 )
+from skdpflow.mechanisms.marginals.locate import ask_location, wants_locating
 from skdpflow.mechanisms.marginals.outside import AxisHistograms
 from skdpflow.mechanisms.marginals.partitions import measured_cells
 from skdpflow.mechanisms.marginals.slices import slice_params
@@ -33,10 +35,12 @@ from skdpflow.release.request import Demand, Public, Request, Rounds
 from skdpflow.transport.flow import normal_particles
 from skdpflow.transport.model import Model
 from skdpflow.transport.moments import variance_between
-from skdpflow.transport.tilt import enough_particles, tilt
+from skdpflow.transport.tilt import enough_particles, keep_shares, tilt
 
 #: Particles of all leaves whose weights the tilt learns.
-TILT_PARTICLES = 2**16
+TILT_PARTICLES, PER_CELL = 2**16, 4
+#: Share of a single value that a column keeps whatever partitions tell.
+LEAST_SHARE = 0.05
 #: Least and largest value of each parameter.
 LIMITS = {
     "n_bins": (2, 2**12),
@@ -164,11 +168,15 @@ class MarginalsMechanism(BaseEstimator):
 
         # how many rows, and in which classes
         leaf: dict[str, Any] = {"n_leaves": public.n_classes}
-        counts, *rest = yield [
-            Request("counts", "counts", shares["counts"], {**leaf, "unlisted": isinstance(public.target, Categories)}),
-            *column_moments(columns, steps),
-        ]
+        unlisted = {**leaf, "unlisted": isinstance(public.target, Categories)}
+        counts, located, locating = yield from ask_location(
+            public, Request("counts", "counts", shares["counts"], unlisted)
+        )
         n = max(float(class_counts(counts).sum()), 1.0)
+        public = public.encoded_as(located)
+        columns = located
+        moments = column_moments(columns, steps)
+        rest = (yield moments) if moments else []
         if numeric_target:
             most = policy.n_target_bins(n, public.mu)
             edges = bin_edges(columns[-1], most, most)
@@ -181,7 +189,7 @@ class MarginalsMechanism(BaseEstimator):
             (target,) = yield [Request("target", "histograms", policy.TARGET_SHARE, params)]
             cells = self.n_target_cells or policy.n_target_cells(n, public.mu, d)
             leaf = target_cells(target, rest[0], columns[-1], cells, n)
-        regime = self._regime(n, public, int(leaf["n_leaves"]))
+        regime = self._regime(n, public, int(leaf["n_leaves"]), locating=locating)
 
         # how each column is distributed
         n_bins = self.n_bins or regime.n_bins
@@ -301,17 +309,21 @@ class MarginalsMechanism(BaseEstimator):
             steps //= 2
         return steps
 
-    def _regime(self, n: float, public: Public, n_leaves: int, mu: float | None = None) -> policy.Regime:
+    def _regime(
+        self, n: float, public: Public, n_leaves: int, mu: float | None = None, locating: float | None = None
+    ) -> policy.Regime:
         """Choose what to measure of about n rows."""
-        wanted = self._wanted(public, n_leaves)
+        wanted = self._wanted(public, n_leaves, locating)
         return policy.regime(n, public.mu if mu is None else mu, len(public.columns), n_leaves, **wanted)
 
-    def _wanted(self, public: Public, n_leaves: int) -> dict[str, Any]:
+    def _wanted(self, public: Public, n_leaves: int, locating: float | None = None) -> dict[str, Any]:
         """Return what the policy has to respect: parameters, and what few columns or many leaves rule out."""
         d, d_x = len(public.columns), len(public.domain)
+        if locating is None:
+            locating = sum(policy.LOCATION_SHARES) if any(map(wants_locating, public.columns)) else 0.0
         numeric_target = d > d_x
         return {
-            "spent": sum(policy.FIRST_SHARES.values()) + (policy.TARGET_SHARE if numeric_target else 0.0),
+            "spent": sum(policy.FIRST_SHARES.values()) + (policy.TARGET_SHARE if numeric_target else 0.0) + locating,
             "ordered": numeric_target,
             "n_slices": self.n_slices,
             "n_pairs": 0 if d_x < 2 or policy.n_pair_bins(d_x, n_leaves) < 2 else self.n_pairs,
@@ -347,27 +359,42 @@ class MarginalsMechanism(BaseEstimator):
         if not measured:
             return Model(learned.transform, sizes / sizes.sum(), tuple(leaves))
         cells, found, sds = measured_cells(measured, learned.transform)
+        n_cells = sum(h.shape[1] for h in found)  # each has a factor, which must not follow single particles
         most = max(TILT_PARTICLES // len(leaves), 1024)
-        wanted = int(np.clip(enough_particles(sizes, found, sds), int(transport["n_particles"]), most))
+        wanted = int(
+            np.clip(max(enough_particles(sizes, found, sds), PER_CELL * n_cells), int(transport["n_particles"]), most)
+        )
         if wanted > len(particles[0]):
             normal = normal_particles(wanted, learned.transform.n_columns, int(transport["seed"]))
             particles = [leaf.push(normal) for leaf in leaves]
-        groups = measured[0].params["groups"]
+        groups = np.asarray(measured[0].params["groups"])
+        cells, found, sds = keep_shares(
+            cells, found, sds, _with_shares(learned, len(cells.edges)), [z[:wanted] for z in particles], sizes, groups
+        )
         tilted, sizes = tilt(leaves, [z[:wanted] for z in particles], sizes, cells, groups, found, sds)
         return Model(learned.transform, sizes / sizes.sum(), tuple(tilted))
 
 
+def _with_shares(learned: Learned, n_columns: int) -> list[int]:
+    """Return the first columns that have gaps or single values of some mass."""
+    out = []
+    for j, column in enumerate(learned.columns[:n_columns]):
+        grid = column.grid if isinstance(column, Interval) else None
+        atoms = grid is not None and bool((np.asarray(grid.shares)[grid.atoms] > LEAST_SHARE).any())
+        if isinstance(column, Interval) and (column.nullable or atoms):
+            out.append(j)
+    return out
+
+
 def column_moments(columns: Sequence[Column], steps: int) -> list[Request]:
-    """Ask for the first two moments of the numeric columns without gaps, if there are any."""
-    numeric = np.array(
-        [j for j, c in enumerate(columns) if not (isinstance(c, Categories) or c.nullable)], dtype=np.int64
-    )
+    """Ask for the first two moments of the numeric columns, if there are any, on the scale of what was located."""
+    numeric = np.array([j for j, c in enumerate(columns) if isinstance(c, Interval)], dtype=np.int64)
     if not numeric.size:
         return []
     params = {
         "columns": numeric,
-        "levels": np.array([columns[j].n_levels for j in numeric]),
+        **scales([columns[j] for j in numeric]),
         "radius": policy.COLUMN_RADIUS * float(np.sqrt(len(numeric))),
         "steps": steps,
     }
-    return [Request("column_moments", "column_moments", policy.FIRST_SHARES["column_moments"], params)]
+    return [Request("column_moments", "column_moments", policy.FIRST_SHARES["column_moments"], params, tuple(columns))]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from skdpflow.domain.codes import outside_of
-from skdpflow.domain.columns import Column
+from skdpflow.domain.columns import Column, Interval
 from skdpflow.latent.rank import DRAWN, Layout
 from skdpflow.release import Measurement
 
@@ -85,7 +85,9 @@ class AxisHistograms:
             found = standing_out(h[:, ~inside], sd, n_bins)
             if len(chosen) == j:
                 stands = dict(zip(outside_of(column), found.sum(axis=0) > 0.0, strict=True))
-                chosen.append(Layout.of(column, below=stands.get("below", False), above=stands.get("above", False)))
+                below, above = stands.get("below", False), stands.get("above", False)
+                gap = _gap_of(h[:, inside].sum(axis=0), e, column)
+                chosen.append(Layout.of(column, below=below, above=above, gap=gap))
             own, places = _placed(h[:, inside], found, chosen[j], e[: int(inside.sum()) + 1])
             counts.append(own)
             edges.append(places)
@@ -123,12 +125,32 @@ def standing_out(counts: Array, sd: float, n_bins: int) -> Array:
     return np.asarray(np.where(kept, np.maximum(counts, 0.0), 0.0))
 
 
+def _gap_of(counts: Array, edges: Array, column: Column) -> int | None:
+    """Return where among the bins of an interval its gaps go: near the middle of its values."""
+    if not (isinstance(column, Interval) and column.nullable):
+        return None
+    held = np.cumsum(np.maximum(counts[:-1], 0.0))
+    if len(held) < 2:
+        return None
+    return int(edges[np.clip(np.searchsorted(held, held[-1] / 2.0) + 1, 1, len(held) - 1)])
+
+
+def with_gap_bin(counts: Array, edges: Array, layout: Layout) -> tuple[Array, Array]:
+    """Move the bin of gaps, the last one, to its place among the values."""
+    if layout.gap is None:
+        return counts.copy(), edges
+    at = int(np.searchsorted(edges, layout.gap))
+    counts = np.hstack([counts[:, :at], counts[:, -1:], counts[:, at:-1]])
+    return counts, np.concatenate([edges[: at + 1], edges[at:-1] + 1.0])
+
+
 def _placed(inside: Array, outside: Array, layout: Layout, edges: Array) -> tuple[Array, Array]:
     """Return counts and edges along an axis, with what lies outside where its layout says."""
-    counts, before, after = inside.copy(), [], []
+    counts, edges = with_gap_bin(inside, edges, layout)
+    before, after = [], []
     for own, home in zip(outside.T, layout.homes, strict=True):
         if home == DRAWN:
-            value = edges[:-1] < layout.n_values  # gaps are no values
+            value = ~layout.is_gap(edges[:-1])
             share = np.where(value, np.maximum(inside.sum(axis=0), 0.0) + 1e-9, 0.0)
             counts += own[:, None] * share / share.sum()
         elif home < 0:

@@ -1,0 +1,352 @@
+"""Where the mass of numeric columns lies: public grids, cells of which are refined where they stand out of their noise.
+
+Bounds are declared honestly, so they are wide. A first round counts all classes together on a grid of many scales that
+depends on the declared column alone. Later rounds cut what stands out of its known noise into parts; every part gets
+noise, empty ones too, so nothing but counts is released. Single values are cells as well: declared ones, the bounds, 0,
+usual codes of "unknown", short decimals inside refined cells, and whole numbers. They are candidates that everybody can
+write down, and which of them are kept follows from noisy counts: no number is copied from a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from skdpflow.domain.columns import Column, Interval
+from skdpflow.domain.grid import Grid, after
+from skdpflow.mechanisms.marginals import allocation as policy
+from skdpflow.mechanisms.marginals.mass import Estimate, estimated
+from skdpflow.release import Measurement
+from skdpflow.release.request import Public, Request
+
+Array = NDArray[np.float64]
+
+#: Octaves of the public grid around 0 and towards both bounds, cells of an octave around 0, equal cells of the width.
+OCTAVES, PER_OCTAVE, LINEAR = 24, 2, 16
+#: Values that often stand for "unknown", "refused" and the like.
+USUAL_CODES = (-1, -9, -99, -999, 9, 77, 88, 99, 888, 999, 8888, 9999, 99999)
+#: Integer columns of at most this many values are counted value by value: nothing is to be located.
+FEW_VALUES = 32
+#: Narrower columns are measured on their declared scale: there are too few numbers between their bounds.
+NARROWEST = 1e-270
+#: A cell is refined if its count exceeds so many standard deviations of its noise.
+STANDS_OUT = 3.0
+#: Fewest and most parts of a refined cell, and most new cells of a column in a round.
+LEAST_PARTS, MOST_PARTS, MOST_CELLS = 8, 512, 768
+#: Share of the values below which a single one is no atom, whatever the noise.
+LEAST_ATOM = 0.005
+#: Most single values of a column that are cells of their own: those with the largest counts, and declared ones.
+MOST_ATOMS = 64
+#: A column keeps its declared scale if so large a part of its width is needed to hold `MOST_MASS` of its values.
+WIDE_ENOUGH, MOST_MASS = 0.25, 0.9
+#: Fits in which noise alone is taken for mass somewhere.
+FALSE_ALARMS = 0.01
+#: Where less than this part of a column stands out, it keeps its declared scale, unless all such columns together have
+#: most of their mass in cells narrower than that part of the width.
+KNOWN, SURE = 0.5, 0.8
+#: Share that is spread over all cells of a grid, so that every one of them can be told from its neighbours.
+FLOOR = 1e-9
+
+
+def most_cells(column: Interval) -> int:
+    """Return how many counts of a column a round may ask for at most."""
+    return len(first_edges(column)) + (len(policy.LOCATION_SHARES) - 1) * MOST_CELLS
+
+
+def wants_locating(column: object) -> bool:
+    """Whether a column is measured on cells that are to be located."""
+    if not isinstance(column, Interval) or (column.discrete and column.n_values <= FEW_VALUES):
+        return False
+    return float(column.upper) - float(column.lower) > NARROWEST
+
+
+def ask_location(
+    public: Public, first: Request
+) -> Generator[list[Request], list[Measurement], tuple[Measurement, tuple[Column, ...], float]]:
+    """Ask where the mass of the columns lies.
+
+    Parameters
+    ----------
+    public : Public
+        What is known beforehand.
+    first : Request
+        What is asked for in the first round, too: counts.
+
+    Yields
+    ------
+    requests : list of Request
+        A round.
+
+    Returns
+    -------
+    answer : Measurement
+        Of `first`.
+    columns : tuple of Interval or Categories
+        The measured columns, with grids where mass was located.
+    spent : float
+        Share of mu**2 that locating cost: less where columns keep their declared scale.
+    """
+    columns = tuple(c.without_grid() if isinstance(c, Interval) else c for c in public.columns)
+    wanted = {j: c for j, c in enumerate(columns) if isinstance(c, Interval) and wants_locating(c)}
+    spent = n = 0.0
+    if not wanted:
+        (answer,) = yield [first]
+        return answer, columns, spent
+    rounds: list[Measurement] = []
+    edges = {j: first_edges(c) for j, c in wanted.items()}
+    for k, share in enumerate(policy.LOCATION_SHARES):
+        if k:
+            edges = _next_edges(columns, rounds, n)
+        if not edges:
+            break
+        params = {
+            "columns": np.array(list(edges)),
+            "cells": np.concatenate(list(edges.values())),
+            "cell_sizes": np.array([len(e) for e in edges.values()]),
+        }
+        # the noise stays what it is if some columns are done
+        request = Request(f"location{k + 1}", "location", share * len(edges) / len(wanted), params)
+        if k:
+            rounds += yield [request]
+        else:
+            answer, *rounds = yield [first, request]
+            n = max(float(answer.values.sum()), 1.0)
+        spent += request.share
+    return answer, with_grids(columns, rounds, n), spent
+
+
+@dataclass
+class Counted:
+    """What was counted of a column, round by round: edges of cells, counts, their noise, and cells without a value."""
+
+    edges: list[Array] = field(default_factory=list)
+    counts: list[Array] = field(default_factory=list)
+    sds: list[float] = field(default_factory=list)
+    missing: list[float] = field(default_factory=list)
+
+    @property
+    def sd(self) -> float:
+        """Noise of a count that all rounds tell."""
+        return float(sum(sd**-2 for sd in self.sds) ** -0.5)
+
+    def mass(self, n: float, certain: float) -> Estimate:
+        """Estimate the mass of the cells of the last round, of about n rows."""
+        missing = float(np.average(self.missing, weights=np.array(self.sds) ** -2))
+        return estimated(self.edges, self.counts, self.sds, max(n - max(missing, 0.0), 1.0), certain)
+
+
+def counted(rounds: Sequence[Measurement]) -> dict[int, Counted]:
+    """Return what was counted of each column."""
+    out: dict[int, Counted] = {}
+    for m in rounds:
+        cuts = np.cumsum(np.asarray(m.params["cell_sizes"]))[:-1]
+        cells, counts = np.split(m.params["cells"], cuts), np.split(np.asarray(m.values, dtype=np.float64), cuts)
+        for j, e, h in zip(m.params["columns"], cells, counts, strict=True):
+            own = out.setdefault(int(j), Counted())
+            own.edges.append(e)
+            own.counts.append(h[:-1])
+            own.sds.append(float(np.max(m.sd)))
+            own.missing.append(float(h[-1]))
+    return out
+
+
+def _estimates(rounds: Sequence[Measurement], n: float) -> dict[int, tuple[Counted, Estimate]]:
+    of_columns = counted(rounds)
+    certain = -float(ndtri(FALSE_ALARMS / sum(len(own.edges[0]) for own in of_columns.values())))
+    return {j: (own, own.mass(n, certain)) for j, own in of_columns.items()}
+
+
+def _next_edges(columns: Sequence[Column], rounds: Sequence[Measurement], n: float) -> dict[int, Array]:
+    """Return the cells of the next round, of the columns of the last one that are not sure to keep their scale."""
+    out, last = {}, {int(j) for j in rounds[-1].params["columns"]}
+    for j, (own, estimate) in _estimates(rounds, n).items():
+        column = columns[j]
+        assert isinstance(column, Interval)
+        if j in last and not (estimate.known > SURE and located(column, own.edges[-1], estimate.mass, own.sd) is None):
+            out[j] = refined(own.edges[-1], own.counts[-1], own.sds[-1], column.integer)
+    return out
+
+
+def with_grids(columns: Sequence[Column], rounds: Sequence[Measurement], n: float) -> tuple[Column, ...]:
+    """Return columns with the grids that their counts show.
+
+    Parameters
+    ----------
+    columns : sequence of Interval or Categories
+        As declared.
+    rounds : sequence of Measurement
+        Of kind ``"location"``.
+    n : float
+        Estimated number of rows.
+
+    Returns
+    -------
+    columns : tuple of Interval or Categories
+    """
+    out, found = list(columns), _estimates(rounds, n)
+    loose = _are_loose([estimate for _, estimate in found.values()])
+    for j, (own, estimate) in found.items():
+        column = out[j]
+        assert isinstance(column, Interval)
+        if loose or estimate.known >= KNOWN or estimate.narrow >= KNOWN / 2.0 or column.special:
+            out[j] = replace(column, grid=located(column, own.edges[-1], estimate.mass, own.sd))
+    return tuple(out)
+
+
+def _are_loose(found: Sequence[Estimate]) -> bool:
+    """Whether columns in which little stands out have their mass in narrow cells, all of them together."""
+    unknown = [own for own in found if own.known < KNOWN]
+    narrow, total = sum(own.narrow_count for own in unknown), sum(own.total for own in unknown)
+    return narrow > max(0.5 * total, 3.0 * float(np.sqrt(sum(own.narrow_variance for own in unknown))))
+
+
+def ends_of(column: Interval) -> tuple[float, float]:
+    """Return where a column begins, and where what follows it begins."""
+    lower, upper = float(column.lower), float(column.upper)
+    return lower, float(after(np.array(upper), column.integer))
+
+
+def first_edges(column: Interval) -> Array:
+    """Return the public grid of a column: a function of what is declared.
+
+    Parameters
+    ----------
+    column : Interval
+        The column.
+
+    Returns
+    -------
+    edges : ndarray
+        Increasing, from the lower bound to what follows the upper one.
+    """
+    low, end = ends_of(column)
+    upper = float(column.upper)
+    width, largest = upper - low, max(abs(low), abs(upper))
+    magnitudes = largest * 2.0 ** (-np.arange(0, OCTAVES * PER_OCTAVE + 1) / PER_OCTAVE)
+    halves = width * 2.0 ** -np.arange(1.0, OCTAVES)
+    linear = low + width * np.arange(1, LINEAR) / LINEAR
+    edges = np.concatenate([magnitudes, -magnitudes, linear, low + halves, upper - halves])
+    atoms = np.array([0.0, low, upper, *USUAL_CODES, *column.special], dtype=np.float64)
+    return _inside(edges, atoms, low, end, column.integer)
+
+
+def _inside(edges: Array, atoms: Array, low: float, end: float, integer: bool) -> Array:
+    """Return edges and those of single values, between two ends."""
+    edges = np.rint(edges) if integer else edges
+    atoms = np.rint(atoms) if integer else atoms
+    out = np.concatenate([[low, end], edges, atoms, after(atoms, integer)])
+    return np.unique(out[(out >= low) & (out <= end)]) + 0.0
+
+
+def refined(edges: Array, counts: Array, sd: float, integer: bool) -> Array:
+    """Cut what stands out of its noise into parts, the more the larger its count is.
+
+    Parameters
+    ----------
+    edges : ndarray of shape (n + 1,)
+        Cells.
+    counts : ndarray of shape (n,)
+        Noisy counts.
+    sd : float
+        Standard deviation of their noise.
+    integer : bool
+        Whether only whole numbers occur.
+
+    Returns
+    -------
+    edges : ndarray
+        All of the old ones, and new ones.
+    """
+    wide = edges[1:] > after(edges[:-1], integer)
+    order = np.argsort(-counts, kind="stable")
+    new, left = [edges], MOST_CELLS
+    for i in order[wide[order] & (counts[order] > STANDS_OUT * sd)]:
+        a, b = edges[i], edges[i + 1]
+        parts = 2.0 ** np.floor(np.log2(max((counts[i] / (4.0 * sd)) ** 2, 1.0)))
+        n = int(np.clip(parts, LEAST_PARTS, MOST_PARTS))
+        own = [np.linspace(a, b, n + 1)[1:-1], np.zeros(0)]
+        if integer:
+            own[0] = np.rint(own[0])
+        else:
+            short = _short_decimals(a, b)
+            own[1] = np.concatenate([short, after(short, False)])
+        left -= len(own[0]) + len(own[1])
+        if left < 0:
+            break
+        new += [part[(part > a) & (part < b)] for part in own]
+    return np.unique(np.concatenate(new))
+
+
+def _short_decimals(a: float, b: float) -> Array:
+    """Return the shortest decimals between two numbers, at most ten: candidates that everybody can write down."""
+    digit = int(np.floor(np.log10(b - a)))
+    if not -300 < digit < 300 or max(abs(a), abs(b)) > 2.0**52 * 10.0**digit:
+        return np.zeros(0)
+    counts = np.arange(np.ceil(a / 10.0**digit), b / 10.0**digit + 1.0)
+    short = counts * 10.0**digit if digit >= 0 else counts / 10.0**-digit  # as the decimal reads
+    return np.asarray(short[(short > a) & (short < b)][:10])
+
+
+def located(column: Interval, edges: Array, mass: Array, sd: float) -> Grid | None:
+    """Return the grid of a column, or None if its declared scale serves as well.
+
+    Parameters
+    ----------
+    column : Interval
+        The column.
+    edges : ndarray of shape (n + 1,)
+        Cells of the last round.
+    mass : ndarray of shape (n,)
+        Their estimated counts.
+    sd : float
+        About the noise of these.
+
+    Returns
+    -------
+    grid : Grid or None
+        Cells of single values that hold mass stay; others are merged with their neighbours, as are neighbours of
+        about equal density.
+    """
+    total = mass.sum()
+    if total <= 0.0 and not column.special:
+        return None
+    single = edges[1:] <= after(edges[:-1], column.integer)
+    special = np.isin(edges[:-1], np.array(column.special, dtype=np.float64))
+    atom = single & (mass > max(STANDS_OUT * sd, LEAST_ATOM * total))
+    atom[np.argsort(-np.where(atom, mass, 0.0), kind="stable")[MOST_ATOMS:]] = False
+    atom |= single & special
+    if not (atom.any() and not column.discrete) and _is_wide(edges, mass):
+        return None
+    keep = np.zeros(len(edges), dtype=np.bool_)
+    keep[[0, -1]] = True
+    keep[:-1] |= atom
+    keep[1:] |= atom
+    share, width = mass / max(total, 1e-300), np.diff(edges)
+    with np.errstate(divide="ignore", over="ignore"):
+        density = np.log(share / width)
+    steps = np.zeros(len(edges), dtype=np.bool_)
+    steps[1:-1] = (share[1:] > 0) != (share[:-1] > 0)
+    both = (share[1:] > 0) & (share[:-1] > 0)
+    steps[1:-1] |= both & (np.abs(np.where(both, density[1:], 0.0) - np.where(both, density[:-1], 0.0)) > 0.05)
+    if not column.integer:  # a single value that is no atom is like its neighbours, where these hold mass
+        weak = single & ~atom
+        steps[1:-1] &= ~(both & (weak[1:] | weak[:-1]))
+    keep |= steps
+    final = edges[keep]
+    merged = np.add.reduceat(share, np.flatnonzero(keep)[:-1])
+    shares = (1.0 - FLOOR) * merged + FLOOR / len(merged)
+    return Grid(tuple(final.tolist()), tuple((shares / shares.sum()).tolist()), column.integer)
+
+
+def _is_wide(edges: Array, mass: Array) -> bool:
+    """Whether most of the mass needs a good part of the width."""
+    width = np.diff(edges)
+    with np.errstate(over="ignore"):
+        order = np.argsort(-mass / width, kind="stable")
+    held = np.cumsum(mass[order])
+    n = int(np.searchsorted(held, MOST_MASS * held[-1])) + 1
+    return bool(width[order[:n]].sum() >= WIDE_ENOUGH * width.sum())
