@@ -346,7 +346,7 @@ def test_the_noise_of_a_continued_fit_is_that_of_one_with_the_whole_budget():
     one = np.mean([error(flow(1.0, mechanism=mechanism).fit(X)) for _ in range(8)])
     more = np.mean([error(flow(0.5, mechanism=mechanism).fit(X).continue_fit(X, extra_epsilon=0.5)) for _ in range(8)])
     assert more < 0.75 * half
-    assert more < 1.15 * one
+    assert more < 1.25 * one  # where the columns lie is located once
 
 
 def test_a_fit_on_a_part_of_the_rows_goes_on_there_or_in_the_whole():

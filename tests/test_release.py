@@ -332,7 +332,8 @@ def test_missing_and_added_members_are_refused(saved):
 
 def test_swapped_and_reshaped_members_are_refused(saved):
     content = members(saved)
-    a, b = "0!values.npy", "1!values.npy"
+    tables = (name for name in content if name.endswith("!values.npy") and np.load(io.BytesIO(content[name])).ndim == 2)
+    a, b = "0!values.npy", next(tables)
     refused(packed({**content, a: content[b], b: content[a]}), match="digest does not match")
     histograms = np.load(io.BytesIO(content[b]))
     refused(packed({**content, b: npy(histograms.T.copy())}), match="digest does not match")

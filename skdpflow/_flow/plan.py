@@ -108,7 +108,7 @@ class FitPlan:
     >>> flow = DPSlicedWassersteinFlow(epsilon=1.0, domain=(0, 1), target=Categories(["no", "yes"]))
     >>> plan = flow.plan(n_guess=2000, n_features=5)
     >>> [m.name for m in plan.measurements if m.round == 1]
-    ['counts', 'column_moments']
+    ['counts', 'location1']
     >>> round(sum(m.share for m in plan.measurements), 6)
     1.0
     """

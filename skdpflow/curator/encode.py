@@ -69,7 +69,7 @@ def _value_codes(x: NDArray[np.float64], intervals: Sequence[Interval]) -> NDArr
     codes = cells.astype(np.int64)
     for i, interval in enumerate(intervals):
         if interval.grid is not None and not interval.discrete:
-            codes[:, i] = interval.grid.codes(x[:, i])
+            codes[:, i] = interval.grid.codes(np.rint(x[:, i]) if interval.integer else x[:, i])
     return codes
 
 

@@ -444,11 +444,11 @@ class Bounds:
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
         assert block.raw is not None
+        if block.codes.shape[1] != self.shape[0]:
+            raise ValueError("The parameter 'n_columns' of this statistic must be the number of columns of X.")
         raw = block.raw(range(self.shape[0]))
         cell = np.searchsorted(self._grid, raw, side="right")
         d, width = self.shape
-        if raw.shape[1] != d:
-            raise ValueError("The parameter 'n_columns' of this statistic must be the number of columns of X.")
         return np.bincount((cell + width * np.arange(d)).ravel(), minlength=d * width).reshape(d, width)
 
     def sensitivity(self, neighbours: str) -> float:

@@ -182,9 +182,9 @@ LABELS_SHARE = 0.05
 LABELS_DELTA_SHARE = 0.1
 DEFAULT_BOUNDS = (-1.0, 1.0)
 
-#: Candidate bounds: zero, and plus and minus the powers of two of double precision, but for those that leave no room to
-#: divide what lies between them.
-_MAGNITUDES = 2.0 ** np.arange(-900, 1022)
+#: Candidate bounds: zero, and plus and minus the powers of two whose squares double precision holds, from about 1e-150
+#: to 1e150.
+_MAGNITUDES = 2.0 ** np.arange(-500, 500)
 BOUNDS_GRID = np.concatenate([-_MAGNITUDES[::-1], [0.0], _MAGNITUDES])
 
 
@@ -206,7 +206,7 @@ def bounds_from_histogram(m: Measurement) -> list[Interval]:
     # half a count more than for normal noise, since it is rounded
     threshold = float(np.max(m.noise_scale)) * np.sqrt(2.0 * np.log(100.0 * counts.size)) + 0.5
     edges = np.concatenate([[2 * grid[0]], grid, [2 * grid[-1]]])
-    likely, out = threshold / 2.0, []
+    likely, out = threshold / 1.5, []
     for row in counts:
         stands = row > threshold
         stands |= (row > likely) & (np.append(stands[1:], False) | np.append(False, stands[:-1]))

@@ -73,7 +73,12 @@ def test_what_is_below_has_a_place_of_its_own_and_what_is_no_number_is_spread():
     codes[:80, 2] = code_of(COLUMNS[2], "unlisted")
     codes[:80, 3] = code_of(COLUMNS[3], "above")
     axes = AxisHistograms.of(measured(codes), COLUMNS)
-    assert [layout.homes for layout in axes.layouts] == [(-1, 9, DRAWN), (0, 2**20 - 1, DRAWN), (DRAWN,), (0, 3, DRAWN)]
+    assert [layout.homes for layout in axes.layouts] == [
+        (-1, 10, DRAWN),
+        (0, 2**20 - 1, DRAWN),
+        (DRAWN,),
+        (0, 3, DRAWN),
+    ]
     assert axes.counts[0][0, 0] == 100
     assert axes.counts[2][0].round().tolist() == [0, 400, 0, 0]
     assert axes.counts[3][0].tolist() == [0, 320, 0, 80]

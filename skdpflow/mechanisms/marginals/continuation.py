@@ -127,7 +127,8 @@ def _shares(
     spent = {name: sum(total_mu(tally(m.event)) ** 2 for m in same) for name, same in again.items()}
     mu = float(np.sqrt(public.mu**2 + sum(cost for name, cost in spent.items() if name not in NOT_OWN)))
     learned, d = Learned.of(earlier), len(public.domain)
-    regime = regime_of(float(learned.sizes.sum()), n_leaves=len(learned.sizes), mu=mu)
+    locating = sum(cost for name, cost in spent.items() if name.startswith("location")) / mu**2
+    regime = regime_of(float(learned.sizes.sum()), n_leaves=len(learned.sizes), mu=mu, locating=locating)
 
     # what each statistic lacks of what the whole budget would have given it
     tables = {m.name: len(m.params["pairs"]) for m in learned.pairs}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from skdpflow.domain import Interval
 from skdpflow.mechanisms.marginals import allocation as policy
 from skdpflow.mechanisms.marginals.histograms import bin_edges
-from skdpflow.mechanisms.marginals.locate import MOST_ATOMS, most_cells, wants_locating
+from skdpflow.mechanisms.marginals.locate import most_cells, wants_locating
 from skdpflow.mechanisms.marginals.partitions import WIDTH
 from skdpflow.release.request import Demand, Public
 from skdpflow.release.sensitivity import of_ball, of_ones, of_score, of_squares
@@ -55,7 +55,7 @@ def all_demands(
         out += [_ones(share, len(located), cells, neighbours) for share in policy.LOCATION_SHARES]
     if numeric_target:
         out.append(_ones(policy.TARGET_SHARE, 1, TARGET_BINS, neighbours))
-    width = sum(len(bin_edges(c, bins, values)) - 1 + (2 * MOST_ATOMS if wants_locating(c) else 0) for c in columns)
+    width = sum(len(bin_edges(c, bins, values)) - 1 + (4 * bins if wants_locating(c) else 0) for c in columns)
     out.append(_ones(min(r.histograms for r in regimes), d, n_leaves * width, neighbours))
     out += _moments(min(r.mean for r in regimes), min(r.second_moment for r in regimes), d, n_leaves, steps, neighbours)
     if cut := [r for r in regimes if r.n_cuts]:

@@ -233,6 +233,9 @@ def _numeric(
     at = np.searchsorted(fine, values[:-1])
     shape = np.maximum(weights @ np.diff(betainc(a[:, None], b[:, None], base), axis=1), 0.0)  # it rounds
     shape += PRIOR_FLOOR * np.diff(base)
+    if located:  # inside a bin, mass is where it was located: a beta distribution may have much where there is none
+        part = np.diff(base) / np.repeat(np.add.reduceat(np.diff(base), at), np.diff(np.append(at, len(base) - 1)))
+        shape = part * np.repeat(np.add.reduceat(shape, at), np.diff(np.append(at, len(base) - 1)))
     expected = rows * np.add.reduceat(shape, at) / shape.sum()
     found = denoise_ordered(pooled[None], expected[None], sd)[0]
     p = to_simplex(found, rows) / rows + PRIOR_FLOOR * np.add.reduceat(np.diff(base), at)

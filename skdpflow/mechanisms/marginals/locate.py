@@ -9,7 +9,7 @@ write down, and which of them are kept follows from noisy counts: no number is c
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,9 +19,10 @@ from scipy.special import ndtri
 from skdpflow.domain.columns import Column, Interval
 from skdpflow.domain.grid import Grid, after
 from skdpflow.mechanisms.marginals import allocation as policy
-from skdpflow.mechanisms.marginals.mass import Estimate, estimated
+from skdpflow.mechanisms.marginals.mass import Estimate, estimated, upward
 from skdpflow.release import Measurement
 from skdpflow.release.request import Public, Request
+from skdpflow.transport.marginals import to_simplex
 
 Array = NDArray[np.float64]
 
@@ -48,6 +49,8 @@ FALSE_ALARMS = 0.01
 #: Where less than this part of a column stands out, it keeps its declared scale, unless all such columns together have
 #: most of their mass in cells narrower than that part of the width.
 KNOWN, SURE = 0.5, 0.8
+#: From so many columns on that are declared alike, they tell each other where mass may be.
+ALIKE = 4
 #: Share that is spread over all cells of a grid, so that every one of them can be told from its neighbours.
 FLOOR = 1e-9
 
@@ -133,10 +136,10 @@ class Counted:
         """Noise of a count that all rounds tell."""
         return float(sum(sd**-2 for sd in self.sds) ** -0.5)
 
-    def mass(self, n: float, certain: float) -> Estimate:
+    def mass(self, n: float, certain: float, profile: Array | None) -> Estimate:
         """Estimate the mass of the cells of the last round, of about n rows."""
         missing = float(np.average(self.missing, weights=np.array(self.sds) ** -2))
-        return estimated(self.edges, self.counts, self.sds, max(n - max(missing, 0.0), 1.0), certain)
+        return estimated(self.edges, self.counts, self.sds, max(n - max(missing, 0.0), 1.0), certain, profile)
 
 
 def counted(rounds: Sequence[Measurement]) -> dict[int, Counted]:
@@ -157,7 +160,22 @@ def counted(rounds: Sequence[Measurement]) -> dict[int, Counted]:
 def _estimates(rounds: Sequence[Measurement], n: float) -> dict[int, tuple[Counted, Estimate]]:
     of_columns = counted(rounds)
     certain = -float(ndtri(FALSE_ALARMS / sum(len(own.edges[0]) for own in of_columns.values())))
-    return {j: (own, own.mass(n, certain)) for j, own in of_columns.items()}
+    profiles = _profiles(of_columns.values(), n)
+    return {j: (own, own.mass(n, certain, profiles.get(own.edges[0].tobytes()))) for j, own in of_columns.items()}
+
+
+def _profiles(of_columns: Iterable[Counted], n: float) -> dict[bytes, Array]:
+    """Return the mean counts of columns that are declared alike, less their noise: such columns tend to be alike."""
+    groups: dict[bytes, list[Counted]] = {}
+    for own in of_columns:
+        groups.setdefault(own.edges[0].tobytes(), []).append(own)
+    out = {}
+    for key, alike in groups.items():
+        if len(alike) >= ALIKE:
+            mean = np.mean([upward(own.edges, own.counts, own.sds)[1][0] for own in alike], axis=0)
+            missing = float(np.mean([count for own in alike for count in own.missing]))
+            out[key] = to_simplex(mean, max(n - max(missing, 0.0), 1.0))
+    return out
 
 
 def _next_edges(columns: Sequence[Column], rounds: Sequence[Measurement], n: float) -> dict[int, Array]:

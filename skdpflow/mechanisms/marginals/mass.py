@@ -48,8 +48,27 @@ class Estimate:
     total: float
 
 
+def upward(
+    edges: Sequence[Array], counts: Sequence[Array], sds: Sequence[float]
+) -> tuple[list[NDArray[np.int64]], list[Array], list[Array]]:
+    """Correct counts of cells by those of their parts; return where parts start, the counts and their variances."""
+    starts = [np.searchsorted(fine, coarse[:-1]) for coarse, fine in pairwise(edges)]
+    x = [np.asarray(c, dtype=np.float64) for c in counts]
+    v = [np.full(len(c), sd**2) for c, sd in zip(counts, sds, strict=True)]
+    for k in range(len(starts) - 1, -1, -1):
+        sums, variances = np.add.reduceat(x[k + 1], starts[k]), np.add.reduceat(v[k + 1], starts[k])
+        weight = v[k] / (v[k] + variances)
+        x[k], v[k] = x[k] + weight * (sums - x[k]), v[k] * (1.0 - weight)
+    return starts, x, v
+
+
 def estimated(
-    edges: Sequence[Array], counts: Sequence[Array], sds: Sequence[float], total: float, certain: float
+    edges: Sequence[Array],
+    counts: Sequence[Array],
+    sds: Sequence[float],
+    total: float,
+    certain: float,
+    profile: Array | None = None,
 ) -> Estimate:
     """Estimate the mass of the cells of the last of nested grids from the counts of all.
 
@@ -65,19 +84,15 @@ def estimated(
         About how many values there are.
     certain : float
         Standard deviations at which a cell of the first grid holds mass for certain, wherever it is.
+    profile : ndarray or None, default=None
+        Counts of the cells of the first grid that tell where mass may be that cannot be told apart; None takes its own.
 
     Returns
     -------
     estimate : Estimate
     """
-    starts = [np.searchsorted(fine, coarse[:-1]) for coarse, fine in pairwise(edges)]
-    x = [np.asarray(c, dtype=np.float64) for c in counts]
-    v = [np.full(len(c), sd**2) for c, sd in zip(counts, sds, strict=True)]
-    for k in range(len(starts) - 1, -1, -1):  # what parts say of their whole
-        sums, variances = np.add.reduceat(x[k + 1], starts[k]), np.add.reduceat(v[k + 1], starts[k])
-        weight = v[k] / (v[k] + variances)
-        x[k], v[k] = x[k] + weight * (sums - x[k]), v[k] * (1.0 - weight)
-    mass, known = _first_mass(x[0], np.sqrt(v[0]), total, certain)
+    starts, x, v = upward(edges, counts, sds)
+    mass, known = _first_mass(x[0], np.sqrt(v[0]), total, certain, x[0] if profile is None else profile)
     part = np.diff(edges[0]) / (edges[0][-1] - edges[0][0])
     cell = (part < NARROW) & (part > NARROW**3)
     narrow = float(known[part < NARROW].sum()), float(x[0][cell].sum()), float(v[0][cell].sum())
@@ -97,7 +112,7 @@ def estimated(
     return Estimate(mass, float(known.sum()), *narrow, total)
 
 
-def _first_mass(counts: Array, sd: Array, total: float, certain: float) -> tuple[Array, Array]:
+def _first_mass(counts: Array, sd: Array, total: float, certain: float, profile: Array) -> tuple[Array, Array]:
     """Estimate the mass of cells of the first grid; return also the part of the total that is in cells that stand out.
 
     Cells that stand out are kept, and what stands out beside them. While mass is clearly missing in these, it is in
@@ -109,7 +124,7 @@ def _first_mass(counts: Array, sd: Array, total: float, certain: float) -> tuple
     mass = np.where(kept, np.maximum(counts, 0.0), 0.0)
     known = mass / total
     if not kept.any():  # little can be told apart: leave it to the histograms
-        positive = np.maximum(counts, 0.0)
+        positive = np.maximum(profile, 0.0)
         return positive * (total / max(float(positive.sum()), 1e-300)), known
     while total - mass.sum() > MISSED * float(np.sqrt((sd[kept] ** 2).sum())):
         z, run = _best_run(np.where(kept, 0.0, counts), np.where(kept, 0.0, sd**2))
@@ -124,7 +139,7 @@ def _first_mass(counts: Array, sd: Array, total: float, certain: float) -> tuple
     missing = total - float(mass.sum())
     scarce = total < SCARCE * float(np.median(sd))
     if missing > (1.0 if scarce else MISSED) * float(np.sqrt((sd[kept] ** 2).sum())):
-        positive = np.where(kept, 0.0, np.maximum(counts, 0.0))
+        positive = np.where(kept, 0.0, np.maximum(profile, 0.0))
         mass += positive * (missing / max(float(positive.sum()), 1e-300))
     excess = mass.sum() - total
     return to_simplex(mass, total) if excess > 0.0 else mass * (total / max(mass.sum(), 1e-300)), known
@@ -151,9 +166,16 @@ def _shrunk(counts: Array, expected: Array, variance: Array) -> Array:
     moved = counts - expected
     found = float((moved**2 / variance).sum())
     keep = max(1.0 - (len(counts) - 1) / max(found, 1e-300), 0.0)
-    return to_simplex(expected + keep * moved, float(expected.sum()))
+    total, sd = float(expected.sum()), np.sqrt(variance)
+    stands = counts > (np.sqrt(2.0 * np.log(len(counts))) + 1.0) * sd
+    stands |= _near(stands, NEAR) & (counts > LIKELY * sd)
+    own = np.where(stands, counts, 0.0)
+    if stands.any() and total - own.sum() < 2.0 * float(np.sqrt(variance[stands].sum())):
+        return own * (total / own.sum())  # these parts hold all: what is left is noise
+    return to_simplex(expected + keep * moved, total)
 
 
 def _near(kept: NDArray[np.bool_], distance: int) -> NDArray[np.bool_]:
     """Say which cells are near to one of some."""
-    return np.asarray(np.convolve(kept, np.ones(2 * distance + 1), mode="same") > 0.5)
+    around = np.convolve(kept, np.ones(2 * distance + 1))
+    return np.asarray(around[distance : distance + len(kept)] > 0.5)
