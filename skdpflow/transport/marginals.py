@@ -34,7 +34,8 @@ def to_simplex(v: Array, total: float) -> Array:
     """
     u = np.sort(v)[::-1]
     excess = (np.cumsum(u) - total) / np.arange(1, len(v) + 1)
-    return np.maximum(v - excess[np.flatnonzero(u > excess)[-1]], 0.0)
+    above = np.flatnonzero(u > excess)  # none where the sum is lost in rounding: the largest entry has it all
+    return np.maximum(v - excess[above[-1] if above.size else 0], 0.0)
 
 
 def shrink(coefficients: Array, sd: Array | float) -> Array:

@@ -100,7 +100,7 @@ def estimated(
         ends = np.append(start[1:], len(x[k + 1]))
         width = np.diff(edges[k + 1])
         out = np.zeros(len(x[k + 1]))
-        for i in np.flatnonzero(mass > 0.0):
+        for i in np.flatnonzero(mass > 1e-9 * total):
             own = slice(int(start[i]), int(ends[i]))
             if own.stop - own.start == 1:
                 out[own] = mass[i]
