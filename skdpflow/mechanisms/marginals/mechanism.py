@@ -295,6 +295,7 @@ class MarginalsMechanism(BaseEstimator):
         Returns
         -------
         n_leaves : int
+            At least 1.
         """
         return (self.n_target_cells or TARGET_CELLS) if isinstance(public.target, Interval) else public.n_classes
 
