@@ -61,7 +61,8 @@ NOT_COVERED = [
     "A PrivacyLedger adds up all fits that were given it.",
     "score and score_samples of private rows: they are functions of these rows.",
     "Choices made by looking at such scores (cross-validation, a grid search, fitting until the result pleases).",
-    "That an error was raised: for no rows, or, without a domain, for missing, infinite or unreadable cells.",
+    "That an error was raised: for no rows, for what is no table (rows of unequal length, a file with an open quote), "
+    "or, without a domain, for missing, infinite or unreadable cells.",
     "How long the fit took, and how much memory it needed.",
     "What is true of the population, and what follows from that about a person.",
     "Who can read the rows themselves, and how they were collected.",
