@@ -261,6 +261,7 @@ def test_it_searches_like_scikit_learn():
     assert not hasattr(strong, "coef_")
 
 
+@pytest.mark.filterwarnings("ignore:Fit number:skdpflow.PrivacyLeakWarning")
 @pytest.mark.slow
 def test_numbers_and_parameters_of_trials(monkeypatch):
     """Both follow their distributions, and no seed that is not the noise's moves them.
@@ -333,7 +334,7 @@ FITTED = flow().fit(X, Y)
 def fit_nothing(self, X, y):
     self.generator_ = clone(self.generator)
     self.generator_.release_ = FITTED.release_
-    self.estimator_, self.n_features_in_ = self.estimator, 2
+    self.estimator_, self.n_features_in_, self.privacy_spent_ = self.estimator, 2, FITTED.privacy_spent_
     return self
 
 
@@ -346,6 +347,7 @@ def play(rows, times, epsilon):
     return np.array([(r.best_params_["estimator__says"] == "high") + r.best_score_ for r in results])
 
 
+@pytest.mark.filterwarnings("ignore:Fit number:skdpflow.PrivacyLeakWarning")
 @pytest.mark.slow
 @pytest.mark.parametrize("noisy", [True, False])
 def test_no_attacker_tells_two_worlds_apart_better_than_stated(monkeypatch, noisy):
