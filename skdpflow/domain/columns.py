@@ -185,6 +185,7 @@ class Interval:
         Returns
         -------
         codes : ndarray of shape (n,), int64
+            From 0, less than `n_values`.
         """
         if self.discrete:
             return (np.rint(numbers) - self.lower).astype(np.int64)
@@ -204,6 +205,7 @@ class Interval:
         Returns
         -------
         positions : ndarray of shape (n,), float64
+            From 0 to `n_values`.
         """
         if self.discrete:
             return numbers - self.lower
