@@ -19,7 +19,7 @@ from tables import ROOT, all_tables, fitted, list_table, usefulness, write_csv
 
 from skdpflow.mechanisms import MarginalsMechanism
 from skdpflow.mechanisms.marginals import allocation as policy
-from skdpflow.mechanisms.marginals.state import learn_leaves
+from skdpflow.mechanisms.marginals.state import learn_components
 
 #: Rows that a policy reckons with that does not look at the number of rows.
 FIXED_ROWS = 10_000
@@ -43,28 +43,31 @@ def as_it_is(matrix, sd):
 
 
 def gaussian_only(starts, blocks, pairs, *args, **kwargs):
-    return learn_leaves(starts, [[] for _ in starts], [], *args, **kwargs)
+    return learn_components(starts, [[] for _ in starts], [], *args, **kwargs)
 
 
-def fixed(regime):
-    return lambda n, *args, **kwargs: regime(FIXED_ROWS, *args, **kwargs)
+def fixed(allocate):
+    return lambda n, *args, **kwargs: allocate(FIXED_ROWS, *args, **kwargs)
 
 
 #: Name to parameters of the mechanism, and functions to replace.
 LEVERS = {
     "denoising": ({}, {f"skdpflow.transport.{m}.shrink": as_measured for m in ("marginals", "flow", "pairs")}),
     "two-way tables": ({"n_pairs": 0}, {}),
-    "cells of classes": ({"n_cuts": 0}, {}),
+    "subcomponents of classes": ({"n_cuts": 0}, {}),
     "partitions": ({"n_partitions": 0}, {}),
     "slices": ({"n_slices": 0}, {}),
     "one second moment for all classes": ({}, {"skdpflow.mechanisms.marginals.allocation.pooled": lambda *args: False}),
     "second moments per class": ({}, {"skdpflow.mechanisms.marginals.allocation.pooled": lambda *args: True}),
-    "shrunk class means": ({}, {"skdpflow.mechanisms.marginals.state.leaf_means": raw_means}),
+    "shrunk class means": ({}, {"skdpflow.mechanisms.marginals.state.component_means": raw_means}),
     "shrunk eigenvalues": ({}, {"skdpflow.transport.moments.above_noise": as_it_is}),
     "beta distributions as first guesses": ({}, {"skdpflow.mechanisms.marginals.histograms.beta_mixtures": flat}),
-    "budget by the number of rows": ({}, {"skdpflow.mechanisms.marginals.allocation.regime": fixed(policy.regime)}),
-    "the flow (Gaussian only)": ({}, {"skdpflow.mechanisms.marginals.state.learn_leaves": gaussian_only}),
-    "target cells": ({"n_target_cells": 1}, {}),
+    "budget by the number of rows": (
+        {},
+        {"skdpflow.mechanisms.marginals.allocation.allocate": fixed(policy.allocate)},
+    ),
+    "the flow (Gaussian only)": ({}, {"skdpflow.mechanisms.marginals.state.learn_components": gaussian_only}),
+    "bins of the target": ({"n_target_bins": 1}, {}),
 }
 
 
@@ -83,7 +86,7 @@ def run(tables, epsilons, seeds):
             X, X_test, y, y_test = table.split(seed)
             for epsilon in epsilons:
                 for lever in (None, *LEVERS):
-                    if lever == "target cells" and table.classes is not None:
+                    if lever == "bins of the target" and table.classes is not None:
                         continue
                     score = usefulness(table, *without(lever, table, X, y, epsilon, seed), X_test, y_test, seed)
                     yield {"dataset": table.name, "epsilon": epsilon, "seed": seed, "without": lever or "nothing",

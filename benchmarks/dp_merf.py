@@ -33,7 +33,7 @@ def fit(table, X, y, epsilon, delta, seed, *, n_features=1000, n_steps=1500, bat
     widths = [c.n_levels if isinstance(c, Categories) else 1 for c in domain.columns]
     starts = np.cumsum([0, *widths])
     k = 1 if numeric_target else len(table.classes)
-    leaf = np.zeros(len(rows), dtype=int) if numeric_target else np.searchsorted(table.classes, y)
+    component = np.zeros(len(rows), dtype=int) if numeric_target else np.searchsorted(table.classes, y)
 
     # length scale: a part of the diagonal of the unit cube
     frequencies = rng.normal(size=(rows.shape[1], n_features // 2)) / (0.3 * np.sqrt(len(domain)))
@@ -46,9 +46,9 @@ def fit(table, X, y, epsilon, delta, seed, *, n_features=1000, n_steps=1500, bat
     sums = np.zeros((k, 2 * (n_features // 2)))
     for start in range(0, len(rows), 4096):
         part = slice(start, start + 4096)
-        np.add.at(sums, leaf[part], np.asarray(features(rows[part])))
+        np.add.at(sums, component[part], np.asarray(features(rows[part])))
     sums += rng.normal(size=sums.shape) * noise
-    counts = np.maximum(np.bincount(leaf, minlength=k) + rng.normal(size=k) * noise, 1.0)
+    counts = np.maximum(np.bincount(component, minlength=k) + rng.normal(size=k) * noise, 1.0)
     wanted = jnp.asarray(sums / counts[:, None])
 
     def layer(n_in, n_out):

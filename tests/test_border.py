@@ -571,7 +571,7 @@ UNIT = Domain({"a": Interval(0, 1), "b": Interval(0, 1)})
 
 
 def counts(share, name="counts"):
-    return Request(name, "counts", share, {"n_leaves": 1})
+    return Request(name, "counts", share, {"n_components": 1})
 
 
 class BrokenNoise(NoiseSource):
@@ -616,7 +616,7 @@ def test_debits_come_before_rows_are_read_and_noise_is_drawn(monkeypatch, shape)
         monkeypatch.setattr(owner, name, wrapped)
 
     spy(PrivacyFilter, "debit", "debit")
-    for name in ("block", "numbers", "cells", "target_cells"):
+    for name in ("block", "numbers", "cells", "target_bins"):
         spy(RowSource, name, "read")
     spy(NoiseSource, "rounded_gaussian", "draw")
     spy(Curator, "__init__", "start")
@@ -644,7 +644,7 @@ class Greedy:
 
     def __init__(self, *rounds, params=None):
         self.rounds = rounds
-        self.params = params or {"n_leaves": 1}
+        self.params = params or {"n_components": 1}
         self.answers = []
 
     def plan(self, public):
@@ -694,7 +694,7 @@ class Revealing(Greedy):
     """Asks for a line per row, with labels that nobody declared public."""
 
     def plan(self, public):
-        params = {"n_leaves": 2, "levels": np.full(2, 2**20), "radius": 1.0, "steps": 64, **self.params}
+        params = {"n_components": 2, "levels": np.full(2, 2**20), "radius": 1.0, "steps": 64, **self.params}
         yield [Request("lines", "records", 1.0, {**params, "directions": np.eye(2, dtype=np.int64)})]
 
 

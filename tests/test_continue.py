@@ -127,7 +127,7 @@ class Greedy(MarginalsMechanism):
 
     def continue_plan(self, public, release):
         for name, share in [("a", 0.9), ("b", 0.2)]:
-            yield [Request(name, "counts", share, {"n_leaves": 1})]
+            yield [Request(name, "counts", share, {"n_components": 1})]
 
 
 def test_a_plan_cannot_exceed_what_is_left():

@@ -88,14 +88,16 @@ def test_columns_of_numbers_are_no_dates(make, unit):
 BERLIN = "Europe/Berlin"
 MIDNIGHT = pd.Timestamp("2024-03-10", tz=BERLIN)
 LATE = pd.Timestamp("2024-03-10 23:59:59", tz=BERLIN)
-CELLS = [MIDNIGHT, LATE, None, pd.Timestamp("2024-03-11", tz=BERLIN)]
+SUBCOMPONENTS = [MIDNIGHT, LATE, None, pd.Timestamp("2024-03-11", tz=BERLIN)]
 ZONED = {
-    "pandas": lambda: pd.DataFrame({"x": pd.Series(CELLS, dtype=f"datetime64[us, {BERLIN}]")}),
-    "arrow": lambda: pd.DataFrame({"x": pd.Series(CELLS, dtype=pd.ArrowDtype(pa.timestamp("us", BERLIN)))}),
+    "pandas": lambda: pd.DataFrame({"x": pd.Series(SUBCOMPONENTS, dtype=f"datetime64[us, {BERLIN}]")}),
+    "arrow": lambda: pd.DataFrame({"x": pd.Series(SUBCOMPONENTS, dtype=pd.ArrowDtype(pa.timestamp("us", BERLIN)))}),
     "polars": lambda: pl.from_pandas(ZONED["pandas"]()),
-    "objects": lambda: pd.DataFrame({"x": pd.Series(CELLS, dtype=object)}),
-    "text": lambda: pd.DataFrame({"x": pd.Series([c and c.isoformat() for c in CELLS], dtype=object)}),
-    "offset": lambda: pd.DataFrame({"x": pd.Series(CELLS[:2]).dt.tz_convert("+01:00").reindex([0, 1, 9, 9])})[:3],
+    "objects": lambda: pd.DataFrame({"x": pd.Series(SUBCOMPONENTS, dtype=object)}),
+    "text": lambda: pd.DataFrame({"x": pd.Series([c and c.isoformat() for c in SUBCOMPONENTS], dtype=object)}),
+    "offset": lambda: pd.DataFrame({"x": pd.Series(SUBCOMPONENTS[:2]).dt.tz_convert("+01:00").reindex([0, 1, 9, 9])})[
+        :3
+    ],
 }
 
 

@@ -20,7 +20,7 @@ from skdpflow.accountants import GaussianDPAccountant, GaussianEvent, RenyiAccou
 from skdpflow.mechanisms import MarginalsMechanism, RecordsMechanism
 from skdpflow.metrics import sliced_wasserstein_distance
 from skdpflow.projections import OrthogonalProjections, UniformProjections
-from skdpflow.transport.flow import Leaf
+from skdpflow.transport.flow import FlowComponent
 
 FRAMES = {"pandas": pd.DataFrame, "polars": pl.DataFrame}
 SERIES = {
@@ -71,7 +71,9 @@ class WithoutLayers(MarginalsMechanism):
 
     def learn(self, release):
         model = super().learn(release)
-        return dataclasses.replace(model, leaves=tuple(Leaf(leaf.start) for leaf in model.leaves))
+        return dataclasses.replace(
+            model, components=tuple(FlowComponent(component.start) for component in model.components)
+        )
 
 
 @pytest.fixture

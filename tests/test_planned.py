@@ -78,7 +78,7 @@ def test_plan_follows_budget_and_size():
     assert with_bounds.measurements[0].name == "bounds"
     assert with_bounds.measurements[0].share == pytest.approx(0.1)
     assert with_bounds.measurements[1].name == "labels"
-    assert (with_bounds.n_leaves, with_bounds.measurements[2].round) == (3, 3)
+    assert (with_bounds.n_components, with_bounds.measurements[2].round) == (3, 3)
 
 
 def test_sizes_default_from_what_is_declared():

@@ -24,7 +24,7 @@ from skdpflow.model_selection import dp_score
 from skdpflow.preprocessing import DPPCA
 from skdpflow.release import Measurement
 from skdpflow.release.checks import check_particles
-from skdpflow.release.request import Public, Request
+from skdpflow.release.request import PlanContext, Request
 
 RNG = np.random.default_rng(0)
 SMALL = {"n_particles": 16, "n_steps": 1}
@@ -141,7 +141,7 @@ class Asks:
     def __init__(self, *requests):
         self.requests = requests
 
-    def plan(self, public):
+    def plan(self, context):
         yield list(self.requests)
 
     def learn(self, release):
@@ -154,9 +154,9 @@ class Asks:
 @pytest.mark.parametrize(
     "request_",
     [
-        Request("a", "sums", 1.0, {"n_leaves": 1}),
-        Request("a", "counts", 1.0, {"n_leaves": 0}),
-        Request("a", "counts", 1e-18, {"n_leaves": 1}),
+        Request("a", "sums", 1.0, {"n_components": 1}),
+        Request("a", "counts", 1.0, {"n_components": 0}),
+        Request("a", "counts", 1e-18, {"n_components": 1}),
         Request("a", "bounds", 1.0, {"n_columns": 2**20, "grid": np.arange(500.0)}),
     ],
 )
@@ -173,17 +173,18 @@ def test_the_first_round_of_any_mechanism_is_looked_at_before_the_debit(request_
 @given(st.floats(-7, 2), st.integers(1, 300), st.floats(-3, 12), st.booleans(), st.sampled_from([None, 0, 3]))
 def test_no_regime_asks_for_more_than_was_foreseen(log_mu, d, log_n, ordered, n_cuts):
     wanted = {"ordered": ordered, "n_cuts": n_cuts}
-    every = policy.all_regimes(10**log_mu, d, **wanted)
-    one = policy.regime(10**log_n, 10**log_mu, d, 1, **wanted)
+    every = policy.all_allocations(10**log_mu, d, **wanted)
+    one = policy.allocate(10**log_n, 10**log_mu, d, 1, **wanted)
     for name in ("histograms", "mean", "second_moment"):
         assert getattr(one, name) >= min(getattr(r, name) for r in every) * (1 - 1e-9)
-    for number, shares in [("n_cuts", ["cells"]), ("n_slices", ["slices"]), ("n_pairs", ["selection", "pairs"])]:
+    of_number = {"n_cuts": ["subcomponents"], "n_slices": ["slices"], "n_pairs": ["selection", "pairs"]}
+    for number, shares in of_number.items():
         assert getattr(one, number) <= max(getattr(r, number) for r in every)
         if getattr(one, number):
             for share in shares:
                 assert getattr(one, share) >= min(getattr(r, share) for r in every if getattr(r, number)) * (1 - 1e-9)
     assert one.n_partitions <= max(r.n_partitions for r in every)
-    assert one.n_cells <= max(r.n_cells for r in every)
+    assert one.n_regions <= max(r.n_regions for r in every)
 
 
 def empty(request):
@@ -197,15 +198,15 @@ def test_the_lattice_gets_coarser_only_where_the_slack_asks_for_it():
     mechanism = MarginalsMechanism()
 
     def steps(slack):
-        public = Public(domain, None, 0.001, "add-remove", 0, None, slack)
-        rounds = mechanism.plan(public)
+        context = PlanContext(domain, None, 0.001, "add-remove", 0, None, slack)
+        rounds = mechanism.plan(context)
         asked = next(rounds)
         while not any(r.kind == "column_moments" for r in asked):
             asked = rounds.send([empty(r) for r in asked])
         (moments,) = asked
-        demands = mechanism.demands(public)
-        assert max(d.scale(public.mu) for d in demands if not d.n_choices) < MAX_SCALE
-        return moments.params["steps"], sum(d.slack(public.mu, "add-remove") for d in demands)
+        demands = mechanism.demands(context)
+        assert max(d.scale(context.mu) for d in demands if not d.n_choices) < MAX_SCALE
+        return moments.params["steps"], sum(d.slack(context.mu, "add-remove") for d in demands)
 
     finest, needed = steps(math.inf)
     assert finest == policy.lattice_steps(0.001)
@@ -259,13 +260,15 @@ def test_the_delta_of_slack_at_a_smaller_epsilon_is_what_one_neighbour_may_have_
 @pytest.mark.parametrize("cells", [None, 2, 16])
 def test_particles_of_the_parts_of_a_numeric_target_are_counted_as_a_file_counts_them(cells):
     """A fit that is accepted can be loaded: a part of the rows has particles of its own, a cell of a part has none."""
-    public = Public(Domain({f"x{j}": Interval(0, 1) for j in range(9)}), Interval(0, 1), 1.0, "add-remove", 0, None)
-    mechanism = MarginalsMechanism(n_target_cells=cells, n_cuts=1)
-    most = mechanism.most_leaves(public)
+    context = PlanContext(
+        Domain({f"x{j}": Interval(0, 1) for j in range(9)}), Interval(0, 1), 1.0, "add-remove", 0, None
+    )
+    mechanism = MarginalsMechanism(n_target_bins=cells, n_cuts=1)
+    most = mechanism.most_components(context)
     X = RNG.uniform(size=(4000, 10))
     flow = DPSlicedWassersteinFlow(5.0, domain=(0, 1), target=Interval(0, 1), mechanism=mechanism, **SMALL)
     flow.fit(X[:, :9], X[:, 9])
-    parts = int(flow.release_["mean"].params["n_leaves"])
+    parts = int(flow.release_["mean"].params["n_components"])
     assert 1 <= parts <= most
     too_many = 2**27 // (2 * 10 * most) + 1
     ledger = PrivacyLedger(epsilon=10.0, delta=1e-3)

@@ -119,7 +119,7 @@ def test_the_file_is_called_as_asked(release, tmp_path, name):
 
 
 def test_plain_and_numpy_numbers_can_be_parameters():
-    params = {"n_leaves": np.int64(3), "radius": np.float64(1.5), "on": np.True_}
+    params = {"n_components": np.int64(3), "radius": np.float64(1.5), "on": np.True_}
     m = Measurement("m", "counts", params, np.arange(3), 9 * np.ones(1), 1.0, GaussianEvent(9.0))
     release = Release(
         domain=Domain({"a": Interval(0, 1)}),
@@ -136,7 +136,7 @@ def test_plain_and_numpy_numbers_can_be_parameters():
         transport={"seed": 1},
     )
     again = Release.load(io.BytesIO(to_bytes(release)))
-    assert again["m"].params == {"n_leaves": 3, "radius": 1.5, "on": True}
+    assert again["m"].params == {"n_components": 3, "radius": 1.5, "on": True}
     assert again.mechanism == {"name": "mine", "k": 4}
     assert (again.event, again.cap) == (release.event, release.cap)
 
@@ -353,7 +353,7 @@ def put_in_measurement(**entries):
 
 
 def put_in_cap(position, **entries):
-    """Change a leaf of the cap: the Gaussian one, or the slack."""
+    """Change a component of the cap: the Gaussian one, or the slack."""
 
     def change(content, header):
         gaussian, *rest = header["cap"]["events"]
@@ -387,7 +387,7 @@ FORGERIES = {
     "relation": (put(neighbours="add-removed"), "neighbouring relation"),
     "private text": (put(private="yes"), "private"),
     "event": (put(event={"event": "gaussian", "noise_multiplier": -1}), "could not be read"),
-    "no such array": (put_in_measurement(params={"n_leaves": {"array": "0.nothing"}}), "could not be read"),
+    "no such array": (put_in_measurement(params={"n_components": {"array": "0.nothing"}}), "could not be read"),
     "sensitivity": (put_in_measurement(sensitivity=0.0), "sensitivity"),
     "same name": (put_in_measurement(name="histograms"), "same name"),
     "float values": (put_array("0!values", lambda a: a.astype(float)), "integer values"),

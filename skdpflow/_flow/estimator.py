@@ -444,7 +444,7 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
             known |= {name: parameters[name] for name in ("mechanism",) if name in parameters}
             flow = cls.from_release(release, mechanism=known.get("mechanism")).set_params(**known)
             check_all(flow)
-            flow._model.sample(np.arange(len(flow._model.leaves)), np.random.default_rng(0))
+            flow._model.sample(np.arange(len(flow._model.components)), np.random.default_rng(0))
         except Exception as e:
             if "mechanism" in parameters:
                 raise
@@ -557,8 +557,8 @@ class DPSlicedWassersteinFlow(DensityMixin, BaseEstimator):
         """
         check_is_fitted(self)
         release = self.release_
-        n, rng, leaf = labelled_request(type(self).__name__, release, n_samples, y, proportions, random_state)
-        return decode_rows(release, *draw_positions(self._model, release, n, rng, where, leaf))
+        n, rng, component = labelled_request(type(self).__name__, release, n_samples, y, proportions, random_state)
+        return decode_rows(release, *draw_positions(self._model, release, n, rng, where, component))
 
     def privacy_statement(self) -> PrivacyStatement:
         """State what the fit guarantees, what that rests on, and what it does not cover.

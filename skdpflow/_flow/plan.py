@@ -19,7 +19,7 @@ from skdpflow.accountants.gaussian import total_mu
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.domain.resolve import resolve_domain
 from skdpflow.release import Measurement, Release
-from skdpflow.release.request import Public, Rounds
+from skdpflow.release.request import PlanContext, Rounds
 from skdpflow.transport.model import Model
 
 #: Part of a made-up value that depends on the made-up target, beside one of its own.
@@ -94,8 +94,8 @@ class FitPlan:
         The neighbouring relation behind it.
     mechanism : str
         Name of the mechanism.
-    n_guess, n_features, n_leaves : int
-        Rows and columns planned for, and the parts into which the rows are split: classes, or cells of a numeric
+    n_guess, n_features, n_components : int
+        Rows and columns planned for, and the parts into which the rows are split: classes, or bins of a numeric
         target.
     measurements : tuple of PlannedMeasurement
         In order.
@@ -119,7 +119,7 @@ class FitPlan:
     mechanism: str
     n_guess: int
     n_features: int
-    n_leaves: int
+    n_components: int
     measurements: tuple[PlannedMeasurement, ...]
     errors: tuple[ExpectedError, ...]
 
@@ -149,8 +149,8 @@ class FitPlan:
             PlannedMeasurement(number[m.name], m.name, m.kind, cost / sum(spent), m.values.size, noise_in_rows(m))
             for m, cost in zip(release.measurements, spent, strict=True)
         )
-        uncut = (m.params for m in release.measurements if "cell_directions" not in m.params)
-        n_leaves = max(int(params.get("n_leaves", 1)) for params in uncut)
+        uncut = (m.params for m in release.measurements if "cut_directions" not in m.params)
+        n_components = max(int(params.get("n_components", 1)) for params in uncut)
         return cls(
             release.epsilon,
             release.delta,
@@ -158,7 +158,7 @@ class FitPlan:
             str(release.mechanism.get("name")),
             n_guess,
             len(release.domain),
-            n_leaves,
+            n_components,
             measurements,
             expected_errors(release.measurements, n_guess),
         )
@@ -174,7 +174,7 @@ class FitPlan:
         return {f.name: [getattr(m, f.name) for m in self.measurements] for f in fields(PlannedMeasurement)}
 
     def __str__(self) -> str:
-        parts = f" in {self.n_leaves} classes or cells" if self.n_leaves > 1 else ""
+        parts = f" in {self.n_components} classes or bins of the target" if self.n_components > 1 else ""
         lines = [
             f"(epsilon, delta) = ({self.epsilon:g}, {self.delta:g}), neighbours: {self.neighbours}, "
             f"mechanism: {self.mechanism}",
@@ -224,31 +224,31 @@ def _line_unit(m: Measurement) -> float:
 # ---------------------------------------------------------------- expected accuracy
 
 
-def _within(n_leaves: int) -> str:
-    return " in a class or cell" if n_leaves > 1 else ""
+def _within(n_components: int) -> str:
+    return " in a class or bin of the target" if n_components > 1 else ""
 
 
 def _of_counts(m: Measurement, n: float) -> list[ExpectedError]:
-    k, sd = int(m.params["n_leaves"]), float(np.max(m.sd))
+    k, sd = int(m.params["n_components"]), float(np.max(m.sd))
     if k == 1:
         return [ExpectedError("number of rows, relative", sd / n, np.nan, m.name)]
     p = 1.0 / k
-    quantity = "share of a cell" if "cell_directions" in m.params else "share of a class"
+    quantity = "share of a subcomponent" if "cut_directions" in m.params else "share of a class"
     # N_c / N with independent noise in all counts
     return [ExpectedError(quantity, sd * np.sqrt(1.0 - p) / n, np.sqrt(p * (1.0 - p) / n), m.name)]
 
 
 def _of_histograms(m: Measurement, n: float) -> list[ExpectedError]:
     if m.kind == "slices":
-        n_leaves, _, n_bins = m.values.shape
+        n_components, _, n_bins = m.values.shape
         of = "a direction"
     else:
-        n_leaves, n_bins = len(m.values), int(np.max(m.params["edge_sizes"])) - 1
+        n_components, n_bins = len(m.values), int(np.max(m.params["edge_sizes"])) - 1
         of = "the target" if m.name == "target" else "a column"
-    rows = n / n_leaves
+    rows = n / n_components
     # half of the bins lie on either side: F (1 - F) of the noise of all bins
     noise = float(np.max(m.sd)) * np.sqrt(n_bins) / 2.0 / rows
-    quantity = f"cumulative distribution of {of}{_within(n_leaves)}"
+    quantity = f"cumulative distribution of {of}{_within(n_components)}"
     return [ExpectedError(quantity, noise, 0.5 / np.sqrt(rows), m.name)]
 
 
@@ -274,19 +274,19 @@ def _of_second_moment(m: Measurement, n: float) -> list[ExpectedError]:
 
 def _of_pairs(m: Measurement, n: float) -> list[ExpectedError]:
     rows, p = n / len(m.values), 1.0 / int(np.max(m.params["pair_edge_sizes"]) + 1) ** 2
-    quantity = f"share of a cell of a two-way table{_within(len(m.values))}"
+    quantity = f"share of an entry of a two-way table{_within(len(m.values))}"
     return [ExpectedError(quantity, float(np.max(m.sd)) / rows, np.sqrt(p * (1.0 - p) / rows), m.name)]
 
 
 def _of_partitions(m: Measurement, n: float) -> list[ExpectedError]:
-    n_groups, n_cells = m.values.shape
-    rows, p = n / n_groups, len(m.params["partition_columns"]) / n_cells
-    quantity = f"share of a cell of a partition{' in a class or group' if n_groups > 1 else ''}"
+    n_groups, n_regions = m.values.shape
+    rows, p = n / n_groups, len(m.params["partition_columns"]) / n_regions
+    quantity = f"share of a region of a partition{' in a class or group' if n_groups > 1 else ''}"
     return [ExpectedError(quantity, float(np.max(m.sd)) / rows, np.sqrt(p * (1.0 - p) / rows), m.name)]
 
 
 def _of_records(m: Measurement, n: float) -> list[ExpectedError]:
-    rows, noise = n / int(m.params["n_leaves"]), noise_in_rows(m)
+    rows, noise = n / int(m.params["n_components"]), noise_in_rows(m)
     return [
         ExpectedError("each projected row, half-ranges", noise, np.nan, m.name),
         ExpectedError("mean of a projection, half-ranges", noise / np.sqrt(rows), EVEN / np.sqrt(rows), m.name),
@@ -314,7 +314,7 @@ def expected_errors(measurements: Sequence[Measurement], n: float) -> tuple[Expe
     measurements : sequence of Measurement
         What was measured.
     n : float
-        Number of rows, in classes or cells of equal size.
+        Number of rows, in classes or bins of equal size.
 
     Returns
     -------
@@ -345,12 +345,12 @@ class Noting:
         self._mechanism = mechanism
         self.rounds: list[list[str]] = []
 
-    def plan(self, public: Public) -> Rounds:
+    def plan(self, context: PlanContext) -> Rounds:
         """Pass the rounds on.
 
         Parameters
         ----------
-        public : Public
+        context : PlanContext
             What is known beforehand.
 
         Yields
@@ -359,7 +359,7 @@ class Noting:
             Those of the mechanism.
         """
         self.rounds = []
-        rounds = self._mechanism.plan(public)
+        rounds = self._mechanism.plan(context)
         requests = next(rounds, None)
         while requests is not None:
             self.rounds.append([r.name for r in requests])
@@ -375,9 +375,9 @@ class Noting:
         return getattr(self._mechanism, "demands", None)
 
     @property
-    def most_leaves(self) -> Any:
-        """The most leaves into which the mechanism may part the rows, if it says."""
-        return getattr(self._mechanism, "most_leaves", None)
+    def most_components(self) -> Any:
+        """The most components into which the mechanism may part the rows, if it says."""
+        return getattr(self._mechanism, "most_components", None)
 
     def learn(self, release: Release) -> Model:
         """Learn a model.

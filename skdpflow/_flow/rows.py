@@ -27,7 +27,7 @@ from skdpflow.metrics import sliced_wasserstein_distance
 from skdpflow.release import Release
 from skdpflow.release.pooling import n_fits
 from skdpflow.sampling.constrained import ConditionalDensity
-from skdpflow.sampling.constraints import Facts
+from skdpflow.sampling.constraints import Constraints
 from skdpflow.sampling.draw import draw_positions
 from skdpflow.sampling.scale import inside, numeric_indices, on_common_scale
 from skdpflow.sampling.writable import check_writable
@@ -238,8 +238,8 @@ def density_of_rows(estimator: Any, X: Any, model: Model) -> NDArray[np.float64]
     log_density : ndarray of shape (n_samples,)
     """
     domain = estimator.domain_
-    facts = Facts.of(domain, estimator.release_.schema)
-    conditional = None if facts is None else ConditionalDensity(model, facts)
+    constraints = Constraints.of(domain, estimator.release_.schema)
+    conditional = None if constraints is None else ConditionalDensity(model, constraints)
     source = admit(estimator, X, domain=domain, reset=False)
     out = []
     for start, stop in source.spans():

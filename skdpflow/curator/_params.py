@@ -48,27 +48,27 @@ def split(values: NDArray[Any], sizes: ArrayLike) -> list[NDArray[Any]]:
     return [values[start:stop] for start, stop in pairwise(cuts)]
 
 
-def leaf_count(params: Mapping[str, Any]) -> int:
-    """Return the number of leaves; checks the edges and directions that cut them, if there are any."""
-    if "leaf_edges" in params:
-        increasing(integers(params["leaf_edges"], "leaf_edges", 2**53), "leaf_edges", ties=True)
-    n_leaves = whole(params, "n_leaves", 2**20)
-    if "cell_directions" in params:
+def component_count(params: Mapping[str, Any]) -> int:
+    """Return the number of components; checks the edges and directions that cut them, if there are any."""
+    if "component_edges" in params:
+        increasing(integers(params["component_edges"], "component_edges", 2**53), "component_edges", ties=True)
+    n_components = whole(params, "n_components", 2**20)
+    if "cut_directions" in params:
         n_columns = latent_columns(params)
-        directions = exact_directions(params["cell_directions"], "cell_directions", n_columns)
-        cuts = integers(params["cell_cuts"], "cell_cuts", 2**53)
+        directions = exact_directions(params["cut_directions"], "cut_directions", n_columns)
+        cuts = integers(params["cuts"], "cuts", 2**53)
         if (
             directions.ndim != 3
             or directions.shape[1] != n_columns
             or cuts.shape != (directions.shape[0], directions.shape[2])
             or directions.shape[2] > 16
-            or n_leaves != directions.shape[0] << directions.shape[2]
+            or n_components != directions.shape[0] << directions.shape[2]
         ):
             raise ValueError(
-                "The parameters 'cell_directions' (n, d, k) and 'cell_cuts' (n, k) of a statistic must cut n leaves of "
-                "d columns k times, into n_leaves = n * 2**k."
+                "The parameters 'cut_directions' (n, d, k) and 'cuts' (n, k) of a statistic must cut n components of "
+                "d columns k times, into n_components = n * 2**k."
             )
-    return n_leaves
+    return n_components
 
 
 def exact_directions(values: ArrayLike, name: str, n_columns: int) -> NDArray[np.int64]:
@@ -76,13 +76,15 @@ def exact_directions(values: ArrayLike, name: str, n_columns: int) -> NDArray[np
     return integers(values, name, 2.0**53 / (LATENT_LIMIT * LATENT_STEPS * n_columns))
 
 
-def leaf_centres(params: Mapping[str, Any]) -> NDArray[np.int64] | None:
-    """Return what is subtracted from the latent vectors of each leaf, if anything is."""
-    if "leaf_centres" not in params:
+def component_centres(params: Mapping[str, Any]) -> NDArray[np.int64] | None:
+    """Return what is subtracted from the latent vectors of each component, if anything is."""
+    if "component_centres" not in params:
         return None
-    centres = integers(params["leaf_centres"], "leaf_centres", LATENT_LIMIT * LATENT_STEPS)
-    if centres.shape != (leaf_count(params), latent_columns(params)):
-        raise ValueError("The parameter 'leaf_centres' of a statistic must have a row per leaf, an entry per column.")
+    centres = integers(params["component_centres"], "component_centres", LATENT_LIMIT * LATENT_STEPS)
+    if centres.shape != (component_count(params), latent_columns(params)):
+        raise ValueError(
+            "The parameter 'component_centres' of a statistic must have a row per component, an entry per column."
+        )
     return centres
 
 

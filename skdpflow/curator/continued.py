@@ -44,7 +44,7 @@ from skdpflow.curator.noise import NoiseSource
 from skdpflow.exceptions import LedgerError
 from skdpflow.release import Measurement, Release
 from skdpflow.release.pooling import REPEAT, groups, n_fits
-from skdpflow.release.request import Public
+from skdpflow.release.request import PlanContext
 
 
 def measure_more(
@@ -90,11 +90,11 @@ def measure_more(
     cap, head = _both(release.cap, curator.whole_event), None
     seed = int(np.random.default_rng([int(release.transport["seed"]), n_fits(release)]).integers(2**31))
     domain, target = release.domain, release.target
-    public = Public(domain, target, curator.mu, budget.neighbours, seed, projections)
+    context = PlanContext(domain, target, curator.mu, budget.neighbours, seed, projections)
     later = getattr(mechanism, "continue_demands", None)
     demands = [
-        *of_requests(next(mechanism.continue_plan(public, release), []), budget.neighbours, source),
-        *(later(public, release) if callable(later) else []),
+        *of_requests(next(mechanism.continue_plan(context, release), []), budget.neighbours, source),
+        *(later(context, release) if callable(later) else []),
     ]
     check_demands(curator, demands, budget.neighbours)
     if budget.ledger is not None:
@@ -108,7 +108,7 @@ def measure_more(
         event = cap if release.ledger is None else curator.whole_event  # all, if it does not know of the earlier fits
         what = f"continue_fit ({budget.epsilon:g}, {budget.delta:g})"
         head = budget.ledger.debit(event, what, neighbours=budget.neighbours, after=release.ledger)
-    answers, _, _ = converse(curator, mechanism.continue_plan(public, release), 1.0, domain, target)
+    answers, _, _ = converse(curator, mechanism.continue_plan(context, release), 1.0, domain, target)
     return replace(
         release,
         epsilon=budget.epsilon,

@@ -216,7 +216,7 @@ class Curator:
         ----------
         request : Request
             Of kind ``"select_pairs"``: binned columns, ``predicted`` tables of all pairs
-            (n_leaves, n_bins, n_bins), ``baseline`` scores to subtract (n_columns, n_columns), both rounded to
+            (n_components, n_bins, n_bins), ``baseline`` scores to subtract (n_columns, n_columns), both rounded to
             integers, and ``k``.
         domain : Domain
             How to encode the columns.

@@ -19,7 +19,7 @@ from skdpflow.domain.schema import Schema
 
 __all__ = ["RowSource", "encode_cells"]
 
-_BLOCK_CELLS = 2**20
+_BLOCK_ENTRIES = 2**20
 _BLOCK_ROWS = 2**16
 
 
@@ -193,7 +193,7 @@ class RowSource:
             First row of the block, and the one after its last.
         """
         if block_rows is None:
-            block_rows = min(_BLOCK_ROWS, max(1, _BLOCK_CELLS // self.n_features))
+            block_rows = min(_BLOCK_ROWS, max(1, _BLOCK_ENTRIES // self.n_features))
         for start in range(0, self.n_rows, block_rows):
             yield start, min(start + block_rows, self.n_rows)
 
@@ -262,7 +262,7 @@ class RowSource:
             numbers[:, i], gaps[:, i] = numbers_of(self.cells(start, stop, j, column), interval)
         return numbers, gaps
 
-    def target_cells(self, start: int, stop: int, target: Column | None = None) -> RawCells:
+    def target_bins(self, start: int, stop: int, target: Column | None = None) -> RawCells:
         """Return the target of a block as it is.
 
         Parameters
@@ -300,7 +300,7 @@ class RowSource:
         codes : ndarray of int64, of shape (stop - start,)
             Codes as `skdpflow.domain.codes` lays them out.
         """
-        return encode_cells(self.target_cells(start, stop, target), self.target_type, target)
+        return encode_cells(self.target_bins(start, stop, target), self.target_type, target)
 
     def target_numbers(self, start: int, stop: int, target: Column | None) -> NDArray[np.float64]:
         """Return a numeric target of a block as numbers.
@@ -318,7 +318,7 @@ class RowSource:
             Dates are in their declared unit since 1970; NaN where a cell is missing or no number.
         """
         interval = target if isinstance(target, Interval) else None
-        return numbers_of(self.target_cells(start, stop, target), interval)[0]
+        return numbers_of(self.target_bins(start, stop, target), interval)[0]
 
     def block(
         self, start: int, stop: int, domain: Domain, target: Column | None = None
@@ -420,7 +420,7 @@ class RowSource:
             spelling, which then tells nothing about the row that came first.
         """
         for start, stop in self.spans(block_rows):
-            values, gaps = self.target_cells(start, stop)
+            values, gaps = self.target_bins(start, stop)
             labels = values.tolist()
             if values.dtype.kind not in "biu":
                 labels = list(map(plain_label, labels))

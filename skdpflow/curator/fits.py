@@ -22,7 +22,7 @@ from skdpflow.release.request import (
     DEFAULT_BOUNDS,
     LABELS_SHARE,
     Demand,
-    Public,
+    PlanContext,
     Request,
     differing,
 )
@@ -40,7 +40,7 @@ def check_plan(
     curator: Curator,
     source: RowSource,
     mechanism: Any,
-    public: Public,
+    context: PlanContext,
     left: float,
     others: Sequence[Demand],
     n_particles: int = 0,
@@ -54,9 +54,9 @@ def check_plan(
     source : RowSource
         The rows, for their number where it is public.
     mechanism : Mechanism
-        Says with ``demands(public)`` what its plan may ask for; without it the first round is looked at, which depends
+        Says with ``demands(context)`` what its plan may ask for; without it the first round is looked at, which depends
         on nothing that is released.
-    public : Public
+    context : PlanContext
         What the mechanism will know, with made-up columns and labels where they are going to be found.
     left : float
         Share of the budget that is left to the plan.
@@ -75,28 +75,28 @@ def check_plan(
     ValueError
         If it does not fit, with the largest number of columns that does.
     """
-    neighbours = public.neighbours
+    neighbours = context.neighbours
 
-    def excess(public: Public) -> str | None:
-        own = [replace(d, share=d.share * left) for d in demands_of(mechanism, public, source)]
-        if 2 * n_particles * len(public.columns) * most_leaves(mechanism, public) > MAX_PARTICLES:
+    def excess(context: PlanContext) -> str | None:
+        own = [replace(d, share=d.share * left) for d in demands_of(mechanism, context, source)]
+        if 2 * n_particles * len(context.columns) * most_components(mechanism, context) > MAX_PARTICLES:
             return f"more than {MAX_PARTICLES // 2} numbers for the particles of its model: use fewer, n_particles"
         return excess_of([*others, *own], curator.mu, curator.slack.epsilon, curator.slack.delta, neighbours)
 
-    found = isinstance(public.target, Categories) and not public.target.declared
+    found = isinstance(context.target, Categories) and not context.target.declared
     n_labels = MAX_LABELS
     if found:
-        public = replace(public, target=Categories(range(n_labels)))
-    problem = excess(public)
+        context = replace(context, target=Categories(range(n_labels)))
+    problem = excess(context)
     while found and problem is not None and n_labels > 1:
         n_labels //= 2
-        public = replace(public, target=Categories(range(n_labels)))
-        problem = excess(public)
+        context = replace(context, target=Categories(range(n_labels)))
+        problem = excess(context)
     if problem is None:
         return n_labels
-    width = len(public.domain)
-    fits = _largest(width, lambda w: excess(replace(public, domain=_narrower(public.domain, w))) is None)
-    classes = f" and {public.n_classes} classes" if public.n_classes > 1 and not found else ""
+    width = len(context.domain)
+    fits = _largest(width, lambda w: excess(replace(context, domain=_narrower(context.domain, w))) is None)
+    classes = f" and {context.n_classes} classes" if context.n_classes > 1 and not found else ""
     advice = f"At most {fits} of these columns fit: use fewer" if fits else "Not even one column fits"
     other = "fewer classes or " if classes else ""
     raise ValueError(
@@ -148,16 +148,16 @@ def excess_of(demands: Iterable[Demand], mu: float, epsilon: float, delta: float
     return None
 
 
-def most_leaves(mechanism: Any, public: Public) -> int:
+def most_components(mechanism: Any, context: PlanContext) -> int:
     """Return into how many leaves a mechanism may part the rows, each of which has particles of its own."""
-    own: Callable[[Public], int] | None = getattr(mechanism, "most_leaves", None)
-    return own(public) if callable(own) else public.n_classes
+    own: Callable[[PlanContext], int] | None = getattr(mechanism, "most_components", None)
+    return own(context) if callable(own) else context.n_classes
 
 
-def demands_of(mechanism: Any, public: Public, source: RowSource) -> list[Demand]:
+def demands_of(mechanism: Any, context: PlanContext, source: RowSource) -> list[Demand]:
     """Return what a mechanism may ask for, in shares of what its plan may spend."""
-    own: Callable[[Public], list[Demand]] | None = getattr(mechanism, "demands", None)
-    return own(public) if callable(own) else of_requests(next(mechanism.plan(public), []), public.neighbours, source)
+    own: Callable[[PlanContext], list[Demand]] | None = getattr(mechanism, "demands", None)
+    return own(context) if callable(own) else of_requests(next(mechanism.plan(context), []), context.neighbours, source)
 
 
 def of_requests(requests: Sequence[Request], neighbours: str, source: RowSource) -> list[Demand]:

@@ -21,7 +21,7 @@ from skdpflow.release.request import (
     BOUNDS_SHARE,
     LABELS_DELTA_SHARE,
     LABELS_SHARE,
-    Public,
+    PlanContext,
     Request,
     Rounds,
     bounds_from_histogram,
@@ -88,7 +88,7 @@ class Prepared:
     """A fit that passed all checks and is not paid for: `measure` debits it, and nothing refuses it after that."""
 
     curator: Curator
-    public: Public
+    context: PlanContext
     left: float
     n_labels: int
     threshold_delta: float
@@ -114,13 +114,13 @@ def prepare(
     left = 1.0 - (BOUNDS_SHARE if domain is None else 0.0) - (LABELS_SHARE if find_classes else 0.0)
     mu, slack = curator.mu * float(np.sqrt(left)), PLAN_SLACK * curator.slack.epsilon
     columns = made_up_domain(source.n_features) if domain is None else domain
-    public = Public(columns, target, mu, budget.neighbours, seed, projections, slack)
+    context = PlanContext(columns, target, mu, budget.neighbours, seed, projections, slack)
     others = [
         *([of_bounds(source.n_features, budget.neighbours)] if domain is None else []),
         *([of_labels(budget.neighbours)] if find_classes else []),
     ]
-    n_labels = check_plan(curator, source, mechanism, public, left, others, int(transport.get("n_particles", 0)))
-    return Prepared(curator, public, left, n_labels, threshold_delta)
+    n_labels = check_plan(curator, source, mechanism, context, left, others, int(transport.get("n_particles", 0)))
+    return Prepared(curator, context, left, n_labels, threshold_delta)
 
 
 def measure(
@@ -198,8 +198,10 @@ def measure(
         target = Categories(labels) if labels else None
         measured.append(measurement)
 
-    public = replace(ready.public, domain=domain, target=target)
-    answers, domain, target = converse(curator, mechanism.plan(public), left, domain, target, found_labels=find_classes)
+    context = replace(ready.context, domain=domain, target=target)
+    answers, domain, target = converse(
+        curator, mechanism.plan(context), left, domain, target, found_labels=find_classes
+    )
     measured += answers
 
     return Release(

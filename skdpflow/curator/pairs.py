@@ -13,20 +13,20 @@ from skdpflow.curator.statistics import Block
 from skdpflow.latent.rank import RankTransform
 from skdpflow.release.sensitivity import of_ones, of_score
 
-#: Most cells of all two-way tables of all leaves that are made at once: 2**12 bins of one leaf's columns.
-MAX_SCORED_CELLS = 2**24
+#: Most entries of all two-way tables of all components that are made at once: 2**12 bins of one component's columns.
+MAX_SCORED_ENTRIES = 2**24
 #: Most integers that a request for two-way tables may ask for.
-MAX_CELLS = 2**26
+MAX_ENTRIES = 2**26
 #: Most rows multiplied at once: the sums stay far below 2**24, so single precision is exact.
 _PIECE_ROWS = 2**12
-#: Largest predicted count: sums over `MAX_SCORED_CELLS` stay below 2**61.
+#: Largest predicted count: sums over `MAX_SCORED_ENTRIES` stay below 2**61.
 _LARGEST = 2.0**36
 
 _ONE = np.ones(1)
 
 
 class Binning:
-    """Cuts some columns into bins: the bin of a cell depends on that cell and on public parameters alone.
+    """Cuts some columns into bins: the bin of an entry depends on that entry and on public parameters alone.
 
     Parameters
     ----------
@@ -51,9 +51,10 @@ class Binning:
 
     Notes
     -----
-    Cells are cut where the latent transform places them: numbers by their codes, unordered categories by their ranks in
-    the released order, and what lies outside of its column where `RankTransform.placed` says. A search among increasing
-    edges always ends in one of the bins, so every row has a bin of every column, and none can raise an error.
+    Entries are cut where the latent transform places them: numbers by their codes, unordered categories by their ranks
+    in the released order, and what lies outside of its column where `RankTransform.placed` says. A search among
+    increasing edges always ends in one of the bins, so every row has a bin of every column, and none can raise an
+    error.
     """
 
     def __init__(self, params: Mapping[str, Any]) -> None:
@@ -62,7 +63,7 @@ class Binning:
         self._columns = check.integers(params["pair_columns"], "pair_columns", 2**31)
         if self._columns.ndim != 1 or not ((self._columns >= 0) & (self._columns < transform.n_columns)).all():
             raise ValueError("The parameter 'pair_columns' of a statistic must hold numbers of columns.")
-        sizes = check.integers(params["pair_edge_sizes"], "pair_edge_sizes", MAX_CELLS)
+        sizes = check.integers(params["pair_edge_sizes"], "pair_edge_sizes", MAX_ENTRIES)
         edges = np.asarray(params["pair_edges"])
         if sizes.shape != self._columns.shape or (sizes < 0).any() or edges.shape != (sizes.sum(),):
             raise ValueError(
@@ -92,11 +93,11 @@ class Binning:
 
 
 class Pairs:
-    r"""Two-way tables of :math:`k` pairs of binned columns, per leaf.
+    r"""Two-way tables of :math:`k` pairs of binned columns, per component.
 
-    A record adds one to at most one cell of each table, in its own leaf: :math:`\sqrt k` when it is added or removed,
-    :math:`\sqrt{2k}` when it is replaced, by the argument of `Histograms`. A pair that is asked for twice counts
-    twice. Rows with a label outside the declared ones are in no cell.
+    A record adds one to at most one entry of each table, in its own component: :math:`\sqrt k` when it is added or
+    removed, :math:`\sqrt{2k}` when it is replaced, by the argument of `Histograms`. A pair that is asked for twice
+    counts twice. Rows with a label outside the declared ones are in no entry.
     """
 
     relative_scale = _ONE
@@ -119,24 +120,26 @@ class Pairs:
             )
         self._pairs = pairs
         self._shapes = [(int(sizes[a]), int(sizes[b])) for a, b in pairs]
-        n_leaves, width = check.leaf_count(params), sum(rows * columns for rows, columns in self._shapes)
-        if n_leaves * width > MAX_CELLS:
+        n_components, width = check.component_count(params), sum(rows * columns for rows, columns in self._shapes)
+        if n_components * width > MAX_ENTRIES:
             raise ValueError(
-                f"Two-way tables of this statistic would have {n_leaves * width} cells; at most {MAX_CELLS} are "
-                "counted. Ask for fewer pairs or coarser bins."
+                f"Two-way tables of this statistic would have {n_components * width} entries; at most {MAX_ENTRIES} "
+                "are counted. Ask for fewer pairs or coarser bins."
             )
         self.touched = len(pairs)
-        self.shape: tuple[int, ...] = (n_leaves, width)
+        self.shape: tuple[int, ...] = (n_components, width)
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
         bins = self._binning.bins(block)
-        leaf = block.leaves(self._params)
-        n_leaves = self.shape[0]
+        component = block.components(self._params)
+        n_components = self.shape[0]
         out = []
         for (a, b), (rows, columns) in zip(self._pairs, self._shapes, strict=True):
-            cell = (leaf * rows + bins[:, a]) * columns + bins[:, b]
-            out.append(np.bincount(cell[leaf >= 0], minlength=n_leaves * rows * columns).reshape(n_leaves, -1))
+            entry = (component * rows + bins[:, a]) * columns + bins[:, b]
+            out.append(
+                np.bincount(entry[component >= 0], minlength=n_components * rows * columns).reshape(n_components, -1)
+            )
         return np.concatenate(out, axis=1).astype(np.int64)
 
     def sensitivity(self, neighbours: str) -> float:
@@ -145,13 +148,13 @@ class Pairs:
 
 
 class PairScores:
-    r"""All two-way tables of each leaf, for scoring; they never leave the curator.
+    r"""All two-way tables of each component, for scoring; they never leave the curator.
 
-    The score of a pair is :math:`\|h - e\|_1 - b` with its tables :math:`h` of all leaves, a public prediction
+    The score of a pair is :math:`\|h - e\|_1 - b` with its tables :math:`h` of all components, a public prediction
     :math:`e` and a public number :math:`b`.
     Since :math:`|\|h - e\|_1 - \|h' - e\|_1| \le \|h - h'\|_1`, and a record adds
-    one to at most one cell of one leaf's table, a score changes by at most 1 when a row is added or removed, by at most
-    2 when it is replaced.
+    one to at most one entry of one component's table, a score changes by at most 1 when a row is added or removed, by
+    at most 2 when it is replaced.
     Predictions are rounded to integers here, so that scores are exact integers and these bounds hold to the bit.
 
     `pairs` are the candidates, in the order of `scores`, and `k` is how many of them are wanted.
@@ -163,15 +166,16 @@ class PairScores:
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
         self._binning = Binning(params)
-        leaves = check.leaf_count(params)
+        components = check.component_count(params)
         sizes = self._binning.sizes
         n, width = len(sizes), int(sizes.sum())
-        if n < 2 or leaves * width**2 > MAX_SCORED_CELLS:
+        if n < 2 or components * width**2 > MAX_SCORED_ENTRIES:
             raise ValueError(
-                f"This statistic scores the pairs of 2 or more columns in at most {MAX_SCORED_CELLS} cells. Got {n} "
-                f"columns with {width} bins in {leaves} leaves. Use coarser bins, fewer columns or fewer leaves."
+                f"This statistic scores the pairs of 2 or more columns in at most {MAX_SCORED_ENTRIES} entries. Got "
+                f"{n} columns with {width} bins in {components} components. Use coarser bins, fewer columns or fewer "
+                "components."
             )
-        self.shape: tuple[int, ...] = (leaves, width, width)
+        self.shape: tuple[int, ...] = (components, width, width)
         self._starts = np.cumsum(sizes) - sizes
         self._predicted = _rounded(params, "predicted", self.shape)
         self.pairs: NDArray[np.int64] = np.column_stack(np.triu_indices(n, 1)).astype(np.int64)
@@ -180,10 +184,10 @@ class PairScores:
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
-        bins, leaf = self._binning.bins(block), block.leaves(self._params)
+        bins, component = self._binning.bins(block), block.components(self._params)
         table = np.zeros(self.shape, dtype=np.int64)
         for c in range(len(table)):
-            own = bins[leaf == c]
+            own = bins[component == c]
             for start in range(0, len(own), _PIECE_ROWS):
                 piece = own[start : start + _PIECE_ROWS]
                 hot = np.zeros((len(piece), self.shape[1]), dtype=np.float32)
@@ -196,7 +200,7 @@ class PairScores:
 
         Parameters
         ----------
-        table : ndarray of shape (n_leaves, n_bins, n_bins), int64
+        table : ndarray of shape (n_components, n_bins, n_bins), int64
             The sum of the contributions.
 
         Returns

@@ -1,4 +1,4 @@
-"""Counts in the cells of public partitions, each of a few binned columns."""
+"""Counts in the regions of public partitions, each of a few binned columns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.curator import _params as check
-from skdpflow.curator.pairs import MAX_CELLS, Binning
+from skdpflow.curator.pairs import MAX_ENTRIES, Binning
 from skdpflow.curator.statistics import Block
 from skdpflow.release.sensitivity import of_ones
 
@@ -17,20 +17,20 @@ _ONE = np.ones(1)
 
 
 class Partitions:
-    r"""Counts in the cells of :math:`k` partitions, per group of leaves.
+    r"""Counts in the regions of :math:`k` partitions, per group of components.
 
-    A partition cuts the table of the bins of a few columns into cells: each bin combination has the number of its
-    cell in a public array. A record falls into at most one cell of each partition, in the group of its own leaf:
-    it changes :math:`k` counts by one, so the sensitivity is :math:`\sqrt k` when it is added or removed. When it is
-    replaced, one count of each partition may fall and another rise: :math:`\sqrt{2k}`. Rows with a label outside the
-    declared ones are in no cell.
+    A partition cuts the table of the bins of a few columns into regions: each bin combination has the number of its
+    region in a public array. A record falls into at most one region of each partition, in the group of its own
+    component: it changes :math:`k` counts by one, so the sensitivity is :math:`\sqrt k` when it is added or removed.
+    When it is replaced, one count of each partition may fall and another rise: :math:`\sqrt{2k}`. Rows with a label
+    outside the declared ones are in no region.
 
     Parameters
     ----------
     params : mapping
         The parameters of `Binning`; ``partition_columns`` (k, w): positions in ``pair_columns``;
-        ``partition_cells``: for each partition the cells of its bin combinations in C order, one after the other;
-        ``groups`` (n_leaves,): the group of each leaf.
+        ``partition_regions``: for each partition the regions of its bin combinations in C order, one after the other;
+        ``groups`` (n_components,): the group of each component.
 
     Raises
     ------
@@ -55,34 +55,34 @@ class Partitions:
                 "'pair_columns'."
             )
         self._shapes = [tuple(int(n) for n in sizes[own]) for own in self._columns]
-        cells = check.integers(params["partition_cells"], "partition_cells", MAX_CELLS)
-        if cells.ndim != 1 or (cells < 0).any():
-            raise ValueError("The parameter 'partition_cells' of a statistic must be flat and not negative.")
-        self._cells = check.split(cells, [int(np.prod(shape, dtype=object)) for shape in self._shapes])
+        regions = check.integers(params["partition_regions"], "partition_regions", MAX_ENTRIES)
+        if regions.ndim != 1 or (regions < 0).any():
+            raise ValueError("The parameter 'partition_regions' of a statistic must be flat and not negative.")
+        self._regions = check.split(regions, [int(np.prod(shape, dtype=object)) for shape in self._shapes])
         groups = check.integers(params["groups"], "groups", 2**20)
-        if groups.shape != (check.leaf_count(params),) or (groups < 0).any():
-            raise ValueError("The parameter 'groups' of a statistic must hold one group per leaf, from 0.")
+        if groups.shape != (check.component_count(params),) or (groups < 0).any():
+            raise ValueError("The parameter 'groups' of a statistic must hold one group per component, from 0.")
         self._groups = groups
-        self._starts = np.cumsum([0, *(int(own.max()) + 1 for own in self._cells)])
+        self._starts = np.cumsum([0, *(int(own.max()) + 1 for own in self._regions)])
         self.shape: tuple[int, ...] = (int(groups.max()) + 1, int(self._starts[-1]))
-        if self.shape[0] * self.shape[1] > MAX_CELLS:
+        if self.shape[0] * self.shape[1] > MAX_ENTRIES:
             raise ValueError(
-                f"The partitions of this statistic have {self.shape[0] * self.shape[1]} cells in all groups; at most "
-                f"{MAX_CELLS} are counted. Ask for fewer partitions or coarser ones."
+                f"The partitions of this statistic have {self.shape[0] * self.shape[1]} regions in all groups; at most "
+                f"{MAX_ENTRIES} are counted. Ask for fewer partitions or coarser ones."
             )
         self.touched = len(self._columns)
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
         bins = self._binning.bins(block)
-        leaf = block.leaves(self._params)
-        group = self._groups[leaf]  # of the last leaf for rows in none, which are left out below
+        component = block.components(self._params)
+        group = self._groups[component]  # of the last component for rows in none, which are left out below
         n_groups, width = self.shape
         out = np.zeros(n_groups * width, dtype=np.int64)
-        inside = leaf >= 0
-        for own, shape, cells, start in zip(self._columns, self._shapes, self._cells, self._starts, strict=False):
-            cell = cells[np.ravel_multi_index(tuple(bins[inside][:, own].T), shape)]
-            out += np.bincount(group[inside] * width + start + cell, minlength=len(out))
+        inside = component >= 0
+        for own, shape, regions, start in zip(self._columns, self._shapes, self._regions, self._starts, strict=False):
+            region = regions[np.ravel_multi_index(tuple(bins[inside][:, own].T), shape)]
+            out += np.bincount(group[inside] * width + start + region, minlength=len(out))
         return out.reshape(self.shape)
 
     def sensitivity(self, neighbours: str) -> float:

@@ -39,7 +39,7 @@ class Records:
     Parameters
     ----------
     params : mapping
-        ``n_leaves``, ``levels`` of the columns, ``radius`` of the ball in half-ranges of a column, ``steps``,
+        ``n_components``, ``levels`` of the columns, ``radius`` of the ball in half-ranges of a column, ``steps``,
         ``directions`` of shape (d, k), int64, and ``public_labels``: whether the class of each row is public.
     """
 
@@ -49,7 +49,7 @@ class Records:
         self._levels = np.asarray(params["levels"], dtype=np.int64)
         self._radius, self._steps = check.ball(params)
         self._directions = check.integers(params["directions"], "directions", 2**26)  # products are exact
-        self.n_leaves = check.leaf_count(params)
+        self.n_components = check.component_count(params)
         self.public_labels = params.get("public_labels") is True
 
     @property
@@ -147,7 +147,7 @@ def release_records(
     -------
     values : ndarray of shape (n, k), int64
         Noisy lines, grouped by class.
-    sizes : ndarray of shape (n_leaves,), int64
+    sizes : ndarray of shape (n_components,), int64
         Lines of each class. Rows whose label is not declared have none.
 
     Notes
@@ -178,4 +178,4 @@ def release_records(
         # neighbours differ in one line of the whole table
         differing = records.n_directions if start == 0 else 0
         values[rows[rows >= 0]] = lines + draw(scale, lines.shape, differing=differing)
-    return values, np.bincount(classes[order], minlength=records.n_leaves).astype(np.int64)
+    return values, np.bincount(classes[order], minlength=records.n_components).astype(np.int64)

@@ -67,23 +67,25 @@ class Block:
         """Say which cells of a column are missing, unreadable or outside of it."""
         return self.codes[:, j] >= self._columns[j].n_values
 
-    def leaves(self, params: Mapping[str, Any]) -> NDArray[np.int64]:
-        """Leaf of each row: its class, or the cell of its numeric target between released edges; -1 for none.
+    def components(self, params: Mapping[str, Any]) -> NDArray[np.int64]:
+        """FlowComponent of each row: its class, or the cell of its numeric target between released edges; -1 for none.
 
-        With ``cell_directions``, such a leaf is cut along its own integer directions, at integers. Projections are
-        exact, so where a row falls depends on that row alone, and a leaf is one of the disjoint cells.
+        With ``cut_directions``, such a component is cut along its own integer directions, at integers. Projections are
+        exact, so where a row falls depends on that row alone, and a component is one of the disjoint cells.
         """
-        leaf = self.classes
-        if "leaf_edges" in params:
+        component = self.classes
+        if "component_edges" in params:
             target = self.clipped[:, -1]
-            leaf = np.where(target == NO_PLACE, -1, np.searchsorted(params["leaf_edges"], target, side="right"))
-        if "cell_directions" not in params:
-            return np.where(leaf < params["n_leaves"], leaf, -1)
+            component = np.where(
+                target == NO_PLACE, -1, np.searchsorted(params["component_edges"], target, side="right")
+            )
+        if "cut_directions" not in params:
+            return np.where(component < params["n_components"], component, -1)
         z = self.latent(params).astype(np.float64)
-        out = np.full(len(leaf), -1, dtype=np.int64)
-        for c, (directions, cuts) in enumerate(zip(params["cell_directions"], params["cell_cuts"], strict=True)):
-            beyond = z[leaf == c] @ directions.astype(np.float64) > cuts
-            out[leaf == c] = (c << len(cuts)) + beyond @ (1 << np.arange(len(cuts)))
+        out = np.full(len(component), -1, dtype=np.int64)
+        for c, (directions, cuts) in enumerate(zip(params["cut_directions"], params["cuts"], strict=True)):
+            beyond = z[component == c] @ directions.astype(np.float64) > cuts
+            out[component == c] = (c << len(cuts)) + beyond @ (1 << np.arange(len(cuts)))
         return out
 
     def latent(self, params: Mapping[str, Any]) -> NDArray[np.int64]:
@@ -134,9 +136,9 @@ _LARGEST = 2**20
 
 
 class Counts:
-    r"""Rows per leaf.
+    r"""Rows per component.
 
-    A record adds one to its leaf. If its label is not among the declared ones, it adds one to a further count, the
+    A record adds one to its component. If its label is not among the declared ones, it adds one to a further count, the
     last, if ``unlisted`` asks for it, and nothing otherwise. Adding or removing a row
     changes one count by one: sensitivity 1. Replacing a row can lower one count and raise another: :math:`\sqrt 2`.
     """
@@ -146,13 +148,13 @@ class Counts:
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
-        self._n_leaves = check.leaf_count(params)
-        self.shape: tuple[int, ...] = (self._n_leaves + (params.get("unlisted") is True),)
+        self._n_components = check.component_count(params)
+        self.shape: tuple[int, ...] = (self._n_components + (params.get("unlisted") is True),)
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
-        leaf = block.leaves(self._params)
-        counted = np.bincount(np.where(leaf >= 0, leaf, self._n_leaves), minlength=self._n_leaves + 1)
+        component = block.components(self._params)
+        counted = np.bincount(np.where(component >= 0, component, self._n_components), minlength=self._n_components + 1)
         return counted[: self.shape[0]].astype(np.int64)
 
     def sensitivity(self, neighbours: str) -> float:
@@ -161,13 +163,13 @@ class Counts:
 
 
 class Histograms:
-    r"""Axis histograms of some columns, per leaf.
+    r"""Axis histograms of some columns, per component.
 
     Bins are ranges of codes, also of those that mean that a cell lies outside of its column. A cell has one code, so a
-    record adds one to at most one bin of each of the :math:`d` columns, in its own leaf: a vector of at most
+    record adds one to at most one bin of each of the :math:`d` columns, in its own component: a vector of at most
     :math:`d` ones, so adding or removing it changes the statistic by at most :math:`\sqrt d` in L2. Replacing a row
     is one removal and one addition; the two vectors have at most :math:`2d` ones in different places and cancel in
-    common ones: :math:`\sqrt{2d}`, also when the row changes its leaf.
+    common ones: :math:`\sqrt{2d}`, also when the row changes its component.
     """
 
     relative_scale = _ONE
@@ -180,21 +182,21 @@ class Histograms:
             check.increasing(edges, "edges")
         self._offsets = np.cumsum([0, *(len(edges) - 1 for edges in self._edges)])
         self.touched = len(self._columns)
-        self.shape: tuple[int, ...] = (check.leaf_count(params), int(self._offsets[-1]))
+        self.shape: tuple[int, ...] = (check.component_count(params), int(self._offsets[-1]))
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
-        leaf = block.leaves(self._params)
-        n_leaves, width = self.shape
-        out = np.zeros(n_leaves * width, dtype=np.int64)
+        component = block.components(self._params)
+        n_components, width = self.shape
+        out = np.zeros(n_components * width, dtype=np.int64)
         for j, edges, offset in zip(self._columns, self._edges, self._offsets[:-1], strict=True):
             code = block.codes[:, j]
             n_bins = len(edges) - 1
             unit = n_bins == edges[-1] - edges[0]  # one bin a code
             cell = code - edges[0] if unit else np.searchsorted(edges, code, side="right") - 1
-            inside = (leaf >= 0) & (code >= edges[0]) & (code < edges[-1])
-            flat = np.bincount((leaf * n_bins + cell)[inside], minlength=n_leaves * n_bins)
-            out.reshape(n_leaves, width)[:, offset : offset + n_bins] += flat.reshape(n_leaves, n_bins)
+            inside = (component >= 0) & (code >= edges[0]) & (code < edges[-1])
+            flat = np.bincount((component * n_bins + cell)[inside], minlength=n_components * n_bins)
+            out.reshape(n_components, width)[:, offset : offset + n_bins] += flat.reshape(n_components, n_bins)
         return out.reshape(self.shape)
 
     def sensitivity(self, neighbours: str) -> float:
@@ -237,10 +239,10 @@ def clip_to_ball(z: NDArray[np.int64], radius: float, steps: int) -> NDArray[np.
     return q
 
 
-def centred_rows(block: Block, params: Mapping[str, Any], leaf: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Latent vectors, less the released centre of their leaf if there is one."""
+def centred_rows(block: Block, params: Mapping[str, Any], component: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Latent vectors, less the released centre of their component if there is one."""
     z = block.latent(params)
-    return z - params["leaf_centres"][leaf] if "leaf_centres" in params else z
+    return z - params["component_centres"][component] if "component_centres" in params else z
 
 
 class ColumnMoments:
@@ -289,11 +291,12 @@ class ColumnMoments:
 
 
 class Mean:
-    r"""Sum of the latent vectors, per leaf: less the public ``leaf_centres`` if given, then clipped to a ball.
+    r"""Sum of the latent vectors of each component: less the public ``component_centres`` if given, clipped to a ball.
 
-    In lattice units a record adds an integer vector of norm at most :math:`K` (`steps`) to its leaf. Adding or
-    removing it: :math:`K`. Replacing it: :math:`\|x - x'\| \le 2K` inside a leaf and
-    :math:`\sqrt{\|x\|^2 + \|x'\|^2} \le \sqrt 2 K` between two leaves, so :math:`2K`; with several leaves or one.
+    In lattice units a record adds an integer vector of norm at most :math:`K` (`steps`) to its component. Adding or
+    removing it: :math:`K`. Replacing it: :math:`\|x - x'\| \le 2K` inside a component and
+    :math:`\sqrt{\|x\|^2 + \|x'\|^2} \le \sqrt 2 K` between two components, so :math:`2K`; with several components or
+    one.
     """
 
     relative_scale = _ONE
@@ -302,16 +305,16 @@ class Mean:
         self._params = params
         self.touched = check.latent_columns(params)
         self._radius, self._steps = check.ball(params)
-        check.leaf_centres(params)
-        self.shape: tuple[int, ...] = (check.leaf_count(params), self.touched)
+        check.component_centres(params)
+        self.shape: tuple[int, ...] = (check.component_count(params), self.touched)
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
-        leaf = block.leaves(self._params)
-        q = clip_to_ball(centred_rows(block, self._params, leaf), self._radius, self._steps)
+        component = block.components(self._params)
+        q = clip_to_ball(centred_rows(block, self._params, component), self._radius, self._steps)
         out = np.zeros(self.shape, dtype=np.int64)
         for c in range(self.shape[0]):
-            out[c] = q[leaf == c].sum(axis=0)
+            out[c] = q[component == c].sum(axis=0)
         return out
 
     def sensitivity(self, neighbours: str) -> float:
@@ -320,38 +323,38 @@ class Mean:
 
 
 class SecondMoment:
-    r"""Sum of the upper triangles of :math:`x x^\top` of latent vectors, per leaf: centred and clipped as in `Mean`.
+    r"""Sum of the upper triangles of :math:`x x^\top`, per component: :math:`x` is centred and clipped as in `Mean`.
 
     Off-diagonal entries carry :math:`1/\sqrt 2` of the noise of the diagonal (`relative_scale`), so the weighted norm
     of a contribution is :math:`\|x x^\top\|_F = \|x\|^2 \le K^2` in lattice units. Adding or removing a row:
-    :math:`K^2`. Replacing one: inside a leaf
-    :math:`\|x x^\top - y y^\top\|_F^2 = \|x\|^4 + \|y\|^4 - 2 (x^\top y)^2 \le 2 K^4`, and between two leaves
+    :math:`K^2`. Replacing one: inside a component
+    :math:`\|x x^\top - y y^\top\|_F^2 = \|x\|^4 + \|y\|^4 - 2 (x^\top y)^2 \le 2 K^4`, and between two components
     :math:`\|x\|^4 + \|y\|^4 \le 2 K^4`: :math:`\sqrt 2 K^2`.
 
-    With ``pooled`` the rows of all leaves add to one sum, centred or not: the same bounds hold.
+    With ``pooled`` the rows of all components add to one sum, centred or not: the same bounds hold.
     """
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
         self._upper = np.triu_indices(check.latent_columns(params))
         self._radius, self._steps = check.ball(params)
-        check.leaf_centres(params)
+        check.component_centres(params)
         self._pooled = bool(params["pooled"])
         self.touched = len(self._upper[0])
-        n_leaves = check.leaf_count(params)
-        self.shape: tuple[int, ...] = (1 if self._pooled else n_leaves, self.touched)
+        n_components = check.component_count(params)
+        self.shape: tuple[int, ...] = (1 if self._pooled else n_components, self.touched)
         self.relative_scale = np.where(self._upper[0] == self._upper[1], 1.0, np.sqrt(0.5))
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
-        leaf = block.leaves(self._params)
-        q = clip_to_ball(centred_rows(block, self._params, leaf), self._radius, self._steps)
+        component = block.components(self._params)
+        q = clip_to_ball(centred_rows(block, self._params, component), self._radius, self._steps)
         if self._pooled:
-            leaf = np.where(leaf >= 0, 0, -1)
+            component = np.where(component >= 0, 0, -1)
         x = q.astype(np.float64)  # sums of products stay below 2**53: exact in any order
         out = np.zeros(self.shape, dtype=np.int64)
         for c in range(self.shape[0]):
-            rows = x[leaf == c]
+            rows = x[component == c]
             out[c] = (rows.T @ rows)[self._upper].astype(np.int64)
         return out
 
@@ -361,10 +364,10 @@ class SecondMoment:
 
 
 class Norms:
-    r"""Histogram of the squared lengths of the latent vectors in lattice units, per leaf.
+    r"""Histogram of the squared lengths of the latent vectors in lattice units, per component.
 
-    A squared length is an exact integer. A record adds one to at most one bin, in its own leaf: sensitivity 1 when it
-    is added or removed, :math:`\sqrt 2` when it is replaced.
+    A squared length is an exact integer. A record adds one to at most one bin, in its own component: sensitivity 1 when
+    it is added or removed, :math:`\sqrt 2` when it is replaced.
     """
 
     relative_scale = _ONE
@@ -374,14 +377,14 @@ class Norms:
         self._params = params
         check.latent_columns(params)
         self._edges = check.increasing(check.integers(params["norm_edges"], "norm_edges", 2**53), "norm_edges")
-        self.shape: tuple[int, ...] = (check.leaf_count(params), len(self._edges) + 1)
+        self.shape: tuple[int, ...] = (check.component_count(params), len(self._edges) + 1)
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
         z = block.latent(self._params)
-        leaf = block.leaves(self._params)
-        flat = leaf * self.shape[1] + np.searchsorted(self._edges, (z * z).sum(axis=1), side="right")
-        return np.bincount(flat[leaf >= 0], minlength=self.shape[0] * self.shape[1]).reshape(self.shape)
+        component = block.components(self._params)
+        flat = component * self.shape[1] + np.searchsorted(self._edges, (z * z).sum(axis=1), side="right")
+        return np.bincount(flat[component >= 0], minlength=self.shape[0] * self.shape[1]).reshape(self.shape)
 
     def sensitivity(self, neighbours: str) -> float:
         """Return the L2 sensitivity under a neighbouring relation."""
@@ -389,11 +392,12 @@ class Norms:
 
 
 class SlicedHistograms:
-    r"""Histograms of integer projections of the latent vectors along :math:`k` directions, per leaf.
+    r"""Histograms of integer projections of the latent vectors along :math:`k` directions, per component.
 
     Scores and directions are integers, so the projections are exact in float64 arithmetic and the bins compare
-    integers. A record adds one to exactly one bin of each direction in its own leaf: :math:`\sqrt k` when it is added
-    or removed, :math:`\sqrt{2k}` when it is replaced, by the argument of `Histograms`, whatever the directions are.
+    integers. A record adds one to exactly one bin of each direction in its own component: :math:`\sqrt k` when it is
+    added or removed, :math:`\sqrt{2k}` when it is replaced, by the argument of `Histograms`, whatever the directions
+    are.
     """
 
     relative_scale = _ONE
@@ -401,22 +405,22 @@ class SlicedHistograms:
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
         n_columns = check.latent_columns(params)
-        directions = check.exact_directions(params["directions"], "directions", n_columns)  # (n_leaves or 1, d, k)
+        directions = check.exact_directions(params["directions"], "directions", n_columns)  # (n_components or 1, d, k)
         self._directions = directions.astype(np.float64)
-        edges = check.integers(params["slice_edges"], "slice_edges", 2**53)  # (n_leaves, k, bins - 1)
+        edges = check.integers(params["slice_edges"], "slice_edges", 2**53)  # (n_components, k, bins - 1)
         self._edges = check.increasing(edges, "slice_edges", ties=True)
-        n_leaves, self.touched, inner = self._edges.shape
-        if n_leaves != check.leaf_count(params):
-            raise ValueError("The parameter 'slice_edges' of a statistic must have edges for each leaf.")
-        self.shape: tuple[int, ...] = (n_leaves, self.touched, inner + 1)
+        n_components, self.touched, inner = self._edges.shape
+        if n_components != check.component_count(params):
+            raise ValueError("The parameter 'slice_edges' of a statistic must have edges for each component.")
+        self.shape: tuple[int, ...] = (n_components, self.touched, inner + 1)
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
         z = block.latent(self._params).astype(np.float64)
-        leaf = block.leaves(self._params)
+        component = block.components(self._params)
         out = np.zeros(self.shape, dtype=np.int64)
         for c in range(self.shape[0]):
-            p = z[leaf == c] @ self._directions[min(c, len(self._directions) - 1)]
+            p = z[component == c] @ self._directions[min(c, len(self._directions) - 1)]
             for i in range(self.shape[1]):
                 cell = np.searchsorted(self._edges[c, i], p[:, i], side="right")
                 out[c, i] = np.bincount(cell, minlength=self.shape[2])
@@ -469,13 +473,13 @@ class Location:
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._columns = [int(j) for j in params["columns"]]
-        self._edges = check.split(np.asarray(params["cells"], dtype=np.float64), params["cell_sizes"])
+        self._edges = check.split(np.asarray(params["edges"], dtype=np.float64), params["edge_sizes"])
         if len(self._edges) != len(self._columns) or sorted(set(self._columns)) != self._columns:
             raise ValueError(
                 "The parameters of a statistic of locations must have increasing columns, and edges for each."
             )
         for edges in self._edges:
-            check.increasing(edges, "cells")
+            check.increasing(edges, "edges")
         self.touched = len(self._columns)
         self.shape: tuple[int, ...] = (sum(len(edges) for edges in self._edges),)
 

@@ -1,4 +1,4 @@
-"""Where the mass of a numeric column lies: cells between released edges, single values among them, and their shares."""
+"""Where the mass of a numeric column lies: bins between released edges, single values among them, and their shares."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["FINE_LEVELS", "Grid", "after"]
 Array = NDArray[np.float64]
 
 FINE_LEVELS = 2**20
-"""Number of equal cells into which a continuous interval is cut, and most levels of a grid."""
+"""Number of equal bins into which a continuous interval is cut, and most levels of a grid."""
 
 
 def after(x: Array, integer: bool) -> Array:
@@ -25,14 +25,14 @@ def after(x: Array, integer: bool) -> Array:
 
 @dataclass(frozen=True)
 class Grid:
-    """Cells of a numeric column, each cut evenly into levels, which are its codes.
+    """Bins of a numeric column, each cut evenly into levels, which are its codes.
 
     Parameters
     ----------
     edges : tuple of float
-        Increasing. A cell holds the numbers from its edge up to the next one, exclusive.
+        Increasing. A bin holds the numbers from its edge up to the next one, exclusive.
     shares : tuple of float
-        Located share of the column's values in each cell; positive, and 1 in all.
+        Located share of the column's values in each bin; positive, and 1 in all.
     integer : bool
         Whether only whole numbers occur; the edges are whole then.
 
@@ -53,7 +53,7 @@ class Grid:
     integer: bool
 
     def __post_init__(self) -> None:
-        """Refuse what are no cells: a search among unordered edges depends on more than one cell."""
+        """Refuse what are no bins: a search among unordered edges depends on more than one bin."""
         edges, shares = (np.asarray(own, dtype=np.float64) for own in (self.edges, self.shares))
         if not (len(edges) == len(shares) + 1 > 1 and np.isfinite(edges).all() and (np.diff(edges) > 0).all()):
             raise ValueError("The edges of a grid must be finite and increase, one more than there are shares.")
@@ -62,7 +62,7 @@ class Grid:
         if self.integer and not (edges == np.rint(edges)).all():
             raise ValueError("The edges of a grid of whole numbers must be whole.")
         if len(shares) > FINE_LEVELS:
-            raise ValueError(f"A grid has at most {FINE_LEVELS} cells.")
+            raise ValueError(f"A grid has at most {FINE_LEVELS} bins.")
 
     @cached_property
     def _edges(self) -> Array:
@@ -70,12 +70,12 @@ class Grid:
 
     @cached_property
     def atoms(self) -> NDArray[np.bool_]:
-        """Which cells are single values."""
+        """Which bins are single values."""
         return np.asarray(self._edges[1:] <= after(self._edges[:-1], self.integer))
 
     @cached_property
     def levels(self) -> NDArray[np.int64]:
-        """Number of levels of each cell: one of a single value, and one per value of few whole numbers."""
+        """Number of levels of each bin: one of a single value, and one per value of few whole numbers."""
         each = 2 ** int(np.log2(FINE_LEVELS // len(self.shares)))
         levels = np.where(self.atoms, 1, each)
         if self.integer:
@@ -86,13 +86,13 @@ class Grid:
 
     @cached_property
     def _too_narrow(self) -> NDArray[np.bool_]:
-        """Which cells are so narrow that no number says how many levels they would have per unit."""
+        """Which bins are so narrow that no number says how many levels they would have per unit."""
         with np.errstate(over="ignore"):
             return np.asarray(~np.isfinite(FINE_LEVELS / np.diff(self._edges)))
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
-        """First code of each cell, and the number of all codes."""
+        """First code of each bin, and the number of all codes."""
         return np.concatenate([[0], np.cumsum(self.levels)])
 
     @property
@@ -102,7 +102,7 @@ class Grid:
 
     @cached_property
     def _per_unit(self) -> Array:
-        """Levels per unit of the numbers of each cell."""
+        """Levels per unit of the numbers of each bin."""
         single = self.atoms | self._too_narrow
         return np.asarray(np.where(single, 0.0, self.levels / np.where(single, 1.0, np.diff(self._edges))))
 
@@ -118,9 +118,9 @@ class Grid:
         -------
         codes : ndarray of shape (n,), int64
         """
-        cell = np.clip(np.searchsorted(self._edges, numbers, side="right") - 1, 0, len(self.shares) - 1)
-        level = np.floor((numbers - self._edges[cell]) * self._per_unit[cell])
-        return self.starts[cell] + np.clip(level, 0, self.levels[cell] - 1).astype(np.int64)
+        k = np.clip(np.searchsorted(self._edges, numbers, side="right") - 1, 0, len(self.shares) - 1)
+        level = np.floor((numbers - self._edges[k]) * self._per_unit[k])
+        return self.starts[k] + np.clip(level, 0, self.levels[k] - 1).astype(np.int64)
 
     def positions(self, numbers: Array) -> Array:
         """Return where numbers lie among the codes, the inverse of `values` but for single values.
@@ -135,9 +135,9 @@ class Grid:
         positions : ndarray of shape (n,), float64
             Of a single value, and of a whole number, where its code begins.
         """
-        cell = np.clip(np.searchsorted(self._edges, numbers, side="right") - 1, 0, len(self.shares) - 1)
-        level = np.clip((numbers - self._edges[cell]) * self._per_unit[cell], 0, self.levels[cell])
-        return np.asarray(self.starts[cell] + level)
+        k = np.clip(np.searchsorted(self._edges, numbers, side="right") - 1, 0, len(self.shares) - 1)
+        level = np.clip((numbers - self._edges[k]) * self._per_unit[k], 0, self.levels[k])
+        return np.asarray(self.starts[k] + level)
 
     def values(self, positions: Array) -> Array:
         """Return the numbers at positions; a single value is exactly that.
@@ -151,17 +151,17 @@ class Grid:
         -------
         numbers : ndarray of shape (n,), float64
         """
-        cell = np.clip(np.searchsorted(self.starts, positions, side="right") - 1, 0, len(self.shares) - 1)
-        per_unit = self._per_unit[cell]
-        inner = np.divide(positions - self.starts[cell], per_unit, out=np.zeros(len(cell)), where=per_unit > 0.0)
-        numbers = self._edges[cell] + inner
+        k = np.clip(np.searchsorted(self.starts, positions, side="right") - 1, 0, len(self.shares) - 1)
+        per_unit = self._per_unit[k]
+        inner = np.divide(positions - self.starts[k], per_unit, out=np.zeros(len(k)), where=per_unit > 0.0)
+        numbers = self._edges[k] + inner
         if self.integer:
             numbers = np.floor(numbers)
         last = self._edges[1:] - 1.0 if self.integer else np.nextafter(self._edges[1:], -np.inf)
-        return np.asarray(np.clip(numbers, self._edges[cell], last[cell]))
+        return np.asarray(np.clip(numbers, self._edges[k], last[k]))
 
     def share_below(self, positions: NDArray[Any]) -> Array:
-        """Return the located share of values below positions: of codes, spread evenly over the levels of a cell.
+        """Return the located share of values below positions: of codes, spread evenly over the levels of a bin.
 
         Parameters
         ----------
@@ -178,9 +178,9 @@ class Grid:
 
     def log_levels(self, codes: NDArray[np.int64]) -> Array:
         """Return the logarithm of levels per unit, 0 for single values, which are counted."""
-        cell = np.clip(np.searchsorted(self.starts, codes, side="right") - 1, 0, len(self.shares) - 1)
-        return np.log(np.where(self._per_unit > 0.0, self._per_unit, 1.0))[cell]
+        k = np.clip(np.searchsorted(self.starts, codes, side="right") - 1, 0, len(self.shares) - 1)
+        return np.log(np.where(self._per_unit > 0.0, self._per_unit, 1.0))[k]
 
     def spans(self) -> list[tuple[float, float]]:
-        """Return lower and upper end of each cell."""
+        """Return lower and upper end of each bin."""
         return list(pairwise(self.edges))

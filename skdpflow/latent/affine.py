@@ -83,7 +83,7 @@ class AffineTransform:
         return [np.zeros((0, 2))] * self.n_columns
 
     def code_at(self, j: int, positions: Array) -> NDArray[np.int64]:
-        """Return the codes of cells at positions of a column."""
+        """Return the codes of bins at positions of a column."""
         return np.floor(positions).astype(np.int64)
 
     def to_latent(self, codes: NDArray[np.int64], ranks: Array | float) -> Array:
@@ -94,7 +94,7 @@ class AffineTransform:
         codes : ndarray of shape (n, d), int64
             Codes of values; a negative one sits at the centre.
         ranks : ndarray of shape (n, d) or float
-            Place of each record inside its code's cell, in (0, 1).
+            Place of each record inside its code's bin, in (0, 1).
 
         Returns
         -------

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-#: Cells of the table per knot, and points per cell from which a table is worth its making.
-CELLS_PER_KNOT, POINTS_PER_CELL = 4, 1
-#: Knots that points step over; where more share a cell, bisection is faster.
+#: Slots of the table per knot, and points per slot from which a table is worth its making.
+SLOTS_PER_KNOT, POINTS_PER_SLOT = 4, 1
+#: Knots that points step over; where more share a slot, bisection is faster.
 MOST_STEPS = 4
 #: Knots that are all nearer to each other than this are looked up as if they were this far apart.
 _NARROW = 1e-290
@@ -25,10 +25,10 @@ _NARROW = 1e-290
 class KnotTable:
     """Positions of points among increasing knots, of one map or of several.
 
-    A table over an even grid tells the last knot before each of its cells. Points then step over the knots in their
-    cell, which are few. Bisection of random points, whose branches cannot be predicted, takes five times as long.
-    Both find the same: a larger point never falls into an earlier cell, so a knot in a cell before that of a point is
-    not above it, however the number of its cell is rounded.
+    A table over an even grid tells the last knot before each of its slots. Points then step over the knots in their
+    slot, which are few. Bisection of random points, whose branches cannot be predicted, takes five times as long.
+    Both find the same: a larger point never falls into an earlier slot, so a knot in a slot before that of a point is
+    not above it, however the number of its slot is rounded.
 
     Parameters
     ----------
@@ -64,16 +64,16 @@ class KnotTable:
         at : ndarray of shape (n,), int64
             Positions in `flat`, the knots of all maps one after the other.
         """
-        n_cells = CELLS_PER_KNOT * int(self.sizes.max())
-        if len(p) < POINTS_PER_CELL * n_cells * len(self._knots):
+        n_slots = SLOTS_PER_KNOT * int(self.sizes.max())
+        if len(p) < POINTS_PER_SLOT * n_slots * len(self._knots):
             return self._bisect(p, rows)
         low, scale, table, beyond = self._grid
         if rows is None:
-            cell = _cells(p, low[0], scale[0], n_cells)
+            slot = _slots(p, low[0], scale[0], n_slots)
         else:
-            cell = _cells(p, low.take(rows), scale.take(rows), n_cells)
-            cell += n_cells * rows
-        at = table.take(cell)
+            slot = _slots(p, low.take(rows), scale.take(rows), n_slots)
+            slot += n_slots * rows
+        at = table.take(slot)
         late = np.flatnonzero(p >= beyond.take(at))
         for _ in range(MOST_STEPS):
             at[late] += 1
@@ -84,12 +84,12 @@ class KnotTable:
 
     @cached_property
     def _grid(self) -> tuple[Array, Array, NDArray[np.int64], Array]:
-        """Start and scale of the cells of each map, the last knot before each cell, and the knot after each knot."""
-        n_cells, last = CELLS_PER_KNOT * int(self.sizes.max()), self.first + self.sizes - 1
+        """Start and scale of the slots of each map, the last knot before each slot, and the knot after each knot."""
+        n_slots, last = SLOTS_PER_KNOT * int(self.sizes.max()), self.first + self.sizes - 1
         low = self.flat[self.first]
-        scale = (n_cells - 1) / np.maximum(self.flat[last] - low, _NARROW)
+        scale = (n_slots - 1) / np.maximum(self.flat[last] - low, _NARROW)
         before = [
-            f + np.maximum(np.searchsorted(_cells(k, a, s, n_cells), np.arange(n_cells)) - 1, 0)
+            f + np.maximum(np.searchsorted(_slots(k, a, s, n_slots), np.arange(n_slots)) - 1, 0)
             for k, f, a, s in zip(self._knots, self.first, low, scale, strict=True)
         ]
         beyond = np.append(self.flat[1:], np.inf)
@@ -106,11 +106,11 @@ class KnotTable:
         return at
 
 
-def _cells(p: Array, low: Any, scale: Any, n_cells: int) -> NDArray[np.int64]:
-    """Cells of an even grid; not decreasing in p, since every step rounds monotonically."""
-    cells = p - low
-    cells *= scale
-    return np.clip(cells, 0, n_cells - 1, out=cells).astype(np.int64)
+def _slots(p: Array, low: Any, scale: Any, n_slots: int) -> NDArray[np.int64]:
+    """Slots of an even grid; not decreasing in p, since every step rounds monotonically."""
+    slots = p - low
+    slots *= scale
+    return np.clip(slots, 0, n_slots - 1, out=slots).astype(np.int64)
 
 
 def bin_of(p: Array, edges: Array) -> NDArray[np.int64]:

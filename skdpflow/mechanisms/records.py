@@ -14,10 +14,10 @@ from skdpflow.latent.affine import AffineTransform
 from skdpflow.latent.rank import LATENT_STEPS
 from skdpflow.projections import draw_directions, spectral_norm
 from skdpflow.release import Release
-from skdpflow.release.request import Public, Request, Rounds
-from skdpflow.transport.flow import Leaf, normal_particles
+from skdpflow.release.request import PlanContext, Request, Rounds
+from skdpflow.transport.flow import FlowComponent, normal_particles
 from skdpflow.transport.model import Model
-from skdpflow.transport.records import DiffusedLeaf, knot_ranks, learn_layers, quantiles_at
+from skdpflow.transport.records import DiffusedComponent, knot_ranks, learn_layers, quantiles_at
 from skdpflow.transport.start import Gaussian
 
 Array = NDArray[np.float64]
@@ -217,12 +217,12 @@ class RecordsMechanism(BaseEstimator):
             if not target.declared:
                 raise ValueError("Labels that are declared public have to be listed: target=Categories([...]).")
 
-    def plan(self, public: Public) -> Rounds:
+    def plan(self, context: PlanContext) -> Rounds:
         """Ask for the projected records.
 
         Parameters
         ----------
-        public : Public
+        context : PlanContext
             What is known beforehand.
 
         Yields
@@ -230,8 +230,8 @@ class RecordsMechanism(BaseEstimator):
         requests : list of Request
             One, or one per step of the fresh variant.
         """
-        self.check(public.target, public.neighbours)
-        columns = public.columns
+        self.check(context.target, context.neighbours)
+        columns = context.columns
         if any(c.nullable for c in columns):
             raise ValueError(
                 "The mechanism 'records' cannot hold missing values: use 'marginals' for nullable columns."
@@ -244,16 +244,16 @@ class RecordsMechanism(BaseEstimator):
                 f"{n_releases} time(s) {wanted} directions of {d} columns are more numbers than the {MAX_DIRECTIONS} "
                 "that are drawn. Use fewer directions (n_projections, n_steps) or columns. Nothing was spent."
             )
-        rng = np.random.default_rng(public.seed)
-        drawn = [draw_directions(public.projections, d, n_projections=wanted, seed=rng) for _ in range(n_releases)]
+        rng = np.random.default_rng(context.seed)
+        drawn = [draw_directions(context.projections, d, n_projections=wanted, seed=rng) for _ in range(n_releases)]
         n_integers = sum(u.shape[1] for u in drawn)
         radius = default_radius(d) if self.radius is None else float(min(self.radius, np.sqrt(d)))
         requests = []
         for t, u in enumerate(drawn):
-            mu = public.mu / float(np.sqrt(n_releases))
+            mu = context.mu / float(np.sqrt(n_releases))
             steps, direction_steps = lattice(d, 2.0 * spectral_norm(u), mu, n_integers)
             params = {
-                "n_leaves": public.n_classes,
+                "n_components": context.n_classes,
                 "levels": np.array([c.n_levels for c in columns], dtype=np.int64),
                 "radius": radius,
                 "steps": steps,
@@ -290,14 +290,14 @@ class RecordsMechanism(BaseEstimator):
         normal = normal_particles(int(transport["n_particles"]), d, int(transport["seed"]))
         ranks = knot_ranks(len(normal))
         start = Gaussian(np.zeros(d), np.eye(d) * radius**2 / d)
-        leaves: list[Leaf | DiffusedLeaf] = []
+        components: list[FlowComponent | DiffusedComponent] = []
         for c, (begin, size) in enumerate(zip(np.cumsum(sizes) - sizes, sizes, strict=True)):
             if size == 0:
-                leaves.append(Leaf(start))
+                components.append(FlowComponent(start))
                 continue
             lines = [(m.values[begin : begin + size] * unit).T for m, unit in zip(records, units, strict=True)]
             layers, scales = learn_layers(
-                Leaf(start).push(normal),
+                FlowComponent(start).push(normal),
                 directions,
                 np.vstack([quantiles_at(ranks, len(normal), line) for line in lines]),
                 n_passes=int(transport["n_steps"]) if release.mechanism["variant"] == "fixed" else 1,
@@ -305,7 +305,7 @@ class RecordsMechanism(BaseEstimator):
                 diffusion=diffusion,
                 rng=np.random.default_rng([int(transport["seed"]), c]),
             )
-            leaf = Leaf(start, layers)
-            leaves.append(DiffusedLeaf(leaf, scales) if diffusion > 0 else leaf)
+            component = FlowComponent(start, layers)
+            components.append(DiffusedComponent(component, scales) if diffusion > 0 else component)
         weights = sizes / sizes.sum() if sizes.sum() else np.full(len(sizes), 1.0 / len(sizes))
-        return Model(AffineTransform(levels), weights, tuple(leaves))
+        return Model(AffineTransform(levels), weights, tuple(components))

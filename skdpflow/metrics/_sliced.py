@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from skdpflow.projections import as_sampler, draw_directions
 
 #: Projected values held at once.
-_BLOCK_CELLS = 2**23
+_BLOCK_ENTRIES = 2**23
 
 
 def sliced_wasserstein_distance(
@@ -71,7 +71,7 @@ def sliced_wasserstein_distance(
     left = jumps - np.diff(jumps, prepend=0)
     i, j = left // m, left // n
     total = 0.0
-    width = max(1, _BLOCK_CELLS // len(jumps))
+    width = max(1, _BLOCK_ENTRIES // len(jumps))
     for start in range(0, directions.shape[1], width):
         theta = directions[:, start : start + width]
         p, q = _sorted(a @ theta), _sorted(b @ theta)

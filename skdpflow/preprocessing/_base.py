@@ -27,7 +27,7 @@ from skdpflow.ledger import PrivacyLedger
 from skdpflow.ledger.lineage import hand_on, payer_of, terms_of
 from skdpflow.release import Measurement, Release
 from skdpflow.release.mismatch import warn_of_mismatch
-from skdpflow.release.request import Demand, Public, Rounds
+from skdpflow.release.request import Demand, PlanContext, Rounds
 from skdpflow.release.statement import PrivacyStatement
 from skdpflow.sampling.decode import decode
 from skdpflow.sampling.writable import check_writable
@@ -49,8 +49,8 @@ class Plan:
 
     name: str
     params: Mapping[str, Any]
-    plan: Callable[[Public], Rounds]
-    demands: Callable[[Public], list[Demand]] | None = None
+    plan: Callable[[PlanContext], Rounds]
+    demands: Callable[[PlanContext], list[Demand]] | None = None
 
     def describe(self) -> dict[str, Any]:
         """Return name and parameters, as JSON can hold them."""

@@ -13,7 +13,7 @@ from skdpflow.latent.rank import DIRECTION_STEPS, LATENT_STEPS
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.preprocessing._base import Array, Codes, DPTransformer, Plan, lattice_steps, rows_in
 from skdpflow.release import Measurement, Release
-from skdpflow.release.request import Demand, Public, Request, Rounds
+from skdpflow.release.request import Demand, PlanContext, Request, Rounds
 from skdpflow.release.sensitivity import of_ball, of_ones, of_squares
 from skdpflow.transport.moments import denoise_eigenvalues, symmetric
 
@@ -49,14 +49,14 @@ class _Rounds:
     def __init__(self, epsilon: float) -> None:
         self._epsilon = epsilon
 
-    def __call__(self, public: Public) -> Rounds:
-        d = len(public.columns)
-        levels = np.array([c.n_levels for c in public.columns])
-        scaled: dict[str, Any] = {"n_leaves": 1, "levels": levels, "centre": np.zeros(d, dtype=np.int64)}
+    def __call__(self, context: PlanContext) -> Rounds:
+        d = len(context.columns)
+        levels = np.array([c.n_levels for c in context.columns])
+        scaled: dict[str, Any] = {"n_components": 1, "levels": levels, "centre": np.zeros(d, dtype=np.int64)}
         all_rows = float(np.sqrt(d))
-        ball = {**scaled, "radius": all_rows, "steps": self._steps(public, "mean", d, 1)}
+        ball = {**scaled, "radius": all_rows, "steps": self._steps(context, "mean", d, 1)}
         counts, mean = yield [
-            Request("counts", "counts", SHARES["counts"], {"n_leaves": 1}),
+            Request("counts", "counts", SHARES["counts"], {"n_components": 1}),
             Request("mean", "mean", SHARES["mean"], ball),
         ]
         n = rows_in(counts)
@@ -65,15 +65,15 @@ class _Rounds:
         edges = np.unique(np.rint(largest * NORM_RATIO ** -np.arange(NORM_BINS - 1.0, -1.0, -1.0)).astype(np.int64))
         (norms,) = yield [Request("norms", "norms", SHARES["norms"], {**scaled, "norm_edges": edges})]
         radius = radius_of(norms)
-        steps = self._steps(public, "second_moment", d * (d + 1) / 2, 2)
+        steps = self._steps(context, "second_moment", d * (d + 1) / 2, 2)
         params = {**scaled, "radius": radius, "steps": steps, "pooled": True}
         yield [Request("second_moment", "second_moment", SHARES["second_moment"], params)]
 
-    def demands(self, public: Public) -> list[Demand]:
+    def demands(self, context: PlanContext) -> list[Demand]:
         """Return what is asked for: all but the radius and the centre is known beforehand."""
-        d, neighbours = len(public.columns), public.neighbours
+        d, neighbours = len(context.columns), context.neighbours
         products = d * (d + 1) // 2
-        mean, second = self._steps(public, "mean", d, 1), self._steps(public, "second_moment", products, 2)
+        mean, second = self._steps(context, "mean", d, 1), self._steps(context, "second_moment", products, 2)
         return [
             Demand(SHARES["counts"], of_ones(1, neighbours), 1, 1),
             Demand(SHARES["mean"], of_ball(mean, neighbours), d, d),
@@ -81,9 +81,9 @@ class _Rounds:
             Demand(SHARES["second_moment"], of_squares(second, neighbours), products, products),
         ]
 
-    def _steps(self, public: Public, name: str, touched: float, power: int) -> int:
-        relations = 1.0 if public.neighbours == "add-remove" else 2.0
-        multiplier = relations / (public.mu * float(np.sqrt(SHARES[name])))
+    def _steps(self, context: PlanContext, name: str, touched: float, power: int) -> int:
+        relations = 1.0 if context.neighbours == "add-remove" else 2.0
+        multiplier = relations / (context.mu * float(np.sqrt(SHARES[name])))
         return lattice_steps(self._epsilon, multiplier, relations * touched, power)
 
 

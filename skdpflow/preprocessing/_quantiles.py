@@ -16,7 +16,7 @@ from skdpflow.ledger import PrivacyLedger
 from skdpflow.mechanisms.marginals.histograms import bin_edges, rank_transform
 from skdpflow.preprocessing._base import Array, Codes, DPTransformer, Plan
 from skdpflow.release import Release
-from skdpflow.release.request import Public, Request, Rounds
+from skdpflow.release.request import PlanContext, Request, Rounds
 
 
 class DPQuantileTransformer(OneToOneFeatureMixin, DPTransformer):
@@ -111,10 +111,10 @@ class DPQuantileTransformer(OneToOneFeatureMixin, DPTransformer):
         n_bins = check_int(name, "n_bins", self.n_bins, 2)
         output = check_choice(name, "output_distribution", self.output_distribution, ("uniform", "normal"))
 
-        def rounds(public: Public) -> Rounds:
-            edges = [bin_edges(c, n_bins, n_bins) for c in public.columns]
+        def rounds(context: PlanContext) -> Rounds:
+            edges = [bin_edges(c, n_bins, n_bins) for c in context.columns]
             params = {
-                "n_leaves": 1,
+                "n_components": 1,
                 "columns": np.arange(len(edges)),
                 "edges": np.concatenate(edges),
                 "edge_sizes": np.array([len(e) for e in edges]),

@@ -11,7 +11,7 @@ from skdpflow.domain import Domain, Interval
 from skdpflow.mechanisms.marginals.histograms import scales
 from skdpflow.preprocessing._base import Array, Codes, DPTransformer, Plan, lattice_steps, rows_in
 from skdpflow.release import Measurement, Release
-from skdpflow.release.request import Public, Request, Rounds
+from skdpflow.release.request import PlanContext, Request, Rounds
 
 #: No vector of v and v**2 - 1/3 with v in (-1, 1) is longer than 1.202 times the root of the number of columns.
 RADIUS = 1.21
@@ -99,18 +99,18 @@ class DPStandardScaler(OneToOneFeatureMixin, DPTransformer):
     """
 
     def _plan(self) -> Plan:
-        def rounds(public: Public) -> Rounds:
-            d = len(public.domain)
-            touched, relations = 2 * d, 1.0 if public.neighbours == "add-remove" else 2.0
-            multiplier = relations / (public.mu * np.sqrt(1.0 - COUNTS_SHARE))
+        def rounds(context: PlanContext) -> Rounds:
+            d = len(context.domain)
+            touched, relations = 2 * d, 1.0 if context.neighbours == "add-remove" else 2.0
+            multiplier = relations / (context.mu * np.sqrt(1.0 - COUNTS_SHARE))
             moments: dict[str, Any] = {
                 "columns": np.arange(d),
-                **scales(public.columns),
+                **scales(context.columns),
                 "radius": RADIUS * float(np.sqrt(d)),
                 "steps": lattice_steps(self.epsilon, multiplier, relations * touched, 1),
             }
             yield [
-                Request("counts", "counts", COUNTS_SHARE, {"n_leaves": 1}),
+                Request("counts", "counts", COUNTS_SHARE, {"n_components": 1}),
                 Request("column_moments", "column_moments", 1.0 - COUNTS_SHARE, moments),
             ]
 

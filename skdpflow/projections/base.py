@@ -273,7 +273,7 @@ def _check_positive_int(value: object, must_be: str) -> int:
 
 
 def _check_request(sampler: ProjectionSampler, n_features: int, n_projections: int | None) -> tuple[int, int]:
-    """Check the dimension and settle the number: the sampler's own, the caller's, or the dimension."""
+    """Check the dimension and solve the number: the sampler's own, the caller's, or the dimension."""
     n_features = _check_positive_int(n_features, "'n_features' must be")
     if sampler.n_projections is not None:
         name = type(sampler).__name__

@@ -93,13 +93,14 @@ def check_transport(transport: Mapping[str, Any]) -> None:
 
 def check_particles(release: Content) -> None:
     """Refuse a flow whose particles would need too much memory."""
-    # what is counted in the cells of leaves tells where these start, and they have no particles of their own
-    leaves = (m.params.get("n_leaves", 1) for m in release.measurements if not m.name.startswith("cell_"))
-    n_particles, n_leaves = release.transport.get("n_particles", 0), max(map(int, leaves), default=1)
-    if n_particles * n_leaves * len(release.columns) > MAX_PARTICLES:
+    # subcomponents tell where components start, and have no particles of their own
+    own = (m for m in release.measurements if not m.name.startswith("subcomponent_"))
+    components = (m.params.get("n_components", 1) for m in own)
+    n_particles, n_components = release.transport.get("n_particles", 0), max(map(int, components), default=1)
+    if n_particles * n_components * len(release.columns) > MAX_PARTICLES:
         raise ReleaseError(
             f"The flow of this Release would start from more than {MAX_PARTICLES} numbers (a gibibyte): its "
-            "n_particles are too many for its columns and leaves."
+            "n_particles are too many for its columns and components."
         )
 
 

@@ -17,8 +17,8 @@ Params = Mapping[str, Any]
 
 #: Most numbers of the directions of records, whose norm takes time: as many as the mechanism draws.
 MAX_DIRECTIONS = 2**24
-#: Largest number of lattice steps in a radius, and of leaves, that a statistic may have.
-MAX_STEPS, MAX_LEAVES = 2**16, 2**20
+#: Largest number of lattice steps in a radius, and of components, that a statistic may have.
+MAX_STEPS, MAX_COMPONENTS = 2**16, 2**20
 
 
 def _whole(params: Params, name: str, most: int) -> int:
@@ -78,43 +78,43 @@ def _bins(params: Params) -> int:
     return int(np.sum(params["edge_sizes"])) - len(params["edge_sizes"])
 
 
-def _pair_cells(params: Params) -> int:
-    """Return the number of cells of all two-way tables."""
+def _pair_entries(params: Params) -> int:
+    """Return the number of entries of all two-way tables."""
     sizes = np.asarray(params["pair_edge_sizes"], dtype=object) + 1
     return int(np.sum(np.prod(sizes[np.asarray(params["pairs"])], axis=1)))
 
 
-def _partition_cells(params: Params) -> int:
-    """Return the number of cells of all partitions, whose numbers stand one partition after the other."""
+def _partition_regions(params: Params) -> int:
+    """Return the number of regions of all partitions, whose numbers stand one partition after the other."""
     sizes = np.asarray(params["pair_edge_sizes"], dtype=object) + 1
     ends = np.cumsum(np.prod(sizes[np.asarray(params["partition_columns"])], axis=1))
-    cells = np.asarray(params["partition_cells"])
-    if cells.shape != (ends[-1],):
-        raise ValueError("'partition_cells' is not of the size of its tables")
-    return int(np.sum(np.maximum.reduceat(cells, np.array([0, *ends[:-1]], dtype=np.int64)) + 1))
+    regions = np.asarray(params["partition_regions"])
+    if regions.shape != (ends[-1],):
+        raise ValueError("'partition_regions' is not of the size of its tables")
+    return int(np.sum(np.maximum.reduceat(regions, np.array([0, *ends[:-1]], dtype=np.int64)) + 1))
 
 
 #: For each kind: what its shape has to be.
 _SHAPES: dict[str, Callable[[Params], tuple[int, ...]]] = {
-    "counts": lambda p: (_leaves(p) + _flag(p, "unlisted"),),
-    "norms": lambda p: (_leaves(p), len(p["norm_edges"]) + 1),
+    "counts": lambda p: (_components(p) + _flag(p, "unlisted"),),
+    "norms": lambda p: (_components(p), len(p["norm_edges"]) + 1),
     "labels": lambda p: (len(p["labels"]),),
-    "histograms": lambda p: (_leaves(p), _bins(p)),
-    "bounds": lambda p: (_whole(p, "n_columns", MAX_LEAVES), len(p["grid"]) + 1),
-    "location": lambda p: (int(np.sum(p["cell_sizes"])),),
-    "slices": lambda p: (_leaves(p), p["directions"].shape[-1], p["slice_edges"].shape[-1] + 1),
-    "pairs": lambda p: (_leaves(p), _pair_cells(p)),
-    "partitions": lambda p: (int(np.max(p["groups"])) + 1, _partition_cells(p)),
+    "histograms": lambda p: (_components(p), _bins(p)),
+    "bounds": lambda p: (_whole(p, "n_columns", MAX_COMPONENTS), len(p["grid"]) + 1),
+    "location": lambda p: (int(np.sum(p["edge_sizes"])),),
+    "slices": lambda p: (_components(p), p["directions"].shape[-1], p["slice_edges"].shape[-1] + 1),
+    "pairs": lambda p: (_components(p), _pair_entries(p)),
+    "partitions": lambda p: (int(np.max(p["groups"])) + 1, _partition_regions(p)),
     "column_moments": lambda p: (2, len(p["columns"])),
-    "mean": lambda p: (_leaves(p), _width(p)),
-    "second_moment": lambda p: (1 if p["pooled"] else _leaves(p), _width(p) * (_width(p) + 1) // 2),
-    "select_pairs": lambda p: (_whole(p, "k", MAX_LEAVES), 2),
+    "mean": lambda p: (_components(p), _width(p)),
+    "second_moment": lambda p: (1 if p["pooled"] else _components(p), _width(p) * (_width(p) + 1) // 2),
+    "select_pairs": lambda p: (_whole(p, "k", MAX_COMPONENTS), 2),
     "records": lambda p: (int(np.sum(p["sizes"])), _directions(p).shape[1]),
 }
 
 
-def _leaves(params: Params) -> int:
-    return _whole(params, "n_leaves", MAX_LEAVES)
+def _components(params: Params) -> int:
+    return _whole(params, "n_components", MAX_COMPONENTS)
 
 
 def implied_sensitivity(m: Measurement, neighbours: str) -> float:

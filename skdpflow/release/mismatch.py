@@ -130,8 +130,10 @@ def _counted(m: Measurement, release: Content) -> Iterator[tuple[int, Outside, f
     sizes = np.array([len(h) for h in parts], dtype=np.float64)
     rows, rows_sd = _average(np.array([h.sum() for h in parts]), sizes), sd * (1.0 / sizes).sum() ** -0.5
     for j, h, e in zip(m.params["columns"].tolist(), parts, edges, strict=True):
-        # rows are sorted by a numeric target: those that have none are in no leaf
-        if (declared and j < d) or (j == d and isinstance(release.target, Interval) and "leaf_edges" not in m.params):
+        # rows are sorted by a numeric target: those that have none are in no component
+        if (declared and j < d) or (
+            j == d and isinstance(release.target, Interval) and "component_edges" not in m.params
+        ):
             column = release.columns[j]
             for k, outside in enumerate(outside_of(column), start=column.n_levels):
                 at = np.flatnonzero((e[:-1] == k) & (e[1:] == k + 1))

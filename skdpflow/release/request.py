@@ -1,6 +1,6 @@
 """The vocabulary of a plan: what is asked of the rows, in rounds, and for which share of the budget.
 
-A mechanism's ``plan(public)`` is a generator. It yields lists of `Request` (one list a round), receives the
+A mechanism's ``plan(context)`` is a generator. It yields lists of `Request` (one list a round), receives the
 `Measurement` of each, and decides the next round from them: it sees released values only, so its decisions cost
 nothing beyond what it asks for.
 """
@@ -116,7 +116,7 @@ Rounds = Generator[list[Request], list[Measurement], None]
 
 
 @dataclass(frozen=True)
-class Public:
+class PlanContext:
     """What a mechanism knows before it has seen any measurement.
 
     Parameters
@@ -151,7 +151,7 @@ class Public:
         extra = (self.target,) if isinstance(self.target, Interval) else ()
         return (*self.domain.columns, *extra)
 
-    def encoded_as(self, columns: Sequence[Column]) -> Public:
+    def encoded_as(self, columns: Sequence[Column]) -> PlanContext:
         """Return the same, with columns as they are encoded from now on.
 
         Parameters
@@ -161,7 +161,7 @@ class Public:
 
         Returns
         -------
-        public : Public
+        context : PlanContext
         """
         domain = Domain(dict(zip(self.domain.names, columns, strict=False)), constraints=self.domain.constraints)
         return replace(self, domain=domain, target=columns[-1] if isinstance(self.target, Interval) else self.target)
@@ -199,7 +199,7 @@ def bounds_from_histogram(m: Measurement) -> list[Interval]:
     Returns
     -------
     intervals : list of Interval
-        From the first to the last cell whose count stands out of the noise (one false alarm in a hundred fits), or of
+        From the first to the last bin whose count stands out of the noise (one false alarm in a hundred fits), or of
         a neighbour with some count; `DEFAULT_BOUNDS` where none does. Within them, mass is located by later rounds.
     """
     grid, counts = m.params["grid"], m.values

@@ -16,7 +16,7 @@ from skdpflow.sampling.dtypes import dtype_of
 
 Array = NDArray[np.float64]
 
-#: Columns whose gaps, and combinations of categories, that are told apart by `Facts.pattern` at most.
+#: Columns whose gaps, and combinations of categories, that are told apart by `Constraints.pattern` at most.
 _MOST_GAPS, _MOST_LABELS = 12, 64
 
 
@@ -39,7 +39,7 @@ def _digits(domain: Domain, names: Collection[str]) -> list[tuple[int, int, int]
     return gaps[:_MOST_GAPS] + labels
 
 
-class Facts:
+class Constraints:
     """The constraints of a domain, on rows of a schema.
 
     Parameters
@@ -69,11 +69,11 @@ class Facts:
         self.solved = tuple(name for name, _ in self._solutions)
 
     @classmethod
-    def of(cls, domain: Domain, schema: Schema) -> Facts | None:
+    def of(cls, domain: Domain, schema: Schema) -> Constraints | None:
         """Return the facts of a domain, or None if it has no constraints."""
         return cls(domain, schema) if domain.constraints else None
 
-    def settle(self, positions: Array) -> tuple[Array, NDArray[np.bool_], dict[int, Cells]]:
+    def solve(self, positions: Array) -> tuple[Array, NDArray[np.bool_], dict[int, Cells]]:
         """Compute the columns that equalities give, and say which rows meet all constraints.
 
         Parameters
@@ -90,7 +90,7 @@ class Facts:
         computed : dict of int to Cells
             The computed columns.
         """
-        rows, computed = self._settled(positions)
+        rows, computed = self._solve(positions)
         if computed:
             positions = positions.copy()
             for j, cells in computed.items():
@@ -98,7 +98,7 @@ class Facts:
                 positions[:, j] = np.where(cells.gaps, positions[:, j], own)
         return positions, self.met(rows), computed
 
-    def _settled(self, positions: Array) -> tuple[dict[str, Data], dict[int, Cells]]:
+    def _solve(self, positions: Array) -> tuple[dict[str, Data], dict[int, Cells]]:
         """Return the named columns, and the computed ones among them."""
 
         def cells_of(name: str) -> Cells:
@@ -209,7 +209,7 @@ class Facts:
         -------
         text : str
         """
-        rows, _ = self._settled(positions)
+        rows, _ = self._solve(positions)
         return min(self._rules, key=lambda rule: rule.met(rows).sum()).text
 
 

@@ -13,13 +13,13 @@ from skdpflow._validation import check_generator, check_int, check_shares, class
 from skdpflow.release import Release
 from skdpflow.sampling.cells import cells_of
 from skdpflow.sampling.constrained import sample_met
-from skdpflow.sampling.constraints import Facts
+from skdpflow.sampling.constraints import Constraints
 from skdpflow.sampling.decode import decode_target, rows_of
 from skdpflow.sampling.where import condition_of, sample_where
 from skdpflow.transport.model import Model
 
 Array = NDArray[np.float64]
-Leaves = NDArray[np.int64]
+Components = NDArray[np.int64]
 
 
 def request(owner: str, n_samples: Any, random_state: Any) -> tuple[int, np.random.Generator]:
@@ -29,8 +29,8 @@ def request(owner: str, n_samples: Any, random_state: Any) -> tuple[int, np.rand
 
 def labelled_request(
     owner: str, release: Release, n_samples: Any, y: Any, proportions: Any, random_state: Any
-) -> tuple[int, np.random.Generator, Leaves | None]:
-    """Check a request for rows with labels; returns the wanted leaves too, or None for any."""
+) -> tuple[int, np.random.Generator, Components | None]:
+    """Check a request for rows with labels; returns the wanted components too, or None for any."""
     if release.target is None:
         raise ValueError(
             f"This {owner} has no target to sample: set `target` and pass y to fit. (With "
@@ -42,11 +42,11 @@ def labelled_request(
         raise ValueError("y and proportions need a target with classes: target=Categories([...]).")
     classes = release.classes or ()
     if y is not None:
-        leaf = class_codes(owner, "y", y, classes)
-        n, rng = request(owner, len(leaf) if n_samples is None else n_samples, random_state)
-        if n != len(leaf):
+        component = class_codes(owner, "y", y, classes)
+        n, rng = request(owner, len(component) if n_samples is None else n_samples, random_state)
+        if n != len(component):
             raise ValueError("y must have n_samples entries. Leave n_samples out: one row is drawn per entry.")
-        return n, rng, leaf
+        return n, rng, component
     n, rng = request(owner, 1 if n_samples is None else n_samples, random_state)
     if proportions is None:
         return n, rng, None
@@ -60,38 +60,42 @@ def draw_positions(
     n: int,
     rng: np.random.Generator,
     where: Mapping[str, Any] | None = None,
-    leaf: Leaves | None = None,
-) -> tuple[Array, Leaves]:
-    """Draw positions, of given leaves or of any, that meet the constraints and a condition if there are any."""
-    facts = Facts.of(release.domain, release.schema)
+    component: Components | None = None,
+) -> tuple[Array, Components]:
+    """Draw positions, of given components or of any, that meet the constraints and a condition if there are any."""
+    constraints = Constraints.of(release.domain, release.schema)
 
-    def drawn(leaf: Leaves, *, fixed: bool = False) -> tuple[Array, Leaves]:
-        return (model.sample(leaf, rng), leaf) if facts is None else sample_met(model, facts, leaf, rng, fixed=fixed)
+    def drawn(component: Components, *, fixed: bool = False) -> tuple[Array, Components]:
+        return (
+            (model.sample(component, rng), component)
+            if constraints is None
+            else sample_met(model, constraints, component, rng, fixed=fixed)
+        )
 
     if where is None:
-        return drawn(model.draw_leaves(n, rng) if leaf is None else leaf, fixed=leaf is not None)
+        return drawn(model.draw_components(n, rng) if component is None else component, fixed=component is not None)
     ranges = condition_of(where, release.domain)
-    tied = () if facts is None else facts.indices
-    if leaf is None:
-        return sample_where(model, n, ranges, lambda m: drawn(model.draw_leaves(m, rng)), rng, tied)
+    tied = () if constraints is None else constraints.indices
+    if component is None:
+        return sample_where(model, n, ranges, lambda m: drawn(model.draw_components(m, rng)), rng, tied)
     positions = np.empty((n, model.latent.n_columns))
-    for c in np.unique(leaf):
-        rows = leaf == c
+    for c in np.unique(component):
+        rows = component == c
         of_class = partial(np.full, fill_value=c, dtype=np.int64)
         draw = lambda m, of_class=of_class: drawn(of_class(m), fixed=True)  # noqa: E731
         positions[rows] = sample_where(model, int(rows.sum()), ranges, draw, rng, tied)[0]
-    return positions, leaf
+    return positions, component
 
 
-def decode_rows(release: Release, positions: Array, leaf: Leaves) -> tuple[Any, Any]:
+def decode_rows(release: Release, positions: Array, component: Components) -> tuple[Any, Any]:
     """Return rows like those that were given, and their targets if there is a target."""
     d = len(release.domain)
     cells = cells_of(positions[:, :d], release.domain, release.schema)
-    facts = Facts.of(release.domain, release.schema)
-    if facts is not None:  # exactly what was computed, and not what the lattice rounds it to
-        for j, own in facts.settle(positions)[2].items():
+    constraints = Constraints.of(release.domain, release.schema)
+    if constraints is not None:  # exactly what was computed, and not what the lattice rounds it to
+        for j, own in constraints.solve(positions)[2].items():
             cells[j] = own
     X = rows_of(cells, release.domain, release.schema)
     if release.target is None:
         return X, None
-    return X, decode_target(positions[:, d] if release.numeric_target else leaf, release.target, release.schema)
+    return X, decode_target(positions[:, d] if release.numeric_target else component, release.target, release.schema)

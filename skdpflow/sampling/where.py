@@ -246,7 +246,7 @@ def sample_where(
     ranges : dict
         Of `condition_of`.
     draw : callable
-        Draws that many positions, and their leaves.
+        Draws that many positions, and their components.
     rng : numpy.random.Generator
         Public randomness.
     tied : collection of int, default=()
@@ -255,7 +255,7 @@ def sample_where(
     Returns
     -------
     positions : ndarray of shape (n, d)
-    leaf : ndarray of shape (n,), int64
+    component : ndarray of shape (n,), int64
 
     Raises
     ------
@@ -266,32 +266,32 @@ def sample_where(
     -----
     About `MOST_DRAWN` particles are drawn at most, and `HOPELESS` if none of these meets the condition. Those that meet
     it are exact draws of the conditional model; if they are fewer than `n`, the rest is drawn from a Gaussian kernel
-    estimate around them, leaf by leaf.
+    estimate around them, component by component.
     """
     positions: list[Array] = []
-    leaves: list[NDArray[np.int64]] = []
+    components: list[NDArray[np.int64]] = []
     have = drawn = 0
     size = min(max(2 * n, FIRST), POOL)
     while have < n and drawn < (MOST_DRAWN if have else HOPELESS):
-        pool, leaf = draw(size)
+        pool, component = draw(size)
         kept = meets(pool, ranges)
         positions.append(pool[kept])
-        leaves.append(leaf[kept])
+        components.append(component[kept])
         have, drawn, size = have + int(kept.sum()), drawn + size, min(2 * size, POOL)
     if n == 0:
         return draw(0)
-    found, leaf = np.concatenate(positions), np.concatenate(leaves)
+    found, component = np.concatenate(positions), np.concatenate(components)
     if have >= n:
-        return found[:n], leaf[:n]
+        return found[:n], component[:n]
     if have < FEWEST:
         raise ValueError(
             f"The condition has almost no mass: under the model it holds in fewer than {FEWEST} of {MOST_DRAWN} rows. "
             "Widen its ranges, or drop one of its columns. If the domain has constraints, it may contradict them."
         )
-    wanted = leaf[rng.integers(have, size=n - have)]
+    wanted = component[rng.integers(have, size=n - have)]
     extra = np.empty((n - have, found.shape[1]))
     for c in np.unique(wanted):
         rows = wanted == c
-        extra[rows] = completed(model, found[leaf == c], int(rows.sum()), {*ranges, *tied}, rng)
+        extra[rows] = completed(model, found[component == c], int(rows.sum()), {*ranges, *tied}, rng)
     order = rng.permutation(n)
-    return np.concatenate([found, extra])[order], np.concatenate([leaf, wanted])[order]
+    return np.concatenate([found, extra])[order], np.concatenate([component, wanted])[order]

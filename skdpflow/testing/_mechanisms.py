@@ -22,7 +22,7 @@ from skdpflow.domain import Column
 from skdpflow.mechanisms import Mechanism, check_setting, resolve_mechanism
 from skdpflow.release import Measurement
 from skdpflow.release.pooling import REPEAT, pooled
-from skdpflow.release.request import Public, Request, Rounds
+from skdpflow.release.request import PlanContext, Request, Rounds
 from skdpflow.transport.model import Model
 
 _DELTA = 1e-6
@@ -82,13 +82,13 @@ class _Recorder:
 
     def __init__(self, mechanism: Mechanism) -> None:
         self.mechanism = mechanism
-        self.public: Public | None = None
+        self.context: PlanContext | None = None
         self.asked: list[list[Request]] = []
         self.answered: list[list[Measurement]] = []
 
-    def plan(self, public: Public) -> Rounds:
-        self.public, self.asked, self.answered = public, [], []  # a plan is begun once more to see whether it fits
-        rounds = self.mechanism.plan(public)
+    def plan(self, context: PlanContext) -> Rounds:
+        self.context, self.asked, self.answered = context, [], []  # a plan is begun once more to see whether it fits
+        rounds = self.mechanism.plan(context)
         requests = next(rounds, None)
         while requests is not None:
             self.asked.append(requests)
@@ -139,7 +139,7 @@ def check_mechanism(mechanism: Mechanism) -> None:
     ``check`` or its ``plan``, before anything is asked. In the others it must: describe itself as JSON; ask
     for uniquely named measurements whose shares sum to one at most; ask for the same when it is answered the
     same; learn the same model from the same Release, also when that was saved, by a clone, a copy and an
-    unpickled copy; return a model whose leaves are the classes of a categorical target, whose points lie on
+    unpickled copy; return a model whose components are the classes of a categorical target, whose points lie on
     the lattice of the columns and depend on the given generator alone, and whose log-density is a number or
     -inf, or refused by a ValueError; stay unchanged; and, if it has a ``continue_plan``, repeat earlier
     measurements with the parameters they had. What a mechanism measures is bounded by the curator,
@@ -272,8 +272,8 @@ def _check_continued(mechanism: Mechanism, flow: DPSlicedWassersteinFlow, settin
 
 
 def _check_replay(mechanism: Mechanism, recorder: _Recorder) -> None:
-    assert recorder.public is not None
-    rounds = mechanism.plan(recorder.public)
+    assert recorder.context is not None
+    rounds = mechanism.plan(recorder.context)
     for i, asked in enumerate(recorder.asked):
         try:
             again = next(rounds) if i == 0 else rounds.send(recorder.answered[i - 1])
@@ -297,8 +297,8 @@ def _global_state() -> bytes:
 
 
 def _points(model: Model) -> NDArray[np.float64]:
-    leaf = np.arange(8 * len(model.weights), dtype=np.int64) % len(model.weights)
-    return np.asarray(model.sample(leaf, np.random.default_rng(0)))
+    component = np.arange(8 * len(model.weights), dtype=np.int64) % len(model.weights)
+    return np.asarray(model.sample(component, np.random.default_rng(0)))
 
 
 def _check_model(model: Model, release: Release) -> None:
@@ -307,12 +307,12 @@ def _check_model(model: Model, release: Release) -> None:
     probabilities = weights.min(initial=0.0) >= 0.0 and math.isclose(weights.sum(), 1.0)
     assert probabilities, "The weights of a model must be probabilities."
     if release.classes is not None:
-        assert len(weights) == len(release.classes), "A model must have one leaf for each class of the target."
+        assert len(weights) == len(release.classes), "A model must have one component for each class of the target."
     levels = np.array([column.n_levels for column in release.columns])
     state = _global_state()
     points = _points(model)
     assert points.shape == (8 * len(weights), len(levels)), (
-        f"A model must sample one point for each wanted leaf, of {len(levels)} columns. Got {points.shape}."
+        f"A model must sample one point for each wanted component, of {len(levels)} columns. Got {points.shape}."
     )
     assert ((points >= 0) & (points < levels)).all(), "Points must lie in [0, n_levels) of their columns."
     assert np.array_equal(points, _points(model)), "Samples must depend on the given generator alone."
@@ -320,6 +320,6 @@ def _check_model(model: Model, release: Release) -> None:
     assert _global_state() == state, message
     none = np.asarray(model.sample(np.zeros(0, dtype=np.int64), np.random.default_rng(0)))
     assert none.shape == (0, len(levels)), "A model must be able to sample no points."
-    leaf = model.draw_leaves(50, np.random.default_rng(0))
-    drawn = leaf.shape == (50,) and bool(((leaf >= 0) & (leaf < len(weights))).all())
-    assert drawn, "draw_leaves(n, rng) must return n leaves."
+    component = model.draw_components(50, np.random.default_rng(0))
+    drawn = component.shape == (50,) and bool(((component >= 0) & (component < len(weights))).all())
+    assert drawn, "draw_components(n, rng) must return n components."

@@ -13,8 +13,8 @@ from skdpflow.transport.model import Model
 
 Array = NDArray[np.float64]
 
-#: Points over which cells of discrete columns are averaged, nodes at which a numeric target is integrated.
-CELL_POINTS, TARGET_POINTS = 16, 64
+#: Points over which offsets of discrete columns are averaged, nodes at which a numeric target is integrated.
+RANK_POINTS, TARGET_POINTS = 16, 64
 _BLOCK_POINTS = 2**16
 
 
@@ -69,12 +69,12 @@ def log_density(model: Model, codes: NDArray[np.int64], domain: Domain) -> Array
         for spread, c in zip(model.latent.spreads, domain.columns, strict=False)
     ]
     discrete = np.array([c.discrete or c.nullable or atom for c, atom in zip(domain.columns, atoms, strict=True)])
-    cells = np.full((1, d), 0.5)
+    offsets = np.full((1, d), 0.5)
     if discrete.any():
-        # each coordinate takes the midpoints of equal parts of the cell
-        points = qmc.Sobol(int(discrete.sum()), scramble=False).random(CELL_POINTS) + 0.5 / CELL_POINTS
-        cells = np.full((CELL_POINTS, d), 0.5)
-        cells[:, discrete] = points
+        # each coordinate takes the midpoints of equal parts of the offset
+        points = qmc.Sobol(int(discrete.sum()), scramble=False).random(RANK_POINTS) + 0.5 / RANK_POINTS
+        offsets = np.full((RANK_POINTS, d), 0.5)
+        offsets[:, discrete] = points
     target_code, target_rank, log_weight = np.zeros((1, 0)), np.zeros((1, 0)), np.zeros(1)
     if model.latent.n_columns > d:
         target_code, target_rank, log_weight = _target_nodes(model)
@@ -90,8 +90,8 @@ def log_density(model: Model, codes: NDArray[np.int64], domain: Domain) -> Array
         n = len(block)
         wide = np.hstack([np.repeat(block, t, axis=0), np.tile(target_code, (n, 1))]).astype(np.int64)
         logs = []
-        for cell in cells:
-            ranks = np.hstack([np.tile(cell, (n * t, 1)), np.tile(target_rank, (n, 1))])
+        for offset in offsets:
+            ranks = np.hstack([np.tile(offset, (n * t, 1)), np.tile(target_rank, (n, 1))])
             joint = model.log_density(wide, ranks).reshape(n, t)
             logs.append(logsumexp(joint + log_weight, axis=1))
         out[start : start + rows] = np.mean(logs, axis=0)

@@ -35,7 +35,7 @@ class CountSlices:
     sd : float
         Standard deviation of the noise of a count.
     total : float
-        Estimated number of rows of the leaf.
+        Estimated number of rows of the component.
     ordered : sequence of bool
         Whether neighbouring bins are alike, as for numbers, or not, as for categories.
     apart : sequence of ndarray of bool, or None, default=None
@@ -181,8 +181,8 @@ def block_layer(
 
 
 @dataclass(frozen=True, eq=False)
-class Leaf:
-    """The learned model of one leaf: a Gaussian, in pieces or not, pushed through layers.
+class FlowComponent:
+    """The learned model of one component: a Gaussian, in pieces or not, pushed through layers.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ class Leaf:
     layers: tuple[AnyLayer, ...] = ()
 
     def push(self, normal: Array) -> Array:
-        """Map standard normal points to points of the leaf.
+        """Map standard normal points to points of the component.
 
         Parameters
         ----------
@@ -266,7 +266,7 @@ class Block:
     slices: CountSlices
 
 
-def learn_leaves(
+def learn_components(
     starts: Sequence[Gaussian | CutGaussian],
     blocks: Sequence[Sequence[Block]],
     pairs: Sequence[PairTarget],
@@ -275,19 +275,19 @@ def learn_leaves(
     *,
     n_steps: int,
     step_size: float,
-) -> tuple[list[Leaf], list[Array]]:
-    """Follow the flow of all leaves.
+) -> tuple[list[FlowComponent], list[Array]]:
+    """Follow the flow of all components.
 
     Parameters
     ----------
     starts : sequence of Gaussian or CutGaussian
-        Where each leaf starts.
+        Where each component starts.
     blocks : sequence of sequences of Block
-        For each leaf, its slices; first those along the axes.
+        For each component, its slices; first those along the axes.
     pairs : sequence of PairTarget
-        Two-way tables of the leaves.
-    sizes : ndarray of shape (n_leaves,)
-        Estimated rows of each leaf.
+        Two-way tables of the components.
+    sizes : ndarray of shape (n_components,)
+        Estimated rows of each component.
     normal : ndarray of shape (n_particles, d)
         Standard normal points to start from.
     n_steps : int
@@ -297,13 +297,13 @@ def learn_leaves(
 
     Returns
     -------
-    leaves : list of Leaf
+    components : list of FlowComponent
         The learned models.
     particles : list of ndarray of shape (n_particles, d)
         Where the particles ended.
     """
     layers: list[list[AnyLayer]] = [[] for _ in starts]
-    particles = [Leaf(start).push(normal) for start in starts]
+    particles = [FlowComponent(start).push(normal) for start in starts]
 
     def advance(c: int, layer: AnyLayer | None) -> bool:
         if layer is not None:
@@ -317,11 +317,11 @@ def learn_leaves(
     for _ in range(n_steps):
         moved = [follow(c, block) for c in range(len(starts)) for block in blocks[c]]
         for target in pairs:
-            c = target.leaf
+            c = target.component
             moved.append(advance(c, pair_layer(particles[c], float(sizes[c]), target)))
         if not any(moved):
             break
     if pairs or any(len(b) > 1 for b in blocks):  # marginals have the last word
         for c in range(len(starts)):
             follow(c, blocks[c][0])
-    return [Leaf(start, tuple(own)) for start, own in zip(starts, layers, strict=True)], particles
+    return [FlowComponent(start, tuple(own)) for start, own in zip(starts, layers, strict=True)], particles

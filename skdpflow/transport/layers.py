@@ -80,14 +80,14 @@ def corrected_quantiles(values: Array, edges: Array, now: Array, then: Array, at
         Non-decreasing. A bin that holds less than one value of the sample is filled evenly.
     """
     n = len(values)
-    cell = np.clip(np.searchsorted(then, at, side="right") - 1, 0, len(edges))
-    mass = np.diff(then)[cell]
-    inner = np.divide(at - then[cell], mass, out=np.zeros_like(at), where=mass > 0)
-    level = now[cell] + inner * np.diff(now)[cell]
+    piece = np.clip(np.searchsorted(then, at, side="right") - 1, 0, len(edges))
+    mass = np.diff(then)[piece]
+    inner = np.divide(at - then[piece], mass, out=np.zeros_like(at), where=mass > 0)
+    level = now[piece] + inner * np.diff(now)[piece]
     bounds = np.concatenate([[min(values[0], edges[0] - 1.0)], edges, [max(values[-1], edges[-1] + 1.0)]])
-    low, high = bounds[cell], bounds[cell + 1]
+    low, high = bounds[piece], bounds[piece + 1]
     kept = np.clip(np.interp(level, (np.arange(n) + 0.5) / n, values), low, high)
-    empty = np.diff(now)[cell] * n < 1.0
+    empty = np.diff(now)[piece] * n < 1.0
     return np.maximum.accumulate(np.where(empty, low + inner * (high - low), kept))
 
 

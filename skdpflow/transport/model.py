@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 
 class Latent(Protocol):
-    """A map of positions to the space of the leaves, such as `RankTransform` and `AffineTransform`."""
+    """A map of positions to the space of the components, such as `RankTransform` and `AffineTransform`."""
 
     @property
     def n_columns(self) -> int:
@@ -54,7 +54,7 @@ class Latent(Protocol):
 
 
 class Component(Protocol):
-    """The model of one leaf, such as `Leaf` and `TiltedLeaf`."""
+    """The model of one component, such as `FlowComponent` and `TiltedComponent`."""
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Draw latent points."""
@@ -73,23 +73,23 @@ class Model:
     ----------
     latent : Latent
         From latent points to positions.
-    weights : ndarray of shape (n_leaves,)
-        Probabilities of the leaves.
-    leaves : tuple of Component
+    weights : ndarray of shape (n_components,)
+        Probabilities of the components.
+    components : tuple of Component
         Their models.
     """
 
     latent: Latent
     weights: Array
-    leaves: tuple[Component, ...]
+    components: tuple[Component, ...]
 
-    def sample(self, leaf: NDArray[np.int64], rng: np.random.Generator) -> Array:
-        """Draw one point for each wanted leaf.
+    def sample(self, component: NDArray[np.int64], rng: np.random.Generator) -> Array:
+        """Draw one point for each wanted component.
 
         Parameters
         ----------
-        leaf : ndarray of shape (n,), int64
-            Wanted leaves.
+        component : ndarray of shape (n,), int64
+            Wanted components.
         rng : numpy.random.Generator
             Public randomness.
 
@@ -97,14 +97,14 @@ class Model:
         -------
         positions : ndarray of shape (n, d)
         """
-        z = np.empty((len(leaf), self.latent.n_columns))
-        for c, model in enumerate(self.leaves):
-            rows = np.flatnonzero(leaf == c)
+        z = np.empty((len(component), self.latent.n_columns))
+        for c, model in enumerate(self.components):
+            rows = np.flatnonzero(component == c)
             if rows.size:
                 z[rows] = model.sample(len(rows), rng)
         return self.latent.from_latent(z)
 
-    def draw_leaves(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    def draw_components(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """Draw leaves by their weights, each as often as expected up to one.
 
         Parameters
@@ -116,12 +116,12 @@ class Model:
 
         Returns
         -------
-        leaf : ndarray of shape (n,), int64
+        component : ndarray of shape (n,), int64
         """
         # systematic sampling: every row has the right probabilities, and their sum varies least
         places = (np.arange(n) + rng.random()) / max(n, 1)
-        leaf = np.searchsorted(np.cumsum(self.weights)[:-1], places, side="right")
-        return rng.permutation(leaf).astype(np.int64)
+        component = np.searchsorted(np.cumsum(self.weights)[:-1], places, side="right")
+        return rng.permutation(component).astype(np.int64)
 
     def log_density(self, codes: NDArray[np.int64], ranks: Array | float) -> Array:
         """Log-density of positions, in the unit of the lattice.
@@ -140,5 +140,5 @@ class Model:
         z = self.latent.to_latent(codes, ranks)
         with np.errstate(divide="ignore"):
             log_weights = np.log(self.weights)
-        parts = [w + leaf.log_density(z) for w, leaf in zip(log_weights, self.leaves, strict=True)]
+        parts = [w + component.log_density(z) for w, component in zip(log_weights, self.components, strict=True)]
         return np.asarray(logsumexp(parts, axis=0) + self.latent.log_slope(z, codes, ranks))

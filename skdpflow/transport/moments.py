@@ -16,21 +16,21 @@ Array = NDArray[np.float64]
 MIN_EIGENVALUE = 0.01
 
 
-def leaf_means(m: Measurement, counts: Array) -> tuple[Array, Array]:
-    """Estimate the mean of each leaf.
+def component_means(m: Measurement, counts: Array) -> tuple[Array, Array]:
+    """Estimate the mean of each component.
 
     Parameters
     ----------
     m : Measurement
         Of kind ``"mean"``.
-    counts : ndarray of shape (n_leaves,)
-        Positive estimates of the leaf sizes.
+    counts : ndarray of shape (n_components,)
+        Positive estimates of the component sizes.
 
     Returns
     -------
-    means : ndarray of shape (n_leaves, d)
+    means : ndarray of shape (n_components, d)
         Shrunk towards the overall mean, column by column, by the ratio of noise to spread.
-    variances : ndarray of shape (n_leaves, d)
+    variances : ndarray of shape (n_components, d)
         What is left to be known about them.
     """
     step = float(m.params["radius"]) / float(m.params["steps"])
@@ -43,23 +43,24 @@ def leaf_means(m: Measurement, counts: Array) -> tuple[Array, Array]:
 
 
 def variance_between(counts: Sequence[Array], edges: Sequence[Array], sd: float, sizes: Array) -> float:
-    """Estimate from histograms how much of the latent variance lies between leaves.
+    """Estimate from histograms how much of the latent variance lies between components.
 
     Parameters
     ----------
-    counts : sequence of ndarray of shape (n_leaves, n_bins)
+    counts : sequence of ndarray of shape (n_components, n_bins)
         Noisy counts of each column.
     edges : sequence of ndarray of shape (n_bins - 1,)
         Their inner edges in the latent space.
     sd : float
         Standard deviation of the noise of a count.
-    sizes : ndarray of shape (n_leaves,)
-        Estimated leaf sizes.
+    sizes : ndarray of shape (n_components,)
+        Estimated component sizes.
 
     Returns
     -------
     share : float
-        Variance of the leaf means, weighted by leaf sizes and averaged over columns, less its noise; from 0 to 1.
+        Variance of the component means, weighted by component sizes and averaged over columns, less its noise; from 0
+        to 1.
     """
     weights = sizes / sizes.sum()
     total = 0.0
@@ -192,23 +193,23 @@ def denoise_spectrum(matrix: Array, sd: float) -> Array:
     return np.asarray((vectors * denoise_eigenvalues(values, sd)) @ vectors.T)
 
 
-def leaf_covariances(m: Measurement, counts: Array, means: Array) -> Array:
-    """Estimate the covariance of each leaf.
+def component_covariances(m: Measurement, counts: Array, means: Array) -> Array:
+    """Estimate the covariance of each component.
 
     Parameters
     ----------
     m : Measurement
         Of kind ``"second_moment"``.
-    counts : ndarray of shape (n_leaves,)
-        Positive estimates of the leaf sizes.
-    means : ndarray of shape (n_leaves, d)
-        Means of the leaves.
+    counts : ndarray of shape (n_components,)
+        Positive estimates of the component sizes.
+    means : ndarray of shape (n_components, d)
+        Means of the components.
 
     Returns
     -------
-    covariances : ndarray of shape (n_leaves, d, d)
-        Positive definite. A leaf's variances and covariances are shrunk to the pooled ones by the ratio of their
-        noise to their mean squared difference; with ``pooled`` measurements all leaves share one.
+    covariances : ndarray of shape (n_components, d, d)
+        Positive definite. A component's variances and covariances are shrunk to the pooled ones by the ratio of their
+        noise to their mean squared difference; with ``pooled`` measurements all components share one.
     """
     d = means.shape[1]
     step = float(m.params["radius"]) / float(m.params["steps"])

@@ -134,12 +134,12 @@ class PairLayer:
 
 @dataclass(frozen=True, eq=False)
 class PairTarget:
-    """A noisy two-way table of one leaf.
+    """A noisy two-way table of one component.
 
     Parameters
     ----------
-    leaf : int
-        The leaf.
+    component : int
+        The component.
     given, moved : int
         Columns of its rows and columns.
     given_edges, moved_edges : ndarray
@@ -152,7 +152,7 @@ class PairTarget:
         Whether neighbouring bins of the moved column are alike.
     """
 
-    leaf: int
+    component: int
     given: int
     moved: int
     given_edges: Array
@@ -163,20 +163,20 @@ class PairTarget:
 
 
 def predicted_tables(particles: Sequence[Array], weights: Array, edges: Sequence[Array]) -> Array:
-    """All two-way tables of binned latent columns of each leaf under the current model.
+    """All two-way tables of binned latent columns of each component under the current model.
 
     Parameters
     ----------
     particles : sequence of ndarray of shape (n, d)
-        Particles of each leaf.
-    weights : ndarray of shape (n_leaves,)
-        Rows that a particle of each leaf stands for.
+        Particles of each component.
+    weights : ndarray of shape (n_components,)
+        Rows that a particle of each component stands for.
     edges : sequence of ndarray
         Inner bin edges of each column.
 
     Returns
     -------
-    tables : ndarray of shape (n_leaves, sum of bins, sum of bins)
+    tables : ndarray of shape (n_components, sum of bins, sum of bins)
     """
     sizes = [len(e) + 1 for e in edges]
     offsets = np.concatenate([[0], np.cumsum(sizes)])
@@ -195,9 +195,9 @@ def pair_layer(particles: Array, size: float, target: PairTarget) -> PairLayer |
     Parameters
     ----------
     particles : ndarray of shape (n, d)
-        Particles of the leaf.
+        Particles of the component.
     size : float
-        Estimated number of rows of the leaf.
+        Estimated number of rows of the component.
     target : PairTarget
         What was measured.
 
@@ -210,8 +210,8 @@ def pair_layer(particles: Array, size: float, target: PairTarget) -> PairLayer |
     moved = particles[:, target.moved]
     rows = bin_of(particles[:, target.given], target.given_edges)
     columns = bin_of(moved, target.moved_edges)
-    cells = np.bincount(rows * n_columns + columns, minlength=n_rows * n_columns).reshape(n_rows, n_columns)
-    expected: Array = cells.astype(np.float64) * (size / len(particles))
+    entries = np.bincount(rows * n_columns + columns, minlength=n_rows * n_columns).reshape(n_rows, n_columns)
+    expected: Array = entries.astype(np.float64) * (size / len(particles))
     mass = expected.sum(axis=1, keepdims=True)
     if target.ordered:
         found = denoise_ordered(target.counts, expected, target.sd)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from skdpflow.latent.lookup import PiecewiseLinear
-from skdpflow.transport.flow import Leaf
+from skdpflow.transport.flow import FlowComponent
 from skdpflow.transport.layers import Layer, monotone_knots
 
 Array = NDArray[np.float64]
@@ -204,18 +204,18 @@ def learn_layers(
 
 
 @dataclass(frozen=True, eq=False)
-class DiffusedLeaf:
-    """A leaf whose points follow its layers with noise after each.
+class DiffusedComponent:
+    """A component whose points follow its layers with noise after each.
 
     Parameters
     ----------
-    leaf : Leaf
+    component : FlowComponent
         The layers.
     scales : tuple of float
         Standard deviation of the noise after each.
     """
 
-    leaf: Leaf
+    component: FlowComponent
     scales: tuple[float, ...]
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
@@ -232,8 +232,8 @@ class DiffusedLeaf:
         -------
         z : ndarray of shape (n, d)
         """
-        points = Leaf(self.leaf.start).sample(n, rng)
-        for layer, scale in zip(self.leaf.layers, self.scales, strict=True):
+        points = FlowComponent(self.component.start).sample(n, rng)
+        for layer, scale in zip(self.component.layers, self.scales, strict=True):
             points = layer.forward(points) + scale * rng.standard_normal(points.shape)
         return points
 

@@ -1,4 +1,4 @@
-"""Where the flow of a leaf starts: a Gaussian, or one in pieces that moved on their own."""
+"""Where the flow of a component starts: a Gaussian, or one in pieces that moved on their own."""
 
 from __future__ import annotations
 

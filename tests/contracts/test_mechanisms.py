@@ -12,7 +12,7 @@ from skdpflow.latent.affine import AffineTransform
 from skdpflow.mechanisms import MarginalsMechanism, RecordsMechanism
 from skdpflow.release.request import Request
 from skdpflow.testing import check_mechanism
-from skdpflow.transport.flow import Leaf
+from skdpflow.transport.flow import FlowComponent
 from skdpflow.transport.model import Model
 from skdpflow.transport.start import Gaussian
 
@@ -27,14 +27,14 @@ class CountsOnly(BaseEstimator):
         return {"name": "counts-only", "spread": self.spread}
 
     def plan(self, public):
-        yield [Request("sizes", "counts", 1.0, {"n_leaves": public.n_classes})]
+        yield [Request("sizes", "counts", 1.0, {"n_components": public.n_classes})]
 
     def learn(self, release):
         sizes = np.maximum(release["sizes"].values, 1)
         levels = np.array([column.n_levels for column in release.columns])
         d = len(levels)
-        leaf = Leaf(Gaussian(np.zeros(d), np.eye(d) * release.mechanism["spread"] ** 2))
-        return Model(AffineTransform(levels), sizes / sizes.sum(), (leaf,) * len(sizes))
+        component = FlowComponent(Gaussian(np.zeros(d), np.eye(d) * release.mechanism["spread"] ** 2))
+        return Model(AffineTransform(levels), sizes / sizes.sum(), (component,) * len(sizes))
 
 
 class PlainCounts:
@@ -66,7 +66,7 @@ class NumbersOnly(CountsOnly):
     "mechanism",
     [
         MarginalsMechanism(),
-        MarginalsMechanism(n_bins=5, n_slices=3, n_target_cells=2),
+        MarginalsMechanism(n_bins=5, n_slices=3, n_target_bins=2),
         RecordsMechanism(),
         RecordsMechanism(variant="fresh", n_steps=2, public_labels=True),
         RecordsMechanism(diffusion=0.1, n_projections=3, public_labels=True),
@@ -93,7 +93,7 @@ def test_a_mechanism_that_improves_a_release_keeps_the_contract():
 
 class RepeatsOtherwise(CountsOnly):
     def continue_plan(self, public, release):
-        yield [Request("sizes", "counts", 1.0, {"n_leaves": public.n_classes + 1})]
+        yield [Request("sizes", "counts", 1.0, {"n_components": public.n_classes + 1})]
 
 
 class CannotGoOn(CountsOnly):
@@ -104,7 +104,7 @@ class CannotGoOn(CountsOnly):
 
 class NumbersItsNames(CountsOnly):
     def plan(self, public):
-        yield [Request("sizes#2", "counts", 1.0, {"n_leaves": public.n_classes})]
+        yield [Request("sizes#2", "counts", 1.0, {"n_components": public.n_classes})]
 
 
 calls = itertools.count()
@@ -112,17 +112,17 @@ calls = itertools.count()
 
 class Overspends(CountsOnly):
     def plan(self, public):
-        yield [Request(name, "counts", 0.6, {"n_leaves": public.n_classes}) for name in ("sizes", "again")]
+        yield [Request(name, "counts", 0.6, {"n_components": public.n_classes}) for name in ("sizes", "again")]
 
 
 class RepeatsAName(CountsOnly):
     def plan(self, public):
-        yield [Request("sizes", "counts", 0.5, {"n_leaves": public.n_classes})] * 2
+        yield [Request("sizes", "counts", 0.5, {"n_components": public.n_classes})] * 2
 
 
 class TakesAReservedName(CountsOnly):
     def plan(self, public):
-        yield [Request("labels", "counts", 0.5, {"n_leaves": public.n_classes})]
+        yield [Request("labels", "counts", 0.5, {"n_components": public.n_classes})]
 
 
 class AsksForNothing(CountsOnly):
@@ -132,26 +132,26 @@ class AsksForNothing(CountsOnly):
 
 class AsksForFree(CountsOnly):
     def plan(self, public):
-        yield [Request("sizes", "counts", 0.0, {"n_leaves": public.n_classes})]
+        yield [Request("sizes", "counts", 0.0, {"n_components": public.n_classes})]
 
 
 class AsksInventions(CountsOnly):
     def plan(self, public):
-        yield [Request("sizes", "telepathy", 1.0, {"n_leaves": public.n_classes})]
+        yield [Request("sizes", "telepathy", 1.0, {"n_components": public.n_classes})]
 
 
 class ChangesItsMind(CountsOnly):
     def plan(self, public):
         share = 0.5 if next(calls) % 2 else 0.6
-        yield [Request("sizes", "counts", share, {"n_leaves": public.n_classes})]
+        yield [Request("sizes", "counts", share, {"n_components": public.n_classes})]
 
 
 class LearnsAtRandom(CountsOnly):
     def learn(self, release):
         model = super().learn(release)
         centre = np.full(len(release.columns), (next(calls) % 7) / 10.0)
-        leaf = Leaf(Gaussian(centre, np.eye(len(centre)) * 0.01))
-        return dataclasses.replace(model, leaves=(leaf,) * len(model.leaves))
+        component = FlowComponent(Gaussian(centre, np.eye(len(centre)) * 0.01))
+        return dataclasses.replace(model, components=(component,) * len(model.components))
 
 
 class RemembersItsPlan(CountsOnly):
@@ -163,7 +163,7 @@ class RemembersItsPlan(CountsOnly):
 class ForgetsClasses(CountsOnly):
     def learn(self, release):
         model = super().learn(release)
-        return dataclasses.replace(model, weights=np.ones(1), leaves=model.leaves[:1])
+        return dataclasses.replace(model, weights=np.ones(1), components=model.components[:1])
 
 
 class Unweighted(CountsOnly):
@@ -174,15 +174,15 @@ class Unweighted(CountsOnly):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LooseModel(Model):
-    def sample(self, leaf, rng):
-        return super().sample(leaf, rng) - 1.0
+    def sample(self, component, rng):
+        return super().sample(component, rng) - 1.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class GlobalModel(Model):
-    def sample(self, leaf, rng):
+    def sample(self, component, rng):
         np.random.standard_normal(3)  # noqa: NPY002 - the fault under test
-        return super().sample(leaf, rng)
+        return super().sample(component, rng)
 
 
 class LeavesTheDomain(CountsOnly):
@@ -190,7 +190,7 @@ class LeavesTheDomain(CountsOnly):
 
     def learn(self, release):
         model = super().learn(release)
-        return self.model(model.latent, model.weights, model.leaves)
+        return self.model(model.latent, model.weights, model.components)
 
 
 class UsesTheGlobalGenerator(LeavesTheDomain):
@@ -233,7 +233,7 @@ class FailsLate(CountsOnly):
         (ChangesItsMind, "answered the same, it asked for other measurements in round 1"),
         (LearnsAtRandom, "deterministic function of the Release: a second call gave another model"),
         (RemembersItsPlan, "must not change the mechanism"),
-        (ForgetsClasses, "one leaf for each class"),
+        (ForgetsClasses, "one component for each class"),
         (Unweighted, "must be probabilities"),
         (LeavesTheDomain, "must lie in"),
         (UsesTheGlobalGenerator, "not from numpy's global one"),

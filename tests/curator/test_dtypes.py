@@ -20,7 +20,7 @@ from skdpflow.files import TableFile
 
 LONG = 2**53 + 1
 #: Cells of each family: none is exact in a narrower type than its own, and None comes last.
-CELLS = {
+SUBCOMPONENTS = {
     "float": [0.1, 1 / 3, 3.0, -7.5, 0.2, None],
     "small": [1, 0, 7, 100, 3, None],
     "whole": [LONG, 2**53, 7, 2**62 + 3, 1, None],
@@ -67,8 +67,8 @@ def _pandas(family, dtype):
 
 
 def _category(family, dtype):
-    kinds = pd.Series([cell for cell in CELLS[family] if cell is not None]).astype(dtype).unique()
-    codes = {cell: i for i, cell in enumerate(dict.fromkeys(c for c in CELLS[family] if c is not None))}
+    kinds = pd.Series([cell for cell in SUBCOMPONENTS[family] if cell is not None]).astype(dtype).unique()
+    codes = {cell: i for i, cell in enumerate(dict.fromkeys(c for c in SUBCOMPONENTS[family] if c is not None))}
 
     def make(cells):
         place = [-1 if cell is None else codes[cell] for cell in cells]
@@ -172,7 +172,7 @@ def polars_tables():
     found |= {"Date": "date", "Boolean": "bool", "Time": "clock", "Null": "null", "Object": "any"}
     kinds = {getattr(pl, name): family for name, family in found.items()}
     kinds |= {pl.Datetime(unit): "time" for unit in ("ms", "us", "ns")} | {pl.Datetime("us", BERLIN): "time"}
-    kinds |= {pl.Enum(CELLS["text"][:-1]): "text", pl.Decimal(9, 2): "decimal", pl.Duration("us"): "delta"}
+    kinds |= {pl.Enum(SUBCOMPONENTS["text"][:-1]): "text", pl.Decimal(9, 2): "decimal", pl.Duration("us"): "delta"}
     kinds |= {pl.List(pl.Int64): "list"}
     return {f"polars {dtype}": _polars(family, dtype) for dtype, family in kinds.items()}
 
@@ -237,7 +237,7 @@ def test_the_list_is_long():
 def test_a_column_is_refused_whatever_its_cells_or_read_cell_by_cell(name, tmp_path, monkeypatch):
     monkeypatch.setattr(files, "_CHUNK", 4)
     family, make = TABLES[name]
-    cells = CELLS[family]
+    cells = SUBCOMPONENTS[family]
     in_file = name.startswith(("csv", "parquet"))
     singles = [0, len(cells) - 1] if in_file else range(len(cells))  # each is a file to write
     for column in COLUMNS:
@@ -269,7 +269,7 @@ def test_what_is_read_is_what_is_meant():
         found = {}
         for name, (own, make) in TABLES.items():
             if own == family and not name.startswith(("csv", "parquet", "numpy M8[")):
-                codes = codes_of(make(CELLS[family][:-1]), column)
+                codes = codes_of(make(SUBCOMPONENTS[family][:-1]), column)
                 if not isinstance(codes, str):
                     found[name] = tuple(codes)
         assert len(set(found.values())) == 1, found

@@ -24,15 +24,15 @@ WHOLE = np.array([0, FINE_LEVELS])
 LATENT = RankTransform([WHOLE] * 2, [np.array([0.0, 1.0])] * 2, [None] * 2, [WHOLE[None]] * 2).to_params()
 EDGES = np.array([0, FINE_LEVELS // 2, FINE_LEVELS])
 PARAMS = {
-    "counts": {"n_leaves": 2},
+    "counts": {"n_components": 2},
     "histograms": {
-        "n_leaves": 2,
+        "n_components": 2,
         "columns": np.arange(2),
         "edges": np.tile(EDGES, 2),
         "edge_sizes": np.array([3, 3]),
     },
-    "mean": {"n_leaves": 2, **LATENT, "radius": 3.0, "steps": 64},
-    "second_moment": {"n_leaves": 2, **LATENT, "radius": 3.0, "steps": 64, "pooled": False},
+    "mean": {"n_components": 2, **LATENT, "radius": 3.0, "steps": 64},
+    "second_moment": {"n_components": 2, **LATENT, "radius": 3.0, "steps": 64, "pooled": False},
 }
 #: Under either relation, by the sentences of the documentation.
 SENSITIVITIES = {
@@ -42,7 +42,7 @@ SENSITIVITIES = {
     "second_moment": (64.0**2, np.sqrt(2.0) * 64.0**2),
 }
 RECORDS = {
-    "n_leaves": 1,
+    "n_components": 1,
     "levels": np.full(2, FINE_LEVELS),
     "radius": 2.0,
     "steps": 64,

@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skdpflow.curator.encode import RowSource
-from skdpflow.curator.pairs import MAX_SCORED_CELLS, Binning, Pairs, PairScores
+from skdpflow.curator.pairs import MAX_SCORED_ENTRIES, Binning, Pairs, PairScores
 from skdpflow.curator.sketch import sketch_rows
 from skdpflow.curator.statistics import Block
 from skdpflow.domain import Categories, Domain, Interval
 from skdpflow.domain.schema import schema_of
 from skdpflow.latent.rank import RankTransform
-from skdpflow.mechanisms.marginals.allocation import PAIR_BINS, SCORED_CELLS, n_pair_bins
+from skdpflow.mechanisms.marginals.allocation import PAIR_BINS, SCORED_ENTRIES, n_pair_bins
 
 LEVELS = (6, 3, 10)
 ORDER = np.array([2, 0, 1])
@@ -24,9 +24,9 @@ def transform(order=ORDER):
     return RankTransform(edges, [e / e[-1] for e in edges], [None, order, None], [NO_SPREAD] * 3)
 
 
-def params_of(edges, *, n_leaves=2, order=ORDER, **more):
+def params_of(edges, *, n_components=2, order=ORDER, **more):
     return {
-        "n_leaves": n_leaves,
+        "n_components": n_components,
         **transform(order).to_params(),
         "pair_columns": np.arange(len(edges)),
         "pair_edges": np.concatenate([np.asarray(e, dtype=np.float64) for e in edges]),
@@ -66,18 +66,18 @@ def cut(rows):
     return block_of(table[:, :3], table[:, 3])
 
 
-def naive_tables(rows, pairs, n_leaves=2):
+def naive_tables(rows, pairs, n_components=2):
     """Row by row, in plain Python."""
     place = {code: rank for rank, code in enumerate(ORDER)}
     out = []
     for a, b in pairs:
-        table = np.zeros((n_leaves, len(EDGES[a]) + 1, len(EDGES[b]) + 1), dtype=np.int64)
+        table = np.zeros((n_components, len(EDGES[a]) + 1, len(EDGES[b]) + 1), dtype=np.int64)
         for *codes, label in rows:
             codes = [codes[0], place.get(codes[1], 0), codes[2]]  # what is unlisted is drawn at the rank, 0
-            if 0 <= label < n_leaves:
+            if 0 <= label < n_components:
                 bin_a, bin_b = (sum(codes[j] >= e for e in EDGES[j]) for j in (a, b))
                 table[label, bin_a, bin_b] += 1
-        out.append(table.reshape(n_leaves, -1))
+        out.append(table.reshape(n_components, -1))
     return np.concatenate(out, axis=1)
 
 
@@ -167,7 +167,7 @@ def test_the_sum_does_not_depend_on_the_blocks():
     edges = [np.array([0, n]) for n in n_levels]
     latent = RankTransform(edges, [np.array([0.0, 1.0])] * 3, [None, None, ORDER], [NO_SPREAD] * 3)
     params = {
-        "n_leaves": 2,
+        "n_components": 2,
         **latent.to_params(),
         "pair_columns": np.arange(3),
         "pair_edges": np.array([n_levels[0] // 2, n_levels[1] // 3, 1, 2]),
@@ -216,8 +216,8 @@ SCORES = scores_params()
         {"pair_edge_sizes": np.array([2.0, 1.0, 3.0])},
         {"pair_columns": np.array([0, 1, 3])},
         {"pair_columns": np.array([0, -1, 2])},
-        {"n_leaves": 0},
-        {"n_leaves": 3, "leaf_edges": np.array([5, 2])},
+        {"n_components": 0},
+        {"n_components": 3, "component_edges": np.array([5, 2])},
     ],
 )
 def test_bins_that_are_none_are_refused(change):
@@ -259,14 +259,14 @@ def test_tables_that_do_not_fit_into_memory_are_refused():
     with pytest.raises(ValueError, match="coarser bins"):
         PairScores({**SCORES, **wide})
     with pytest.raises(ValueError, match="coarser bins"):
-        Pairs({**PAIRS, **wide, "n_leaves": 8})
+        Pairs({**PAIRS, **wide, "n_components": 8})
     with pytest.raises(ValueError, match="2 or more columns"):
         PairScores(scores_params(edges=[[1]]))
 
 
 @pytest.mark.parametrize("d", [1, 2, 13, 256, 257, 784, 2048, 5000])
-@pytest.mark.parametrize("n_leaves", [1, 2, 10, 1000])
-def test_the_policy_asks_for_what_the_curator_accepts(d, n_leaves):
-    assert SCORED_CELLS == MAX_SCORED_CELLS
-    assert n_pair_bins(d, n_leaves) <= PAIR_BINS
-    assert n_leaves * (n_pair_bins(d, n_leaves) * d) ** 2 <= MAX_SCORED_CELLS
+@pytest.mark.parametrize("n_components", [1, 2, 10, 1000])
+def test_the_policy_asks_for_what_the_curator_accepts(d, n_components):
+    assert SCORED_ENTRIES == MAX_SCORED_ENTRIES
+    assert n_pair_bins(d, n_components) <= PAIR_BINS
+    assert n_components * (n_pair_bins(d, n_components) * d) ** 2 <= MAX_SCORED_ENTRIES

@@ -37,7 +37,7 @@ def statistics(draw):
     entries = draw(st.lists(st.integers(-500, 500), min_size=3 * k, max_size=3 * k))
     return Records(
         {
-            "n_leaves": 1,
+            "n_components": 1,
             "levels": np.array(LEVELS),
             "radius": draw(st.floats(0.01, 2.0)),
             "steps": draw(st.integers(1, 5000)),
@@ -74,7 +74,7 @@ class TestSensitivity:
 
     def test_opposite_corners_attain_it(self):
         directions = np.rint(1000 * OrthogonalProjections().sample(2, n_projections=4, seed=0)).astype(np.int64)
-        params = {"n_leaves": 1, "levels": [2**20] * 2, "radius": 1.0, "steps": 1000, "directions": directions}
+        params = {"n_components": 1, "levels": [2**20] * 2, "radius": 1.0, "steps": 1000, "directions": directions}
         records = Records(params)
         top = 2**20 - 1
         a, b = records.lines(np.array([[0, 0], [top, top]]))
@@ -86,7 +86,7 @@ class TestSensitivity:
 
 
 PARAMS = {
-    "n_leaves": 2,
+    "n_components": 2,
     "levels": np.array([2**20, 2**20]),
     "radius": 1.0,
     "steps": 500,
@@ -182,12 +182,12 @@ class TestRelease:
         budget = Budget(1.0, 1e-6, "replace-one", resolve_accountant("gdp"), "gdp")
         curator = Curator(source, budget, NoiseSource(0))
         with pytest.raises(ValueError, match="more than 149"):
-            curator.answer([Request("records", "records", 1.0, {**PARAMS, "n_leaves": 1})], DOMAIN, None)
+            curator.answer([Request("records", "records", 1.0, {**PARAMS, "n_components": 1})], DOMAIN, None)
         assert curator.ledger.entries == ()
 
     def test_the_curator_refuses_added_rows_too(self, table):
         budget = Budget(1.0, 1e-6, "add-remove", resolve_accountant("gdp"), "gdp")
         curator = Curator(source_of(table[0]), budget, NoiseSource(0))
         with pytest.raises(ValueError, match="one line per row"):
-            curator.answer([Request("records", "records", 1.0, {**PARAMS, "n_leaves": 1})], DOMAIN, None)
+            curator.answer([Request("records", "records", 1.0, {**PARAMS, "n_components": 1})], DOMAIN, None)
         assert curator.ledger.entries == ()

@@ -216,7 +216,7 @@ LATENT = RankTransform(
     [np.arange(3)] * 3, [np.array([0.0, 0.5, 1.0])] * 3, [None] * 3, [np.zeros((0, 2))] * 3
 ).to_params()
 BINS = {
-    "n_leaves": 1,
+    "n_components": 1,
     **LATENT,
     "pair_columns": np.arange(3),
     "pair_edges": np.ones(3),
@@ -258,7 +258,7 @@ def test_the_measurement_says_what_was_done():
 
 def test_a_selection_comes_alone():
     curator = curator_of([["low", "low", "high"]] * 5)
-    counts = Request("counts", "counts", 0.1, {"n_leaves": 1})
+    counts = Request("counts", "counts", 0.1, {"n_components": 1})
     for requests, domain in [([request(0.5, **CHOICE), counts], DOMAIN), ([request(0.5, **CHOICE)], None)]:
         with pytest.raises(ValueError, match="a round of its own"):
             curator.answer(requests, domain, None)

@@ -51,7 +51,7 @@ def statistics():
     spreads = [np.array([[edges[0][3], edges[0][4]]]), np.zeros((0, 2)), np.zeros((0, 2))]
     latent = RankTransform(edges, cdf, [None, None, np.array([2, 0, 1])], spreads).to_params()
     params = {
-        "n_leaves": 3,
+        "n_components": 3,
         "columns": np.array([0, 1, 2]),
         "edges": np.concatenate(edges),
         "edge_sizes": np.array([len(e) for e in edges]),
@@ -113,7 +113,9 @@ def test_sketches_of_bounds_and_of_a_numeric_target():
     y = np.random.default_rng(9).normal(size=N)
     domain, target = Domain({k: Interval(-3, 3) for k in "abc"}), Interval(-2.0, 2.0)
     grid = [STATISTICS["bounds"]({"grid": BOUNDS_GRID, "n_columns": 3})]
-    cells = [STATISTICS["counts"]({"n_leaves": 3, "leaf_edges": np.array([FINE_LEVELS // 3, FINE_LEVELS // 2])})]
+    cells = [
+        STATISTICS["counts"]({"n_components": 3, "component_edges": np.array([FINE_LEVELS // 3, FINE_LEVELS // 2])})
+    ]
 
     def both(**kwargs):
         source = RowSource(X, y, schema_of(X, y), None)
@@ -132,7 +134,7 @@ def test_one_strange_cell_changes_the_code_of_no_other_row():
     """A cell that cannot be looked up must not change how the rest of its block is read."""
     domain = Domain({"a": Categories([1, 2])})
     counts = [STATISTICS["histograms"](
-        {"n_leaves": 1, "columns": np.array([0]), "edges": np.arange(3), "edge_sizes": np.array([3])}
+        {"n_components": 1, "columns": np.array([0]), "edges": np.arange(3), "edge_sizes": np.array([3])}
     )]  # fmt: skip
     for strange in (["unhashable"], {"a": 1}, np.zeros(2), 7, None):
         X = np.empty((5, 1), dtype=object)
@@ -192,8 +194,10 @@ def test_a_statistic_that_does_not_fit_is_refused_without_a_word_about_the_rows(
         [np.zeros((0, 2))] * 2,
     ).to_params()
     unfit = [
-        STATISTICS["mean"]({"n_leaves": 3, **latent, "radius": 1.0, "steps": 8}),
-        STATISTICS["histograms"]({"n_leaves": 3, "columns": [987], "edges": np.arange(3), "edge_sizes": np.array([3])}),
+        STATISTICS["mean"]({"n_components": 3, **latent, "radius": 1.0, "steps": 8}),
+        STATISTICS["histograms"](
+            {"n_components": 3, "columns": [987], "edges": np.arange(3), "edge_sizes": np.array([3])}
+        ),
         STATISTICS["bounds"]({"grid": BOUNDS_GRID, "n_columns": 1}),
     ]
     for statistic in unfit:

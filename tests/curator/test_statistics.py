@@ -78,24 +78,24 @@ def distance(statistic, rows, others):
 # ---------------------------------------------------------------- parameters
 
 
-def leaf_params(draw):
+def component_params(draw):
     if draw(st.booleans()):
-        return {"n_leaves": N_CLASSES}
+        return {"n_components": N_CLASSES}
     edges = sorted(draw(st.lists(levels(2), max_size=4)))
-    return {"n_leaves": len(edges) + 1, "leaf_edges": np.array(edges, dtype=np.int64)}
+    return {"n_components": len(edges) + 1, "component_edges": np.array(edges, dtype=np.int64)}
 
 
-def cell_params(draw, n_leaves):
-    """Cuts of each leaf, and a centre for each cell."""
+def subcomponent_params(draw, n_components):
+    """Cuts of each component, and a centre for each cell."""
     k = draw(st.integers(1, 2))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     params = {
-        "n_leaves": n_leaves << k,
-        "cell_directions": rng.integers(-(2**15), 2**15, size=(n_leaves, 3, k), endpoint=True),
-        "cell_cuts": rng.integers(-(2**25), 2**25, size=(n_leaves, k)) * draw(st.integers(0, 1)),
+        "n_components": n_components << k,
+        "cut_directions": rng.integers(-(2**15), 2**15, size=(n_components, 3, k), endpoint=True),
+        "cuts": rng.integers(-(2**25), 2**25, size=(n_components, k)) * draw(st.integers(0, 1)),
     }
     if draw(st.booleans()):
-        params["leaf_centres"] = rng.integers(-4096, 4096, size=(n_leaves << k, 3), endpoint=True)
+        params["component_centres"] = rng.integers(-4096, 4096, size=(n_components << k, 3), endpoint=True)
     return params
 
 
@@ -153,8 +153,8 @@ def location_params(draw):
     cells = [np.append(e, np.nextafter(e[-1], np.inf)) for e in cells]  # the last cell is a single value
     return {
         "columns": np.array(columns),
-        "cells": np.concatenate(cells),
-        "cell_sizes": np.array([len(e) for e in cells]),
+        "edges": np.concatenate(cells),
+        "edge_sizes": np.array([len(e) for e in cells]),
     }
 
 
@@ -187,7 +187,7 @@ def pair_params(draw):
     return {**binned_params(draw), "pairs": np.array(draw(st.lists(pair, min_size=1, max_size=4)))}
 
 
-def partition_params(draw, n_leaves):
+def partition_params(draw, n_components):
     params = binned_params(draw)
     width = draw(st.integers(1, 3))
     columns = [draw(st.permutations([0, 1, 2]))[:width] for _ in range(draw(st.integers(1, 4)))]
@@ -196,8 +196,8 @@ def partition_params(draw, n_leaves):
     return {
         **params,
         "partition_columns": np.array(columns),
-        "partition_cells": np.concatenate([rng.integers(1 + size // 2, size=size) for size in sizes]),
-        "groups": rng.integers(draw(st.integers(1, 3)), size=n_leaves),
+        "partition_regions": np.concatenate([rng.integers(1 + size // 2, size=size) for size in sizes]),
+        "groups": rng.integers(draw(st.integers(1, 3)), size=n_components),
     }
 
 
@@ -209,7 +209,7 @@ def params_of(draw, kind):
         return {**scale_params(draw), **ball_params(draw)}
     if kind == "location":
         return location_params(draw)
-    params = leaf_params(draw)
+    params = component_params(draw)
     if kind == "counts":
         params["unlisted"] = draw(st.booleans())
     if kind == "histograms":
@@ -221,11 +221,11 @@ def params_of(draw, kind):
     if kind in ("counts", "histograms", "pairs", "partitions"):
         params |= rank_params(draw)
     if draw(st.booleans()):
-        params |= cell_params(draw, params["n_leaves"])
+        params |= subcomponent_params(draw, params["n_components"])
     if kind == "pairs":
         params |= pair_params(draw)
     if kind == "partitions":
-        params |= partition_params(draw, params["n_leaves"])
+        params |= partition_params(draw, params["n_components"])
     if kind in ("mean", "second_moment"):
         params |= ball_params(draw)
     if kind == "second_moment":
@@ -233,15 +233,15 @@ def params_of(draw, kind):
     if kind == "slices":
         k = draw(st.integers(1, 4))
         weight = st.integers(-(2**15), 2**15) | st.sampled_from([0, 1])
-        columns = 1 if draw(st.booleans()) else params["n_leaves"]
+        columns = 1 if draw(st.booleans()) else params["n_components"]
         params["directions"] = np.array(
             draw(st.lists(weight, min_size=columns * 3 * k, max_size=columns * 3 * k)), dtype=np.int64
         ).reshape(columns, 3, k)
         # half of the rows of small tables lie at the centre, on an edge
         edge = st.integers(-(2**27), 2**27) | st.just(0)
-        count = params["n_leaves"] * k * 3
+        count = params["n_components"] * k * 3
         flat = np.array(draw(st.lists(edge, min_size=count, max_size=count)), dtype=np.int64)
-        params["slice_edges"] = np.sort(flat.reshape(params["n_leaves"], k, 3), axis=-1)
+        params["slice_edges"] = np.sort(flat.reshape(params["n_components"], k, 3), axis=-1)
     return params
 
 
@@ -296,7 +296,7 @@ def test_rows_contribute_alone(kind, data):
 def test_values_on_a_slice_edge_fall_into_one_bin():
     transform = symmetric_transform()
     params = {
-        "n_leaves": 1,
+        "n_components": 1,
         **transform.to_params(),
         "directions": np.array([[[1], [0], [0]]]),
         "slice_edges": np.array([[[-1024, 0, 1024]]]),
@@ -328,7 +328,7 @@ def at(first, second, label=0, raw=0.0):
     return codes, label, (0.0 if first == 0 else 0.5, 0.5, 0.0 if second == 0 else 0.5), (raw, raw, raw)
 
 
-LEAVES = {"n_leaves": N_CLASSES}
+LEAVES = {"n_components": N_CLASSES}
 BALL = {**LEAVES, **symmetric_transform().to_params(), "radius": 2.0, "steps": 64}
 SCALED = {**LEAVES, "centre": np.zeros(3, dtype=int), "levels": np.array(LEVELS), "radius": 1.0, "steps": 64}
 SLICES = {
@@ -344,11 +344,11 @@ HISTOGRAMS = {
 }
 CUT = {
     **BALL,
-    "n_leaves": 2 * N_CLASSES,
-    "cell_directions": np.array([[[1], [0], [0]]] * N_CLASSES),
-    "cell_cuts": np.zeros((N_CLASSES, 1), dtype=int),
+    "n_components": 2 * N_CLASSES,
+    "cut_directions": np.array([[[1], [0], [0]]] * N_CLASSES),
+    "cuts": np.zeros((N_CLASSES, 1), dtype=int),
 }
-CENTRED = {**CUT, "leaf_centres": np.array([[0, 0, 0], [2048, 0, 0]] * N_CLASSES)}
+CENTRED = {**CUT, "component_centres": np.array([[0, 0, 0], [2048, 0, 0]] * N_CLASSES)}
 PAIRS = {
     **BALL,
     "pair_columns": np.array([0, 2]),
@@ -359,13 +359,13 @@ PAIRS = {
 PARTITIONS = {
     **{name: value for name, value in PAIRS.items() if name != "pairs"},
     "partition_columns": np.array([[0, 1], [1, 0], [1, 1]]),
-    "partition_cells": np.array([0, 1, 1, 2, 0, 0, 1, 1, 0, 0, 1, 1]),
+    "partition_regions": np.array([0, 1, 1, 2, 0, 0, 1, 1, 0, 0, 1, 1]),
     "groups": np.array([0, 1, 1]),
 }
 LOCATION = {
     "columns": np.array([0, 2]),
-    "cells": np.array([-1e6, 0.0, 5e-324, 1e6] * 2),
-    "cell_sizes": np.array([4, 4]),
+    "edges": np.array([-1e6, 0.0, 5e-324, 1e6] * 2),
+    "edge_sizes": np.array([4, 4]),
 }
 SCALES = {
     "columns": np.array([0, 2]),
@@ -447,10 +447,10 @@ def test_opposite_vectors_stay_opposite():
 # ---------------------------------------------------------------- parameters that would break the bound
 
 BROKEN = [
-    ("counts", {"n_leaves": 0}),
-    ("counts", {"n_leaves": 2.5}),
-    ("counts", {"n_leaves": 3, "leaf_edges": np.array([5, 2])}),
-    ("counts", {"n_leaves": 3, "leaf_edges": np.array([0.5, 2.5])}),
+    ("counts", {"n_components": 0}),
+    ("counts", {"n_components": 2.5}),
+    ("counts", {"n_components": 3, "component_edges": np.array([5, 2])}),
+    ("counts", {"n_components": 3, "component_edges": np.array([0.5, 2.5])}),
     ("histograms", {**HISTOGRAMS, "edges": np.array([0, 8, 4, 0, 500, 1000])}),
     ("histograms", {**HISTOGRAMS, "edges": np.array([0, 4, 8, 0, np.nan, 1000])}),
     ("histograms", {**HISTOGRAMS, "edge_sizes": np.array([3, 2])}),
@@ -467,21 +467,21 @@ BROKEN = [
     ("mean", {**BALL, "latent_cdf": np.full(len(BALL["latent_cdf"]), np.nan)}),
     ("pairs", {**PAIRS, "latent_cdf": BALL["latent_cdf"][::-1]}),
     ("second_moment", {**BALL, "pooled": True, "radius": 0.0}),
-    ("second_moment", {**BALL, "pooled": True, "n_leaves": 0}),
+    ("second_moment", {**BALL, "pooled": True, "n_components": 0}),
     ("column_moments", {**SCALES, "radius": 1e-9, "steps": 8}),
     ("column_moments", {**SCALES, "scale_codes": np.array([8, 0, 0, 1000]), "radius": 1.0, "steps": 8}),
     ("column_moments", {**SCALES, "scale_places": np.array([1.0, -1.0, -1.0, 1.0]), "radius": 1.0, "steps": 8}),
     ("column_moments", {**SCALES, "scale_places": np.array([np.nan, 1.0, -1.0, 1.0]), "radius": 1.0, "steps": 8}),
     ("column_moments", {**SCALES, "columns": np.array([0]), "radius": 1.0, "steps": 8}),
-    ("location", {**LOCATION, "cells": LOCATION["cells"][::-1]}),
-    ("location", {**LOCATION, "cells": np.full(8, np.nan)}),
-    ("location", {**LOCATION, "cell_sizes": np.array([4, 3])}),
+    ("location", {**LOCATION, "edges": LOCATION["edges"][::-1]}),
+    ("location", {**LOCATION, "edges": np.full(8, np.nan)}),
+    ("location", {**LOCATION, "edge_sizes": np.array([4, 3])}),
     ("location", {**LOCATION, "columns": np.array([0, 0])}),
     ("location", {**LOCATION, "columns": np.array([0])}),
     ("slices", {**SLICES, "directions": np.array([[[0.1, 0, 1], [0, 0, 0], [0, 1, 1]]])}),
     ("slices", {**SLICES, "directions": SLICES["directions"] * 2**40}),
     ("slices", {**SLICES, "slice_edges": np.tile([5, 2], (N_CLASSES, 3, 1))}),
-    ("slices", {**SLICES, "n_leaves": 2}),
+    ("slices", {**SLICES, "n_components": 2}),
     ("pairs", {**PAIRS, "pair_edges": np.array([np.nan, 500])}),
     ("pairs", {**PAIRS, "pair_edges": np.array([7, 4, 500]), "pair_edge_sizes": np.array([2, 1])}),
     ("pairs", {**PAIRS, "pairs": np.array([[0, 2]])}),
@@ -489,30 +489,30 @@ BROKEN = [
     ("partitions", {**PARTITIONS, "partition_columns": np.array([[0, 2], [1, 0], [1, 1]])}),
     ("partitions", {**PARTITIONS, "partition_columns": np.zeros((0, 2), dtype=int)}),
     ("partitions", {**PARTITIONS, "partition_columns": np.array([0, 1, 1])}),
-    ("partitions", {**PARTITIONS, "partition_cells": PARTITIONS["partition_cells"][:-1]}),
-    ("partitions", {**PARTITIONS, "partition_cells": PARTITIONS["partition_cells"] - 1}),
-    ("partitions", {**PARTITIONS, "partition_cells": PARTITIONS["partition_cells"] * 2**30}),
+    ("partitions", {**PARTITIONS, "partition_regions": PARTITIONS["partition_regions"][:-1]}),
+    ("partitions", {**PARTITIONS, "partition_regions": PARTITIONS["partition_regions"] - 1}),
+    ("partitions", {**PARTITIONS, "partition_regions": PARTITIONS["partition_regions"] * 2**30}),
     ("partitions", {**PARTITIONS, "groups": np.array([0, 1])}),
     ("partitions", {**PARTITIONS, "groups": np.array([0, 1, -1])}),
     ("partitions", {**PARTITIONS, "groups": np.array([0.0, 1.0, 1.0])}),
     (
         "partitions",
-        {**PARTITIONS, "groups": np.array([0, 1, 2**20]), "partition_cells": PARTITIONS["partition_cells"] * 100},
+        {**PARTITIONS, "groups": np.array([0, 1, 2**20]), "partition_regions": PARTITIONS["partition_regions"] * 100},
     ),
     ("mean", {**SCALED, "centre": np.array([0, 0, LATENT_STEPS + 1])}),
     ("mean", {**SCALED, "centre": np.array([0.5, 0, 0])}),
     ("mean", {**SCALED, "levels": np.array([8, 4])}),
     ("mean", {**SCALED, "levels": np.array([8, 0, 1000])}),
-    ("mean", {**CUT, "n_leaves": 5}),
-    ("counts", {**CUT, "n_leaves": N_CLASSES}),
-    ("counts", {**CUT, "cell_directions": CUT["cell_directions"] * 0.5}),
-    ("counts", {**CUT, "cell_directions": CUT["cell_directions"] * 2**40}),
-    ("counts", {**CUT, "cell_directions": CUT["cell_directions"][:, :2]}),
-    ("counts", {**CUT, "cell_cuts": CUT["cell_cuts"] + 0.5}),
-    ("counts", {**CUT, "cell_cuts": CUT["cell_cuts"][:2]}),
-    ("mean", {**CENTRED, "leaf_centres": CENTRED["leaf_centres"] + 0.5}),
-    ("mean", {**CENTRED, "leaf_centres": CENTRED["leaf_centres"] * 4}),
-    ("second_moment", {**CENTRED, "pooled": True, "leaf_centres": CENTRED["leaf_centres"][:2]}),
+    ("mean", {**CUT, "n_components": 5}),
+    ("counts", {**CUT, "n_components": N_CLASSES}),
+    ("counts", {**CUT, "cut_directions": CUT["cut_directions"] * 0.5}),
+    ("counts", {**CUT, "cut_directions": CUT["cut_directions"] * 2**40}),
+    ("counts", {**CUT, "cut_directions": CUT["cut_directions"][:, :2]}),
+    ("counts", {**CUT, "cuts": CUT["cuts"] + 0.5}),
+    ("counts", {**CUT, "cuts": CUT["cuts"][:2]}),
+    ("mean", {**CENTRED, "component_centres": CENTRED["component_centres"] + 0.5}),
+    ("mean", {**CENTRED, "component_centres": CENTRED["component_centres"] * 4}),
+    ("second_moment", {**CENTRED, "pooled": True, "component_centres": CENTRED["component_centres"][:2]}),
     ("norms", {**BALL, "norm_edges": np.array([5, 2])}),
     ("norms", {**BALL, "norm_edges": np.array([0.5, 2.5])}),
     ("bounds", {"grid": BOUNDS_GRID[::-1], "n_columns": 3}),
@@ -527,9 +527,9 @@ def test_parameters_that_would_void_the_bound_are_refused(kind, params):
 
 
 @pytest.mark.parametrize("kind", ["counts", "histograms", "mean", "second_moment"])
-@pytest.mark.parametrize("n_leaves", [1, 2])
-def test_rows_beyond_the_stated_leaves_are_left_out(kind, n_leaves):
-    params = {**HISTOGRAMS, **BALL, "pooled": False, "n_leaves": n_leaves}
+@pytest.mark.parametrize("n_components", [1, 2])
+def test_rows_beyond_the_stated_leaves_are_left_out(kind, n_components):
+    params = {**HISTOGRAMS, **BALL, "pooled": False, "n_components": n_components}
     statistic, kept = SUMS[kind](params), [at(1, 1), at(-1, 0)]
     assert (total(statistic, [*kept, at(1, 1, label=2)]) == total(statistic, kept)).all()
 

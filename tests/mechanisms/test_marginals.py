@@ -15,7 +15,7 @@ from skdpflow.mechanisms import MarginalsMechanism
         {"n_partitions": 1.5},
         {"n_cuts": 20},
         {"n_cuts": True},
-        {"n_target_cells": -1},
+        {"n_target_bins": -1},
     ],
     ids=str,
 )

@@ -22,13 +22,15 @@ COLUMNS = (
 EDGES = [bin_edges(c, 4, 8) for c in COLUMNS]
 
 
-def measured(codes, sd=1.0, leaves=None, n_leaves=1):
+def measured(codes, sd=1.0, components=None, n_components=1):
     """The histograms of rows, without noise."""
-    leaves = np.zeros(len(codes), dtype=int) if leaves is None else leaves
+    components = np.zeros(len(codes), dtype=int) if components is None else components
     counts = []
     for j, edges in enumerate(EDGES):
         bins = np.searchsorted(edges, codes[:, j], side="right") - 1
-        counts.append(np.array([np.bincount(bins[leaves == c], minlength=len(edges) - 1) for c in range(n_leaves)]))
+        counts.append(
+            np.array([np.bincount(bins[components == c], minlength=len(edges) - 1) for c in range(n_components)])
+        )
     params = {
         "columns": np.arange(len(COLUMNS)),
         "edges": np.concatenate(EDGES),
@@ -99,7 +101,7 @@ def test_what_is_clipped_is_counted_among_the_outer_values_and_not_among_gaps():
 
 def test_what_does_not_stand_out_is_left_out():
     assert (standing_out(np.array([[3.0, -2.0, 1.0]]), sd=1.0, n_bins=12) == 0).all()
-    # one leaf is enough, and so is the sum of all
+    # one component is enough, and so is the sum of all
     assert standing_out(np.array([[9.0], [-1.0], [0.0]]), 1.0, 12).ravel().tolist() == [9, 0, 0]
     assert standing_out(np.full((9, 1), 2.0), 1.0, 12).sum() == 18
 

@@ -130,7 +130,7 @@ def neighbours_of(rows, labels, one, other):
 
 REST = [["low"] * COLUMNS, ["high"] * COLUMNS, ["low", "high", "low"], ["high"] * COLUMNS], [0, 1, 0, 1]
 HISTOGRAMS = {
-    "n_leaves": 2,
+    "n_components": 2,
     "columns": np.arange(COLUMNS),
     "edges": np.tile(np.arange(3), COLUMNS),
     "edge_sizes": np.full(COLUMNS, 3),
@@ -155,7 +155,7 @@ def moments(first_edges, first_cdf):
     edges = [np.array(first_edges), *[np.array([0.0, TINY, 1.0 - TINY, 2.0])] * (COLUMNS - 1)]
     cdf = [np.array(first_cdf), *[np.array([0.0, 0.5 - TINY, 0.5 + TINY, 1.0])] * (COLUMNS - 1)]
     latent = RankTransform(edges, cdf, [None] * COLUMNS, [np.zeros((0, 2))] * COLUMNS)
-    return {"n_leaves": 2, **latent.to_params(), "radius": 2.0, "steps": 32, "pooled": False}
+    return {"n_components": 2, **latent.to_params(), "radius": 2.0, "steps": 32, "pooled": False}
 
 
 LOW, HIGH = ["low"] * COLUMNS, ["high"] + ["low"] * (COLUMNS - 1)
@@ -180,7 +180,7 @@ BOTH_FAR = moments([0.0, 1.0, 1.0 + TINY, 2.0], [0.0, TINY, 1 - TINY, 1.0])
     ],
 )
 def test_moments_keep_their_promise_and_waste_little(kind, params, neighbours, other):
-    rest = [LOW, LOW, LOW, LOW], [9, 9, 9, 9]  # rows of no declared class are in no leaf
+    rest = [LOW, LOW, LOW, LOW], [9, 9, 9, 9]  # rows of no declared class are in no component
     world, changed = neighbours_of(*rest, (LOW, 0), other)
     check(world, changed, OneRequest(kind, params), neighbours)
 

@@ -217,7 +217,7 @@ def test_few_particles_are_drawn_for_few_rows():
         drawn.append(n)
         return np.random.default_rng(n).uniform(size=(n, 1)), np.zeros(n, dtype=np.int64)
 
-    rows, leaf = sample_where(None, 1, {0: [(0.0, 0.5)]}, draw, np.random.default_rng(0))
+    rows, component = sample_where(None, 1, {0: [(0.0, 0.5)]}, draw, np.random.default_rng(0))
     assert rows.shape == (1, 1)
-    assert leaf.shape == (1,)
+    assert component.shape == (1,)
     assert sum(drawn) <= 2**11

@@ -42,21 +42,21 @@ class Uniform:
 
     domain: Domain
     weights: np.ndarray = field(default_factory=lambda: np.array([0.5, 0.5]))
-    leaves: tuple = (None, None)
+    components: tuple = (None, None)
 
     @property
     def latent(self):
         return Straight(np.array([c.n_levels for c in self.domain.columns], dtype=float))
 
-    def draw_leaves(self, n, rng):
+    def draw_components(self, n, rng):
         return rng.choice(2, size=n, p=self.weights)
 
-    def sample(self, leaf, rng):
-        places = rng.uniform(size=(len(leaf), len(self.domain)))
+    def sample(self, component, rng):
+        places = rng.uniform(size=(len(component), len(self.domain)))
         positions = places * [c.n_values for c in self.domain.columns]
         for j, column in enumerate(self.domain.columns):
             if column.nullable:
-                gaps = rng.uniform(size=len(leaf)) < 0.1
+                gaps = rng.uniform(size=len(component)) < 0.1
                 positions[gaps, j] = column.n_values + 0.5
         return positions
 
@@ -133,11 +133,11 @@ def test_every_sampled_row_meets_every_constraint(table, texts, seed):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(constrained, "LEAF_TRIED", 2**13)
         try:
-            positions, leaf = draw_positions(model, release, 200, np.random.default_rng(seed))
+            positions, component = draw_positions(model, release, 200, np.random.default_rng(seed))
         except ValueError as error:
             assert "almost no mass" in str(error)  # noqa: PT017
             assume(False)
-    rows, _ = decode_rows(release, positions, leaf)
+    rows, _ = decode_rows(release, positions, component)
     assert len(rows) == 200
     plain = as_plain(rows)
     for name, column in domain.items():
@@ -160,11 +160,11 @@ def test_every_sampled_row_meets_every_constraint(table, texts, seed):
 
 
 def drawn(columns, constraints, n=20_000):
-    """Draw rows of the uniform model, with their leaves."""
+    """Draw rows of the uniform model, with their components."""
     domain = Domain(columns, constraints=constraints)
     release = Of(domain, Schema("pandas", tuple(columns), ("float64",) * len(columns)))
-    positions, leaf = draw_positions(Uniform(domain), release, n, np.random.default_rng(0))
-    return decode_rows(release, positions, leaf)[0], leaf
+    positions, component = draw_positions(Uniform(domain), release, n, np.random.default_rng(0))
+    return decode_rows(release, positions, component)[0], component
 
 
 HOLEY = Interval(0, 9, integer=True, nullable=True)
@@ -207,24 +207,24 @@ def test_equalities_leave_rows_with_gaps_alone():
 
 def test_classes_keep_their_frequency_unless_none_of_their_rows_can_be():
     class Apart(Uniform):
-        """Leaf 0 has small values of a, leaf 1 large ones."""
+        """FlowComponent 0 has small values of a, component 1 large ones."""
 
-        def sample(self, leaf, rng):
-            positions = super().sample(leaf, rng)
-            positions[:, 0] = positions[:, 0] / 2 + leaf * 2**19
+        def sample(self, component, rng):
+            positions = super().sample(component, rng)
+            positions[:, 0] = positions[:, 0] / 2 + component * 2**19
             return positions
 
     domain = Domain({"a": Interval(0, 1), "b": Interval(0, 1)}, constraints=["a < b"])
     release = Of(domain, Schema("numpy", None, ("float64", "float64")))
     draw = lambda n, **kw: draw_positions(Apart(domain), release, n, np.random.default_rng(0), **kw)  # noqa: E731
-    _, leaf = draw(10_000)
-    assert leaf.mean() == pytest.approx(0.5, abs=0.02)
+    _, component = draw(10_000)
+    assert component.mean() == pytest.approx(0.5, abs=0.02)
     domain = Domain(domain, constraints=["a < 0.25"])
     release = Of(domain, release.schema)
-    _, leaf = draw(500)
-    assert (leaf == 0).all()
+    _, component = draw(500)
+    assert (component == 0).all()
     with pytest.raises(ValueError, match=r"almost no mass.*'a < 0.25'"):
-        draw(500, leaf=np.ones(500, dtype=np.int64))
+        draw(500, component=np.ones(500, dtype=np.int64))
 
 
 def test_what_effort_does_not_find_is_completed(monkeypatch):

@@ -161,11 +161,11 @@ def test_coarse_edges_are_inner_edges(mass, max_bins):
 
 
 def test_predicted_tables_count_particles():
-    leaves, edges = [normal(100, 0), normal(100, 1)], [np.array([0.0]), np.zeros(0), np.array([-1.0, 1.0])]
-    tables = predicted_tables(leaves, np.array([2.0, 0.5]), edges)
+    components, edges = [normal(100, 0), normal(100, 1)], [np.array([0.0]), np.zeros(0), np.array([-1.0, 1.0])]
+    tables = predicted_tables(components, np.array([2.0, 0.5]), edges)
     assert tables.shape == (2, 6, 6)
     assert (tables == tables.transpose(0, 2, 1)).all()
-    for table, z, w in zip(tables, leaves, [2.0, 0.5], strict=True):
+    for table, z, w in zip(tables, components, [2.0, 0.5], strict=True):
         assert table[1, 3] == w * np.count_nonzero((z[:, 0] > 0) & (z[:, 2] < -1))
         assert table[2, 2] == w * 100.0
 

@@ -8,24 +8,24 @@ from scipy.stats import kstest, norm
 
 from skdpflow import Categories, DPSlicedWassersteinFlow, Interval
 from skdpflow.mechanisms import MarginalsMechanism
-from skdpflow.transport.flow import Leaf
+from skdpflow.transport.flow import FlowComponent
 from skdpflow.transport.start import Gaussian
-from skdpflow.transport.tilt import MAX_FACTOR, CellFinder, enough_particles, tilt
+from skdpflow.transport.tilt import MAX_FACTOR, RegionFinder, enough_particles, tilt
 
 EDGES = (np.array([-0.5, 0.5]), np.array([0.0]))
 #: One partition by both columns, one by the first alone.
-CELLS = CellFinder(EDGES, np.array([[0, 1], [0, 0]]), (np.arange(6), np.array([0, 0, 0, 1, 1, 1, 2, 2, 2])))
-LEAVES = [Leaf(Gaussian(np.zeros(2), np.eye(2))), Leaf(Gaussian(np.array([1.0, 0.0]), np.eye(2)))]
+SUBCOMPONENTS = RegionFinder(EDGES, np.array([[0, 1], [0, 0]]), (np.arange(6), np.array([0, 0, 0, 1, 1, 1, 2, 2, 2])))
+LEAVES = [FlowComponent(Gaussian(np.zeros(2), np.eye(2))), FlowComponent(Gaussian(np.array([1.0, 0.0]), np.eye(2)))]
 SIZES = np.array([600.0, 400.0])
 
 
 def particles(n=20_000):
     rng = np.random.default_rng(0)
-    return [leaf.sample(n, rng) for leaf in LEAVES]
+    return [component.sample(n, rng) for component in LEAVES]
 
 
 def counts_of(weights, points, groups=2):
-    found = [np.asarray(CELLS.find(z)) for z in points]
+    found = [np.asarray(SUBCOMPONENTS.find(z)) for z in points]
     return [
         np.array([np.bincount(f[t], np.full(f.shape[1], w), size) for f, w in zip(found, weights, strict=True)])
         for t, size in enumerate((6, 3))
@@ -34,7 +34,7 @@ def counts_of(weights, points, groups=2):
 
 def test_points_are_found_in_their_cells():
     points = np.array([[-1.0, -1.0], [-1.0, 1.0], [0.0, 0.0], [2.0, -1.0]])
-    both, first = CELLS.find(points)
+    both, first = SUBCOMPONENTS.find(points)
     assert both.tolist() == [0, 1, 3, 4]
     assert first.tolist() == [0, 0, 1, 2]
 
@@ -42,20 +42,20 @@ def test_points_are_found_in_their_cells():
 def test_nothing_moves_where_the_counts_agree():
     points = particles()
     counts = counts_of(SIZES / len(points[0]), points)
-    tilted, sizes = tilt(LEAVES, points, SIZES, CELLS, np.arange(2), counts, [5.0] * len(counts))
+    tilted, sizes = tilt(LEAVES, points, SIZES, SUBCOMPONENTS, np.arange(2), counts, [5.0] * len(counts))
     assert sizes == pytest.approx(SIZES, rel=1e-6)
-    for leaf in tilted:
-        assert np.abs(leaf.log_factor(points[0])).max() < 1e-6
+    for component in tilted:
+        assert np.abs(component.log_factor(points[0])).max() < 1e-6
 
 
 def test_the_model_agrees_with_precise_counts():
     points = particles()
     rng = np.random.default_rng(1)
-    # twice as many rows of the first leaf where both columns are positive
+    # twice as many rows of the first component where both columns are positive
     z = np.concatenate([points[0], points[0][(points[0] > 0).all(axis=1)]])
     truth = counts_of(SIZES / len(points[0]), [z, points[1]])
-    tilted, sizes = tilt(LEAVES, points, SIZES, CELLS, np.arange(2), truth, [0.1] * len(truth))
-    drawn = [leaf.sample(100_000, rng) for leaf in tilted]
+    tilted, sizes = tilt(LEAVES, points, SIZES, SUBCOMPONENTS, np.arange(2), truth, [0.1] * len(truth))
+    drawn = [component.sample(100_000, rng) for component in tilted]
     for wanted, got in zip(truth, counts_of(sizes / 100_000, drawn), strict=True):
         np.testing.assert_allclose(got, wanted, atol=6.0)  # four standard errors of the samples
 
@@ -64,8 +64,8 @@ def test_counts_that_are_mostly_noise_move_little():
     points = particles()
     rng = np.random.default_rng(2)
     counts = [h + rng.normal(scale=1e4, size=h.shape) for h in counts_of(SIZES / len(points[0]), points)]
-    tilted, _ = tilt(LEAVES, points, SIZES, CELLS, np.arange(2), counts, [1e4] * len(counts))
-    assert max(np.abs(leaf.log_factor(points[0])).max() for leaf in tilted) < 0.02
+    tilted, _ = tilt(LEAVES, points, SIZES, SUBCOMPONENTS, np.arange(2), counts, [1e4] * len(counts))
+    assert max(np.abs(component.log_factor(points[0])).max() for component in tilted) < 0.02
 
 
 @given(st.integers(0, 2**32), st.sampled_from([0.5, 20.0, 300.0]))
@@ -76,25 +76,25 @@ def test_densities_integrate_to_one_and_factors_are_bounded(seed, sd):
     counts = [
         h * rng.exponential(size=h.shape) + sd * rng.standard_normal(h.shape) for h in counts_of(SIZES / 4000, points)
     ]
-    tilted, sizes = tilt(LEAVES, points, SIZES, CELLS, np.arange(2), counts, [sd] * len(counts))
+    tilted, sizes = tilt(LEAVES, points, SIZES, SUBCOMPONENTS, np.arange(2), counts, [sd] * len(counts))
     assert (sizes > 0).all()
-    for leaf, own in zip(tilted, points, strict=True):
-        factor = np.exp(leaf.log_factor(own))
+    for component, own in zip(tilted, points, strict=True):
+        factor = np.exp(component.log_factor(own))
         assert factor.max() <= MAX_FACTOR * (1 + 1e-9)
-        ratio = np.exp(leaf.log_density(own) - leaf.leaf.log_density(own))
+        ratio = np.exp(component.log_density(own) - component.component.log_density(own))
         assert ratio.mean() == pytest.approx(1.0, rel=1e-9)
 
 
 def test_samples_follow_the_density():
-    """False alarm at 1e-4 a leaf, with a fixed seed."""
+    """False alarm at 1e-4 a component, with a fixed seed."""
     points = particles()
     counts = [h * np.linspace(0.3, 1.7, h.shape[1]) for h in counts_of(SIZES / len(points[0]), points)]
-    tilted, _ = tilt(LEAVES, points, SIZES, CELLS, np.arange(2), counts, [1.0] * len(counts))
-    leaf = tilted[0]
+    tilted, _ = tilt(LEAVES, points, SIZES, SUBCOMPONENTS, np.arange(2), counts, [1.0] * len(counts))
+    component = tilted[0]
     mass = np.exp(
-        leaf.log_factor(np.array([[-1.0, 0.5], [0.0, 0.5], [1.0, 0.5], [-1.0, -0.5], [0.0, -0.5], [1.0, -0.5]]))
+        component.log_factor(np.array([[-1.0, 0.5], [0.0, 0.5], [1.0, 0.5], [-1.0, -0.5], [0.0, -0.5], [1.0, -0.5]]))
     )
-    mass = mass.reshape(2, 3) / np.exp(leaf.log_mean)
+    mass = mass.reshape(2, 3) / np.exp(component.log_mean)
     weight = 0.5 * mass.sum(axis=0) * np.diff(norm.cdf([-np.inf, -0.5, 0.5, np.inf]))
 
     def cdf(x):
@@ -102,9 +102,9 @@ def test_samples_follow_the_density():
         low = norm.cdf(np.clip(x[:, None], inner[:-1], inner[1:])) - norm.cdf(inner[:-1])
         return (low / np.diff(norm.cdf(inner))) @ (weight / weight.sum())
 
-    x = leaf.sample(20_000, np.random.default_rng(3))[:, 0]
+    x = component.sample(20_000, np.random.default_rng(3))[:, 0]
     assert kstest(x, cdf).pvalue > 1e-4
-    assert leaf.sample(0, np.random.default_rng(0)).shape == (0, 2)
+    assert component.sample(0, np.random.default_rng(0)).shape == (0, 2)
 
 
 def exclusive(n=20_000):
@@ -140,8 +140,8 @@ def test_partitions_cost_their_share():
 
 
 def test_particles_err_less_than_the_noise():
-    sizes, sd, n_cells = np.array([600.0, 400.0]), 5.0, 20
-    n = int(enough_particles(sizes, [np.zeros((1, n_cells)), np.zeros((2, 40))], [sd, 4 * sd]))
+    sizes, sd, n_regions = np.array([600.0, 400.0]), 5.0, 20
+    n = int(enough_particles(sizes, [np.zeros((1, n_regions)), np.zeros((2, 40))], [sd, 4 * sd]))
     rng = np.random.default_rng(0)
-    predicted = 1000.0 / (2 * n) * rng.multinomial(2 * n, np.full(n_cells, 1.0 / n_cells), size=4000)
+    predicted = 1000.0 / (2 * n) * rng.multinomial(2 * n, np.full(n_regions, 1.0 / n_regions), size=4000)
     assert 0.9 * sd < predicted.std(axis=0).mean() < 1.05 * sd

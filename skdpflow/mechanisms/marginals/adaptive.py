@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from skdpflow.mechanisms.marginals import allocation as policy
-from skdpflow.mechanisms.marginals.cells import cell_params
 from skdpflow.mechanisms.marginals.partitions import grow_partitions
-from skdpflow.mechanisms.marginals.state import CELLS, SELECTION_PARTICLES, Learned
+from skdpflow.mechanisms.marginals.state import SELECTION_PARTICLES, SUBCOMPONENTS, MarginalsState
+from skdpflow.mechanisms.marginals.subcomponents import subcomponent_params
 from skdpflow.mechanisms.marginals.tables import orient, pair_bins, predictions
 from skdpflow.release import Measurement
-from skdpflow.release.request import Public, Request
+from skdpflow.release.request import PlanContext, Request
 
 #: A part of a plan that ends with one measurement, or with several.
 Asking = Generator[list[Request], list[Measurement], Measurement]
@@ -23,17 +23,17 @@ AskingMany = Generator[list[Request], list[Measurement], tuple[Measurement, ...]
 NEVER = 2.0**35
 
 
-def ask_cells(learned: Learned, ball: Mapping[str, Any], n_cuts: int, share: float) -> AskingMany:
-    """Ask for counts and moments of the cells that leaves are cut into.
+def ask_subcomponents(state: MarginalsState, ball: Mapping[str, Any], n_cuts: int, share: float) -> AskingMany:
+    """Ask for counts and moments of the subcomponents that components are cut into.
 
     Parameters
     ----------
-    learned : Learned
+    learned : MarginalsState
         The model so far.
     ball : mapping
         Parameters of the leaves and of the transform, and the lattice of the moments.
     n_cuts : int
-        Cuts of each leaf.
+        Cuts of each component.
     share : float
         Share of mu**2.
 
@@ -44,20 +44,21 @@ def ask_cells(learned: Learned, ball: Mapping[str, Any], n_cuts: int, share: flo
 
     Returns
     -------
-    cells : tuple of Measurement
+    subcomponents : tuple of Measurement
         Counts, mean and second moment.
     """
-    params = {**ball, **cell_params(*learned.moments(), learned.sizes, n_cuts), "pooled": False}
+    params = {**ball, **subcomponent_params(*state.moments(), state.sizes, n_cuts), "pooled": False}
     kinds = ("counts", "mean", "second_moment")
-    cells = yield [
-        Request(name, kind, policy.CELL_SHARES[kind] * share, params) for name, kind in zip(CELLS, kinds, strict=True)
+    measured = yield [
+        Request(name, kind, policy.SUBCOMPONENT_SHARES[kind] * share, params)
+        for name, kind in zip(SUBCOMPONENTS, kinds, strict=True)
     ]
-    return tuple(cells)
+    return tuple(measured)
 
 
 def ask_pairs(
-    public: Public,
-    learned: Learned,
+    context: PlanContext,
+    state: MarginalsState,
     latent: Mapping[str, Any],
     n_pairs: int,
     selection: float,
@@ -69,9 +70,9 @@ def ask_pairs(
 
     Parameters
     ----------
-    public : Public
+    context : PlanContext
         What is known beforehand.
-    learned : Learned
+    learned : MarginalsState
         The model so far; pairs whose tables it has are no candidates.
     latent : mapping
         Parameters of the leaves and of the transform.
@@ -91,18 +92,18 @@ def ask_pairs(
     -------
     tables : Measurement
     """
-    d = len(public.domain)
-    edges = learned.axes.edges[:d]
-    bins = pair_bins(learned.transform, edges, policy.n_pair_bins(d, len(learned.sizes)))
-    taken = np.concatenate([np.zeros((0, 2), dtype=np.int64), *(m.params["pairs"] for m in learned.pairs)])
+    d = len(context.domain)
+    edges = state.axes.edges[:d]
+    bins = pair_bins(state.transform, edges, policy.n_pair_bins(d, len(state.sizes)))
+    taken = np.concatenate([np.zeros((0, 2), dtype=np.int64), *(m.params["pairs"] for m in state.pairs)])
     pairs = np.column_stack(np.triu_indices(d, 1))
     pairs = pairs[~(pairs[:, None] == np.sort(taken, axis=1)).all(axis=2).any(axis=1)]
     if n_pairs < len(pairs):
         # which pairs of columns the model gets wrong
-        factor = 1.0 if public.neighbours == "add-remove" else 2.0
-        noise = float(np.sqrt(factor * n_pairs / share)) / public.mu
-        _, particles = learned.learn(public.seed, SELECTION_PARTICLES, 1, 1.0)
-        choice = {"k": n_pairs, **predictions(particles, learned.sizes, learned.transform, bins, noise)}
+        factor = 1.0 if context.neighbours == "add-remove" else 2.0
+        noise = float(np.sqrt(factor * n_pairs / share)) / context.mu
+        _, particles = state.learn(context.seed, SELECTION_PARTICLES, 1, 1.0)
+        choice = {"k": n_pairs, **predictions(particles, state.sizes, state.transform, bins, noise)}
         choice["baseline"][taken[:, 0], taken[:, 1]] = choice["baseline"][taken[:, 1], taken[:, 0]] = NEVER
         params = {**latent, **bins, **choice}
         (selected,) = yield [Request(f"selected{suffix}", "select_pairs", selection, params)]
@@ -115,26 +116,26 @@ def ask_pairs(
 
 
 def ask_partitions(
-    public: Public,
-    learned: Learned,
+    context: PlanContext,
+    state: MarginalsState,
     latent: Mapping[str, Any],
-    regime: policy.Regime,
+    allocation: policy.Allocation,
     share: float,
     *,
     suffix: str = "",
 ) -> Asking:
-    """Ask for counts in the cells of partitions that are grown on rows of the model so far.
+    """Ask for counts in the regions of partitions that are grown on rows of the model so far.
 
     Parameters
     ----------
-    public : Public
+    context : PlanContext
         What is known beforehand.
-    learned : Learned
+    learned : MarginalsState
         The model so far.
     latent : mapping
         Parameters of the leaves and of the transform.
-    regime : Regime
-        How many partitions, cells and groups.
+    allocation : Allocation
+        How many partitions, regions and groups.
     share : float
         Share of mu**2.
     suffix : str, default=""
@@ -149,19 +150,19 @@ def ask_partitions(
     -------
     partitions : Measurement
     """
-    d = len(public.domain)
-    _, particles = learned.learn(public.seed, SELECTION_PARTICLES, 1, 1.0)
-    bins = pair_bins(learned.transform, learned.axes.edges[:d], policy.PARTITION_BINS)
+    d = len(context.domain)
+    _, particles = state.learn(context.seed, SELECTION_PARTICLES, 1, 1.0)
+    bins = pair_bins(state.transform, state.axes.edges[:d], policy.PARTITION_BINS)
     grown = grow_partitions(
         particles,
-        learned.sizes,
-        learned.transform,
+        state.sizes,
+        state.transform,
         bins,
-        regime.n_partitions,
-        regime.n_cells,
-        regime.n_groups,
-        public.seed,
-        ordered=len(public.columns) > d,
+        allocation.n_partitions,
+        allocation.n_regions,
+        allocation.n_groups,
+        context.seed,
+        ordered=len(context.columns) > d,
     )
     params = {**latent, **bins, **grown}
     (partitions,) = yield [Request(f"partitions{suffix}", "partitions", share, params)]

@@ -1,11 +1,11 @@
 """How the default mechanism spends its budget, as a function of what is public or already released.
 
-One number decides most: `rows_per_noise`, the rows of a leaf in units of the noise that a bin of its histograms would
-carry with the whole budget, t = n mu / (C sqrt(d)). Where it is small, a few moments are worth more than many bins,
-and one second moment for all leaves more than one for each; where it is large, two-way tables pay.
-Partitions, whose cells correct the model where three columns matter at once, pay at every size.
-Where the noise allows, leaves are cut into cells with moments of their own, which show what a normal class hides.
-The shares were chosen by ablation on eight real tables (see the benchmarks in the documentation), the switches
+One number decides most: `rows_per_noise`, the rows of a component in units of the noise that a bin of its histograms
+would carry with the whole budget, t = n mu / (C sqrt(d)). Where it is small, a few moments are worth more than many
+bins, and one second moment for all components more than one for each; where it is large, two-way tables pay.
+Partitions, whose regions correct the model where three columns matter at once, pay at every size.
+Where the noise allows, components are cut into subcomponents with moments of their own, which show what a normal class
+hides. The shares were chosen by ablation on eight real tables (see the benchmarks in the documentation), the switches
 follow from the noise.
 """
 
@@ -19,9 +19,9 @@ import numpy as np
 
 #: Shares of the first round, which tells how many rows there are and where the columns lie.
 FIRST_SHARES = {"counts": 0.02, "column_moments": 0.05}
-#: Shares of the rounds that locate the mass of columns, on cells that are refined from round to round.
+#: Shares of the rounds that locate the mass of columns, on bins that are refined from round to round.
 LOCATION_SHARES = (0.04, 0.04, 0.04)
-#: Share of a numeric target's own histogram, which cuts it into cells.
+#: Share of a numeric target's own histogram, which cuts it into bins.
 TARGET_SHARE = 0.02
 #: Radius of the ball of column moments, times the root of the number of columns.
 COLUMN_RADIUS = 0.9
@@ -33,27 +33,28 @@ LATTICE_STEPS = 64
 _LATTICE_NOISE = 2.0**21
 #: Bins of a column in a two-way table.
 PAIR_BINS = 16
-#: Cells of the tables of all pairs and leaves in the selection, which is a matter of memory: the curator's limit.
-SCORED_CELLS = 2**24
-#: Up to this noise of the entries of a leaf's second moment, beside variances of one, a leaf may have its own.
-LEAF_NOISE = 0.5
-#: It gets its own if that noise is below this part of the variance between leaves.
+#: Entries of the tables of all pairs and components in the selection, which is a matter of memory: the curator's limit.
+SCORED_ENTRIES = 2**24
+#: Up to this noise of the entries of a component's second moment, beside variances of one, a component may have its
+#: own.
+COMPONENT_NOISE = 0.5
+#: It gets its own if that noise is below this part of the variance between components.
 LEAF_DIFFERENCE = 0.6
 #: Bins of a column in a partition.
 PARTITION_BINS = 32
 #: Share and number of partitions: where rows are scarce, in between, and from `PARTITIONS_GROW` rows per noise on.
 PARTITION_SHARES, PARTITION_NUMBERS = (0.10, 0.12, 0.30), (32, 32, 64)
 PARTITIONS_GROW = 500.0
-#: Rows in a cell of a partition, in units of the noise of its count, and cells of a partition at most.
-PARTITION_ROWS, PARTITION_CELLS = 3.0, 128
-#: Groups of cells of a numeric target that a partition tells apart, below and above `PARTITIONS_GROW`.
+#: Rows in a region of a partition, in units of the noise of its count, and regions of a partition at most.
+PARTITION_ROWS, PARTITION_REGIONS = 3.0, 128
+#: Groups of bins of a numeric target that a partition tells apart, below and above `PARTITIONS_GROW`.
 TARGET_GROUPS = (4, 8)
 #: Two-way tables are measured from this many rows per noise on.
 PAIRS_FROM = 60.0
-#: A leaf is cut once or twice if the entries of the second moment of a cell then carry at most this noise.
-CELL_NOISES = (0.3, 0.15)
-#: How the share of the moments of cells is split.
-CELL_SHARES = {"counts": 0.04, "mean": 0.21, "second_moment": 0.75}
+#: A component is cut once or twice if the entries of the second moment of a subcomponent then carry at most this noise.
+SUBCOMPONENT_NOISES = (0.3, 0.15)
+#: How the share of the moments of subcomponents is split.
+SUBCOMPONENT_SHARES = {"counts": 0.04, "mean": 0.21, "second_moment": 0.75}
 #: Sliced histograms, one block of directions, from this many on; bins of each, of equal predicted mass.
 SLICES_FROM, SLICE_BINS = 400.0, 16
 #: Rows per noise at which shares, bins or the number of tables change their rule.
@@ -61,7 +62,7 @@ _CHANGES = (PAIRS_FROM, 80.0, 100.0, 200.0, SLICES_FROM, PARTITIONS_GROW, 600.0,
 
 
 @dataclass(frozen=True)
-class Regime:
+class Allocation:
     """What to measure, and for which share of mu**2.
 
     Parameters
@@ -70,16 +71,16 @@ class Regime:
         Bins of a numeric column.
     n_values : int
         Integer columns of at most this many values get one bin a value.
-    histograms, mean, second_moment, cells, slices, selection, pairs, partitions : float
+    histograms, mean, second_moment, subcomponents, slices, selection, pairs, partitions : float
         Shares; with those of the first round they sum to at most one.
-    leaf_noise : float
-        Noise of an off-diagonal entry of a leaf's second moment over its rows, with a third of the budget.
+    component_noise : float
+        Noise of an off-diagonal entry of a component's second moment over its rows, with a third of the budget.
     n_pairs, n_slices : int
         Two-way tables to select and measure, and sliced directions.
     n_cuts : int
-        Cuts of each leaf into cells with moments of their own.
-    n_partitions, n_cells, n_groups : int
-        Partitions of three columns to measure, cells of each, and groups of leaves that are counted apart.
+        Cuts of each component into subcomponents with moments of their own.
+    n_partitions, n_regions, n_groups : int
+        Partitions of three columns to measure, regions of each, and groups of leaves that are counted apart.
     """
 
     n_bins: int
@@ -87,22 +88,22 @@ class Regime:
     histograms: float
     mean: float
     second_moment: float
-    cells: float
+    subcomponents: float
     slices: float
     selection: float
     pairs: float
     partitions: float
-    leaf_noise: float
+    component_noise: float
     n_pairs: int
     n_slices: int
     n_cuts: int
     n_partitions: int
-    n_cells: int
+    n_regions: int
     n_groups: int
 
 
-def rows_per_noise(n: float, mu: float, d: int, n_leaves: int) -> float:
-    """Rows of a leaf, in units of the noise of a histogram bin that would cost the whole budget.
+def rows_per_noise(n: float, mu: float, d: int, n_components: int) -> float:
+    """Rows of a component, in units of the noise of a histogram bin that would cost the whole budget.
 
     Parameters
     ----------
@@ -112,14 +113,14 @@ def rows_per_noise(n: float, mu: float, d: int, n_leaves: int) -> float:
         Budget.
     d : int
         Number of columns.
-    n_leaves : int
-        Number of leaves.
+    n_components : int
+        Number of components.
 
     Returns
     -------
     t : float
     """
-    return n * mu / (n_leaves * float(np.sqrt(d)))
+    return n * mu / (n_components * float(np.sqrt(d)))
 
 
 def lattice_steps(mu: float) -> int:
@@ -167,7 +168,7 @@ def least_steps(d: int) -> int:
     return max(2, int(np.ceil(LATENT_RADIUS * np.sqrt(d) / 2.0)))
 
 
-def n_target_bins(n: float, mu: float) -> int:
+def n_target_histogram_bins(n: float, mu: float) -> int:
     """Bins of a numeric target's own histogram: few where its noise exceeds its counts.
 
     Parameters
@@ -185,7 +186,7 @@ def n_target_bins(n: float, mu: float) -> int:
     return int(2 ** np.clip(np.floor(np.log2(max(n * mu, 1.0) / 8.0)), 3, 6))
 
 
-def n_target_cells(n: float, mu: float, d: int) -> int:
+def n_target_bins(n: float, mu: float, d: int) -> int:
     """Cells into which a numeric target is cut: each must keep some rows per noise.
 
     Parameters
@@ -199,21 +200,21 @@ def n_target_cells(n: float, mu: float, d: int) -> int:
 
     Returns
     -------
-    n_cells : int
+    n_bins : int
         From 3, the fewest that tell whether a dependence bends, to 8.
     """
     return int(np.clip(n * mu / (24.0 * d), 3, 8))
 
 
-def n_pair_bins(d: int, n_leaves: int) -> int:
-    """Bins of a column in a two-way table: fewer where there are very many columns or leaves.
+def n_pair_bins(d: int, n_components: int) -> int:
+    """Bins of a column in a two-way table: fewer where there are very many columns or components.
 
     Parameters
     ----------
     d : int
         Number of columns that may be paired.
-    n_leaves : int
-        Number of leaves.
+    n_components : int
+        Number of components.
 
     Returns
     -------
@@ -226,14 +227,14 @@ def n_pair_bins(d: int, n_leaves: int) -> int:
     >>> n_pair_bins(13, 2), n_pair_bins(784, 1)
     (16, 5)
     """
-    return min(PAIR_BINS, isqrt(SCORED_CELLS // n_leaves) // d)
+    return min(PAIR_BINS, isqrt(SCORED_ENTRIES // n_components) // d)
 
 
-def regime(
+def allocate(
     n: float,
     mu: float,
     d: int,
-    n_leaves: int,
+    n_components: int,
     *,
     spent: float = sum(FIRST_SHARES.values()),
     ordered: bool = False,
@@ -241,7 +242,7 @@ def regime(
     n_pairs: int | None = None,
     n_partitions: int | None = None,
     n_cuts: int | None = None,
-) -> Regime:
+) -> Allocation:
     """Choose what to measure.
 
     Parameters
@@ -252,12 +253,12 @@ def regime(
         Budget.
     d : int
         Number of columns.
-    n_leaves : int
-        Number of leaves.
+    n_components : int
+        Number of components.
     spent : float, default=sum(FIRST_SHARES.values())
         Share of earlier rounds.
     ordered : bool, default=False
-        Whether leaves are cells of a numeric target.
+        Whether components are bins of a numeric target.
     n_slices : int or None, default=None
         Wanted sliced directions; None chooses.
     n_pairs : int or None, default=None
@@ -265,29 +266,31 @@ def regime(
     n_partitions : int or None, default=None
         Wanted partitions; None chooses.
     n_cuts : int or None, default=None
-        Wanted cuts of each leaf; None chooses.
+        Wanted cuts of each component; None chooses.
 
     Returns
     -------
-    regime : Regime
+    allocation : Allocation
 
     Examples
     --------
-    >>> from skdpflow.mechanisms.marginals.allocation import regime
-    >>> regime(n=300, mu=0.25, d=30, n_leaves=2).n_pairs
+    >>> from skdpflow.mechanisms.marginals.allocation import allocation
+    >>> allocate(n=300, mu=0.25, d=30, n_components=2).n_pairs
     0
-    >>> regime(n=30_000, mu=0.25, d=13, n_leaves=2).n_pairs > 0
+    >>> allocate(n=30_000, mu=0.25, d=13, n_components=2).n_pairs > 0
     True
     """
-    t = rows_per_noise(n, mu, d, n_leaves)
-    leaf_noise = _leaf_noise(t, d)
-    scarce = leaf_noise > LEAF_NOISE
+    t = rows_per_noise(n, mu, d, n_components)
+    component_noise = _component_noise(t, d)
+    scarce = component_noise > COMPONENT_NOISE
     if n_pairs is None:
         n_pairs = 0 if scarce or t < PAIRS_FROM else int(np.clip(t / 20.0, 5, 30))
     if n_cuts is None:
-        # two columns need no cells: a two-way table shows all
-        n_cuts = 0 if d < 3 else sum(leaf_noise * 2**k <= most for k, most in enumerate(CELL_NOISES, start=1))
-    # histograms, mean, second moment, cells
+        # two columns need no subcomponents: a two-way table shows all
+        n_cuts = (
+            0 if d < 3 else sum(component_noise * 2**k <= most for k, most in enumerate(SUBCOMPONENT_NOISES, start=1))
+        )
+    # histograms, mean, second moment, subcomponents
     if n_cuts:
         shares = np.array([0.15, 0.12, 0.16, 0.50])
     else:
@@ -301,34 +304,34 @@ def regime(
     level = 0 if scarce else 1 + rich
     n_partitions = PARTITION_NUMBERS[level] if n_partitions is None else n_partitions
     partitions = PARTITION_SHARES[level] if n_partitions else 0.0
-    n_groups = min(n_leaves, TARGET_GROUPS[rich]) if ordered else n_leaves
-    cell_noise = float(np.sqrt(n_partitions / partitions)) / mu if n_partitions else np.inf
-    n_cells = int(np.clip(n / (PARTITION_ROWS * n_groups * cell_noise), 8, PARTITION_CELLS))
+    n_groups = min(n_components, TARGET_GROUPS[rich]) if ordered else n_components
+    region_noise = float(np.sqrt(n_partitions / partitions)) / mu if n_partitions else np.inf
+    n_regions = int(np.clip(n / (PARTITION_ROWS * n_groups * region_noise), 8, PARTITION_REGIONS))
     shares *= (1.0 - spent - pairs - slices - partitions) / shares.sum()
-    histograms, mean, second, cells = (float(s) for s in shares)
-    return Regime(
+    histograms, mean, second, subcomponents = (float(s) for s in shares)
+    return Allocation(
         n_bins=16 if scarce else (32 if t < 1500.0 else 64),
         n_values=32 if t < SLICES_FROM else 128,
         histograms=histograms,
         mean=mean,
         second_moment=second,
-        cells=cells,
+        subcomponents=subcomponents,
         slices=slices,
         selection=pairs / 7.0,
         pairs=pairs * 6.0 / 7.0,
         partitions=partitions,
-        leaf_noise=leaf_noise,
+        component_noise=component_noise,
         n_pairs=n_pairs,
         n_slices=n_slices,
         n_cuts=n_cuts,
         n_partitions=n_partitions,
-        n_cells=n_cells,
+        n_regions=n_regions,
         n_groups=n_groups,
     )
 
 
-def all_regimes(mu: float, d: int, **wanted: Any) -> list[Regime]:
-    """Return a regime of each kind that some number of rows leads to, and those at the ends of every range.
+def all_allocations(mu: float, d: int, **wanted: Any) -> list[Allocation]:
+    """Return an allocation of each kind that some number of rows leads to, and those at the ends of every range.
 
     Parameters
     ----------
@@ -337,40 +340,40 @@ def all_regimes(mu: float, d: int, **wanted: Any) -> list[Regime]:
     d : int
         Number of columns.
     **wanted : dict
-        Parameters of `regime`.
+        Parameters of `allocation`.
 
     Returns
     -------
-    regimes : list of Regime
+    allocations : list of Allocation
         Shares and numbers of statistics depend on the rows through `rows_per_noise` alone. Between two neighbouring
-        changes of a rule they are constant or go one way, so no regime has a smaller share of a statistic, or more
+        changes of a rule they are constant or go one way, so no allocation has a smaller share of a statistic, or more
         of it, than one of these.
     """
-    one_leaf = float(np.sqrt(d)) / mu
-    shapes = [_leaf_noise(1.0, d) * 2**k / most for k, most in enumerate((LEAF_NOISE, *CELL_NOISES))]
+    one_component = float(np.sqrt(d)) / mu
+    shapes = [_component_noise(1.0, d) * 2**k / most for k, most in enumerate((COMPONENT_NOISE, *SUBCOMPONENT_NOISES))]
     beside = (1.0 - 1e-9, 1.0, 1.0 + 1e-9)
-    rows = [0.0, *(t * side * one_leaf for t in (*_CHANGES, *shapes) for side in beside), 1e9 * one_leaf]
-    return [regime(max(n, 1e-9 * one_leaf), mu, d, 1, **wanted) for n in rows]
+    rows = [0.0, *(t * side * one_component for t in (*_CHANGES, *shapes) for side in beside), 1e9 * one_component]
+    return [allocate(max(n, 1e-9 * one_component), mu, d, 1, **wanted) for n in rows]
 
 
-def _leaf_noise(t: float, d: int) -> float:
-    """Return the noise of an off-diagonal entry of a leaf's second moment over its rows, with a third of the budget."""
+def _component_noise(t: float, d: int) -> float:
+    """Return the noise of an off-diagonal entry of a component's second moment, with a third of the budget."""
     return float(LATENT_RADIUS**2 * np.sqrt(d) * np.sqrt(3.0 / 2.0) / t)
 
 
-def pooled(regime: Regime, between: float) -> bool:
-    """Whether all leaves share one second moment.
+def pooled(allocation: Allocation, between: float) -> bool:
+    """Whether all components share one second moment.
 
     Parameters
     ----------
-    regime : Regime
-        The regime.
+    allocation : Allocation
+        The allocation.
     between : float
-        Released share of the latent variance that lies between leaves: leaves that differ in their means tend to
-        differ in their shapes too.
+        Released share of the latent variance that lies between components: components that differ in their means tend
+        to differ in their shapes too.
 
     Returns
     -------
     pooled : bool
     """
-    return regime.leaf_noise > min(LEAF_NOISE, LEAF_DIFFERENCE * between)
+    return allocation.component_noise > min(COMPONENT_NOISE, LEAF_DIFFERENCE * between)

@@ -7,68 +7,72 @@ from collections.abc import Iterable, Sequence
 from skdpflow.domain import Interval
 from skdpflow.mechanisms.marginals import allocation as policy
 from skdpflow.mechanisms.marginals.histograms import bin_edges
-from skdpflow.mechanisms.marginals.locate import most_cells, wants_locating
+from skdpflow.mechanisms.marginals.locate import most_bins, wants_locating
 from skdpflow.mechanisms.marginals.partitions import WIDTH
-from skdpflow.release.request import Demand, Public
+from skdpflow.release.request import Demand, PlanContext
 from skdpflow.release.sensitivity import of_ball, of_ones, of_score, of_squares
 
 #: Cells into which a numeric target is cut at most, if the policy chooses, and bins of its own histogram.
-TARGET_CELLS, TARGET_BINS = 8, 64
+TARGET_BINS, TARGET_HISTOGRAM_BINS = 8, 64
 
 
 def all_demands(
-    public: Public, regimes: Sequence[policy.Regime], steps: int, n_bins: int | None, n_leaves: int
+    context: PlanContext, allocations: Sequence[policy.Allocation], steps: int, n_bins: int | None, n_components: int
 ) -> list[Demand]:
-    """Return the demands of all rounds, over all regimes that the released number of rows may lead to.
+    """Return the demands of all rounds, over all allocations that the released number of rows may lead to.
 
     Parameters
     ----------
-    public : Public
+    context : PlanContext
         What is known beforehand.
-    regimes : sequence of Regime
-        Those of `skdpflow.mechanisms.marginals.allocation.all_regimes`.
+    allocations : sequence of Allocation
+        Those of `skdpflow.mechanisms.marginals.allocation.all_allocations`.
     steps : int
         Steps of a radius.
     n_bins : int or None
         Parameter of the mechanism.
-    n_leaves : int
+    n_components : int
         Most parts of the rows.
 
     Returns
     -------
     demands : list of Demand
-        Of each statistic, with the least share and the largest number of coordinates of any regime.
+        Of each statistic, with the least share and the largest number of coordinates of any allocation.
     """
-    columns, d_x, neighbours = public.columns, len(public.domain), public.neighbours
+    columns, d_x, neighbours = context.columns, len(context.domain), context.neighbours
     d, numeric_target = len(columns), len(columns) > d_x
     numeric = sum(isinstance(c, Interval) for c in columns)
     located = [c for c in columns if wants_locating(c)]
-    bins = n_bins or max(r.n_bins for r in regimes)
-    values = max(bins, *(r.n_values for r in regimes))
+    bins = n_bins or max(r.n_bins for r in allocations)
+    values = max(bins, *(r.n_values for r in allocations))
 
     first = policy.FIRST_SHARES
-    out = [_ones(first["counts"], 1, public.n_classes, neighbours)]
+    out = [_ones(first["counts"], 1, context.n_classes, neighbours)]
     if numeric:
         out.append(Demand(first["column_moments"], of_ball(steps, neighbours), 2 * numeric, 2 * numeric))
     if located:
-        cells = sum(most_cells(c) for c in located if isinstance(c, Interval))
-        out += [_ones(share, len(located), cells, neighbours) for share in policy.LOCATION_SHARES]
+        n_bins = sum(most_bins(c) for c in located if isinstance(c, Interval))
+        out += [_ones(share, len(located), n_bins, neighbours) for share in policy.LOCATION_SHARES]
     if numeric_target:
-        out.append(_ones(policy.TARGET_SHARE, 1, TARGET_BINS, neighbours))
+        out.append(_ones(policy.TARGET_SHARE, 1, TARGET_HISTOGRAM_BINS, neighbours))
     width = sum(len(bin_edges(c, bins, values)) - 1 + (4 * bins if wants_locating(c) else 0) for c in columns)
-    out.append(_ones(min(r.histograms for r in regimes), d, n_leaves * width, neighbours))
-    out += _moments(min(r.mean for r in regimes), min(r.second_moment for r in regimes), d, n_leaves, steps, neighbours)
-    if cut := [r for r in regimes if r.n_cuts]:
-        out += of_cells(min(r.cells for r in cut), max(r.n_cuts for r in cut), d, n_leaves, steps, neighbours)
-    if sliced := [r for r in regimes if r.n_slices]:
-        out.append(of_slices(min(r.slices for r in sliced), max(r.n_slices for r in sliced), n_leaves, neighbours))
-    if paired := [r for r in regimes if r.n_pairs]:
+    out.append(_ones(min(r.histograms for r in allocations), d, n_components * width, neighbours))
+    out += _moments(
+        min(r.mean for r in allocations), min(r.second_moment for r in allocations), d, n_components, steps, neighbours
+    )
+    if cut := [r for r in allocations if r.n_cuts]:
+        out += of_subcomponents(
+            min(r.subcomponents for r in cut), max(r.n_cuts for r in cut), d, n_components, steps, neighbours
+        )
+    if sliced := [r for r in allocations if r.n_slices]:
+        out.append(of_slices(min(r.slices for r in sliced), max(r.n_slices for r in sliced), n_components, neighbours))
+    if paired := [r for r in allocations if r.n_pairs]:
         n_pairs = max(r.n_pairs for r in paired)
         shares = min(r.selection for r in paired), min(r.pairs for r in paired)
-        out += of_pairs(*shares, n_pairs, d_x, n_leaves, neighbours)
-    if parted := [r for r in regimes if r.n_partitions]:
-        share, n_cells = min(r.partitions for r in parted), max(r.n_cells for r in parted)
-        out.append(of_partitions(share, max(r.n_partitions for r in parted), d_x, n_leaves * n_cells, neighbours))
+        out += of_pairs(*shares, n_pairs, d_x, n_components, neighbours)
+    if parted := [r for r in allocations if r.n_partitions]:
+        share, n_regions = min(r.partitions for r in parted), max(r.n_regions for r in parted)
+        out.append(of_partitions(share, max(r.n_partitions for r in parted), d_x, n_components * n_regions, neighbours))
     return out
 
 
@@ -76,41 +80,41 @@ def _ones(share: float, n: int, n_integers: int, neighbours: str) -> Demand:
     return Demand(share, of_ones(n, neighbours), n, n_integers)
 
 
-def _moments(mean: float, second: float, d: int, n_leaves: int, steps: int, neighbours: str) -> list[Demand]:
+def _moments(mean: float, second: float, d: int, n_components: int, steps: int, neighbours: str) -> list[Demand]:
     products = d * (d + 1) // 2
     return [
-        Demand(mean, of_ball(steps, neighbours), d, n_leaves * d),
-        Demand(second, of_squares(steps, neighbours), products, n_leaves * products),
+        Demand(mean, of_ball(steps, neighbours), d, n_components * d),
+        Demand(second, of_squares(steps, neighbours), products, n_components * products),
     ]
 
 
-def of_cells(share: float, n_cuts: int, d: int, n_leaves: int, steps: int, neighbours: str) -> list[Demand]:
-    """Return the demands of the cells of leaves."""
-    counts, mean, second = (own * share for own in policy.CELL_SHARES.values())
-    n_cells = n_leaves << n_cuts
-    return [_ones(counts, 1, n_cells, neighbours), *_moments(mean, second, d, n_cells, steps, neighbours)]
+def of_subcomponents(share: float, n_cuts: int, d: int, n_components: int, steps: int, neighbours: str) -> list[Demand]:
+    """Return the demands of the subcomponents."""
+    counts, mean, second = (own * share for own in policy.SUBCOMPONENT_SHARES.values())
+    n_parts = n_components << n_cuts
+    return [_ones(counts, 1, n_parts, neighbours), *_moments(mean, second, d, n_parts, steps, neighbours)]
 
 
-def of_slices(share: float, n_slices: int, n_leaves: int, neighbours: str) -> Demand:
+def of_slices(share: float, n_slices: int, n_components: int, neighbours: str) -> Demand:
     """Return the demand of sliced histograms."""
-    return _ones(share, n_slices, n_leaves * n_slices * policy.SLICE_BINS, neighbours)
+    return _ones(share, n_slices, n_components * n_slices * policy.SLICE_BINS, neighbours)
 
 
-def of_pairs(selection: float, share: float, n_pairs: int, d: int, n_leaves: int, neighbours: str) -> list[Demand]:
+def of_pairs(selection: float, share: float, n_pairs: int, d: int, n_components: int, neighbours: str) -> list[Demand]:
     """Return the demands of choosing pairs among all, and of their tables."""
-    n_pairs, bins = min(n_pairs, d * (d - 1) // 2), max(policy.n_pair_bins(d, n_leaves), 1)
-    scored = n_leaves * (bins * d) ** 2
+    n_pairs, bins = min(n_pairs, d * (d - 1) // 2), max(policy.n_pair_bins(d, n_components), 1)
+    scored = n_components * (bins * d) ** 2
     return [
         Demand(selection, of_score(neighbours), 0, scored, n_choices=n_pairs),
-        _ones(share, n_pairs, n_leaves * n_pairs * bins**2, neighbours),
+        _ones(share, n_pairs, n_components * n_pairs * bins**2, neighbours),
     ]
 
 
-def of_partitions(share: float, n_partitions: int, d: int, n_cells: int, neighbours: str) -> Demand:
-    """Return the demand of partitions, whose cells are numbered in public tables."""
-    return _ones(share, n_partitions, n_partitions * (n_cells + policy.PARTITION_BINS ** min(WIDTH, d)), neighbours)
+def of_partitions(share: float, n_partitions: int, d: int, n_regions: int, neighbours: str) -> Demand:
+    """Return the demand of partitions, whose regions are numbered in public tables."""
+    return _ones(share, n_partitions, n_partitions * (n_regions + policy.PARTITION_BINS ** min(WIDTH, d)), neighbours)
 
 
-def total_slack(demands: Iterable[Demand], public: Public) -> float:
+def total_slack(demands: Iterable[Demand], context: PlanContext) -> float:
     """Return the epsilon of the floating-point slack that the noise of all demands uses."""
-    return sum(demand.slack(public.mu, public.neighbours) for demand in demands)
+    return sum(demand.slack(context.mu, context.neighbours) for demand in demands)

@@ -91,7 +91,7 @@ def association_order(counts: Array) -> NDArray[np.int64]:
 
     Parameters
     ----------
-    counts : ndarray of shape (n_leaves, n_categories)
+    counts : ndarray of shape (n_components, n_categories)
         Noisy counts.
 
     Returns
@@ -250,9 +250,7 @@ def _numeric(
     return fine, p, spread
 
 
-def target_cells(
-    target: Measurement, moments: Measurement, column: Column, n_cells: int, total: float
-) -> dict[str, Any]:
+def target_bins(target: Measurement, moments: Measurement, column: Column, n_bins: int, total: float) -> dict[str, Any]:
     """Cut a numeric target at the quantiles of its noisy histogram.
 
     Parameters
@@ -263,15 +261,15 @@ def target_cells(
         Moments of all numeric columns, of which it is the last.
     column : Interval
         The target.
-    n_cells : int
-        Wanted number of cells; fewer where the target has few values.
+    n_bins : int
+        Wanted number of bins; fewer where the target has few values.
     total : float
         Estimated number of rows.
 
     Returns
     -------
     params : dict
-        ``n_leaves`` and ``leaf_edges``.
+        ``n_components`` and ``component_edges``.
     """
     axis = AxisHistograms.clipped(target, [column])
     counts, edges, sd = axis.counts[0][0], axis.edges[0], axis.sd
@@ -282,30 +280,30 @@ def target_cells(
     expected = total * (expected + PRIOR_FLOOR) / (expected + PRIOR_FLOOR).sum()
     p = denoise_ordered(counts[None], expected[None], sd)[0]
     cdf = np.concatenate([[0.0], np.cumsum(p)]) / p.sum()
-    inner = np.interp(np.arange(1, n_cells) / n_cells, cdf, edges)
+    inner = np.interp(np.arange(1, n_bins) / n_bins, cdf, edges)
     inner = np.unique(np.rint(inner).astype(np.int64))
     inner = inner[(inner > edges[0]) & (inner < edges[-1])]
-    return {"n_leaves": len(inner) + 1, "leaf_edges": inner}
+    return {"n_components": len(inner) + 1, "component_edges": inner}
 
 
 def class_counts(counts: Measurement) -> Array:
     """Return counts of the declared classes, or of all rows, without that of labels that are none of them."""
-    return np.asarray(counts.values[: int(counts.params["n_leaves"])], dtype=np.float64)
+    return np.asarray(counts.values[: int(counts.params["n_components"])], dtype=np.float64)
 
 
-def leaf_sizes(counts: Measurement, axes: AxisHistograms) -> Array:
-    """Estimate the number of rows of each leaf, at least one.
+def component_sizes(counts: Measurement, axes: AxisHistograms) -> Array:
+    """Estimate the number of rows of each component, at least one.
 
     Parameters
     ----------
     counts : Measurement
-        Leaf counts; where leaves are cells of a numeric target, the number of all rows.
+        Counts of components; where these are bins of a numeric target, the number of all rows.
     axes : AxisHistograms
-        Axis histograms: the bins of each column sum to the leaf's size, with the noise of all its bins.
+        Axis histograms: the bins of each column sum to the component's size, with the noise of all its bins.
 
     Returns
     -------
-    sizes : ndarray of shape (n_leaves,)
+    sizes : ndarray of shape (n_components,)
         Inverse-variance average of all estimates, shrunk to equal sizes by the ratio of noise to spread.
     """
     estimates = [h.sum(axis=1) for h in axes.counts]
@@ -324,13 +322,13 @@ def leaf_sizes(counts: Measurement, axes: AxisHistograms) -> Array:
 
 
 def latent_histograms(axes: AxisHistograms, transform: RankTransform) -> tuple[list[Array], list[Array]]:
-    """Counts of each column in the order of its latent axis, (n_leaves, n_bins), and their inner edges there."""
+    """Counts of each column in the order of its latent axis, (n_components, n_bins), and their inner edges there."""
     edges = [latent_edges(transform, j, e[1:-1]) for j, e in enumerate(axes.edges)]
     return [h if o is None else h[:, o] for h, o in zip(axes.counts, transform.orders, strict=True)], edges
 
 
 def axis_blocks(axes: AxisHistograms, sizes: Array, transform: RankTransform, columns: Sequence[Column]) -> list[Block]:
-    """Targets of each leaf along the latent axes: its own histograms."""
+    """Targets of each component along the latent axes: its own histograms."""
     counts, edges = latent_histograms(axes, transform)
     eye, ordered = np.eye(len(columns)), [c.ordered for c in columns]
     apart = [
@@ -338,6 +336,6 @@ def axis_blocks(axes: AxisHistograms, sizes: Array, transform: RankTransform, co
         for e, layout in zip(axes.edges, axes.layouts, strict=True)
     ]
     return [
-        Block(eye, eye, CountSlices(edges, [h[leaf] for h in counts], axes.sd, float(size), ordered, apart))
-        for leaf, size in enumerate(sizes)
+        Block(eye, eye, CountSlices(edges, [h[component] for h in counts], axes.sd, float(size), ordered, apart))
+        for component, size in enumerate(sizes)
     ]

@@ -1,9 +1,9 @@
-"""Where the mass of numeric columns lies: public grids, cells of which are refined where they stand out of their noise.
+"""Where the mass of numeric columns lies: public grids, bins of which are refined where they stand out of their noise.
 
 Bounds are declared honestly, so they are wide. A first round counts all classes together on a grid of many scales that
 depends on the declared column alone. Later rounds cut what stands out of its known noise into parts; every part gets
-noise, empty ones too, so nothing but counts is released. Single values are cells as well: declared ones, the bounds, 0,
-usual codes of "unknown", short decimals inside refined cells, and whole numbers. They are candidates that everybody can
+noise, empty ones too, so nothing but counts is released. Single values are bins as well: declared ones, the bounds, 0,
+usual codes of "unknown", short decimals inside refined bins, and whole numbers. They are candidates that everybody can
 write down, and which of them are kept follows from noisy counts: no number is copied from a row.
 """
 
@@ -21,12 +21,12 @@ from skdpflow.domain.grid import Grid, after
 from skdpflow.mechanisms.marginals import allocation as policy
 from skdpflow.mechanisms.marginals.mass import Estimate, estimated, upward
 from skdpflow.release import Measurement
-from skdpflow.release.request import Public, Request
+from skdpflow.release.request import PlanContext, Request
 from skdpflow.transport.marginals import to_simplex
 
 Array = NDArray[np.float64]
 
-#: Octaves of the public grid around 0 and towards both bounds, cells of an octave around 0, equal cells of the width.
+#: Octaves of the public grid around 0 and towards both bounds, bins of an octave around 0, equal bins of the width.
 OCTAVES, PER_OCTAVE, LINEAR = 24, 2, 16
 #: Values that often stand for "unknown", "refused" and the like.
 USUAL_CODES = (-1, -9, -99, -999, 9, 77, 88, 99, 888, 999, 8888, 9999, 99999)
@@ -34,47 +34,47 @@ USUAL_CODES = (-1, -9, -99, -999, 9, 77, 88, 99, 888, 999, 8888, 9999, 99999)
 FEW_VALUES = 32
 #: Narrower columns are measured on their declared scale: there are too few numbers between their bounds.
 NARROWEST = 1e-270
-#: A cell is refined if its count exceeds so many standard deviations of its noise.
+#: A bin is refined if its count exceeds so many standard deviations of its noise.
 STANDS_OUT = 3.0
-#: Fewest and most parts of a refined cell, and most new cells of a column in a round.
-LEAST_PARTS, MOST_PARTS, MOST_CELLS = 8, 512, 768
+#: Fewest and most parts of a refined bin, and most new bins of a column in a round.
+LEAST_PARTS, MOST_PARTS, MOST_BINS = 8, 512, 768
 #: Share of the values below which a single one is no atom, whatever the noise.
 LEAST_ATOM = 0.005
-#: Most single values of a column that are cells of their own: those with the largest counts, and declared ones.
+#: Most single values of a column that are bins of their own: those with the largest counts, and declared ones.
 MOST_ATOMS = 64
 #: A column keeps its declared scale if so large a part of its width is needed to hold `MOST_MASS` of its values.
 WIDE_ENOUGH, MOST_MASS = 0.25, 0.9
 #: Fits in which noise alone is taken for mass somewhere.
 FALSE_ALARMS = 0.01
 #: Where less than this part of a column stands out, it keeps its declared scale, unless all such columns together have
-#: most of their mass in cells narrower than that part of the width.
+#: most of their mass in bins narrower than that part of the width.
 KNOWN, SURE = 0.5, 0.8
 #: From so many columns on that are declared alike, they tell each other where mass may be.
 ALIKE = 4
-#: Share that is spread over all cells of a grid, so that every one of them can be told from its neighbours.
+#: Share that is spread over all bins of a grid, so that every one of them can be told from its neighbours.
 FLOOR = 1e-9
 
 
-def most_cells(column: Interval) -> int:
+def most_bins(column: Interval) -> int:
     """Return how many counts of a column a round may ask for at most."""
-    return len(first_edges(column)) + (len(policy.LOCATION_SHARES) - 1) * MOST_CELLS
+    return len(first_edges(column)) + (len(policy.LOCATION_SHARES) - 1) * MOST_BINS
 
 
 def wants_locating(column: object) -> bool:
-    """Whether a column is measured on cells that are to be located."""
+    """Whether a column is measured on bins that are to be located."""
     if not isinstance(column, Interval) or (column.discrete and column.n_values <= FEW_VALUES):
         return False
     return float(column.upper) - float(column.lower) > NARROWEST
 
 
 def ask_location(
-    public: Public, first: Request
+    context: PlanContext, first: Request
 ) -> Generator[list[Request], list[Measurement], tuple[Measurement, tuple[Column, ...], float]]:
     """Ask where the mass of the columns lies.
 
     Parameters
     ----------
-    public : Public
+    context : PlanContext
         What is known beforehand.
     first : Request
         What is asked for in the first round, too: counts.
@@ -93,7 +93,7 @@ def ask_location(
     spent : float
         Share of mu**2 that locating cost: less where columns keep their declared scale.
     """
-    columns = tuple(c.without_grid() if isinstance(c, Interval) else c for c in public.columns)
+    columns = tuple(c.without_grid() if isinstance(c, Interval) else c for c in context.columns)
     wanted = {j: c for j, c in enumerate(columns) if isinstance(c, Interval) and wants_locating(c)}
     spent = n = 0.0
     if not wanted:
@@ -108,8 +108,8 @@ def ask_location(
             break
         params = {
             "columns": np.array(list(edges)),
-            "cells": np.concatenate(list(edges.values())),
-            "cell_sizes": np.array([len(e) for e in edges.values()]),
+            "edges": np.concatenate(list(edges.values())),
+            "edge_sizes": np.array([len(e) for e in edges.values()]),
         }
         # the noise stays what it is if some columns are done
         request = Request(f"location{k + 1}", "location", share * len(edges) / len(wanted), params)
@@ -124,7 +124,7 @@ def ask_location(
 
 @dataclass
 class Counted:
-    """What was counted of a column, round by round: edges of cells, counts, their noise, and cells without a value."""
+    """What was counted of a column, round by round: edges of bins, counts, their noise, and bins without a value."""
 
     edges: list[Array] = field(default_factory=list)
     counts: list[Array] = field(default_factory=list)
@@ -137,7 +137,7 @@ class Counted:
         return float(sum(sd**-2 for sd in self.sds) ** -0.5)
 
     def mass(self, n: float, certain: float, profile: Array | None) -> Estimate:
-        """Estimate the mass of the cells of the last round, of about n rows."""
+        """Estimate the mass of the bins of the last round, of about n rows."""
         missing = float(np.average(self.missing, weights=np.array(self.sds) ** -2))
         return estimated(self.edges, self.counts, self.sds, max(n - max(missing, 0.0), 1.0), certain, profile)
 
@@ -146,9 +146,9 @@ def counted(rounds: Sequence[Measurement]) -> dict[int, Counted]:
     """Return what was counted of each column."""
     out: dict[int, Counted] = {}
     for m in rounds:
-        cuts = np.cumsum(np.asarray(m.params["cell_sizes"]))[:-1]
-        cells, counts = np.split(m.params["cells"], cuts), np.split(np.asarray(m.values, dtype=np.float64), cuts)
-        for j, e, h in zip(m.params["columns"], cells, counts, strict=True):
+        cuts = np.cumsum(np.asarray(m.params["edge_sizes"]))[:-1]
+        bins, counts = np.split(m.params["edges"], cuts), np.split(np.asarray(m.values, dtype=np.float64), cuts)
+        for j, e, h in zip(m.params["columns"], bins, counts, strict=True):
             own = out.setdefault(int(j), Counted())
             own.edges.append(e)
             own.counts.append(h[:-1])
@@ -179,7 +179,7 @@ def _profiles(of_columns: Iterable[Counted], n: float) -> dict[bytes, Array]:
 
 
 def _next_edges(columns: Sequence[Column], rounds: Sequence[Measurement], n: float) -> dict[int, Array]:
-    """Return the cells of the next round, of the columns of the last one that are not sure to keep their scale."""
+    """Return the bins of the next round, of the columns of the last one that are not sure to keep their scale."""
     out, last = {}, {int(j) for j in rounds[-1].params["columns"]}
     for j, (own, estimate) in _estimates(rounds, n).items():
         column = columns[j]
@@ -216,7 +216,7 @@ def with_grids(columns: Sequence[Column], rounds: Sequence[Measurement], n: floa
 
 
 def _are_loose(found: Sequence[Estimate]) -> bool:
-    """Whether columns in which little stands out have their mass in narrow cells, all of them together."""
+    """Whether columns in which little stands out have their mass in narrow bins, all of them together."""
     unknown = [own for own in found if own.known < KNOWN]
     narrow, total = sum(own.narrow_count for own in unknown), sum(own.total for own in unknown)
     return narrow > max(0.5 * total, 3.0 * float(np.sqrt(sum(own.narrow_variance for own in unknown))))
@@ -266,7 +266,7 @@ def refined(edges: Array, counts: Array, sd: float, integer: bool) -> Array:
     Parameters
     ----------
     edges : ndarray of shape (n + 1,)
-        Cells.
+        Bins.
     counts : ndarray of shape (n,)
         Noisy counts.
     sd : float
@@ -281,7 +281,7 @@ def refined(edges: Array, counts: Array, sd: float, integer: bool) -> Array:
     """
     wide = edges[1:] > after(edges[:-1], integer)
     order = np.argsort(-counts, kind="stable")
-    new, left = [edges], MOST_CELLS
+    new, left = [edges], MOST_BINS
     for i in order[wide[order] & (counts[order] > STANDS_OUT * sd)]:
         a, b = edges[i], edges[i + 1]
         parts = 2.0 ** np.floor(np.log2(max((counts[i] / (4.0 * sd)) ** 2, 1.0)))
@@ -317,7 +317,7 @@ def located(column: Interval, edges: Array, mass: Array, sd: float) -> Grid | No
     column : Interval
         The column.
     edges : ndarray of shape (n + 1,)
-        Cells of the last round.
+        Bins of the last round.
     mass : ndarray of shape (n,)
         Their estimated counts.
     sd : float
@@ -326,7 +326,7 @@ def located(column: Interval, edges: Array, mass: Array, sd: float) -> Grid | No
     Returns
     -------
     grid : Grid or None
-        Cells of single values that hold mass stay; others are merged with their neighbours, as are neighbours of
+        Bins of single values that hold mass stay; others are merged with their neighbours, as are neighbours of
         about equal density.
     """
     total = mass.sum()

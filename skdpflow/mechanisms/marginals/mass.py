@@ -1,4 +1,4 @@
-"""What noisy counts in nested cells say of the mass of a column: what stands out, and what is missed in that."""
+"""What noisy counts in nested bins say of the mass of a column: what stands out, and what is missed in that."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from skdpflow.transport.marginals import to_simplex
 
 Array = NDArray[np.float64]
 
-#: The count, in standard deviations, at which a cell holds mass that is at most so many cells from one that does so for
+#: The count, in standard deviations, at which a bin holds mass that is at most so many bins from one that does so for
 #: certain.
 LIKELY, NEAR = 1.5, 2
-#: Where so many standard deviations of mass are missed, runs of cells are taken for their place from so many on.
+#: Where so many standard deviations of mass are missed, runs of bins are taken for their place from so many on.
 MISSED, RUN, LONGEST_RUN = 3.0, 2.5, 32
-#: Fewer values, in standard deviations of a count, are too few to tell cells apart: less mass has to be missed then.
+#: Fewer values, in standard deviations of a count, are too few to tell bins apart: less mass has to be missed then.
 SCARCE = 20.0
-#: Narrow cells are narrower than this part of a column's width.
+#: Narrow bins are narrower than this part of a column's width.
 NARROW = 1.0 / 32.0
 
 
@@ -31,11 +31,11 @@ class Estimate:
     Parameters
     ----------
     mass : ndarray
-        Of the cells of the last grid; not negative. It sums to `total` unless all is zero.
+        Of the bins of the last grid; not negative. It sums to `total` unless all is zero.
     known, narrow : float
-        Part of it that stands out of its noise, and that in cells far narrower than the column.
+        Part of it that stands out of its noise, and that in bins far narrower than the column.
     narrow_count, narrow_variance : float
-        All that was counted in such cells, and the variance of its noise.
+        All that was counted in such bins, and the variance of its noise.
     total : float
         About how many values there are.
     """
@@ -51,7 +51,7 @@ class Estimate:
 def upward(
     edges: Sequence[Array], counts: Sequence[Array], sds: Sequence[float]
 ) -> tuple[list[NDArray[np.int64]], list[Array], list[Array]]:
-    """Correct counts of cells by those of their parts; return where parts start, the counts and their variances."""
+    """Correct counts of bins by those of their parts; return where parts start, the counts and their variances."""
     starts = [np.searchsorted(fine, coarse[:-1]) for coarse, fine in pairwise(edges)]
     x = [np.asarray(c, dtype=np.float64) for c in counts]
     v = [np.full(len(c), sd**2) for c, sd in zip(counts, sds, strict=True)]
@@ -70,7 +70,7 @@ def estimated(
     certain: float,
     profile: Array | None = None,
 ) -> Estimate:
-    """Estimate the mass of the cells of the last of nested grids from the counts of all.
+    """Estimate the mass of the bins of the last of nested grids from the counts of all.
 
     Parameters
     ----------
@@ -83,9 +83,9 @@ def estimated(
     total : float
         About how many values there are.
     certain : float
-        Standard deviations at which a cell of the first grid holds mass for certain, wherever it is.
+        Standard deviations at which a bin of the first grid holds mass for certain, wherever it is.
     profile : ndarray or None, default=None
-        Counts of the cells of the first grid that tell where mass may be that cannot be told apart; None takes its own.
+        Counts of the bins of the first grid that tell where mass may be that cannot be told apart; None takes its own.
 
     Returns
     -------
@@ -94,8 +94,8 @@ def estimated(
     starts, x, v = upward(edges, counts, sds)
     mass, known = _first_mass(x[0], np.sqrt(v[0]), total, certain, x[0] if profile is None else profile)
     part = np.diff(edges[0]) / (edges[0][-1] - edges[0][0])
-    cell = (part < NARROW) & (part > NARROW**3)
-    narrow = float(known[part < NARROW].sum()), float(x[0][cell].sum()), float(v[0][cell].sum())
+    narrow_bins = (part < NARROW) & (part > NARROW**3)
+    narrow = float(known[part < NARROW].sum()), float(x[0][narrow_bins].sum()), float(v[0][narrow_bins].sum())
     for k, start in enumerate(starts):
         ends = np.append(start[1:], len(x[k + 1]))
         width = np.diff(edges[k + 1])
@@ -113,10 +113,10 @@ def estimated(
 
 
 def _first_mass(counts: Array, sd: Array, total: float, certain: float, profile: Array) -> tuple[Array, Array]:
-    """Estimate the mass of cells of the first grid; return also the part of the total that is in cells that stand out.
+    """Estimate the mass of bins of the first grid; return also the part of the total that is in bins that stand out.
 
-    Cells that stand out are kept, and what stands out beside them. While mass is clearly missing in these, it is in
-    other cells: those runs of cells are added that stand out most.
+    Bins that stand out are kept, and what stands out beside them. While mass is clearly missing in these, it is in
+    other bins: those runs of bins are added that stand out most.
     """
     kept, likely = counts > certain * sd, counts > LIKELY * sd
     while not ((grown := kept | (_near(kept, NEAR) & likely)) == kept).all():
@@ -146,7 +146,7 @@ def _first_mass(counts: Array, sd: Array, total: float, certain: float, profile:
 
 
 def _best_run(counts: Array, variance: Array) -> tuple[float, NDArray[np.bool_]]:
-    """Return the run of 1, 2, 4, ... cells whose sum stands out most, and by how many standard deviations."""
+    """Return the run of 1, 2, 4, ... bins whose sum stands out most, and by how many standard deviations."""
     sums, variances = (np.concatenate([[0.0], np.cumsum(own)]) for own in (counts, variance))
     best, run = -np.inf, np.zeros(len(counts), dtype=np.bool_)
     length = 1
@@ -176,6 +176,6 @@ def _shrunk(counts: Array, expected: Array, variance: Array) -> Array:
 
 
 def _near(kept: NDArray[np.bool_], distance: int) -> NDArray[np.bool_]:
-    """Say which cells are near to one of some."""
+    """Say which bins are near to one of some."""
     around = np.convolve(kept, np.ones(2 * distance + 1))
     return np.asarray(around[distance : distance + len(kept)] > 0.5)

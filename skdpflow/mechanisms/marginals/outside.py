@@ -21,7 +21,7 @@ FALSE_ALARMS = 0.01
 
 
 def split_histograms(m: Measurement) -> list[Array]:
-    """Counts of each column, (n_leaves, n_bins)."""
+    """Counts of each column, (n_components, n_bins)."""
     cuts = np.cumsum(np.asarray(m.params["edge_sizes"]) - 1)[:-1]
     return [np.asarray(h, dtype=np.float64) for h in np.split(m.values, cuts, axis=1)]
 
@@ -38,7 +38,7 @@ class AxisHistograms:
 
     Parameters
     ----------
-    counts : list of ndarray of shape (n_leaves, n_bins)
+    counts : list of ndarray of shape (n_components, n_bins)
         Of each column.
     edges : list of ndarray of shape (n_bins + 1,)
         Places, in the order of codes.
@@ -105,7 +105,7 @@ def standing_out(counts: Array, sd: float, n_bins: int) -> Array:
 
     Parameters
     ----------
-    counts : ndarray of shape (n_leaves, n_outside)
+    counts : ndarray of shape (n_components, n_outside)
         Noisy counts.
     sd : float
         Standard deviation of their noise.
@@ -114,14 +114,14 @@ def standing_out(counts: Array, sd: float, n_bins: int) -> Array:
 
     Returns
     -------
-    counts : ndarray of shape (n_leaves, n_outside)
-        Not negative. Those of a bin are kept in all leaves if one of them, or their sum, is larger than the noise of
-        any of them, but for a share `FALSE_ALARMS` of all fits.
+    counts : ndarray of shape (n_components, n_outside)
+        Not negative. Those of a bin are kept in all components if one of them, or their sum, is larger than the noise
+        of any of them, but for a share `FALSE_ALARMS` of all fits.
     """
-    n_leaves = len(counts)
+    n_components = len(counts)
     # half a count more than for normal noise, since it is rounded
-    limit = -float(ndtri(FALSE_ALARMS / ((n_leaves + 1) * n_bins))) * sd + 0.5
-    kept = (counts > limit).any(axis=0) | (counts.sum(axis=0) > limit * np.sqrt(n_leaves))
+    limit = -float(ndtri(FALSE_ALARMS / ((n_components + 1) * n_bins))) * sd + 0.5
+    kept = (counts > limit).any(axis=0) | (counts.sum(axis=0) > limit * np.sqrt(n_components))
     return np.asarray(np.where(kept, np.maximum(counts, 0.0), 0.0))
 
 

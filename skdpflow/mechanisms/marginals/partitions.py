@@ -14,7 +14,7 @@ from skdpflow.latent.rank import RankTransform
 from skdpflow.mechanisms.marginals.tables import split
 from skdpflow.release import Measurement
 from skdpflow.transport.pairs import latent_edges
-from skdpflow.transport.tilt import CellFinder
+from skdpflow.transport.tilt import RegionFinder
 
 Array = NDArray[np.float64]
 
@@ -28,46 +28,46 @@ def grow_partitions(
     transform: RankTransform,
     bins: Mapping[str, Any],
     n_partitions: int,
-    n_cells: int,
+    n_regions: int,
     n_groups: int,
     seed: int,
     *,
     ordered: bool,
 ) -> dict[str, Any]:
-    """Grow trees on random columns of synthetic rows; their leaves are the cells.
+    """Grow trees on random columns of synthetic rows; their leaves are the regions.
 
     Parameters
     ----------
     particles : sequence of ndarray of shape (n, d)
-        Particles of each leaf of the model so far.
-    sizes : ndarray of shape (n_leaves,)
-        Estimated leaf sizes.
+        Particles of each component of the model so far.
+    sizes : ndarray of shape (n_components,)
+        Estimated component sizes.
     transform : RankTransform
         Released distribution functions.
     bins : mapping
         Bins of the columns of X, from `pair_bins`.
-    n_partitions, n_cells, n_groups : int
-        How many partitions, cells of each, and groups of leaves.
+    n_partitions, n_regions, n_groups : int
+        How many partitions, regions of each, and groups of components.
     seed : int
         Public seed.
     ordered : bool
-        Whether leaves are cells of a numeric target, and so have an order.
+        Whether components are bins of a numeric target, and so have an order.
 
     Returns
     -------
     params : dict
-        ``partition_columns``, ``partition_cells`` and ``groups``.
+        ``partition_columns``, ``partition_regions`` and ``groups``.
 
     Notes
     -----
-    Trees predict the leaf. Without a target they predict a random combination of their columns, which cuts the rows
-    evenly.
+    Trees predict the component. Without a target they predict a random combination of their columns, which cuts the
+    rows evenly.
     """
     rng = np.random.default_rng([seed, 3])
-    n_leaves = len(sizes)
-    leaf = rng.choice(n_leaves, size=TREE_ROWS, p=sizes / sizes.sum())
+    n_components = len(sizes)
+    component = rng.choice(n_components, size=TREE_ROWS, p=sizes / sizes.sum())
     place = rng.integers(len(particles[0]), size=TREE_ROWS)
-    z = np.stack(particles)[leaf, place]
+    z = np.stack(particles)[component, place]
     edges = [latent_edges(transform, j, e) for j, e in enumerate(split(bins, "pair_edges"))]
     d = len(edges)
     binned = np.column_stack([bin_of(z[:, j], e) for j, e in enumerate(edges)])
@@ -75,32 +75,32 @@ def grow_partitions(
     columns, tables = [], []
     for i in range(n_partitions):
         own = np.sort(rng.choice(d, size=min(WIDTH, d), replace=False))
-        wanted = leaf if n_leaves > 1 else z[:, own] @ rng.standard_normal(len(own))
-        kind = DecisionTreeClassifier if n_leaves > 1 and not ordered else DecisionTreeRegressor
-        tree = kind(max_leaf_nodes=n_cells, random_state=i).fit(binned[:, own], wanted)
+        wanted = component if n_components > 1 else z[:, own] @ rng.standard_normal(len(own))
+        kind = DecisionTreeClassifier if n_components > 1 and not ordered else DecisionTreeRegressor
+        tree = kind(max_leaf_nodes=n_regions, random_state=i).fit(binned[:, own], wanted)
         grid = np.indices([len(edges[j]) + 1 for j in own]).reshape(len(own), -1).T
         columns.append(own)
         tables.append(np.unique(tree.apply(grid), return_inverse=True)[1].ravel())
     return {
         "partition_columns": np.array(columns),
-        "partition_cells": np.concatenate(tables),
-        "groups": np.arange(n_leaves) * n_groups // n_leaves,
+        "partition_regions": np.concatenate(tables),
+        "groups": np.arange(n_components) * n_groups // n_components,
     }
 
 
-def measured_cells(
+def measured_regions(
     measured: Sequence[Measurement], transform: RankTransform
-) -> tuple[CellFinder, list[Array], list[float]]:
+) -> tuple[RegionFinder, list[Array], list[float]]:
     """Return the partitions of measurements in the latent space, their counts, and the noise of these."""
     edges = tuple(latent_edges(transform, j, e) for j, e in enumerate(split(measured[0].params, "pair_edges")))
     columns, tables, counts, sds = [], [], [], []
     for m in measured:
         own = m.params["partition_columns"]
         shapes = [int(np.prod([len(edges[j]) + 1 for j in each])) for each in own]
-        parts = np.split(m.params["partition_cells"], np.cumsum(shapes)[:-1])
+        parts = np.split(m.params["partition_regions"], np.cumsum(shapes)[:-1])
         cuts = np.cumsum([int(t.max()) + 1 for t in parts])[:-1]
         columns.append(own)
         tables += parts
         counts += np.split(m.values.astype(np.float64), cuts, axis=1)
         sds += [float(np.max(m.sd))] * len(parts)
-    return CellFinder(edges, np.concatenate(columns), tuple(tables)), counts, sds
+    return RegionFinder(edges, np.concatenate(columns), tuple(tables)), counts, sds

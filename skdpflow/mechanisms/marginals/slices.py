@@ -12,34 +12,36 @@ from skdpflow.latent.rank import DIRECTION_STEPS, LATENT_STEPS
 from skdpflow.mechanisms.marginals.allocation import SLICE_BINS
 from skdpflow.projections import Moments, draw_directions
 from skdpflow.release import Measurement
-from skdpflow.release.request import Public
+from skdpflow.release.request import PlanContext
 from skdpflow.transport.flow import Block, CountSlices
-from skdpflow.transport.moments import leaf_covariances, leaf_means
+from skdpflow.transport.moments import component_covariances, component_means
 
 Array = NDArray[np.float64]
 
 
-def slice_params(public: Public, mean: Measurement, second: Measurement, sizes: Array, n_slices: int) -> dict[str, Any]:
+def slice_params(
+    context: PlanContext, mean: Measurement, second: Measurement, sizes: Array, n_slices: int
+) -> dict[str, Any]:
     """Choose directions in the space whitened by the pooled covariance, and bins of equal predicted mass.
 
     Parameters
     ----------
-    public : Public
+    context : PlanContext
         Sampler and seed.
     mean, second : Measurement
         Released moments.
-    sizes : ndarray of shape (n_leaves,)
-        Estimated leaf sizes.
+    sizes : ndarray of shape (n_components,)
+        Estimated component sizes.
     n_slices : int
         How many directions.
 
     Returns
     -------
     params : dict
-        ``directions`` (1, d, k) and ``slice_edges`` (n_leaves, k, n_bins - 1), integers on the lattice.
+        ``directions`` (1, d, k) and ``slice_edges`` (n_components, k, n_bins - 1), integers on the lattice.
     """
-    means, _ = leaf_means(mean, sizes)
-    covariances = leaf_covariances(second, sizes, means)
+    means, _ = component_means(mean, sizes)
+    covariances = component_covariances(second, sizes, means)
     weights = sizes / sizes.sum()
     within = np.einsum("c,cij->ij", weights, covariances)
     values, vectors = np.linalg.eigh(within)
@@ -47,7 +49,7 @@ def slice_params(public: Public, mean: Measurement, second: Measurement, sizes: 
     between = np.einsum("c,ci,cj->ij", weights, means - weights @ means, means - weights @ means)
     centre = (weights @ means) @ whiten
     moments = Moments(centre, np.eye(len(within)) + whiten.T @ between @ whiten)
-    u = draw_directions(public.projections, len(within), n_projections=n_slices, seed=public.seed, moments=moments)
+    u = draw_directions(context.projections, len(within), n_projections=n_slices, seed=context.seed, moments=moments)
     directions = whiten @ u
     directions = np.rint(directions / np.abs(directions).max(axis=0) * DIRECTION_STEPS).astype(np.int64)
     quantiles = ndtri(np.arange(1, SLICE_BINS) / SLICE_BINS)
@@ -62,11 +64,11 @@ def slice_params(public: Public, mean: Measurement, second: Measurement, sizes: 
     }
 
 
-def slice_blocks(m: Measurement, leaf: int, size: float) -> list[Block]:
+def slice_blocks(m: Measurement, component: int, size: float) -> list[Block]:
     """Group measured directions into blocks that are orthonormal in the whitened space."""
     directions = np.asarray(m.params["directions"][0], dtype=np.float64) / DIRECTION_STEPS
     metric = np.asarray(m.params["metric"])
-    edges = m.params["slice_edges"][leaf] / (LATENT_STEPS * DIRECTION_STEPS)
+    edges = m.params["slice_edges"][component] / (LATENT_STEPS * DIRECTION_STEPS)
     dual = metric @ directions
     norm = np.sqrt((directions * dual).sum(axis=0))
     directions, dual, edges = directions / norm, dual / norm, edges / norm[:, None]
@@ -80,7 +82,7 @@ def slice_blocks(m: Measurement, leaf: int, size: float) -> list[Block]:
         # exact duals within the span, so that the layer is exactly invertible
         w = dual[:, start:stop] @ np.linalg.inv(v.T @ dual[:, start:stop])
         k = stop - start
-        slices = CountSlices(list(edges[start:stop]), list(m.values[leaf, start:stop]), sd, size, [True] * k)
+        slices = CountSlices(list(edges[start:stop]), list(m.values[component, start:stop]), sd, size, [True] * k)
         blocks.append(Block(v, w, slices))
         start = stop
     return blocks

@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 
 from skdpflow.domain import Column
 from skdpflow.latent.rank import RankTransform
-from skdpflow.mechanisms.marginals.cells import cell_starts
-from skdpflow.mechanisms.marginals.histograms import axis_blocks, leaf_sizes
+from skdpflow.mechanisms.marginals.histograms import axis_blocks, component_sizes
 from skdpflow.mechanisms.marginals.outside import AxisHistograms
 from skdpflow.mechanisms.marginals.slices import slice_blocks
+from skdpflow.mechanisms.marginals.subcomponents import subcomponent_starts
 from skdpflow.mechanisms.marginals.tables import pair_targets
 from skdpflow.release import Measurement, Release
-from skdpflow.transport.flow import Leaf, learn_leaves, normal_particles
-from skdpflow.transport.moments import leaf_covariances, leaf_means
+from skdpflow.transport.flow import FlowComponent, learn_components, normal_particles
+from skdpflow.transport.moments import component_covariances, component_means
 from skdpflow.transport.start import CutGaussian, Gaussian
 
 Array = NDArray[np.float64]
 
-#: Measurements of the cells that leaves are cut into.
-CELLS = ("cell_counts", "cell_mean", "cell_second")
-#: Particles of a leaf that predict what is measured next.
+#: Measurements of subcomponents.
+SUBCOMPONENTS = ("subcomponent_counts", "subcomponent_mean", "subcomponent_second_moment")
+#: Particles of a component that predict what is measured next.
 SELECTION_PARTICLES = 2048
 
 
@@ -35,25 +35,25 @@ def of_kind(release: Release, kind: str) -> list[Measurement]:
 
 
 @dataclass(frozen=True, eq=False)
-class Learned:
+class MarginalsState:
     """What was measured so far, and the model that follows from it.
 
     Parameters
     ----------
     histograms, mean, second : Measurement
-        Of all columns, per leaf.
+        Of all columns, per component.
     slices : Measurement or None
         Measured in a later round.
     pairs : sequence of Measurement
         Two-way tables.
     transform : RankTransform
         From the histograms.
-    sizes : ndarray of shape (n_leaves,)
-        Estimated leaf sizes.
+    sizes : ndarray of shape (n_components,)
+        Estimated component sizes.
     columns : sequence of Interval or Categories
         The columns.
-    cells : tuple of Measurement, default=()
-        Counts, mean and second moment of the cells of the leaves, if these are cut.
+    subcomponents : tuple of Measurement, default=()
+        Counts, mean and second moment of the subcomponents, if components are cut.
     """
 
     histograms: Measurement
@@ -64,10 +64,10 @@ class Learned:
     transform: RankTransform
     sizes: Array
     columns: Sequence[Column]
-    cells: tuple[Measurement, ...] = ()
+    subcomponents: tuple[Measurement, ...] = ()
 
     @classmethod
-    def of(cls, release: Release) -> Learned:
+    def of(cls, release: Release) -> MarginalsState:
         """Read off a Release in which repetitions are pooled."""
         histograms, mean = release["histograms"], release["mean"]
         transform = RankTransform.from_params(mean.params)
@@ -79,9 +79,9 @@ class Learned:
             release["slices"] if "slices" in release else None,
             of_kind(release, "pairs"),
             transform,
-            leaf_sizes(release["counts"], axes),
+            component_sizes(release["counts"], axes),
             release.columns,
-            tuple(release[name] for name in CELLS if name in release),
+            tuple(release[name] for name in SUBCOMPONENTS if name in release),
         )
 
     @cached_property
@@ -90,27 +90,29 @@ class Learned:
         return AxisHistograms.of(self.histograms, self.columns, self.transform.layouts)
 
     def moments(self) -> tuple[Array, Array]:
-        """Means and covariances of the leaves."""
-        means, unknown = leaf_means(self.mean, self.sizes)
-        covariances = leaf_covariances(self.second, self.sizes, means)
+        """Means and covariances of the components."""
+        means, unknown = component_means(self.mean, self.sizes)
+        covariances = component_covariances(self.second, self.sizes, means)
         # the predictive distribution: what is not known of a mean is spread of the rows
         return means, covariances + unknown[:, :, None] * np.eye(means.shape[1])
 
     def starts(self) -> Sequence[Gaussian | CutGaussian]:
-        """Where the flow of each leaf starts."""
+        """Where the flow of each component starts."""
         means, covariances = self.moments()
-        if self.cells:
-            counts, mean, second = self.cells
-            return cell_starts(counts, mean, second, self.sizes, means, covariances)
+        if self.subcomponents:
+            counts, mean, second = self.subcomponents
+            return subcomponent_starts(counts, mean, second, self.sizes, means, covariances)
         return [Gaussian(m, s) for m, s in zip(means, covariances, strict=True)]
 
-    def learn(self, seed: int, n_particles: int, n_steps: int, step_size: float) -> tuple[list[Leaf], list[Array]]:
-        """Follow the flow; returns the leaves, and where the particles of each ended."""
+    def learn(
+        self, seed: int, n_particles: int, n_steps: int, step_size: float
+    ) -> tuple[list[FlowComponent], list[Array]]:
+        """Follow the flow; returns the components, and where the particles of each ended."""
         blocks = [[axes] for axes in axis_blocks(self.axes, self.sizes, self.transform, self.columns)]
         if self.slices is not None:
             for c, size in enumerate(self.sizes):
                 blocks[c] += slice_blocks(self.slices, c, float(size))
-        return learn_leaves(
+        return learn_components(
             self.starts(),
             blocks,
             [target for m in self.pairs for target in pair_targets(m, self.transform, self.columns)],

@@ -46,9 +46,9 @@ def predictions(
     Parameters
     ----------
     particles : sequence of ndarray of shape (n, d)
-        Particles of each leaf.
-    sizes : ndarray of shape (n_leaves,)
-        Estimated leaf sizes.
+        Particles of each component.
+    sizes : ndarray of shape (n_components,)
+        Estimated component sizes.
     transform : RankTransform
         Released distribution functions.
     bins : mapping
@@ -59,7 +59,7 @@ def predictions(
     Returns
     -------
     params : dict
-        ``predicted`` (n_leaves, n_bins, n_bins) and ``baseline`` (n_columns, n_columns).
+        ``predicted`` (n_components, n_bins, n_bins) and ``baseline`` (n_columns, n_columns).
     """
     edges = [latent_edges(transform, j, e) for j, e in enumerate(split(bins, "pair_edges"))]
     predicted = predicted_tables(particles, sizes / len(particles[0]), edges)
@@ -70,14 +70,14 @@ def predictions(
 
 
 def pair_targets(m: Measurement, transform: RankTransform, columns: Sequence[Column]) -> list[PairTarget]:
-    """Two-way tables of each leaf as targets of its flow."""
+    """Two-way tables of each component as targets of its flow."""
     edges = [latent_edges(transform, j, e) for j, e in enumerate(split(m.params, "pair_edges"))]
     shapes = [(len(edges[a]) + 1, len(edges[b]) + 1) for a, b in m.params["pairs"]]
     cuts = np.cumsum([r * c for r, c in shapes])[:-1]
     sd = float(np.max(m.sd))
     return [
         PairTarget(
-            leaf,
+            component,
             int(a),
             int(b),
             edges[a],
@@ -86,6 +86,6 @@ def pair_targets(m: Measurement, transform: RankTransform, columns: Sequence[Col
             sd,
             columns[b].ordered,
         )
-        for leaf, values in enumerate(m.values)
+        for component, values in enumerate(m.values)
         for (a, b), table, shape in zip(m.params["pairs"], np.split(values, cuts), shapes, strict=True)
     ]

@@ -5,14 +5,14 @@ import pytest
 
 from skdpflow import Categories, DPSlicedWassersteinFlow, Interval
 from skdpflow.mechanisms import MarginalsMechanism
-from skdpflow.mechanisms.marginals.cells import predicted_cells
+from skdpflow.mechanisms.marginals.subcomponents import predicted_subcomponents
 
 
 def test_predictions_are_the_moments_of_the_halves_of_a_normal_class():
     rng = np.random.default_rng(0)
     root = np.array([[2.0, 0.0, 0.0], [0.5, 1.0, 0.0], [0.2, -0.3, 0.4]])
     mean, covariance = np.array([1.0, -1.0, 0.5]), root @ root.T
-    directions, centres, shapes = predicted_cells(mean[None], covariance[None], 2)
+    directions, centres, shapes = predicted_subcomponents(mean[None], covariance[None], 2)
     z = mean + rng.standard_normal((400_000, 3)) @ root.T
     cell = ((z - mean) @ directions[0] > 0) @ [1, 2]
     for q in range(4):
@@ -34,7 +34,7 @@ def test_cells_empty_the_middle_of_a_ring(target, neighbours):
     y = None if target is None else np.arange(6000) % 2
     inside = []
     for n_cuts in (0, 2):
-        mechanism = MarginalsMechanism(n_cuts=n_cuts, n_pairs=0, n_partitions=0, n_slices=0, n_target_cells=2)
+        mechanism = MarginalsMechanism(n_cuts=n_cuts, n_pairs=0, n_partitions=0, n_slices=0, n_target_bins=2)
         flow = DPSlicedWassersteinFlow(
             3.0, domain=(-2.0, 2.0), target=target, mechanism=mechanism, neighbours=neighbours, random_state=0
         ).fit(X, y)

@@ -1,6 +1,6 @@
-"""Cells of leaves: each leaf is cut along its own principal directions, and every cell has moments of its own.
+"""Subcomponents: components cut along their own principal directions, each part with moments of its own.
 
-Cells are disjoint, so a row changes the moments of one of them: that there are many costs nothing.
+Subcomponents are disjoint, so a row changes the moments of one of them: that there are many costs nothing.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ from skdpflow.transport.start import CutGaussian, Gaussian
 
 Array = NDArray[np.float64]
 
-#: Radius of the ball of a cell's rows, in units of the root of their mean squared norm.
+#: Radius of the ball of a subcomponent's rows, in units of the root of their mean squared norm.
 RADIUS = 1.1
-#: Smallest share of a leaf's rows that one of its cells may have, times the number of cells.
+#: Smallest share of a component's rows that one of its subcomponents may have, times the number of subcomponents.
 LEAST = 0.05
 
 
 def sides_of(n_cuts: int) -> Array:
-    """On which side of each cut, -1 or 1, a cell lies, (2**n_cuts, n_cuts)."""
+    """On which side of each cut, -1 or 1, a subcomponent lies, (2**n_cuts, n_cuts)."""
     return np.asarray(2.0 * (np.arange(2**n_cuts)[:, None] >> np.arange(n_cuts) & 1) - 1.0)
 
 
-def predicted_cells(means: Array, covariances: Array, n_cuts: int) -> tuple[Array, Array, Array]:
+def predicted_subcomponents(means: Array, covariances: Array, n_cuts: int) -> tuple[Array, Array, Array]:
     """Cut normal distributions at their means, along their leading principal directions.
 
     Parameters
     ----------
-    means : ndarray of shape (n_leaves, d)
-        Means of the leaves.
-    covariances : ndarray of shape (n_leaves, d, d)
+    means : ndarray of shape (n_components, d)
+        Means of the components.
+    covariances : ndarray of shape (n_components, d, d)
         Their covariances.
     n_cuts : int
         How many directions.
 
     Returns
     -------
-    directions : ndarray of shape (n_leaves, d, n_cuts)
+    directions : ndarray of shape (n_components, d, n_cuts)
         Orthonormal.
-    centres : ndarray of shape (n_leaves, 2**n_cuts, d)
-        Mean of each half, quarter and so on, if the leaf is normal.
-    shapes : ndarray of shape (n_leaves, d, d)
-        Their covariance, the same for all cells of a leaf.
+    centres : ndarray of shape (n_components, 2**n_cuts, d)
+        Mean of each half, quarter and so on, if the component is normal.
+    shapes : ndarray of shape (n_components, d, d)
+        Their covariance, the same for all subcomponents of a component.
     """
     values, vectors = np.linalg.eigh(covariances)
     directions, variances = vectors[:, :, ::-1][:, :, :n_cuts], values[:, ::-1][:, :n_cuts]
@@ -57,60 +57,61 @@ def predicted_cells(means: Array, covariances: Array, n_cuts: int) -> tuple[Arra
     return directions, centres, shapes
 
 
-def cell_params(means: Array, covariances: Array, sizes: Array, n_cuts: int) -> dict[str, Any]:
-    """Say how leaves are cut, and the ball around the predicted centre of each cell.
+def subcomponent_params(means: Array, covariances: Array, sizes: Array, n_cuts: int) -> dict[str, Any]:
+    """Say how components are cut, and the ball around the predicted centre of each subcomponent.
 
     Parameters
     ----------
-    means, covariances : ndarray of shape (n_leaves, d) and (n_leaves, d, d)
-        Of the leaves.
-    sizes : ndarray of shape (n_leaves,)
+    means, covariances : ndarray of shape (n_components, d) and (n_components, d, d)
+        Of the components.
+    sizes : ndarray of shape (n_components,)
         Their estimated sizes.
     n_cuts : int
-        Cuts of each leaf.
+        Cuts of each component.
 
     Returns
     -------
     params : dict
-        ``n_leaves``, which counts cells, ``cell_directions``, ``cell_cuts``, ``leaf_centres`` and ``radius``.
+        ``n_components``, which counts subcomponents, ``cut_directions``, ``cuts``, ``component_centres`` and
+        ``radius``.
     """
-    directions, centres, shapes = predicted_cells(means, covariances, n_cuts)
+    directions, centres, shapes = predicted_subcomponents(means, covariances, n_cuts)
     integers = np.rint(directions * DIRECTION_STEPS).astype(np.int64)
     squared = float(np.average(np.trace(shapes, axis1=1, axis2=2), weights=sizes))
     return {
-        "n_leaves": centres.shape[0] * centres.shape[1],
-        "cell_directions": integers,
-        "cell_cuts": np.rint(np.einsum("cd,cdk->ck", means, integers) * LATENT_STEPS).astype(np.int64),
-        "leaf_centres": np.rint(np.clip(centres, -LATENT_LIMIT, LATENT_LIMIT) * LATENT_STEPS)
+        "n_components": centres.shape[0] * centres.shape[1],
+        "cut_directions": integers,
+        "cuts": np.rint(np.einsum("cd,cdk->ck", means, integers) * LATENT_STEPS).astype(np.int64),
+        "component_centres": np.rint(np.clip(centres, -LATENT_LIMIT, LATENT_LIMIT) * LATENT_STEPS)
         .astype(np.int64)
         .reshape(-1, centres.shape[2]),
         "radius": RADIUS * float(np.sqrt(squared)),
     }
 
 
-def cell_starts(
+def subcomponent_starts(
     counts: Measurement, mean: Measurement, second: Measurement, sizes: Array, means: Array, covariances: Array
 ) -> list[CutGaussian]:
-    """Take the cells of each leaf to where they were found.
+    """Take the subcomponents of each component to where they were found.
 
     Parameters
     ----------
     counts, mean, second : Measurement
-        Of the cells; moments around their predicted centres.
-    sizes : ndarray of shape (n_leaves,)
-        Estimated sizes of the leaves.
-    means, covariances : ndarray of shape (n_leaves, d) and (n_leaves, d, d)
-        Of the leaves.
+        Of the subcomponents; moments around their predicted centres.
+    sizes : ndarray of shape (n_components,)
+        Estimated sizes of the components.
+    means, covariances : ndarray of shape (n_components, d) and (n_components, d, d)
+        Of the components.
 
     Returns
     -------
     starts : list of CutGaussian
-        What cells were predicted to be, corrected by what stands out of the noise: sizes and means in proportion of
-        their spread to it, covariances by `denoise_spectrum`.
+        What subcomponents were predicted to be, corrected by what stands out of the noise: sizes and means in
+        proportion of their spread to it, covariances by `denoise_spectrum`.
     """
-    n_cuts, d = mean.params["cell_directions"].shape[2], means.shape[1]
-    shapes = predicted_cells(means, covariances, n_cuts)[2]
-    centres, sides = mean.params["leaf_centres"] / LATENT_STEPS, sides_of(n_cuts)
+    n_cuts, d = mean.params["cut_directions"].shape[2], means.shape[1]
+    shapes = predicted_subcomponents(means, covariances, n_cuts)[2]
+    centres, sides = mean.params["component_centres"] / LATENT_STEPS, sides_of(n_cuts)
     step = float(mean.params["radius"]) / float(mean.params["steps"])
 
     expected = np.repeat(sizes / 2**n_cuts, 2**n_cuts)
