@@ -175,18 +175,7 @@ def _run(given: argparse.Namespace) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command.
-
-    Parameters
-    ----------
-    arguments : sequence of str or None, default=None
-        What follows the program's name; None takes it from the command line.
-
-    Returns
-    -------
-    code : int
-        0 if it was done, 1 if it was refused or failed; wrong usage exits with 2.
-    """
+    """Run a command."""
     given = _parser().parse_args(arguments)
     try:
         _run(given)

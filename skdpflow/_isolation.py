@@ -17,12 +17,6 @@ import numpy as np
 def sealed(key: int) -> Iterator[None]:
     """Run code that must not be heard, and that must not tell how often such code ran before.
 
-    Parameters
-    ----------
-    key : int
-        Fresh and secret. The global generators of NumPy and of Python start from it, and go on afterwards as if nothing
-        had been drawn.
-
     Notes
     -----
     Warnings and what is written to Python's standard output and standard error are dropped. What compiled code writes

@@ -26,24 +26,7 @@ def place(path: _Path) -> tuple[int, int] | str:
 
 @contextmanager
 def replacing(path: _Path) -> Iterator[BinaryIO]:
-    """Open a new file beside a path, and move it there when the block ends without an error.
-
-    Parameters
-    ----------
-    path : path
-        Where the file is wanted. A link is followed; what is no regular file, such as a pipe, is written to directly.
-
-    Yields
-    ------
-    file : binary file object
-        To be written to.
-
-    Raises
-    ------
-    OSError
-        At once if nothing can be written there: a folder, or one that is missing or may only be read. Later if the disk
-        is full; what was there before is left as it was.
-    """
+    """Open a new file beside a path, and move it there when the block ends without an error."""
     target = Path(os.path.realpath(path))
     mode = os.stat(path).st_mode if os.path.exists(path) else None
     if mode is not None and stat.S_ISDIR(mode):

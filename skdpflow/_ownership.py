@@ -6,31 +6,12 @@ from typing import Any
 
 
 def hold(part: Any, owner: Any) -> None:
-    """Say of a fitted estimator that it is a part of another one.
-
-    Parameters
-    ----------
-    part : estimator
-        Fitted. A clone of it is free.
-    owner : estimator
-        What states the guarantee of its fit.
-    """
+    """Say of a fitted estimator that it is a part of another one."""
     part._held_by = type(owner).__name__
 
 
 def check_free(estimator: Any) -> None:
-    """Refuse to fit a part of another estimator, before a row is read: what that one states would become false.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted or not.
-
-    Raises
-    ------
-    ValueError
-        If it is a part of another one.
-    """
+    """Refuse to fit a part of another estimator, before a row is read: what that one states would become false."""
     owner = getattr(estimator, "_held_by", None)
     if owner is not None:
         name = type(estimator).__name__

@@ -69,17 +69,7 @@ def _from_plain(value: Any) -> Any:
 
 
 def save_flow(release: Release, parameters: Mapping[str, Any], file: Any) -> None:
-    """Write a Release and parameters.
-
-    Parameters
-    ----------
-    release : Release
-        What a fit released.
-    parameters : mapping
-        Constructor parameters. Seeds, and objects of classes that are not the package's own, are left out.
-    file : path or binary file object
-        Where to write; an older file is replaced once the new one is complete.
-    """
+    """Write a Release and parameters."""
     if isinstance(file, str | os.PathLike):
         with replacing(file) as opened:
             save_flow(release, parameters, opened)
@@ -101,27 +91,7 @@ def save_flow(release: Release, parameters: Mapping[str, Any], file: Any) -> Non
 
 
 def load_flow(file: str | os.PathLike[str] | io.IOBase) -> tuple[Release, dict[str, Any]]:
-    """Read a Release and parameters.
-
-    Parameters
-    ----------
-    file : path or binary file object
-        What to read: of `save_flow`, or a Release, which has no parameters.
-
-    Returns
-    -------
-    release : Release
-        What a fit released.
-    parameters : dict
-        Constructor parameters.
-
-    Raises
-    ------
-    OSError
-        If there is no such file.
-    ReleaseError
-        If the file is damaged, or of another format or version. Nothing is ever unpickled.
-    """
+    """Read a Release and parameters."""
     if isinstance(file, str | os.PathLike):
         with open(file, "rb") as opened:
             return load_flow(opened)

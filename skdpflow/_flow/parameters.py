@@ -61,17 +61,7 @@ def checked_mechanism(estimator: Any) -> Mechanism:
 
 
 def same_mechanism(estimator: Any, release: Release, *, measures: bool = False) -> tuple[Mechanism, dict[str, Any]]:
-    """Return the mechanism, which must be that of a Release, and the parameters that only its learning uses.
-
-    Parameters
-    ----------
-    estimator : estimator
-        With the parameter ``mechanism``.
-    release : Release
-        What was measured.
-    measures : bool, default=False
-        Whether it is to measure again: then it must be able to, and no other parameter may have changed.
-    """
+    """Return the mechanism, which must be that of a Release, and the parameters that only its learning uses."""
     mechanism = checked_mechanism(estimator)
     now, then = mechanism.describe(), release.mechanism
     name = then.get("name")

@@ -198,17 +198,7 @@ def _unit(kind: str) -> str:
 
 
 def noise_in_rows(m: Measurement) -> float:
-    """Return the largest standard deviation of the noise, in units of the most that a row adds to a value.
-
-    Parameters
-    ----------
-    m : Measurement
-        A measurement. Of projected records, half-ranges of a column are the unit.
-
-    Returns
-    -------
-    noise : float
-    """
+    """Return the largest standard deviation of the noise, in units of the most that a row adds to a value."""
     sd = float(np.max(m.sd))
     if m.kind == "records":
         return sd * _line_unit(m)
@@ -307,20 +297,7 @@ _ERRORS: dict[str, Callable[[Measurement, float], list[ExpectedError]]] = {
 
 
 def expected_errors(measurements: Sequence[Measurement], n: float) -> tuple[ExpectedError, ...]:
-    """Derive the accuracy of familiar quantities from the noise of what was measured.
-
-    Parameters
-    ----------
-    measurements : sequence of Measurement
-        What was measured.
-    n : float
-        Number of rows, in classes or bins of equal size.
-
-    Returns
-    -------
-    errors : tuple of ExpectedError
-        None for selections, bounds and labels.
-    """
+    """Derive the accuracy of familiar quantities from the noise of what was measured."""
     return tuple(e for m in measurements if m.kind in _ERRORS for e in _ERRORS[m.kind](m, n))
 
 
@@ -346,18 +323,7 @@ class Noting:
         self.rounds: list[list[str]] = []
 
     def plan(self, context: PlanContext) -> Rounds:
-        """Pass the rounds on.
-
-        Parameters
-        ----------
-        context : PlanContext
-            What is known beforehand.
-
-        Yields
-        ------
-        requests : list of Request
-            Those of the mechanism.
-        """
+        """Pass the rounds on."""
         self.rounds = []
         rounds = self._mechanism.plan(context)
         requests = next(rounds, None)
@@ -380,29 +346,12 @@ class Noting:
         return getattr(self._mechanism, "most_components", None)
 
     def learn(self, release: Release) -> Model:
-        """Learn a model.
-
-        Parameters
-        ----------
-        release : Release
-            What was measured.
-
-        Returns
-        -------
-        model : Model
-            That of the mechanism.
-        """
+        """Learn a model."""
         model: Model = self._mechanism.learn(release)
         return model
 
     def describe(self) -> dict[str, Any]:
-        """Describe the mechanism.
-
-        Returns
-        -------
-        description : dict
-            That of the mechanism.
-        """
+        """Describe the mechanism."""
         description: dict[str, Any] = self._mechanism.describe()
         return description
 
@@ -410,30 +359,7 @@ class Noting:
 def planned_columns(
     owner: str, domain: object, target: Column | None, n_features: int | None, n_classes: int | None
 ) -> tuple[int, Domain | None, Column | None]:
-    """Fill in the sizes of a table from what is declared, or the other way round.
-
-    Parameters
-    ----------
-    owner : str
-        Class that asks, for messages.
-    domain : Domain, dict, (lower, upper) or None
-        The parameter of the flow.
-    target : Interval, Categories or None
-        The parameter of the flow.
-    n_features, n_classes : int or None
-        Sizes that the user gives.
-
-    Returns
-    -------
-    n_features : int
-    domain : Domain or None
-    target : Interval, Categories or None
-
-    Raises
-    ------
-    ValueError
-        If a size is missing, or contradicts what is declared.
-    """
+    """Fill in the sizes of a table from what is declared, or the other way round."""
     if n_features is None and isinstance(domain, tuple | list):
         widths = {len(bound) for bound in domain if np.ndim(bound) == 1}
         n_features = widths.pop() if len(widths) == 1 else None
@@ -459,27 +385,7 @@ def planned_columns(
 def made_up_rows(
     n: int, n_features: int, domain: Domain | None, target: Column | None, n_classes: int | None
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Make rows whose columns are spread over their domains and depend a little on the target.
-
-    Parameters
-    ----------
-    n : int
-        Number of rows.
-    n_features : int
-        Number of columns.
-    domain : Domain or None
-        The columns; None makes numbers from 0 to 1.
-    target : Interval, Categories or None
-        What y is.
-    n_classes : int or None
-        Number of labels to be found, if `target` lists none.
-
-    Returns
-    -------
-    X : ndarray of shape (n, n_features)
-    y : ndarray of shape (n,) or None
-        Classes are of equal size.
-    """
+    """Make rows whose columns are spread over their domains and depend a little on the target."""
     rng = np.random.default_rng(0)
     y, where = None, rng.uniform(size=n)
     if isinstance(target, Categories):

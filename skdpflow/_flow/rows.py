@@ -39,21 +39,7 @@ SCORE_SAMPLES, SCORE_DIRECTIONS = 10_000, 256
 
 
 def first_release(estimator: Any, X: Any, y: Any, given: Parameters) -> Release:
-    """Measure rows for the first time.
-
-    Parameters
-    ----------
-    estimator : DPSlicedWassersteinFlow
-        Whose domain and target describe the rows.
-    X, y : array-like
-        The rows.
-    given : Parameters
-        Of the estimator.
-
-    Returns
-    -------
-    release : Release
-    """
+    """Measure rows for the first time."""
     noise = NoiseSource(given.spending.noise_seed)
     payer = payer_of(estimator, seeded=not noise.private)
     release = _measured(
@@ -117,31 +103,7 @@ def check_fit(estimator: Any, X: Any, y: Any) -> Event:
 
 
 def continued_release(estimator: Any, X: Any, y: Any, given: Parameters, mechanism: Any, extra: float) -> Release:
-    """Measure rows again with a further epsilon.
-
-    Parameters
-    ----------
-    estimator : DPSlicedWassersteinFlow
-        Fitted.
-    X, y : array-like
-        The rows.
-    given : Parameters
-        Of the estimator; domain, target, relation and delta are those of its Release.
-    mechanism : Mechanism
-        That of the Release.
-    extra : float
-        Added to the epsilon of the Release.
-
-    Returns
-    -------
-    release : Release
-        Of all measurements.
-
-    Raises
-    ------
-    ValueError
-        If the Release was debited from a ledger and there is none now.
-    """
+    """Measure rows again with a further epsilon."""
     release = estimator.release_
     if release.ledger is not None and given.ledger is None:
         raise ValueError(
@@ -163,21 +125,7 @@ def continued_release(estimator: Any, X: Any, y: Any, given: Parameters, mechani
 
 
 def rehearsed(estimator: Any, n_guess: int, n_features: int | None, n_classes: int | None) -> FitPlan:
-    """Carry out a fit on made-up rows.
-
-    Parameters
-    ----------
-    estimator : DPSlicedWassersteinFlow
-        Fitted or not; it is left as it is.
-    n_guess : int
-        Number of rows.
-    n_features, n_classes : int or None
-        Sizes that the parameters do not tell.
-
-    Returns
-    -------
-    plan : FitPlan
-    """
+    """Carry out a fit on made-up rows."""
     name = type(estimator).__name__
     n = check_int(name, "n_guess", n_guess, 1)
     width, domain, target = planned_columns(name, estimator.domain, estimator.target, n_features, n_classes)
@@ -189,21 +137,7 @@ def rehearsed(estimator: Any, n_guess: int, n_features: int | None, n_classes: i
 
 
 def distance_of_rows(estimator: Any, X: Any, model: Model) -> float:
-    """Sliced Wasserstein-2 distance of rows to a synthetic sample.
-
-    Parameters
-    ----------
-    estimator : DPSlicedWassersteinFlow
-        Fitted.
-    X : array-like
-        The rows.
-    model : Model
-        Its model.
-
-    Returns
-    -------
-    distance : float
-    """
+    """Sliced Wasserstein-2 distance of rows to a synthetic sample."""
     domain, release = estimator.domain_, estimator.release_
     source = admit(estimator, X, domain=domain, reset=False)
     seed = int(release.transport["seed"])
@@ -222,21 +156,7 @@ def distance_of_rows(estimator: Any, X: Any, model: Model) -> float:
 
 
 def density_of_rows(estimator: Any, X: Any, model: Model) -> NDArray[np.float64]:
-    """Log-density of rows.
-
-    Parameters
-    ----------
-    estimator : DPSlicedWassersteinFlow
-        Fitted.
-    X : array-like
-        The rows.
-    model : Model
-        Its model.
-
-    Returns
-    -------
-    log_density : ndarray of shape (n_samples,)
-    """
+    """Log-density of rows."""
     domain = estimator.domain_
     constraints = Constraints.of(domain, estimator.release_.schema)
     conditional = None if constraints is None else ConditionalDensity(model, constraints)

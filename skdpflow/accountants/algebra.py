@@ -16,22 +16,7 @@ ROUNDING = 1.0 + 1e-9
 
 
 def covers(larger: Event, smaller: Event, *, rounding: float = ROUNDING) -> bool:
-    """Whether an event is at least another one, by whatever accountant.
-
-    Parameters
-    ----------
-    larger, smaller : Event
-        Events of this package.
-    rounding : float, default=1 + 1e-9
-        Factor by which numbers of `larger` may be too small.
-
-    Returns
-    -------
-    covers : bool
-        True if the Gaussian parts of `larger` have at least as large a mu, its thresholds as large a delta, its slack
-        is at least as large, and each selection of `smaller` has one of its own in `larger`, of the same kind and of no
-        smaller epsilon; repeated trials have their equals.
-    """
+    """Whether an event is at least another one, by whatever accountant."""
     whole, part = tally(larger, repetitions=True), tally(smaller, repetitions=True)
     if Counter(part.repetitions) - Counter(whole.repetitions):
         return False

@@ -134,23 +134,6 @@ class Tally:
 def tally(event: Event, *, repetitions: bool = False) -> Tally:
     """Sort the parts of an event by kind.
 
-    Parameters
-    ----------
-    event : Event
-        What was done.
-    repetitions : bool, default=False
-        Whether the caller composes repeated trials; if not, they are refused.
-
-    Returns
-    -------
-    Tally
-        Its parts.
-
-    Raises
-    ------
-    UnsupportedEventError
-        If a part is not an event of this package.
-
     Examples
     --------
     >>> from skdpflow.accountants import ComposedEvent, GaussianEvent
@@ -364,16 +347,6 @@ def resolve_accountant(accountant: str | Accountant = "gdp", *, owner: str = "re
 
 def accountant_name(accountant: str | Accountant) -> str:
     """Return what a Release calls an accountant; never the address of an object.
-
-    Parameters
-    ----------
-    accountant : str or Accountant
-        A name or an object.
-
-    Returns
-    -------
-    str
-        The name, or the object's repr if it defines one, or else its class.
 
     Examples
     --------

@@ -193,27 +193,7 @@ def zcdp_rho(epsilon: float, delta: float) -> float:
 
 
 def check_target(epsilon: float, delta: float) -> tuple[float, float]:
-    """Check a target (epsilon, delta) and return it as floats.
-
-    Parameters
-    ----------
-    epsilon : float
-        Must be finite and positive.
-    delta : float
-        Must be in (0, 1).
-
-    Returns
-    -------
-    tuple of float
-        Epsilon and delta.
-
-    Raises
-    ------
-    TypeError
-        If one of them is not a real number.
-    ValueError
-        If one of them is out of range.
-    """
+    """Check a target (epsilon, delta) and return it as floats."""
     for name, value, upper, wanted in [
         ("epsilon", epsilon, math.inf, "a finite positive number"),
         ("delta", delta, 1.0, "a number in the open interval (0, 1)"),

@@ -65,33 +65,12 @@ class GaussianDPAccountant(TallyAccountant):
 
 
 def total_mu(parts: Tally) -> float:
-    """Return the mu of all Gaussian and selection events together.
-
-    Parameters
-    ----------
-    parts : Tally
-        The events.
-
-    Returns
-    -------
-    float
-        Their composition is mu-GDP, threshold events aside.
-    """
+    """Return the mu of all Gaussian and selection events together."""
     return math.hypot(parts.gaussian_mu, *map(selection_mu, parts.selections))
 
 
 def selection_mu(event: SelectionEvent) -> float:
     """Return the mu of the Gaussian mechanism that dominates a selection.
-
-    Parameters
-    ----------
-    event : SelectionEvent
-        A private choice.
-
-    Returns
-    -------
-    float
-        The selection is mu-GDP.
 
     Notes
     -----

@@ -19,16 +19,6 @@ Array = NDArray[np.float64]
 def poisson_rate(mean: float) -> float:
     r"""Rate of the Poisson distribution that has a given mean when it is at least one.
 
-    Parameters
-    ----------
-    mean : float
-        Mean of K given K >= 1; at least 1.01.
-
-    Returns
-    -------
-    rate : float
-        The :math:`m` with :math:`m / (1 - e^{-m})` equal to the mean.
-
     Examples
     --------
     >>> from skdpflow.accountants.repetition import poisson_rate
@@ -40,18 +30,6 @@ def poisson_rate(mean: float) -> float:
 
 def negative_binomial_gamma(mean: float, shape: float) -> float:
     r"""Parameter of the truncated negative binomial distribution that has a given mean.
-
-    Parameters
-    ----------
-    mean : float
-        Mean of K; at least 1.01.
-    shape : float
-        The shape :math:`\eta`, in [0, 100].
-
-    Returns
-    -------
-    gamma : float
-        In (0, 1): the mean is :math:`\eta (1/\gamma - 1) / (1 - \gamma^\eta)`.
 
     Examples
     --------
@@ -73,22 +51,6 @@ def negative_binomial_gamma(mean: float, shape: float) -> float:
 
 def number_of_trials(u: float, mean: float, distribution: str, shape: float) -> int:
     """Turn a uniform number into a number of trials.
-
-    Parameters
-    ----------
-    u : float
-        Uniform in (0, 1); secret, and independent of the data.
-    mean : float
-        Mean of the number of trials, at least 1.01.
-    distribution : {"poisson", "truncated-negative-binomial"}
-        Its distribution, given that it is at least 1.
-    shape : float
-        Of the negative binomial distribution.
-
-    Returns
-    -------
-    k : int
-        At least 1.
 
     Notes
     -----
@@ -122,20 +84,6 @@ def number_of_trials(u: float, mean: float, distribution: str, shape: float) -> 
 def steepness(mean: float, distribution: str, shape: float) -> float:
     r"""Largest slope of the logarithm of f', with :math:`f(x) = E[x^K]`.
 
-    Parameters
-    ----------
-    mean : float
-        Mean of the number of trials, at least 1.01.
-    distribution : {"poisson", "truncated-negative-binomial"}
-        Its distribution, given that it is at least 1.
-    shape : float
-        Of the negative binomial distribution.
-
-    Returns
-    -------
-    slope : float
-        L.
-
     Notes
     -----
     *Trials that go wrong with a small probability.* Let a trial be good but for outcomes of probability
@@ -168,25 +116,6 @@ def repeated_divergences(
     shape: float,
 ) -> Array:
     r"""Renyi divergences of the best of K independent trials, at the same orders.
-
-    Parameters
-    ----------
-    orders : ndarray of shape (n_orders,)
-        Increasing, above 1.
-    trial : ndarray of shape (n_orders,)
-        Divergences r of one trial.
-    deltas : callable
-        From an array of epsilons to one of deltas such that a trial is (epsilon, delta)-private.
-    mean : float
-        Mean of K, at least 1.01.
-    distribution : {"poisson", "truncated-negative-binomial"}
-        Distribution of K, given that it is at least 1.
-    shape : float
-        Shape :math:`\eta` of the negative binomial distribution.
-
-    Returns
-    -------
-    divergences : ndarray of shape (n_orders,)
 
     Notes
     -----

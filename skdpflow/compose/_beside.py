@@ -17,22 +17,7 @@ __all__ = ["beside", "check_beside"]
 
 
 def beside(parts: list[Any]) -> Any:
-    """Put tables or columns below each other.
-
-    Parameters
-    ----------
-    parts : list of array, frame or series
-        Of one container. The first one decides on dtypes: a list of categories is its list, and what that lacks.
-
-    Returns
-    -------
-    whole : array, frame or series
-
-    Raises
-    ------
-    ValueError
-        If dtypes do not go together.
-    """
+    """Put tables or columns below each other."""
     container = container_of(parts[0])
     if container == "numpy":
         return np.concatenate(parts)
@@ -77,24 +62,7 @@ def _with_one_dtype(parts: list[Any], label: str) -> list[Any]:
 
 
 def check_beside(X: Any, y: Any, domain: Domain, target: Column) -> None:
-    """Refuse frames beside which synthetic rows cannot be put, before anything is spent.
-
-    Parameters
-    ----------
-    X : DataFrame
-        The real rows, of which only dtypes are looked at.
-    y : array, Series
-        Their labels, likewise.
-    domain : Domain
-        The columns.
-    target : Categories
-        The declared classes.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If dtypes do not go together, or synthetic rows cannot have them.
-    """
+    """Refuse frames beside which synthetic rows cannot be put, before anything is spent."""
     schema = schema_of(X, y)
     check_writable(schema, domain, target)
     levels = np.array([[column.n_levels - 1.0 for column in domain.columns]])

@@ -43,24 +43,7 @@ class Share:
 def split_budget(
     owner: str, epsilon: Any, delta: Any, paying: Sequence[tuple[str, Any]], weights: Any
 ) -> dict[str, Share]:
-    """Split a budget; `GenerativePipeline` says why the whole keeps it.
-
-    Parameters
-    ----------
-    owner : str
-        Class that asks, for messages.
-    epsilon, delta : float
-        Budget of all steps together.
-    paying : sequence of (str, estimator)
-        The steps, the generator last.
-    weights : mapping of str to float or None
-        Relative shares of mu**2; None gives the generator four times what each of the others gets.
-
-    Returns
-    -------
-    shares : dict of str to Share
-        By the name of the step.
-    """
+    """Split a budget; `GenerativePipeline` says why the whole keeps it."""
     epsilon, delta = check_real(owner, "epsilon", epsilon, 0.0), check_real(owner, "delta", delta, 0.0, 1.0)
     names = [name for name, _ in paying]
     weights = {name: 1.0 for name in names} | {names[-1]: 4.0} if weights is None else weights

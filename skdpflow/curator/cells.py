@@ -144,17 +144,7 @@ def _missing(cell: Any) -> bool:
 
 
 def missing_objects(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Say which objects are missing cells: None, NA, NaT, NaN and numpy's constant for what is masked.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,), object
-        The cells.
-
-    Returns
-    -------
-    missing : ndarray of shape (n,), bool
-    """
+    """Say which objects are missing cells: None, NA, NaT, NaN and numpy's constant for what is masked."""
     cells = values.tolist()
     if _made_of(cells, _PLAIN):  # as below, but faster
         return np.asarray((values != values) | (values == None), dtype=np.bool_)  # noqa: E711
@@ -190,25 +180,7 @@ def numbers_of_objects(values: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def to_float(values: NDArray[Any], label: str) -> NDArray[np.float64]:
-    """Convert a column to float64, where all cells must be numbers, as scikit-learn demands.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        Cells of any dtype.
-    label : str
-        Which column it is, as messages should say it.
-
-    Returns
-    -------
-    ndarray of float64, of shape (n,)
-        The numbers; NaN for missing cells, and infinity for numbers beyond double precision.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the column does not hold numbers. The message shows no cell.
-    """
+    """Convert a column to float64, where all cells must be numbers, as scikit-learn demands."""
     if values.dtype.kind in "biuf":
         with np.errstate(over="ignore"):
             return values.astype(np.float64)
@@ -259,22 +231,7 @@ def _no_date(cell: Any) -> bool:
 
 
 def numbers_of(raw: RawCells, column: Interval | None) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return cells as numbers, dates in whole units since 1970.
-
-    Parameters
-    ----------
-    raw : RawCells
-        The cells.
-    column : Interval or None
-        What they are declared as.
-
-    Returns
-    -------
-    numbers : ndarray of shape (n,), float64
-        NaN where a cell is missing, or no number or date; infinity beyond double precision.
-    gaps : ndarray of shape (n,), bool
-        Which cells are missing.
-    """
+    """Return cells as numbers, dates in whole units since 1970."""
     values, gaps = raw
     unit = None if column is None else column.unit
     if values.dtype.kind == "M":
@@ -332,22 +289,7 @@ class _Index:
 
 
 def category_codes(raw: RawCells, categories: Categories, single: np.dtype[Any] | None = None) -> NDArray[np.int64]:
-    """Encode one column of categories; whatever is not among them is unlisted.
-
-    Parameters
-    ----------
-    raw : RawCells
-        The cells.
-    categories : Categories
-        What is declared.
-    single : numpy.dtype or None, default=None
-        The dtype of floats in which the column is stored: categories match as they read in it.
-
-    Returns
-    -------
-    codes : ndarray of shape (n,), int64
-        Codes as `skdpflow.domain.codes` lays them out.
-    """
+    """Encode one column of categories; whatever is not among them is unlisted."""
     values, gaps = raw
     index, cells = _Index(categories, single), values.tolist()
     if values.dtype.kind != "O" or _made_of(cells, _PLAIN):

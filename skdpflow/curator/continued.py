@@ -57,35 +57,7 @@ def measure_more(
     *,
     n_jobs: int | None = None,
 ) -> Release:
-    """Carry out a mechanism's plan for improving a Release.
-
-    Parameters
-    ----------
-    source : RowSource
-        The raw rows: the same as those of the Release.
-    release : Release
-        What was measured before.
-    mechanism : Mechanism
-        Its ``continue_plan`` says what to measure.
-    projections : ProjectionSampler
-        Chooses directions.
-    budget : Budget
-        What all fits together may spend: the epsilon of the Release and more, and its delta.
-    noise : NoiseSource
-        Noise and rank keys, independent of those of earlier fits.
-    n_jobs : int or None, default=None
-        Number of threads.
-
-    Returns
-    -------
-    release : Release
-        With all measurements, old and new, and the guarantee of all of them.
-
-    Raises
-    ------
-    LedgerError
-        If the ledger does not know of the first fit, or is that of other rows.
-    """
+    """Carry out a mechanism's plan for improving a Release."""
     curator = Curator(source, budget, noise, before=release.cap, n_jobs=n_jobs)
     cap, head = _both(release.cap, curator.whole_event), None
     seed = int(np.random.default_rng([int(release.transport["seed"]), n_fits(release)]).integers(2**31))

@@ -188,17 +188,7 @@ class Curator:
         return GaussianEvent(1.0 / (self.mu * np.sqrt(share)))
 
     def draw(self, scale: Any, shape: tuple[int, ...], *, differing: int) -> np.ndarray:
-        """Draw noise within the floating-point slack.
-
-        Parameters
-        ----------
-        scale : float or array-like broadcastable to `shape`
-            Standard deviation in lattice units.
-        shape : tuple of int
-            Shape of the noise; it may be private.
-        differing : int
-            Number of coordinates that may differ between neighbours; public.
-        """
+        """Draw noise within the floating-point slack."""
         largest = float(np.max(scale))
         self._slack_left -= draw_slack(differing, largest)
         self._draws_left -= differing
@@ -210,25 +200,7 @@ class Curator:
         return self._noise.rounded_gaussian(scale, shape)
 
     def select(self, request: Request, domain: Domain, target: Column | None) -> Measurement:
-        """Choose the pairs of columns whose two-way tables are predicted worst.
-
-        Parameters
-        ----------
-        request : Request
-            Of kind ``"select_pairs"``: binned columns, ``predicted`` tables of all pairs
-            (n_components, n_bins, n_bins), ``baseline`` scores to subtract (n_columns, n_columns), both rounded to
-            integers, and ``k``.
-        domain : Domain
-            How to encode the columns.
-        target : Interval, Categories or None
-            How to encode y.
-
-        Returns
-        -------
-        measurement : Measurement
-            `values` (k, 2): positions in ``pair_columns``, best pair first. `noise_scale` is that of the Gumbel noise,
-            `sensitivity` that of a score.
-        """
+        """Choose the pairs of columns whose two-way tables are predicted worst."""
         statistic = PairScores(request.params)
         k, sensitivity = statistic.k, statistic.sensitivity(self._budget.neighbours)
         epsilon = selection_epsilon(self.mu * float(np.sqrt(request.share / k)))
@@ -247,21 +219,7 @@ class Curator:
         return Measurement(request.name, request.kind, params, statistic.pairs[chosen], scale, sensitivity, event)
 
     def answer(self, requests: Sequence[Request], domain: Domain | None, target: Column | None) -> list[Measurement]:
-        """Measure one round: debit, then sketch, then add noise.
-
-        Parameters
-        ----------
-        requests : sequence of Request
-            What to measure.
-        domain : Domain or None
-            How to encode the columns.
-        target : Interval, Categories or None
-            How to encode y.
-
-        Returns
-        -------
-        measurements : list of Measurement
-        """
+        """Measure one round: debit, then sketch, then add noise."""
         if any(r.kind == "select_pairs" for r in requests):
             if len(requests) > 1 or domain is None:
                 raise ValueError(

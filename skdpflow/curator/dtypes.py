@@ -57,24 +57,7 @@ def _date(unit: str, zone: Any = None) -> CellType:
 
 
 def numpy_type(dtype: np.dtype[Any], label: str) -> CellType:
-    """Return the type of the cells of an array.
-
-    Parameters
-    ----------
-    dtype : numpy.dtype
-        Its dtype.
-    label : str
-        What messages call the column.
-
-    Returns
-    -------
-    type : CellType
-
-    Raises
-    ------
-    TypeError, ValueError
-        If such cells cannot be read.
-    """
+    """Return the type of the cells of an array."""
     native = dtype.newbyteorder("=") if dtype.kind in "iufM" else dtype
     kinds = {
         "b": BOOL,
@@ -204,24 +187,7 @@ _NUMBERS = ("float", "whole", "bool", "decimal")
 
 
 def check_declared(found: CellType, column: Column | None, label: str, dtype: Any) -> None:
-    """Refuse a column none of whose cells can be what is declared, whatever they are.
-
-    Parameters
-    ----------
-    found : CellType
-        The type of its cells.
-    column : Interval, Categories or None
-        What is declared; None stands for numbers without bounds.
-    label : str
-        What messages call the column.
-    dtype : str
-        Its dtype.
-
-    Raises
-    ------
-    TypeError, ValueError
-        The message shows public facts only.
-    """
+    """Refuse a column none of whose cells can be what is declared, whatever they are."""
     if found.kind == "object" or (found.kind == "null" and column is not None and column.nullable):
         return
     if isinstance(column, Categories):

@@ -74,22 +74,7 @@ def _value_codes(x: NDArray[np.float64], intervals: Sequence[Interval]) -> NDArr
 
 
 def encode_cells(raw: RawCells, found: CellType, column: Column) -> NDArray[np.int64]:
-    """Encode the cells of one column.
-
-    Parameters
-    ----------
-    raw : RawCells
-        The cells.
-    found : CellType
-        Their type.
-    column : Interval or Categories
-        What is public about the column.
-
-    Returns
-    -------
-    ndarray of int64, of shape (n,)
-        Codes as `skdpflow.domain.codes` lays them out.
-    """
+    """Encode the cells of one column."""
     if isinstance(column, Categories):
         return category_codes(raw, column, found.stored if found.kind == "float" else None)
     numbers, gaps = numbers_of(raw, column)
@@ -180,40 +165,14 @@ class RowSource:
         return f"Column {self.name(j)!r} of X"
 
     def spans(self, block_rows: int | None = None) -> Iterator[tuple[int, int]]:
-        """Cut the rows into blocks.
-
-        Parameters
-        ----------
-        block_rows : int, default=None
-            Rows per block; by default about 2**20 cells, and at most 2**16 rows.
-
-        Yields
-        ------
-        start, stop : int
-            First row of the block, and the one after its last.
-        """
+        """Cut the rows into blocks."""
         if block_rows is None:
             block_rows = min(_BLOCK_ROWS, max(1, _BLOCK_ENTRIES // self.n_features))
         for start in range(0, self.n_rows, block_rows):
             yield start, min(start + block_rows, self.n_rows)
 
     def cells(self, start: int, stop: int, j: int, column: Column | None = None) -> RawCells:
-        """Return one column of a block as it is.
-
-        Parameters
-        ----------
-        start, stop : int
-            The rows.
-        j : int
-            Position of the column.
-        column : Interval, Categories or None, default=None
-            What it is declared as.
-
-        Returns
-        -------
-        raw : RawCells
-            Its cells, of the dtype of ``types[j]``.
-        """
+        """Return one column of a block as it is."""
         local = _by_the_clock(column)
         if isinstance(self._table, FileRows):
             return self._table.cells(start, stop, j, local)
@@ -226,20 +185,7 @@ class RowSource:
         return read_column(values, self.schema.container, self.types[j], local)
 
     def numbers(self, start: int, stop: int, columns: Sequence[int] | None = None) -> NDArray[np.float64]:
-        """Return columns of a block as numbers.
-
-        Parameters
-        ----------
-        start, stop : int
-            The rows.
-        columns : sequence of int, default=None
-            Which columns; by default all.
-
-        Returns
-        -------
-        ndarray of float64, of shape (stop - start, n_columns)
-            The numbers; dates are in their declared unit since 1970. Cells that are missing, or no numbers, are NaN.
-        """
+        """Return columns of a block as numbers."""
         if columns is None:
             columns = range(self.n_features)
         declared = [None if self.domain is None else self.domain.columns[j] for j in columns]
@@ -263,20 +209,7 @@ class RowSource:
         return numbers, gaps
 
     def target_bins(self, start: int, stop: int, target: Column | None = None) -> RawCells:
-        """Return the target of a block as it is.
-
-        Parameters
-        ----------
-        start, stop : int
-            The rows.
-        target : Interval, Categories or None, default=None
-            What it is declared as.
-
-        Returns
-        -------
-        raw : RawCells
-            Its cells, of the dtype of `target_type`.
-        """
+        """Return the target of a block as it is."""
         local = _by_the_clock(target)
         if isinstance(self._target, FileColumn):
             return self._target.cells(start, stop, local)
@@ -286,61 +219,18 @@ class RowSource:
         return read_column(values, self.schema.target_container, self.target_type, local)
 
     def target_codes(self, start: int, stop: int, target: Column) -> NDArray[np.int64]:
-        """Encode the target of a block.
-
-        Parameters
-        ----------
-        start, stop : int
-            The rows.
-        target : Interval or Categories
-            What it is.
-
-        Returns
-        -------
-        codes : ndarray of int64, of shape (stop - start,)
-            Codes as `skdpflow.domain.codes` lays them out.
-        """
+        """Encode the target of a block."""
         return encode_cells(self.target_bins(start, stop, target), self.target_type, target)
 
     def target_numbers(self, start: int, stop: int, target: Column | None) -> NDArray[np.float64]:
-        """Return a numeric target of a block as numbers.
-
-        Parameters
-        ----------
-        start, stop : int
-            The rows.
-        target : Interval
-            What it is.
-
-        Returns
-        -------
-        numbers : ndarray of shape (stop - start,), float64
-            Dates are in their declared unit since 1970; NaN where a cell is missing or no number.
-        """
+        """Return a numeric target of a block as numbers."""
         interval = target if isinstance(target, Interval) else None
         return numbers_of(self.target_bins(start, stop, target), interval)[0]
 
     def block(
         self, start: int, stop: int, domain: Domain, target: Column | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Encode the rows from `start` up to `stop`.
-
-        Parameters
-        ----------
-        start, stop : int
-            The rows.
-        domain : Domain
-            The columns, in the order of the table.
-        target : Interval, Categories or None, default=None
-            What the target is; None ignores it.
-
-        Returns
-        -------
-        codes : ndarray of int64, of shape (stop - start, n_features)
-            Codes as `skdpflow.domain.codes` lays them out.
-        target_codes : ndarray of int64, of shape (stop - start,)
-            The same for the target; zeros without a target.
-        """
+        """Encode the rows from `start` up to `stop`."""
         codes = np.empty((stop - start, self.n_features), dtype=np.int64)
         numeric, intervals = [], []
         for j, column in enumerate(domain.columns):
@@ -359,66 +249,19 @@ class RowSource:
     def blocks(
         self, domain: Domain, target: Column | None = None, *, block_rows: int | None = None
     ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
-        """Iterate over the rows as codes; the codes do not depend on how the rows are cut.
-
-        Parameters
-        ----------
-        domain : Domain
-            The columns, in the order of the table.
-        target : Interval, Categories or None, default=None
-            What the target is; None ignores it.
-        block_rows : int, default=None
-            Rows per block; by default as :meth:`spans` says.
-
-        Yields
-        ------
-        start : int
-            First row of the block.
-        codes : ndarray of int64, of shape (n_block, n_features)
-            Codes as `skdpflow.domain.codes` lays them out.
-        target_codes : ndarray of int64, of shape (n_block,)
-            The same for the target; zeros without a target.
-        """
+        """Iterate over the rows as codes; the codes do not depend on how the rows are cut."""
         for start, stop in self.spans(block_rows):
             with quiet():
                 block = self.block(start, stop, domain, target)
             yield start, *block
 
     def raw_blocks(self, *, block_rows: int | None = None) -> Iterator[tuple[int, NDArray[np.float64]]]:
-        """Iterate over the rows as numbers, for finding bounds privately.
-
-        Parameters
-        ----------
-        block_rows : int, default=None
-            Rows per block; by default as :meth:`spans` says.
-
-        Yields
-        ------
-        start : int
-            First row of the block.
-        numbers : ndarray of float64, of shape (n_block, n_features)
-            The cells.
-        """
+        """Iterate over the rows as numbers, for finding bounds privately."""
         for start, stop in self.spans(block_rows):
             yield start, self.numbers(start, stop)
 
     def label_blocks(self, *, block_rows: int | None = None) -> Iterator[tuple[int, list[Any]]]:
-        """Iterate over the labels, for finding them privately.
-
-        Parameters
-        ----------
-        block_rows : int, default=None
-            Rows per block; by default as :meth:`spans` says.
-
-        Yields
-        ------
-        start : int
-            First row of the block.
-        labels : list of str, int, float, bool or None
-            One per row, made of that row alone; None for what cannot be a category. Whole numbers come as
-            int, and so do booleans in columns of objects: labels that Python holds to be equal have one
-            spelling, which then tells nothing about the row that came first.
-        """
+        """Iterate over the labels, for finding them privately."""
         for start, stop in self.spans(block_rows):
             values, gaps = self.target_bins(start, stop)
             labels = values.tolist()

@@ -209,22 +209,7 @@ class FileRows:
         return block
 
     def cells(self, start: int, stop: int, j: int, local: bool = False) -> RawCells:
-        """Return one column of a block.
-
-        Parameters
-        ----------
-        start, stop : int
-            The rows.
-        j : int
-            Position of the column.
-        local : bool, default=False
-            Whether times with a zone are read off the zone's clock.
-
-        Returns
-        -------
-        raw : RawCells
-            Its cells.
-        """
+        """Return one column of a block."""
         with self._lock:
             series = self._rows(start, stop).iloc[:, j]
         if self._kind == "csv":

@@ -45,36 +45,7 @@ def check_plan(
     others: Sequence[Demand],
     n_particles: int = 0,
 ) -> int:
-    """Refuse a plan that could exceed the slack or the memory, whatever is released along the way.
-
-    Parameters
-    ----------
-    curator : Curator
-        With its budget; nothing is taken from it.
-    source : RowSource
-        The rows, for their number where it is public.
-    mechanism : Mechanism
-        Says with ``demands(context)`` what its plan may ask for; without it the first round is looked at, which depends
-        on nothing that is released.
-    context : PlanContext
-        What the mechanism will know, with made-up columns and labels where they are going to be found.
-    left : float
-        Share of the budget that is left to the plan.
-    others : sequence of Demand
-        What is measured besides.
-    n_particles : int, default=0
-        Particles of each class that the model starts from.
-
-    Returns
-    -------
-    n_labels : int
-        Most labels that may be found, if they are.
-
-    Raises
-    ------
-    ValueError
-        If it does not fit, with the largest number of columns that does.
-    """
+    """Refuse a plan that could exceed the slack or the memory, whatever is released along the way."""
     neighbours = context.neighbours
 
     def excess(context: PlanContext) -> str | None:
@@ -106,22 +77,7 @@ def check_plan(
 
 
 def check_demands(curator: Curator, demands: Iterable[Demand], neighbours: str) -> None:
-    """Refuse what would exceed the slack or the memory.
-
-    Parameters
-    ----------
-    curator : Curator
-        With its budget; nothing is taken from it.
-    demands : iterable of Demand
-        All that is going to be measured, in shares of that budget.
-    neighbours : {"add-remove", "replace-one"}
-        The neighbouring relation.
-
-    Raises
-    ------
-    ValueError
-        If it does not fit.
-    """
+    """Refuse what would exceed the slack or the memory."""
     problem = excess_of(demands, curator.mu, curator.slack.epsilon, curator.slack.delta, neighbours)
     if problem is not None:
         raise ValueError(f"What is asked for could need {problem}. Use a larger epsilon or delta. Nothing was spent.")

@@ -292,33 +292,6 @@ def admit(
 ) -> RowSource:
     """Check raw input and give access to it, block by block.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Who asks: named in messages; `n_features_in_` and `feature_names_in_` are set on it, or checked.
-    X : array-like, data frame or TableFile of shape (n_samples, n_features)
-        The rows.
-    y : array-like or series of shape (n_samples,), default=None
-        The target; ignored, unchecked, if `target` is None.
-    domain : Domain, dict, (lower, upper) or None, default=None
-        What is public about the columns of X. Without it every column must be numeric.
-    target : Interval, Categories or None, default=None
-        What y is.
-    reset : bool, default=True
-        True in `fit`. False compares with what `fit` saw, and then takes the domain by position.
-    finite : bool, default=False
-        Whether cells that are no finite numbers raise also with a domain, as they do without one.
-
-    Returns
-    -------
-    RowSource
-        The rows, with their `schema` and the resolved `domain`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the input cannot be used. Messages name columns and rules, never a cell or the number of rows.
-
     Notes
     -----
     With a domain, whatever a cell holds is no error: a number beyond the bounds, an unlisted category, and what cannot

@@ -25,28 +25,6 @@ def find_labels(
 ) -> tuple[list[Any], Measurement]:
     r"""Find the class labels that occur often enough.
 
-    Parameters
-    ----------
-    source : RowSource
-        The raw rows.
-    curator : Curator
-        Draws the noise and keeps the ledger.
-    neighbours : {"add-remove", "replace-one"}
-        The neighbouring relation.
-    share : float
-        Share of the budget's mu**2.
-    delta : float
-        Probability of publishing a label that one row alone has.
-    most : int, default=MAX_LABELS
-        Largest number of labels; of more that pass, the most frequent ones are taken.
-
-    Returns
-    -------
-    labels : list
-        Sorted; possibly empty.
-    measurement : Measurement
-        Their noisy counts.
-
     Notes
     -----
     Counts of labels that both neighbours have change by at most 1 in one place (add-remove) or two (replace-one): L2

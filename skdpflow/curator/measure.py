@@ -31,30 +31,7 @@ from skdpflow.release.request import (
 def converse(
     curator: Curator, rounds: Rounds, share: float, domain: Domain, target: Column | None, *, found_labels: bool = False
 ) -> tuple[list[Measurement], Domain, Column | None]:
-    """Answer a plan, round by round.
-
-    Parameters
-    ----------
-    curator : Curator
-        Who answers.
-    rounds : generator
-        What a mechanism asks for.
-    share : float
-        Share of the curator's budget that the plan divides.
-    domain : Domain
-        How to encode the columns.
-    target : Interval, Categories or None
-        How to encode y.
-    found_labels : bool, default=False
-        Whether the classes were found privately.
-
-    Returns
-    -------
-    measurements : list of Measurement
-    domain : Domain
-    target : Interval, Categories or None
-        As they are encoded in the last round.
-    """
+    """Answer a plan, round by round."""
     measured: list[Measurement] = []
     requests = next(rounds, None)
     while requests is not None:
@@ -136,35 +113,7 @@ def measure(
     transport: dict[str, Any],
     n_jobs: int | None = None,
 ) -> Release:
-    """Carry out a mechanism's plan on the rows.
-
-    Parameters
-    ----------
-    source : RowSource
-        The raw rows.
-    domain : Domain or None
-        Declared columns; None finds bounds privately.
-    target : Interval, Categories or None
-        What y is; undeclared categories are found privately.
-    mechanism : Mechanism
-        Its ``plan`` says what to measure.
-    projections : ProjectionSampler
-        Chooses directions.
-    budget : Budget
-        What may be spent.
-    noise : NoiseSource
-        Noise and rank keys.
-    seed : int
-        Public seed.
-    transport : dict
-        Public parameters of the post-processing, kept in the Release.
-    n_jobs : int or None, default=None
-        Number of threads.
-
-    Returns
-    -------
-    release : Release
-    """
+    """Carry out a mechanism's plan on the rows."""
     if isinstance(target, Interval):
         target = target.without_grid()
     ready = prepare(

@@ -76,26 +76,7 @@ class NoiseSource:
         return out
 
     def rounded_gaussian(self, scale: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.int64]:
-        """Draw ``rint(N(0, scale**2))``.
-
-        Parameters
-        ----------
-        scale : float or array-like broadcastable to `shape`
-            Standard deviation in lattice units, in (0, `MAX_SCALE`].
-        shape : tuple of int
-            Shape of the result.
-
-        Returns
-        -------
-        noise : ndarray of shape `shape`, int64
-
-        Raises
-        ------
-        ValueError
-            If a scale is not in (0, `MAX_SCALE`].
-        FloatingPointError
-            If a draw is not finite; nothing is returned then.
-        """
+        """Draw ``rint(N(0, scale**2))``."""
         s = np.broadcast_to(np.asarray(scale, dtype=np.float64), shape)
         if s.size and not (np.all(s > 0) and np.all(s <= MAX_SCALE)):
             raise ValueError(f"The noise scale must be in (0, {MAX_SCALE:g}] lattice units.")
@@ -108,17 +89,7 @@ class NoiseSource:
         return np.rint(z).astype(np.int64)
 
     def uniform(self, n: int) -> NDArray[np.float64]:
-        """Draw full-exponent uniforms in the open interval (0, 1).
-
-        Parameters
-        ----------
-        n : int
-            How many.
-
-        Returns
-        -------
-        u : ndarray of shape (n,), float64
-        """
+        """Draw full-exponent uniforms in the open interval (0, 1)."""
         return self._uniform(self._words(n))
 
     def _uniform(self, words: NDArray[np.uint64]) -> NDArray[np.float64]:
@@ -137,16 +108,6 @@ class NoiseSource:
 def half_normal(u: NDArray[np.float64]) -> NDArray[np.float64]:
     r"""Upper quantiles of the half-normal distribution, :math:`-\Phi^{-1}(u / 2)`.
 
-    Parameters
-    ----------
-    u : ndarray
-        Levels in (0, 1).
-
-    Returns
-    -------
-    z : ndarray
-        Off by less than seven units of 2**-53, relative to z, which `skdpflow.curator.measure.Curator` rests on.
-
     Notes
     -----
     SciPy's inverse normal is off by up to ten units around z = 1.1, its inverse error function by less than five, but
@@ -157,20 +118,6 @@ def half_normal(u: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def random_ranks(key: int, start: int, n_rows: int, n_columns: int) -> NDArray[np.float64]:
     """Uniform ranks in [0, 1) of rows ``start .. start + n_rows - 1``, the same however the rows are chunked.
-
-    Parameters
-    ----------
-    key : int
-        The secret key of this fit.
-    start : int
-        Number of the first row.
-    n_rows, n_columns : int
-        Shape of the result.
-
-    Returns
-    -------
-    ranks : ndarray of shape (n_rows, n_columns), float64
-        Multiples of 2**-32.
 
     Notes
     -----

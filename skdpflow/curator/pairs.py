@@ -74,17 +74,7 @@ class Binning:
         self._transform = transform
 
     def bins(self, block: Block) -> NDArray[np.int64]:
-        """Bins of the rows of a block.
-
-        Parameters
-        ----------
-        block : Block
-            Encoded rows.
-
-        Returns
-        -------
-        bins : ndarray of shape (n, n_columns), int64
-        """
+        """Bins of the rows of a block."""
         places = block.places(self._transform)
         out = np.empty((len(places), len(self.sizes)), dtype=np.int64)
         for i, (j, edges) in enumerate(zip(self._columns, self._edges, strict=True)):
@@ -196,18 +186,7 @@ class PairScores:
         return table
 
     def scores(self, table: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Scores of the candidates.
-
-        Parameters
-        ----------
-        table : ndarray of shape (n_components, n_bins, n_bins), int64
-            The sum of the contributions.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_candidates,), int64
-            Of the pairs in `pairs`.
-        """
+        """Scores of the candidates."""
         distance = np.add.reduceat(np.abs(table - self._predicted).sum(axis=0), self._starts, axis=0)
         distance = np.add.reduceat(distance, self._starts, axis=1)
         return np.asarray(distance[self.pairs[:, 0], self.pairs[:, 1]] - self._baseline)

@@ -24,50 +24,14 @@ def objects(cells: Sequence[Any]) -> NDArray[Any]:
 
 
 def type_of_column(container: str, dtype: Any, label: str) -> CellType:
-    """Return the type of the cells of a column.
-
-    Parameters
-    ----------
-    container : {"numpy", "pandas", "polars"}
-        Where it is.
-    dtype : dtype
-        Its dtype, of the container.
-    label : str
-        What messages call the column.
-
-    Returns
-    -------
-    type : CellType
-
-    Raises
-    ------
-    TypeError, ValueError
-        If such cells cannot be read.
-    """
+    """Return the type of the cells of a column."""
     if container == "numpy":
         return numpy_type(dtype, label)
     return pandas_type(dtype, label) if container == "pandas" else polars_type(dtype, label)
 
 
 def read_column(data: Any, container: str, found: CellType, local: bool) -> RawCells:
-    """Read a block of a column.
-
-    Parameters
-    ----------
-    data : ndarray, pandas.Series or polars.Series of shape (n,)
-        The block.
-    container : {"numpy", "pandas", "polars"}
-        Which of these it is.
-    found : CellType
-        The type of its cells.
-    local : bool
-        Whether times with a zone are read off the zone's clock, as for days; else in UTC.
-
-    Returns
-    -------
-    raw : RawCells
-        Its cells, of the dtype of `found`.
-    """
+    """Read a block of a column."""
     if container == "numpy":
         raw = _read_array(data, found)
     else:

@@ -58,54 +58,20 @@ class Records:
         return int(self._directions.shape[1])
 
     def lines(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Project rows, without noise: to be seen by the curator only.
-
-        Parameters
-        ----------
-        codes : ndarray of shape (n, d), int64
-            Codes of the nearest values; `NO_PLACE` sits at the centre.
-
-        Returns
-        -------
-        lines : ndarray of shape (n, k), int64
-            Each a function of its own row alone.
-        """
+        """Project rows, without noise: to be seen by the curator only."""
         scores = np.where(codes == NO_PLACE, 0.0, centred(np.add(codes, 0.5, dtype=np.float64), self._levels))
         q = clip_to_ball(np.rint(scores * LATENT_STEPS).astype(np.int64), self._radius, self._steps)
         return (q.astype(np.float64) @ self._directions.astype(np.float64)).astype(np.int64)
 
     def sensitivity(self, neighbours: str) -> float:
-        """L2 sensitivity of a line when its row is replaced.
-
-        Parameters
-        ----------
-        neighbours : {"replace-one"}
-            The neighbouring relation.
-
-        Returns
-        -------
-        sensitivity : float
-
-        Raises
-        ------
-        ValueError
-            Under any other relation.
-        """
+        """L2 sensitivity of a line when its row is replaced."""
         if neighbours != "replace-one":
             raise ValueError("Records print one line per row: they are private under neighbours='replace-one' only.")
         return 2.0 * self._steps * spectral_norm(self._directions.astype(np.float64))
 
 
 def check_size(source: RowSource, records: Sequence[Records]) -> None:
-    """Refuse a release that would not fit in memory; the number of rows is public under ``"replace-one"``.
-
-    Parameters
-    ----------
-    source : RowSource
-        The rows.
-    records : sequence of Records
-        What is to be released together.
-    """
+    """Refuse a release that would not fit in memory; the number of rows is public under ``"replace-one"``."""
     k = sum(r.n_directions for r in records)
     if source.n_rows * k > MAX_INTEGERS:
         raise ValueError(
@@ -125,30 +91,6 @@ def release_records(
     target: Column | None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Project all rows and add noise, block by block; lines are shuffled.
-
-    Parameters
-    ----------
-    source : RowSource
-        The rows.
-    records : Records
-        The projections.
-    scale : ndarray of shape (1,)
-        Noise scale.
-    draw : callable
-        ``draw(scale, shape, differing=...)`` draws the noise within the guarantee's floating-point slack.
-    key : int
-        Secret key of the shuffle.
-    domain : Domain
-        How to encode the columns.
-    target : Interval, Categories or None
-        How to encode y: a number is one more column of the record, a label is public and tells where the line goes.
-
-    Returns
-    -------
-    values : ndarray of shape (n, k), int64
-        Noisy lines, grouped by class.
-    sizes : ndarray of shape (n_components,), int64
-        Lines of each class. Rows whose label is not declared have none.
 
     Notes
     -----

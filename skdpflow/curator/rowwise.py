@@ -39,26 +39,6 @@ def map_rows(step: Any, X: Any, name: str) -> Any:
     That a step cannot do with a private row is no error, as it tells of the row: a row on which it fails, or of which
     it makes other columns, becomes one of missing cells, and what is no number where numbers are expected becomes a
     missing one. Whoever measures the rows then counts them as outside.
-
-    Parameters
-    ----------
-    step : transformer
-        Its parameters must not depend on private rows.
-    X : {array-like, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
-        Private rows.
-    name : str
-        What messages call the step.
-
-    Returns
-    -------
-    Z : {ndarray, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features_out)
-        Private rows. Numbers are float64, also whole ones; all else in a frame is of dtype object.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If the step fails on all rows, or on public ones and makes other columns of one private row than of another. The
-        message shows no cell.
     """
     rows = as_table(X, name)
     made = list[Outcome | None]()
@@ -165,20 +145,7 @@ def _numeric_columns(public: Outcome | None, X: Any) -> set[Any]:
 
 
 def fit_without_rows(step: Any, X: Any) -> Any:
-    """Show a step that learns nothing the width, names and types of a table, which are public, and no row of it.
-
-    Parameters
-    ----------
-    step : transformer
-        One that scikit-learn's tags call stateless.
-    X : {array-like, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
-        Private rows.
-
-    Returns
-    -------
-    step : transformer
-        Fitted to one public row.
-    """
+    """Show a step that learns nothing the width, names and types of a table, which are public, and no row of it."""
     table = as_table(X, type(step).__name__)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that row may lie outside of the domain of its function
@@ -190,22 +157,7 @@ def fit_without_rows(step: Any, X: Any) -> Any:
 
 
 def try_public_rows(steps: Iterable[tuple[str, Any]], X: Any) -> list[Any]:
-    """Refuse steps that are no functions of the row alone, before anything is spent; returns what they are given.
-
-    Parameters
-    ----------
-    steps : iterable of (str, estimator or int or None)
-        Those before the generator, in their order. A step that pays is no step here, but the number of columns that it
-        makes, or None for as many as it gets.
-    X : {array-like, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
-        Private rows, of which the width, names and types are used.
-
-    Returns
-    -------
-    tables : list of {ndarray, DataFrame, None}
-        For each step, and for what follows the last one: a public row of the width, names and types that private ones
-        have there. None where that is not known.
-    """
+    """Refuse steps that are no functions of the row alone, before anything is spent; returns what they are given."""
     table = as_table(X, "GenerativePipeline")
     rows: list[Any] | None = _public_rows(table)
     tables = [rows]

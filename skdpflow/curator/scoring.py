@@ -146,17 +146,7 @@ class RowScorer:
         self._n_used = 1.0
 
     def count(self, curator: Curator, share: float, max_rows: int) -> None:
-        """Decide which rows are used, and release their number.
-
-        Parameters
-        ----------
-        curator : Curator
-            Pays and draws the noise.
-        share : float
-            Share of its budget.
-        max_rows : int
-            Expected number of rows to use, if there are more.
-        """
+        """Decide which rows are used, and release their number."""
         n = self._counted(self.source.n_rows, curator, share * ALL_ROWS_SHARE)
         probability = min(1.0, max_rows / max(n, 1))
         self._used = np.flatnonzero(self._keys < probability)
@@ -166,18 +156,7 @@ class RowScorer:
         self._n_used = max(used, 1.0)
 
     def demands(self, count_share: float, score_share: float) -> list[Demand]:
-        """Return what `count` and `score` draw, in shares of one curator's budget or of two.
-
-        Parameters
-        ----------
-        count_share, score_share : float
-            Their shares; 0 for what is not drawn.
-
-        Returns
-        -------
-        demands : list of Demand
-            For `skdpflow.curator.fits.check_demands`.
-        """
+        """Return what `count` and `score` draw, in shares of one curator's budget or of two."""
         counts = (count_share * part for part in (ALL_ROWS_SHARE, 1.0 - ALL_ROWS_SHARE)) if self._add_remove else ()
         return [*(Demand(share, 1.0, 1, 1) for share in counts), Demand(score_share, self._sensitivity, 1, 1)]
 
@@ -194,22 +173,7 @@ class RowScorer:
         return n + int(curator.draw(event.noise_multiplier, (1,), differing=1)[0])
 
     def score(self, replica: Replica, curator: Curator, share: float) -> float:
-        """Release the score of a model.
-
-        Parameters
-        ----------
-        replica : Replica
-            Copy of the fitted model.
-        curator : Curator
-            Pays and draws the noise.
-        share : float
-            Share of its budget.
-
-        Returns
-        -------
-        score : float
-            In the range of the scoring; higher is better.
-        """
+        """Release the score of a model."""
         event = curator.event(share)
         curator.ledger.debit(event, "score")
         scale = self._sensitivity * event.noise_multiplier

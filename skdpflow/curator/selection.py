@@ -20,17 +20,6 @@ _LARGEST_GUMBEL = 1024.0
 def selection_epsilon(mu: float) -> float:
     r"""Epsilon of a bounded-range selection that costs at most :math:`\mu` in Gaussian DP.
 
-    Parameters
-    ----------
-    mu : float
-        Gaussian DP parameter, positive.
-
-    Returns
-    -------
-    epsilon : float
-        The inverse of :math:`\mu = -2 \Phi^{-1}(1 / (1 + e^{\varepsilon / 2}))`, rounded down by one part in
-        :math:`10^9`, far beyond the accuracy of the special functions.
-
     See Also
     --------
     skdpflow.accountants.gaussian.selection_mu : What a selection costs.
@@ -49,39 +38,12 @@ def selection_epsilon(mu: float) -> float:
 
 
 def selection_event(epsilon: float, k: int) -> ComposedEvent:
-    """Event of choosing several candidates one after the other.
-
-    Parameters
-    ----------
-    epsilon : float
-        Of each choice.
-    k : int
-        Number of choices.
-
-    Returns
-    -------
-    event : ComposedEvent
-        Of `k` bounded-range selections.
-    """
+    """Event of choosing several candidates one after the other."""
     return ComposedEvent((SelectionEvent(epsilon, kind="bounded-range"),) * k)
 
 
 def rounding_epsilon(k: int, epsilon: float, sensitivity: float) -> float:
     r"""Epsilon that floating-point arithmetic may add to a selection.
-
-    Parameters
-    ----------
-    k : int
-        Number of choices.
-    epsilon : float
-        Of each choice.
-    sensitivity : float
-        Of a score.
-
-    Returns
-    -------
-    slack : float
-        Pure epsilon.
 
     See Also
     --------
@@ -111,22 +73,6 @@ def _clipping(epsilon: float, sensitivity: float) -> tuple[int, float]:
 def gumbel(n: int, noise: NoiseSource) -> NDArray[np.float64]:
     r"""Draw standard Gumbel noise that is accurate in both tails.
 
-    Parameters
-    ----------
-    n : int
-        How many.
-    noise : NoiseSource
-        Randomness.
-
-    Returns
-    -------
-    g : ndarray of shape (n,), float64
-
-    Raises
-    ------
-    FloatingPointError
-        If a draw is not finite; nothing is returned then.
-
     Notes
     -----
     It is minus the logarithm of an exponential variable :math:`-\log v`. A uniform :math:`v` close to one has few
@@ -145,24 +91,6 @@ def select_top(
     scores: NDArray[np.int64], k: int, epsilon: float, sensitivity: float, noise: NoiseSource
 ) -> NDArray[np.int64]:
     r"""Choose the candidates with the highest noisy scores.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n,), int64
-        Private scores within 2**62; one row changes each by at most `sensitivity`.
-    k : int
-        How many, at most n.
-    epsilon : float
-        Of each choice.
-    sensitivity : float
-        Of a score.
-    noise : NoiseSource
-        Randomness.
-
-    Returns
-    -------
-    chosen : ndarray of shape (k,), int64
-        Best first.
 
     See Also
     --------

@@ -80,30 +80,7 @@ def sketch_rows(
     n_jobs: int | None = None,
     block_rows: int | None = None,
 ) -> list[Sketch]:
-    """Sum the contributions of all rows to several statistics in one pass.
-
-    Parameters
-    ----------
-    source : RowSource
-        The raw rows.
-    statistics : sequence of Statistic
-        What to sum.
-    domain : Domain or None
-        How to encode the columns; None only for statistics of the raw values.
-    target : Interval, Categories or None
-        How to encode y.
-    rank_key : int
-        Secret key of the random ranks of this fit.
-    n_jobs : int or None, default=None
-        Number of threads.
-    block_rows : int or None, default=None
-        Rows in a block; the result does not depend on it.
-
-    Returns
-    -------
-    sketches : list of Sketch
-        One per statistic; the same bits for every `block_rows` and `n_jobs`, since the sums are of integers.
-    """
+    """Sum the contributions of all rows to several statistics in one pass."""
     numeric_target = isinstance(target, Interval)
     columns: tuple[Column, ...] = () if domain is None else domain.columns
     if isinstance(target, Interval):

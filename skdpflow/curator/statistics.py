@@ -207,20 +207,6 @@ class Histograms:
 def clip_to_ball(z: NDArray[np.int64], radius: float, steps: int) -> NDArray[np.int64]:
     r"""Clip integer vectors to a ball and round them to a coarser lattice, row by row.
 
-    Parameters
-    ----------
-    z : ndarray of shape (n, d), int64
-        Latent scores on the fine lattice of `LATENT_STEPS`.
-    radius : float
-        Radius of the ball, in latent units.
-    steps : int
-        The radius in steps of the coarse lattice, at most 2**24.
-
-    Returns
-    -------
-    q : ndarray of shape (n, d), int64
-        Integer vectors with :math:`\|q\|_2 \le` `steps`, checked in integers.
-
     Notes
     -----
     The squared norm is an exact integer and everything else is elementwise, so a row gives the same bits in every

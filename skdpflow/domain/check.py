@@ -58,13 +58,7 @@ class DomainCheck:
         return not self._lines()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as a dict that JSON can hold.
-
-        Returns
-        -------
-        content : dict
-            The attributes, and a ``"notice"`` of what it is.
-        """
+        """Return it as a dict that JSON can hold."""
         return {
             "notice": LOOK,
             "columns": {name: dict(shares) for name, shares in self.columns.items()},

@@ -26,16 +26,6 @@ _OF_CATEGORIES: tuple[Outside, ...] = ("unlisted",)
 def outside_of(column: Column) -> tuple[Outside, ...]:
     """Return in which ways a cell can lie outside of a column, in the order of their codes.
 
-    Parameters
-    ----------
-    column : Interval or Categories
-        The column.
-
-    Returns
-    -------
-    outside : tuple of str
-        Their codes follow those of the ``n_levels`` values and gaps.
-
     Examples
     --------
     >>> from skdpflow import Categories, Interval
@@ -60,21 +50,7 @@ def n_codes(column: Column) -> int:
 
 
 def clipped(codes: NDArray[np.int64], columns: Sequence[Column]) -> NDArray[np.int64]:
-    """Bring codes of cells outside of their columns to the nearest value.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n, d), int64
-        Codes; those of what lies outside are at least ``n_levels``.
-    columns : sequence of Interval or Categories
-        The columns.
-
-    Returns
-    -------
-    clipped : ndarray of shape (n, d), int64
-        The first value for what lies below, the last for what lies above, `NO_PLACE` for what has no nearest value.
-        A function of each cell alone.
-    """
+    """Bring codes of cells outside of their columns to the nearest value."""
     out = codes
     for j, column in enumerate(columns):
         beyond = np.flatnonzero(codes[:, j] >= column.n_levels)

@@ -441,16 +441,6 @@ def take(data: object, what: str, keys: set[str]) -> dict[str, Any]:
 def column_from_dict(data: Mapping[str, Any]) -> Column:
     """Build a column from what its ``to_dict`` gave.
 
-    Parameters
-    ----------
-    data : dict
-        A dict with a "kind" and exactly the fields of that kind; anything else is a ValueError.
-
-    Returns
-    -------
-    Interval or Categories
-        The column.
-
     Examples
     --------
     >>> from skdpflow.domain.domain import Interval, column_from_dict

@@ -30,17 +30,6 @@ _PARTIAL = re.compile(r"[0-9]{4}(-[0-9]{2})?")
 def units_since_1970(moment: object, unit: str) -> int | None:
     """Count whole units from 1970 to a moment; None if it cannot be read.
 
-    Parameters
-    ----------
-    moment : object
-        ISO text (also in its basic form, 20240229), a date or datetime of Python or pandas, or numpy's datetime64.
-    unit : str
-        The unit, of `skdpflow.domain.columns.UNITS`.
-
-    Returns
-    -------
-    count : int or None
-
     Notes
     -----
     Where there is a time zone, a day (unit "D") is that of the zone's own clock, as it is written. Finer units are

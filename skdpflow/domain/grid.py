@@ -107,50 +107,19 @@ class Grid:
         return np.asarray(np.where(single, 0.0, self.levels / np.where(single, 1.0, np.diff(self._edges))))
 
     def codes(self, numbers: Array) -> NDArray[np.int64]:
-        """Return the codes of numbers between the first and the last edge: of each by itself.
-
-        Parameters
-        ----------
-        numbers : ndarray of shape (n,)
-            Numbers.
-
-        Returns
-        -------
-        codes : ndarray of shape (n,), int64
-        """
+        """Return the codes of numbers between the first and the last edge: of each by itself."""
         k = np.clip(np.searchsorted(self._edges, numbers, side="right") - 1, 0, len(self.shares) - 1)
         level = np.floor((numbers - self._edges[k]) * self._per_unit[k])
         return self.starts[k] + np.clip(level, 0, self.levels[k] - 1).astype(np.int64)
 
     def positions(self, numbers: Array) -> Array:
-        """Return where numbers lie among the codes, the inverse of `values` but for single values.
-
-        Parameters
-        ----------
-        numbers : ndarray of shape (n,)
-            Numbers.
-
-        Returns
-        -------
-        positions : ndarray of shape (n,), float64
-            Of a single value, and of a whole number, where its code begins.
-        """
+        """Return where numbers lie among the codes, the inverse of `values` but for single values."""
         k = np.clip(np.searchsorted(self._edges, numbers, side="right") - 1, 0, len(self.shares) - 1)
         level = np.clip((numbers - self._edges[k]) * self._per_unit[k], 0, self.levels[k])
         return np.asarray(self.starts[k] + level)
 
     def values(self, positions: Array) -> Array:
-        """Return the numbers at positions; a single value is exactly that.
-
-        Parameters
-        ----------
-        positions : ndarray of shape (n,)
-            Codes, and places inside them.
-
-        Returns
-        -------
-        numbers : ndarray of shape (n,), float64
-        """
+        """Return the numbers at positions; a single value is exactly that."""
         k = np.clip(np.searchsorted(self.starts, positions, side="right") - 1, 0, len(self.shares) - 1)
         per_unit = self._per_unit[k]
         inner = np.divide(positions - self.starts[k], per_unit, out=np.zeros(len(k)), where=per_unit > 0.0)
@@ -161,18 +130,7 @@ class Grid:
         return np.asarray(np.clip(numbers, self._edges[k], last[k]))
 
     def share_below(self, positions: NDArray[Any]) -> Array:
-        """Return the located share of values below positions: of codes, spread evenly over the levels of a bin.
-
-        Parameters
-        ----------
-        positions : ndarray
-            Codes, and places inside them.
-
-        Returns
-        -------
-        share : ndarray of the shape of `positions`, float64
-            From 0 to 1.
-        """
+        """Return the located share of values below positions: of codes, spread evenly over the levels of a bin."""
         below = np.concatenate([[0.0], np.cumsum(self.shares)])
         return np.interp(positions, self.starts, below / below[-1])
 

@@ -67,33 +67,6 @@ def resolve_domain(
 ) -> Domain | None:
     """Make a `Domain` of what a user may pass as ``domain``.
 
-    Parameters
-    ----------
-    domain : Domain, dict, (lower, upper) or None
-        The parameter. The bounds of a pair are scalars or sequences with one number per column. None says
-        that nothing is public about the values.
-    names : sequence of str or int, or None
-        Column names of the table, which are compared as text; None for arrays, whose columns go by position.
-    n_features : int
-        Number of columns of the table.
-    owner : str, default="DPSlicedWassersteinFlow"
-        Class whose parameter it is, for messages.
-    target : Interval, Categories or None, default=None
-        What the target is.
-    target_name : str, int or None, default=None
-        Name of the target. A domain may describe the target too, under this name, if it says what `target` says.
-
-    Returns
-    -------
-    Domain or None
-        The columns of the table in their order, or None if nothing was declared. Columns without names are
-        called "x0", "x1", and so on, unless the domain names them.
-
-    Raises
-    ------
-    ValueError
-        If the domain is of a wrong type, or does not describe the columns of the table.
-
     Examples
     --------
     >>> from skdpflow.domain.resolve import resolve_domain

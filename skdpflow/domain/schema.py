@@ -106,23 +106,7 @@ class Schema:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Schema:
-        """Build a schema from what :meth:`to_dict` gave.
-
-        Parameters
-        ----------
-        data : dict
-            The description.
-
-        Returns
-        -------
-        Schema
-            The schema.
-
-        Raises
-        ------
-        ValueError
-            If the dict is not exactly the description of a schema.
-        """
+        """Build a schema from what :meth:`to_dict` gave."""
         expected = {"kind", *(entry.name for entry in fields(cls))}
         if not isinstance(data, Mapping) or set(data) != expected or data["kind"] != "schema":
             raise ValueError(f"A schema must be a dict with exactly the keys {', '.join(sorted(expected))}.")
@@ -136,16 +120,6 @@ class Schema:
 
 def container_of(data: object) -> str:
     """Say which kind of container an object is.
-
-    Parameters
-    ----------
-    data : object
-        A table or a target.
-
-    Returns
-    -------
-    {"numpy", "pandas", "polars"}
-        "numpy" for everything that is not a frame or series of the other two.
 
     Examples
     --------
@@ -199,17 +173,7 @@ def _series_dtype(container: str, dtype: Any) -> str:
 
 
 def dtypes_of(dtypes: Iterable[Any]) -> tuple[str, ...]:
-    """Name the dtypes of a pandas frame.
-
-    Parameters
-    ----------
-    dtypes : iterable of dtype
-        Its dtypes.
-
-    Returns
-    -------
-    names : tuple of str
-    """
+    """Name the dtypes of a pandas frame."""
     return tuple(_series_dtype("pandas", dtype) for dtype in dtypes)
 
 
@@ -219,23 +183,6 @@ def _plain_name(name: object) -> Any:
 
 def schema_of(X: Any, y: Any = None) -> Schema:
     """Read the schema of a table and of its target.
-
-    Parameters
-    ----------
-    X : array-like or data frame of shape (n_samples, n_features)
-        The table, two-dimensional.
-    y : array-like or series of shape (n_samples,), default=None
-        The target.
-
-    Returns
-    -------
-    Schema
-        Container, names and dtypes. No value is looked at.
-
-    Raises
-    ------
-    ValueError
-        If column names are neither str nor int, or not unique.
 
     Examples
     --------

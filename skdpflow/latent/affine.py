@@ -18,18 +18,6 @@ _MARGIN = 1.0 - SOFT_EDGE
 def centred(positions: Array, levels: NDArray[np.int64]) -> Array:
     """Scale positions so that the midpoint of each column is 0 and its ends are -1 and 1.
 
-    Parameters
-    ----------
-    positions : ndarray of shape (n, d)
-        Positions in [0, levels].
-    levels : ndarray of shape (d,), int64
-        Number of levels of each column.
-
-    Returns
-    -------
-    scores : ndarray of shape (n, d)
-        Each a function of that position alone, to the bit.
-
     Examples
     --------
     >>> import numpy as np
@@ -87,19 +75,7 @@ class AffineTransform:
         return np.floor(positions).astype(np.int64)
 
     def to_latent(self, codes: NDArray[np.int64], ranks: Array | float) -> Array:
-        """Map integer codes and ranks to scores.
-
-        Parameters
-        ----------
-        codes : ndarray of shape (n, d), int64
-            Codes of values; a negative one sits at the centre.
-        ranks : ndarray of shape (n, d) or float
-            Place of each record inside its code's bin, in (0, 1).
-
-        Returns
-        -------
-        z : ndarray of shape (n, d), float64
-        """
+        """Map integer codes and ranks to scores."""
         c = centred(np.asarray(codes + ranks, dtype=np.float64), self.levels)
         inside = np.clip(c, -SOFT_EDGE, SOFT_EDGE)
         excess = np.minimum(np.abs(c - inside), np.nextafter(_MARGIN, 0.0))
@@ -107,36 +83,13 @@ class AffineTransform:
         return np.where(codes < 0, 0.0, z)
 
     def from_latent(self, z: Array) -> Array:
-        """Map scores to positions, the inverse of `to_latent`.
-
-        Parameters
-        ----------
-        z : ndarray of shape (n, d), float64
-            Scores.
-
-        Returns
-        -------
-        positions : ndarray of shape (n, d), float64
-            In [0, n_levels) of each column.
-        """
+        """Map scores to positions, the inverse of `to_latent`."""
         inside = np.clip(z, -SOFT_EDGE, SOFT_EDGE)
         excess = np.abs(z - inside)
         c = inside + np.sign(z) * _MARGIN * excess / (_MARGIN + excess)
         return np.clip((c + 1.0) / 2.0 * self.levels, 0.0, np.nextafter(self.levels.astype(np.float64), 0.0))
 
     def log_slope(self, z: Array, codes: NDArray[np.int64], ranks: Array | float) -> Array:
-        """Log-derivative of the scores with respect to the positions, summed over columns.
-
-        Parameters
-        ----------
-        z : ndarray of shape (n, d)
-            Scores of `codes` and `ranks`.
-        codes, ranks : ndarray of shape (n, d)
-            As in `to_latent`.
-
-        Returns
-        -------
-        log_slope : ndarray of shape (n,), float64
-        """
+        """Log-derivative of the scores with respect to the positions, summed over columns."""
         excess = np.maximum(np.abs(z) - SOFT_EDGE, 0.0)
         return np.asarray((2.0 * np.log1p(excess / _MARGIN) + np.log(2.0 / self.levels)).sum(axis=1))

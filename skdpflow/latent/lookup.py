@@ -50,20 +50,7 @@ class KnotTable:
         self._knots = np.split(self.flat, self.first[1:])
 
     def find(self, p: Array, rows: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
-        """Position of the last knot that is not above each point, or of the first knot.
-
-        Parameters
-        ----------
-        p : ndarray of shape (n,)
-            Points.
-        rows : ndarray of shape (n,), int64, or None, default=None
-            The map of each point; None if there is one.
-
-        Returns
-        -------
-        at : ndarray of shape (n,), int64
-            Positions in `flat`, the knots of all maps one after the other.
-        """
+        """Position of the last knot that is not above each point, or of the first knot."""
         n_slots = SLOTS_PER_KNOT * int(self.sizes.max())
         if len(p) < POINTS_PER_SLOT * n_slots * len(self._knots):
             return self._bisect(p, rows)
@@ -114,19 +101,7 @@ def _slots(p: Array, low: Any, scale: Any, n_slots: int) -> NDArray[np.int64]:
 
 
 def bin_of(p: Array, edges: Array) -> NDArray[np.int64]:
-    """Bins of points, as ``np.searchsorted(edges, p, side="right")`` finds them.
-
-    Parameters
-    ----------
-    p : ndarray of shape (n,)
-        Points.
-    edges : ndarray of shape (n_bins - 1,)
-        Inner edges, not decreasing.
-
-    Returns
-    -------
-    bins : ndarray of shape (n,), int64
-    """
+    """Bins of points, as ``np.searchsorted(edges, p, side="right")`` finds them."""
     if not len(edges):
         return np.zeros(len(p), dtype=np.int64)
     return KnotTable([np.concatenate([[edges[0] - 1.0], edges])]).find(p)
@@ -159,19 +134,7 @@ class PiecewiseLinear:
         self._slopes[:-1] /= np.where(self._slopes[:-1] == 0.0, 1.0, np.diff(self._table.flat))
 
     def __call__(self, p: Array, rows: NDArray[np.int64] | None = None) -> Array:
-        """Evaluate the maps.
-
-        Parameters
-        ----------
-        p : ndarray of shape (n,)
-            Where.
-        rows : ndarray of shape (n,), int64, or None, default=None
-            The map of each point; None if there is one.
-
-        Returns
-        -------
-        values : ndarray of shape (n,)
-        """
+        """Evaluate the maps."""
         x = self._table.flat
         low, high = x[self._table.first], x[self._last]
         inside = np.clip(p, low[0], high[0]) if rows is None else np.clip(p, low.take(rows), high.take(rows))

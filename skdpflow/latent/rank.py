@@ -148,19 +148,6 @@ class RankTransform:
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         r"""Place cells on the axes of their columns.
 
-        Parameters
-        ----------
-        codes : ndarray of shape (n, d), int64
-            Codes.
-        ranks : ndarray of shape (n, d) or float
-            Place of each record inside its code's cell, in [0, 1).
-
-        Returns
-        -------
-        places : ndarray of shape (n, d), int64
-        ranks : ndarray of shape (n, d), float64
-            Position less place, in [0, 1). Each is a function of its own code and rank, to the bit.
-
         Notes
         -----
         A cell that has no place is drawn, by its random rank, from the distribution of values that was released of its
@@ -210,20 +197,7 @@ class RankTransform:
         return code
 
     def to_latent(self, codes: NDArray[np.int64], ranks: NDArray[np.float64] | float) -> NDArray[np.float64]:
-        """Map integer codes and ranks to scores.
-
-        Parameters
-        ----------
-        codes : ndarray of shape (n, d), int64
-            Codes.
-        ranks : ndarray of shape (n, d) or float
-            Place of each record inside its code's cell, in [0, 1).
-
-        Returns
-        -------
-        z : ndarray of shape (n, d), float64
-            Each score is a function of its own code and rank, to the bit.
-        """
+        """Map integer codes and ranks to scores."""
         places, ranks = self.placed(codes, ranks)
         z = np.empty(codes.shape)
         for j, (edges, cdf) in enumerate(zip(self.edges, self.cdf, strict=True)):
@@ -240,18 +214,7 @@ class RankTransform:
         return z
 
     def from_latent(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Map scores to positions, the inverse of `to_latent`; what lies outside comes back at the bound.
-
-        Parameters
-        ----------
-        z : ndarray of shape (n, d), float64
-            Scores.
-
-        Returns
-        -------
-        positions : ndarray of shape (n, d), float64
-            In [0, n_levels) of each column.
-        """
+        """Map scores to positions, the inverse of `to_latent`; what lies outside comes back at the bound."""
         out = np.empty(z.shape)
         for j, (edges, cdf, order) in enumerate(zip(self.edges, self.cdf, self.orders, strict=True)):
             layout = self.layouts[j]
@@ -271,19 +234,7 @@ class RankTransform:
     def log_slope(
         self, z: NDArray[np.float64], codes: NDArray[np.int64], ranks: NDArray[np.float64] | float
     ) -> NDArray[np.float64]:
-        """Log-derivative of the scores with respect to the positions, summed over columns.
-
-        Parameters
-        ----------
-        z : ndarray of shape (n, d)
-            Scores of `codes` and `ranks`.
-        codes, ranks : ndarray of shape (n, d)
-            As in `to_latent`.
-
-        Returns
-        -------
-        log_slope : ndarray of shape (n,), float64
-        """
+        """Log-derivative of the scores with respect to the positions, summed over columns."""
         total = np.zeros(len(z))
         places, ranks = self.placed(codes, ranks)
         for j, (edges, cdf) in enumerate(zip(self.edges, self.cdf, strict=True)):

@@ -104,22 +104,7 @@ class PrivacyFilter:
         self._entries: tuple[FilterEntry, ...] = ()
 
     def debit(self, event: Event, what: str) -> None:
-        """Record a spend that is about to happen, or refuse it and record nothing.
-
-        Parameters
-        ----------
-        event : Event
-            What the mechanism is about to do.
-        what : str
-            What it is for, in words that may be published.
-
-        Raises
-        ------
-        BudgetExceededError
-            If less than that is left.
-        UnsupportedEventError
-            If the event, or a part of it, is not known.
-        """
+        """Record a spend that is about to happen, or refuse it and record nothing."""
         parts = tally(event)
         # slack is no part of this cap: whoever calibrates it holds it back
         mu = math.inf if parts.non_private or parts.slack_epsilon else total_mu(parts)

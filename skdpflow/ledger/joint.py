@@ -64,13 +64,7 @@ class Prepaid:
     _unspent: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)  # taken once, for good
 
     def debit(self, event: Event, what: str = "", *, neighbours: str) -> str | None:
-        """Check that a fit stays within its part, before any noise is drawn; returns the head of the debit.
-
-        Raises
-        ------
-        LedgerError
-            If it is more, or was paid out already.
-        """
+        """Check that a fit stays within its part, before any noise is drawn; returns the head of the debit."""
         self.check(event, what, neighbours=neighbours)
         if not self._unspent.acquire(blocking=False):
             raise LedgerError(

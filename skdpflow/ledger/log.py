@@ -191,18 +191,7 @@ class Chain:
         return good
 
     def read(self) -> list[Row]:
-        """Return all rows.
-
-        Returns
-        -------
-        rows : list of tuple
-            Position, content as JSON, and head; the first row is that of the budget.
-
-        Raises
-        ------
-        LedgerError
-            If the file cannot be used, is damaged, or begins otherwise.
-        """
+        """Return all rows."""
         if self.path is None:
             return list(self._rows)
         seen = self._seen  # before the file is read, so that threads that append meanwhile do not matter
@@ -212,23 +201,7 @@ class Chain:
         return rows
 
     def append(self, content_after: Callable[[list[Row]], dict[str, Any]]) -> str:
-        """Append a row while nobody else can.
-
-        Parameters
-        ----------
-        content_after : callable
-            From the rows so far to the content of the next one; if it raises an error, nothing is appended.
-
-        Returns
-        -------
-        head : str
-            Of the new row, which is on the disk by now.
-
-        Raises
-        ------
-        LedgerError
-            As for `read`, and for rows in the memory of another process.
-        """
+        """Append a row while nobody else can."""
         if self.path is not None:
             seen = self._seen
             with self._transaction(self.path, "BEGIN IMMEDIATE") as db:

@@ -14,18 +14,6 @@ Part = tuple[str, str]  # name of a partition, and one of its keys
 def worst_cases(entries: Iterable[tuple[Event, Part | None]], within: Part | None = None) -> Iterator[ComposedEvent]:
     r"""Go through compositions one of which is the most that any record was charged, by whatever accountant.
 
-    Parameters
-    ----------
-    entries : iterable of (Event, (by, key) or None)
-        What was done, and to which part; None is all records.
-    within : (by, key) or None, default=None
-        Look only at records of this part.
-
-    Yields
-    ------
-    case : ComposedEvent
-        The largest epsilon of a case, at any delta, is that of the worst record.
-
     Notes
     -----
     A record r has one key in each partition. Let D' be D without r. A fit on the part (by, k) reads the records with

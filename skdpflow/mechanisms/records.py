@@ -35,15 +35,6 @@ _MIN_DIRECTION_STEPS, _DIRECTION_STEPS, _MAX_STEPS = 64, 1024, 4096
 def default_radius(d: int) -> float:
     r"""Radius of the ball to which rows are clipped, in half-ranges of a column.
 
-    Parameters
-    ----------
-    d : int
-        Number of columns.
-
-    Returns
-    -------
-    radius : float
-
     Notes
     -----
     A row whose values lie half-way between the midpoints and the ends of their columns has the norm
@@ -54,23 +45,7 @@ def default_radius(d: int) -> float:
 
 
 def lattice(d: int, sensitivity: float, mu: float, n_integers: int) -> tuple[int, int]:
-    """Steps of the ball and of the directions: fine beside the noise, and no finer.
-
-    Parameters
-    ----------
-    d : int
-        Number of columns.
-    sensitivity : float
-        Of a line, for a ball of radius one and unit directions.
-    mu : float
-        Gaussian DP parameter of the release.
-    n_integers : int
-        Integers released of each row in all.
-
-    Returns
-    -------
-    steps, direction_steps : int
-    """
+    """Steps of the ball and of the directions: fine beside the noise, and no finer."""
     product = min(_MAX_NOISE, mu * _SLACK / n_integers) * mu / sensitivity
     least = 16.0 * np.sqrt(d)
     direction_steps = np.clip(product / least, _MIN_DIRECTION_STEPS, _DIRECTION_STEPS)

@@ -275,24 +275,7 @@ class DPTransformer(TransformerMixin, BaseEstimator):
 
 
 def lattice_steps(epsilon: float, multiplier: float, touched: float, power: int) -> int:
-    """Choose the finest lattice for a ball that the curator can answer for.
-
-    Parameters
-    ----------
-    epsilon : float
-        Budget of the fit, a part of which is the curator's floating-point slack.
-    multiplier : float
-        Noise of the sum, in units of the `power` of the radius.
-    touched : float
-        Coordinates of the sum that may differ between neighbours.
-    power : {1, 2}
-        1 for sums of vectors, 2 for sums of their products.
-
-    Returns
-    -------
-    steps : int
-        Steps of the radius: a power of two.
-    """
+    """Choose the finest lattice for a ball that the curator can answer for."""
     noise = min(_LARGEST_NOISE, max(epsilon * _SLACK / (touched + 8.0), 1.0))
     return int(np.clip(2.0 ** np.floor(np.log2((noise / multiplier) ** (1.0 / power))), 2, 2**12))
 

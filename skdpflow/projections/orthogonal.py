@@ -93,22 +93,7 @@ class OrthogonalProjections(BaseEstimator):
 
 
 def haar_blocks(n_features: int, n_projections: int, rng: np.random.Generator) -> FloatArray:
-    """Draw independent orthonormal blocks side by side, the last one cut to fit.
-
-    Parameters
-    ----------
-    n_features : int
-        Dimension of the space and width of a full block.
-    n_projections : int
-        Total number of columns.
-    rng : numpy.random.Generator
-        Source of randomness, advanced by the call.
-
-    Returns
-    -------
-    ndarray of shape (n_features, n_projections), dtype float64
-        Unit columns.
-    """
+    """Draw independent orthonormal blocks side by side, the last one cut to fit."""
     directions = np.empty((n_features, n_projections))
     for start in range(0, n_projections, n_features):
         width = min(n_features, n_projections - start)

@@ -68,18 +68,7 @@ def _equal(given: float | NDArray[np.float64], expected: float | NDArray[np.floa
 
 
 def check_transport(transport: Mapping[str, Any]) -> None:
-    """Refuse parameters of a flow that no fit can have.
-
-    Parameters
-    ----------
-    transport : mapping
-        As it was read from a file: the seed, and the parameters of the flow if there is one.
-
-    Raises
-    ------
-    ReleaseError
-        If a number is missing or out of range.
-    """
+    """Refuse parameters of a flow that no fit can have."""
     if not isinstance(transport, Mapping) or "seed" not in transport:
         raise ReleaseError("The file lacks the seed of what was made of its measurements.")
     for name, (low, high) in TRANSPORT_LIMITS.items():
@@ -105,20 +94,7 @@ def check_particles(release: Content) -> None:
 
 
 def check_consistency(release: Content) -> None:
-    """Refuse a Release whose noise, events, cap and (epsilon, delta) do not agree.
-
-    Parameters
-    ----------
-    release : Release
-        As it was read from a file.
-
-    Raises
-    ------
-    ReleaseError
-        If a measurement has another sensitivity than its kind, or other noise than its event says, the events are not
-        those of the measurements, they exceed the cap, the cap costs more than (epsilon, delta), or `private`
-        contradicts the cap. Also if a flow that is made of it would be too large.
-    """
+    """Refuse a Release whose noise, events, cap and (epsilon, delta) do not agree."""
     check_transport(release.transport)
     for m in release.measurements:
         _check_measurement(m, release.neighbours)

@@ -118,25 +118,7 @@ def _components(params: Params) -> int:
 
 
 def implied_sensitivity(m: Measurement, neighbours: str) -> float:
-    """Return the sensitivity that the kind and parameters of a measurement imply.
-
-    Parameters
-    ----------
-    m : Measurement
-        As it was read from a file.
-    neighbours : {"add-remove", "replace-one"}
-        The neighbouring relation.
-
-    Returns
-    -------
-    sensitivity : float
-        In lattice units.
-
-    Raises
-    ------
-    ValueError
-        If the kind is not known, or its values have another shape than its parameters say.
-    """
+    """Return the sensitivity that the kind and parameters of a measurement imply."""
     if m.kind not in _SHAPES:
         raise ValueError(f"there is no kind {m.kind!r}")
     shape = _SHAPES[m.kind](m.params)

@@ -17,17 +17,6 @@ from skdpflow.accountants.events import Event
 def rounded_normal_pmf(k: NDArray[Any], scale: float) -> NDArray[np.float64]:
     """Exact probability of the integers `k` under ``rint(N(0, scale**2))``.
 
-    Parameters
-    ----------
-    k : ndarray of int
-        Integers.
-    scale : float
-        Standard deviation before rounding, in lattice units.
-
-    Returns
-    -------
-    pmf : ndarray of the shape of `k`, float64
-
     Examples
     --------
     >>> import numpy as np
@@ -42,15 +31,6 @@ def rounded_normal_pmf(k: NDArray[Any], scale: float) -> NDArray[np.float64]:
 
 def rounded_normal_sd(scale: float) -> float:
     """Return the standard deviation of ``rint(N(0, scale**2))``, which is not `scale` for small scales.
-
-    Parameters
-    ----------
-    scale : float
-        Standard deviation before rounding, in lattice units.
-
-    Returns
-    -------
-    sd : float
 
     Examples
     --------

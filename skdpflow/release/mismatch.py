@@ -85,20 +85,7 @@ class _Estimate:
 
 
 def mismatches(release: Content) -> tuple[Mismatch, ...]:
-    """Return what stands out of the noise, of all that may lie outside of the declared columns and target.
-
-    Parameters
-    ----------
-    release : Release
-        What was measured.
-
-    Returns
-    -------
-    mismatches : tuple of Mismatch
-        In the order of the columns, the target last. None of what was found privately or handed on by an earlier step
-        of a pipeline: nobody declared it. If all rows lie inside, it is empty but for a share `FALSE_ALARMS` of all
-        Releases.
-    """
+    """Return what stands out of the noise, of all that may lie outside of the declared columns and target."""
     estimates: dict[tuple[int, Outside], _Estimate] = {}
     for m in release.measurements:
         for j, outside, *counted in _counted(m, release):
@@ -147,13 +134,7 @@ def _average(sums: NDArray[Any], sizes: NDArray[np.float64]) -> float:
 
 
 def warn_of_mismatch(*releases: Content) -> None:
-    """Warn of rows that do not fit what was declared; a function of the Releases alone.
-
-    Parameters
-    ----------
-    *releases : Release
-        What was measured.
-    """
+    """Warn of rows that do not fit what was declared; a function of the Releases alone."""
     found = [str(mismatch) for release in releases for mismatch in mismatches(release)]
     if found:
         more = f"; {len(found) - _NAMED} more are in the privacy statement" if len(found) > _NAMED else ""

@@ -16,19 +16,7 @@ REPEAT = "#"
 
 
 def pool(measurements: Sequence[Measurement]) -> Measurement:
-    r"""Average measurements of one statistic, with weights of inverse variance.
-
-    Parameters
-    ----------
-    measurements : sequence of Measurement
-        Of one kind and with equal parameters, with independent noise.
-
-    Returns
-    -------
-    pooled : Measurement
-        The first, with other `values`, float64: :math:`\sum_i w_i v_i / \sum_i w_i` with :math:`w_i = 1 / s_i^2` of
-        each coordinate; its `noise_scale` is the standard deviation :math:`(\sum_i w_i)^{-1/2}`.
-    """
+    r"""Average measurements of one statistic, with weights of inverse variance."""
     if len(measurements) == 1:
         return measurements[0]
     weights = [1.0 / m.sd**2 for m in measurements]
@@ -43,18 +31,7 @@ def n_fits(release: Release) -> int:
 
 
 def groups(release: Release) -> dict[str, list[Measurement]]:
-    """Return the measurements of a Release by the name they had when they were made first.
-
-    Parameters
-    ----------
-    release : Release
-        Of one fit, or continued.
-
-    Returns
-    -------
-    groups : dict of str to list of Measurement
-        In the order of the Release.
-    """
+    """Return the measurements of a Release by the name they had when they were made first."""
     out: dict[str, list[Measurement]] = {}
     for m in release.measurements:
         first = m.name.partition(REPEAT)[0]
@@ -63,18 +40,7 @@ def groups(release: Release) -> dict[str, list[Measurement]]:
 
 
 def pooled(release: Release) -> Release:
-    """Return a Release whose repeated measurements are averaged: what a mechanism learns from.
-
-    Parameters
-    ----------
-    release : Release
-        Of one fit, or continued.
-
-    Returns
-    -------
-    pooled : Release
-        The Release itself where nothing was repeated.
-    """
+    """Return a Release whose repeated measurements are averaged: what a mechanism learns from."""
     found = groups(release)
     if len(found) == len(release.measurements):
         return release

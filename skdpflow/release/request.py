@@ -69,35 +69,11 @@ class Demand:
     n_choices: int = 0
 
     def scale(self, mu: float) -> float:
-        """Return the noise scale within a budget.
-
-        Parameters
-        ----------
-        mu : float
-            Budget that shares are of.
-
-        Returns
-        -------
-        scale : float
-            In lattice units.
-        """
+        """Return the noise scale within a budget."""
         return self.sensitivity / (mu * math.sqrt(self.share))
 
     def slack(self, mu: float, neighbours: str) -> float:
-        """Return the epsilon of the floating-point slack that the noise uses, see `draw_slack`.
-
-        Parameters
-        ----------
-        mu : float
-            Budget that shares are of.
-        neighbours : {"add-remove", "replace-one"}
-            The neighbouring relation.
-
-        Returns
-        -------
-        slack : float
-            That of a selection is not in it.
-        """
+        """Return the epsilon of the floating-point slack that the noise uses, see `draw_slack`."""
         return 0.0 if self.n_choices else draw_slack(differing(self.touched, neighbours), self.scale(mu))
 
 
@@ -152,17 +128,7 @@ class PlanContext:
         return (*self.domain.columns, *extra)
 
     def encoded_as(self, columns: Sequence[Column]) -> PlanContext:
-        """Return the same, with columns as they are encoded from now on.
-
-        Parameters
-        ----------
-        columns : sequence of Interval or Categories
-            The measured columns, with grids.
-
-        Returns
-        -------
-        context : PlanContext
-        """
+        """Return the same, with columns as they are encoded from now on."""
         domain = Domain(dict(zip(self.domain.names, columns, strict=False)), constraints=self.domain.constraints)
         return replace(self, domain=domain, target=columns[-1] if isinstance(self.target, Interval) else self.target)
 
@@ -189,19 +155,7 @@ BOUNDS_GRID = np.concatenate([-_MAGNITUDES[::-1], [0.0], _MAGNITUDES])
 
 
 def bounds_from_histogram(m: Measurement) -> list[Interval]:
-    """Choose an interval per column from noisy counts on the public grid of magnitudes.
-
-    Parameters
-    ----------
-    m : Measurement
-        Of kind ``"bounds"``; `values` has shape (d, len(grid) + 1).
-
-    Returns
-    -------
-    intervals : list of Interval
-        From the first to the last bin whose count stands out of the noise (one false alarm in a hundred fits), or of
-        a neighbour with some count; `DEFAULT_BOUNDS` where none does. Within them, mass is located by later rounds.
-    """
+    """Choose an interval per column from noisy counts on the public grid of magnitudes."""
     grid, counts = m.params["grid"], m.values
     # half a count more than for normal noise, since it is rounded
     threshold = float(np.max(m.noise_scale)) * np.sqrt(2.0 * np.log(100.0 * counts.size)) + 0.5

@@ -136,23 +136,7 @@ class Cells:
 
     @classmethod
     def of(cls, positions: NDArray[np.float64], column: Column, container: str, dtype: str | None) -> Self:
-        """Decode the positions of one column.
-
-        Parameters
-        ----------
-        positions : ndarray of shape (n,)
-            Positions in [0, n_levels).
-        column : Interval or Categories
-            What it is.
-        container : {"numpy", "pandas", "polars"}
-            Where the cells will go.
-        dtype : str or None
-            The recorded dtype.
-
-        Returns
-        -------
-        cells : Cells
-        """
+        """Decode the positions of one column."""
         gaps = _gaps(positions, column)
         if not isinstance(column, Interval):
             return cls(np.clip(np.floor(positions), 0, column.n_values - 1).astype(np.int64), gaps)
@@ -162,25 +146,7 @@ class Cells:
     def of_numbers(
         cls, numbers: NDArray[np.float64], gaps: NDArray[np.bool_], column: Interval, container: str, dtype: str | None
     ) -> Self:
-        """Bring numbers into an interval and into the dtype that they go out with.
-
-        Parameters
-        ----------
-        numbers : ndarray of shape (n,)
-            Numbers, or dates in units since 1970.
-        gaps : ndarray of shape (n,), bool
-            Which cells are missing.
-        column : Interval
-            What they are clipped to, and rounded to if it is one of whole numbers.
-        container : {"numpy", "pandas", "polars"}
-            Where the cells will go.
-        dtype : str or None
-            The recorded dtype.
-
-        Returns
-        -------
-        cells : Cells
-        """
+        """Bring numbers into an interval and into the dtype that they go out with."""
         return cls._of(_inside(numbers, column), gaps, column, container, dtype)
 
     @classmethod
@@ -198,18 +164,7 @@ class Cells:
         return cls(moments, gaps)
 
     def numbers(self, column: Column) -> NDArray[np.float64]:
-        """Return the cells as numbers again.
-
-        Parameters
-        ----------
-        column : Interval or Categories
-            What it is.
-
-        Returns
-        -------
-        numbers : ndarray of shape (n,), float64
-            Numbers, dates in units since 1970, or levels; anything where a cell is missing.
-        """
+        """Return the cells as numbers again."""
         if self.values.dtype.kind != "M":
             return self.values.astype(np.float64)
         assert isinstance(column, Interval)
@@ -217,27 +172,7 @@ class Cells:
 
 
 def cells_of(positions: ArrayLike, domain: Domain, schema: Schema) -> list[Cells]:
-    """Decode positions, column by column.
-
-    Parameters
-    ----------
-    positions : array-like of float, of shape (n_samples, n_features)
-        Positions in [0, n_levels) of each column, in levels.
-    domain : Domain
-        The columns.
-    schema : Schema
-        Container and dtypes of the rows.
-
-    Returns
-    -------
-    cells : list of Cells
-        One entry per column.
-
-    Raises
-    ------
-    ValueError
-        If positions, domain and schema differ in their number of columns.
-    """
+    """Decode positions, column by column."""
     positions = np.asarray(positions, dtype=np.float64)
     if positions.ndim != 2 or not positions.shape[1] == len(domain) == schema.n_features:
         raise ValueError("Positions, domain and schema must have the same number of columns.")

@@ -84,30 +84,6 @@ def sample_met(
 ) -> tuple[Array, Components]:
     """Draw rows that meet constraints.
 
-    Parameters
-    ----------
-    model : Model
-        The learned model.
-    facts : Constraints
-        The constraints.
-    component : ndarray of shape (n,), int64
-        A component for each row.
-    rng : numpy.random.Generator
-        Public randomness.
-    fixed : bool
-        Whether rows have to be of these components. Otherwise rows of a component that cannot meet the constraints are
-        drawn from others.
-
-    Returns
-    -------
-    positions : ndarray of shape (n, d)
-    component : ndarray of shape (n,), int64
-
-    Raises
-    ------
-    ValueError
-        If the constraints have almost no mass under the model.
-
     Notes
     -----
     A row that violates a constraint is redrawn until it meets all, in its own component and, in the columns that
@@ -210,22 +186,7 @@ class ConditionalDensity:
         return weights
 
     def log_density(self, codes: NDArray[np.int64], numbers: Array, domain: Domain) -> Array:
-        """Log-density of rows, as `skdpflow.transport.density.log_density` gives it.
-
-        Parameters
-        ----------
-        codes : ndarray of shape (n, d), int64
-            Codes of the rows.
-        numbers : ndarray of shape (n, n_numeric)
-            Their numeric columns, NaN where a cell is missing.
-        domain : Domain
-            The columns.
-
-        Returns
-        -------
-        log_density : ndarray of shape (n,)
-            -inf for rows that violate a constraint.
-        """
+        """Log-density of rows, as `skdpflow.transport.density.log_density` gives it."""
         out = np.full(len(codes), -np.inf)
         met, pattern = self._constraints.met_by(codes, numbers), self._constraints.pattern(codes)
         for own in np.unique(pattern[met]):

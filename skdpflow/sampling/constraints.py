@@ -74,22 +74,7 @@ class Constraints:
         return cls(domain, schema) if domain.constraints else None
 
     def solve(self, positions: Array) -> tuple[Array, NDArray[np.bool_], dict[int, Cells]]:
-        """Compute the columns that equalities give, and say which rows meet all constraints.
-
-        Parameters
-        ----------
-        positions : ndarray of shape (n, >= d)
-            Positions on the lattice.
-
-        Returns
-        -------
-        positions : ndarray of shape (n, >= d)
-            With those of the computed columns.
-        met : ndarray of shape (n,), bool
-            Which rows meet all constraints.
-        computed : dict of int to Cells
-            The computed columns.
-        """
+        """Compute the columns that equalities give, and say which rows meet all constraints."""
         rows, computed = self._solve(positions)
         if computed:
             positions = positions.copy()
@@ -118,19 +103,7 @@ class Constraints:
         return rows, computed
 
     def met_by(self, codes: NDArray[np.int64], numbers: Array) -> NDArray[np.bool_]:
-        """Say which given rows meet all constraints.
-
-        Parameters
-        ----------
-        codes : ndarray of shape (n, d), int64
-            Codes of the rows.
-        numbers : ndarray of shape (n, n_numeric)
-            Their numeric columns, NaN where a cell is missing.
-
-        Returns
-        -------
-        met : ndarray of shape (n,), bool
-        """
+        """Say which given rows meet all constraints."""
         numeric = [name for name, column in self._domain.items() if isinstance(column, Interval)]
         rows = {}
         for j, name in zip(self.indices, self.names, strict=True):
@@ -145,18 +118,7 @@ class Constraints:
         return self.met(rows)
 
     def pattern(self, positions: NDArray[Any]) -> NDArray[np.int64]:
-        """Number rows by what is kept when they are redrawn: gaps and labels of the named columns.
-
-        Parameters
-        ----------
-        positions : ndarray of shape (n, >= d)
-            Positions, or codes.
-
-        Returns
-        -------
-        pattern : ndarray of shape (n,), int64
-            Rows with the same number lack the same columns, and have the same values in columns of few categories.
-        """
+        """Number rows by what is kept when they are redrawn: gaps and labels of the named columns."""
         pattern = np.zeros(len(positions), dtype=np.int64)
         for j, radix, lowest in self._digits:
             digit = np.clip(np.floor(positions[:, j]) - lowest, 0, radix - 1)
@@ -164,19 +126,7 @@ class Constraints:
         return pattern
 
     def differences(self, pattern: int, others: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Count in how many of its parts a pattern differs from others.
-
-        Parameters
-        ----------
-        pattern : int
-            Of `pattern`.
-        others : ndarray of shape (n,), int64
-            The same.
-
-        Returns
-        -------
-        differences : ndarray of shape (n,), int64
-        """
+        """Count in how many of its parts a pattern differs from others."""
         count = np.zeros(len(others), dtype=np.int64)
         for _, radix, _ in reversed(self._digits):
             count += others % radix != pattern % radix
@@ -184,31 +134,11 @@ class Constraints:
         return count
 
     def met(self, rows: Mapping[str, Data]) -> NDArray[np.bool_]:
-        """Say which rows meet all constraints.
-
-        Parameters
-        ----------
-        rows : mapping of str to Data
-            The named columns.
-
-        Returns
-        -------
-        met : ndarray of shape (n,), bool
-        """
+        """Say which rows meet all constraints."""
         return np.logical_and.reduce([rule.met(rows) for rule in self._rules])
 
     def rarest(self, positions: Array) -> str:
-        """Return the constraint that the fewest rows meet.
-
-        Parameters
-        ----------
-        positions : ndarray of shape (n, >= d)
-            Positions on the lattice.
-
-        Returns
-        -------
-        text : str
-        """
+        """Return the constraint that the fewest rows meet."""
         rows, _ = self._solve(positions)
         return min(self._rules, key=lambda rule: rule.met(rows).sum()).text
 

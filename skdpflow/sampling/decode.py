@@ -43,25 +43,7 @@ def _array(cells: Cells, column: Column, dtype: Dtype | None) -> NDArray[Any]:
 
 
 def written(cells: Cells, column: Column, container: str, dtype: str | None) -> Any:
-    """Write the cells of one column as an array or as a series of the container.
-
-    Parameters
-    ----------
-    cells : Cells
-        The cells.
-    column : Interval or Categories
-        What they are.
-    container : {"numpy", "pandas", "polars"}
-        Where they go.
-    dtype : str or None
-        The recorded dtype.
-
-    Returns
-    -------
-    ndarray, pandas.Series or polars.Series
-        In the recorded dtype, or in the nearest one that can hold the declared values, and gaps if the column is
-        nullable.
-    """
+    """Write the cells of one column as an array or as a series of the container."""
     known = dtype_of(container, dtype)
     if container == "pandas":
         return pandas_series(cells, column, known)
@@ -69,25 +51,7 @@ def written(cells: Cells, column: Column, container: str, dtype: str | None) -> 
 
 
 def to_container(columns: Sequence[Any], schema: Schema) -> Any:
-    """Put columns together into a table of the recorded container.
-
-    Parameters
-    ----------
-    columns : sequence of ndarray, pandas.Series or polars.Series
-        The columns, of the schema's container, in its order.
-    schema : Schema
-        Container and names.
-
-    Returns
-    -------
-    ndarray, pandas.DataFrame or polars.DataFrame
-        The table.
-
-    Raises
-    ------
-    ImportError
-        If the library of the container is not installed.
-    """
+    """Put columns together into a table of the recorded container."""
     if schema.container == "pandas":
         names: Sequence[Name] = schema.names or ()
         return library_of("pandas").DataFrame(dict(zip(names, columns, strict=True)))
@@ -107,27 +71,6 @@ def to_container(columns: Sequence[Any], schema: Schema) -> Any:
 
 def decode(positions: ArrayLike, domain: Domain, schema: Schema) -> Any:
     """Turn positions on the lattice into rows like those that were given.
-
-    Parameters
-    ----------
-    positions : array-like of float, of shape (n_samples, n_features)
-        Positions in [0, n_levels) of each column, in levels.
-    domain : Domain
-        The columns.
-    schema : Schema
-        Container, names and dtypes of the rows.
-
-    Returns
-    -------
-    ndarray, pandas.DataFrame or polars.DataFrame of shape (n_samples, n_features)
-        Rows inside the domain, in the dtypes of the schema.
-
-    Raises
-    ------
-    ValueError
-        If positions, domain and schema differ in their number of columns.
-    ImportError
-        If the library of the container is not installed.
 
     Notes
     -----
@@ -150,27 +93,7 @@ def decode(positions: ArrayLike, domain: Domain, schema: Schema) -> Any:
 
 
 def rows_of(cells: Sequence[Cells], domain: Domain, schema: Schema) -> Any:
-    """Turn cells into rows like those that were given.
-
-    Parameters
-    ----------
-    cells : sequence of Cells
-        One entry per column, as `cells_of` gives them.
-    domain : Domain
-        The columns.
-    schema : Schema
-        Container, names and dtypes of the rows.
-
-    Returns
-    -------
-    ndarray, pandas.DataFrame or polars.DataFrame of shape (n_samples, n_features)
-        Rows, as `decode` gives them.
-
-    Raises
-    ------
-    ImportError
-        If the library of the container is not installed.
-    """
+    """Turn cells into rows like those that were given."""
     columns = [
         written(own, column, schema.container, dtype)
         for own, column, dtype in zip(cells, domain.columns, schema.dtypes, strict=True)
@@ -180,25 +103,6 @@ def rows_of(cells: Sequence[Cells], domain: Domain, schema: Schema) -> Any:
 
 def decode_target(positions: ArrayLike, target: Column, schema: Schema) -> Any:
     """Turn codes or positions of a target into labels or values like those that were given.
-
-    Parameters
-    ----------
-    positions : array-like of shape (n_samples,)
-        Codes, or positions in [0, n_levels).
-    target : Interval or Categories
-        What the target is; categories must be known by now.
-    schema : Schema
-        Container, name and dtype of the target.
-
-    Returns
-    -------
-    ndarray, pandas.Series or polars.Series of shape (n_samples,)
-        The target.
-
-    Raises
-    ------
-    ImportError
-        If the library of the container is not installed.
 
     Examples
     --------
@@ -218,20 +122,7 @@ def decode_target(positions: ArrayLike, target: Column, schema: Schema) -> Any:
 
 
 def class_labels(target: Categories, schema: Schema) -> NDArray[Any]:
-    """Return the classes as scikit-learn has them: an array, also where the labels are a series.
-
-    Parameters
-    ----------
-    target : Categories
-        The classes, known by now.
-    schema : Schema
-        Container and dtype of the target.
-
-    Returns
-    -------
-    classes : ndarray of shape (n_classes,)
-        In the numpy dtype nearest to that of the labels.
-    """
+    """Return the classes as scikit-learn has them: an array, also where the labels are a series."""
     container = schema.target_container or "numpy"
     dtype = dtype_of(container, schema.target_dtype)
     if container != "numpy" and dtype is not None and dtype.kind in ("number", "decimal"):

@@ -189,26 +189,7 @@ _NAMED = {"numpy": _numpy, "pandas": _pandas, "polars": _polars}
 
 @lru_cache(maxsize=4096)
 def dtype_of(container: str, name: str | None) -> Dtype | None:
-    """Look up a recorded dtype.
-
-    Parameters
-    ----------
-    container : {"numpy", "pandas", "polars"}
-        Whose dtype it is.
-    name : str or None
-        As :class:`skdpflow.domain.schema.Schema` records it.
-
-    Returns
-    -------
-    dtype : Dtype or None
-        None for a dtype that has no entry, as its cells are neither numbers nor text, categories or dates, or as the
-        installed version of the library does not know it.
-
-    Raises
-    ------
-    ImportError
-        If the library of the container is not installed.
-    """
+    """Look up a recorded dtype."""
     if container != "numpy":
         library_of(container)  # raises where it is not installed
     try:

@@ -16,19 +16,7 @@ __all__ = ["entries_of", "natural_entries"]
 
 
 def entries_of(categories: Categories, dtype: Dtype | None) -> Any:
-    """Return the values as a dtype has them: an array of numbers, or a list; None if it cannot hold all of them.
-
-    Parameters
-    ----------
-    categories : Categories
-        Declared.
-    dtype : Dtype or None
-        The dtype of the column.
-
-    Returns
-    -------
-    entries : ndarray, list of Decimal, list of str, or None
-    """
+    """Return the values as a dtype has them: an array of numbers, or a list; None if it cannot hold all of them."""
     texts = [isinstance(value, str) for value in categories.values]
     if dtype is not None and dtype.kind == "text" and all(texts):
         return list(categories.values) if dtype.listed is None or dtype.listed.issuperset(categories.values) else None
@@ -62,16 +50,6 @@ def _decimals(categories: Categories, digits: tuple[int, int]) -> list[Decimal] 
 
 
 def natural_entries(categories: Categories) -> NDArray[Any]:
-    """Return the values in a dtype of their own: that of all of them, or object.
-
-    Parameters
-    ----------
-    categories : Categories
-        Declared.
-
-    Returns
-    -------
-    entries : ndarray
-    """
+    """Return the values in a dtype of their own: that of all of them, or object."""
     kinds = set(map(type, categories.values))
     return np.array(categories.values, dtype=None if len(kinds) == 1 else object)

@@ -13,34 +13,12 @@ Array = NDArray[np.float64]
 
 
 def numeric_indices(domain: Domain) -> list[int]:
-    """Positions of the numeric columns.
-
-    Parameters
-    ----------
-    domain : Domain
-        The columns.
-
-    Returns
-    -------
-    indices : list of int
-    """
+    """Positions of the numeric columns."""
     return [j for j, c in enumerate(domain.columns) if isinstance(c, Interval)]
 
 
 def numeric_values(positions: Array, domain: Domain) -> Array:
-    """Values of the numeric columns.
-
-    Parameters
-    ----------
-    positions : ndarray of shape (n, >= d)
-        Positions on the lattice.
-    domain : Domain
-        The columns.
-
-    Returns
-    -------
-    values : ndarray of shape (n, n_numeric), float64
-    """
+    """Values of the numeric columns."""
     indices = numeric_indices(domain)
     if not indices:
         return np.empty((len(positions), 0))
@@ -50,19 +28,7 @@ def numeric_values(positions: Array, domain: Domain) -> Array:
 
 
 def one_hot(codes: NDArray[np.int64], domain: Domain) -> Array:
-    """Encode the categories one-hot, and the gaps of nullable numbers as one more column each.
-
-    Parameters
-    ----------
-    codes : ndarray of shape (n, >= d), int64
-        Codes of all columns; an unknown category, -1, becomes zeros.
-    domain : Domain
-        The columns.
-
-    Returns
-    -------
-    encoded : ndarray of shape (n, sum of numbers of categories and of nullable numbers), float64
-    """
+    """Encode the categories one-hot, and the gaps of nullable numbers as one more column each."""
     parts = [np.empty((len(codes), 0))]
     for j, column in enumerate(domain.columns):
         if isinstance(column, Categories):
@@ -75,27 +41,7 @@ def one_hot(codes: NDArray[np.int64], domain: Domain) -> Array:
 def on_common_scale(
     numbers: Array, codes: NDArray[np.int64], positions: Array, domain: Domain, *, clip: bool
 ) -> tuple[Array, Array]:
-    """Put real and synthetic rows on the scale of the real ones.
-
-    Parameters
-    ----------
-    numbers : ndarray of shape (n, n_numeric)
-        Numeric columns of the real rows; finite, or NaN where a value is missing, which then takes the midpoint.
-    codes : ndarray of shape (n, d), int64
-        Codes of the real rows.
-    positions : ndarray of shape (m, >= d)
-        Positions of the synthetic rows.
-    domain : Domain
-        The columns.
-    clip : bool
-        Whether real values outside the domain are clipped to it.
-
-    Returns
-    -------
-    real, synthetic : ndarray of shape (n or m, n_numeric + sum of numbers of categories)
-        Numeric columns divided by the standard deviation of the real ones, or by the domain's width where
-        these are constant, and categories one-hot.
-    """
+    """Put real and synthetic rows on the scale of the real ones."""
     intervals = [c for c in domain.columns if isinstance(c, Interval)]
     lower = np.array([c.lower for c in intervals], dtype=np.float64)
     upper = np.array([c.upper for c in intervals], dtype=np.float64)
@@ -113,19 +59,7 @@ def on_common_scale(
 
 
 def inside(values: Array, domain: Domain) -> NDArray[np.bool_]:
-    """Which rows have possible values in all numeric columns.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n, n_numeric)
-        Numeric columns.
-    domain : Domain
-        The columns.
-
-    Returns
-    -------
-    inside : ndarray of shape (n,), bool
-    """
+    """Which rows have possible values in all numeric columns."""
     out = np.ones(len(values), dtype=np.bool_)
     intervals = [c for c in domain.columns if isinstance(c, Interval)]
     for x, column in zip(values.T, intervals, strict=True):

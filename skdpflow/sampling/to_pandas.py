@@ -16,22 +16,7 @@ __all__ = ["pandas_series"]
 
 
 def pandas_series(cells: Cells, column: Column, dtype: Dtype | None) -> Any:
-    """Write cells as a series.
-
-    Parameters
-    ----------
-    cells : Cells
-        The cells.
-    column : Interval or Categories
-        What they are.
-    dtype : Dtype or None
-        The recorded dtype; None for one that is not known.
-
-    Returns
-    -------
-    series : pandas.Series
-        Without a name.
-    """
+    """Write cells as a series."""
     pd = library_of("pandas")
     kind = None if dtype is None else dtype.kind
     arrow = getattr(dtype.own, "pyarrow_dtype", None) if dtype is not None else None

@@ -16,22 +16,7 @@ __all__ = ["polars_series"]
 
 
 def polars_series(cells: Cells, column: Column, dtype: Dtype | None) -> Any:
-    """Write cells as a series.
-
-    Parameters
-    ----------
-    cells : Cells
-        The cells.
-    column : Interval or Categories
-        What they are.
-    dtype : Dtype or None
-        The recorded dtype; None for one that is not known.
-
-    Returns
-    -------
-    series : polars.Series
-        Without a name.
-    """
+    """Write cells as a series."""
     pl = library_of("polars")
     if as_dates(column, dtype):
         return _dates(cells.values, column, dtype)

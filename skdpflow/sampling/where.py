@@ -140,28 +140,7 @@ def _ranges(column: Column, wanted: Any, name: str) -> list[tuple[float, float]]
 
 
 def condition_of(where: Any, domain: Domain) -> Ranges:
-    """Turn wishes of a user into ranges of positions.
-
-    Parameters
-    ----------
-    where : mapping of str to value, list of values or pair (lower, upper)
-        One entry per conditioned column. A tuple is a range, both ends among it, of numbers, dates or ordered
-        categories; None leaves an end open. Any other collection lists the values that are allowed, and anything else
-        is the one value. None, NaN, NaT and NA are missing values.
-    domain : Domain
-        The columns.
-
-    Returns
-    -------
-    ranges : dict of int to list of (float, float)
-        Per column, half-open ranges of positions.
-
-    Raises
-    ------
-    ValueError
-        If it names a column that there is not, or asks for what its domain does not have, or for what has no mass
-        under any model: a single number of a continuous column.
-    """
+    """Turn wishes of a user into ranges of positions."""
     wishes = {str(name): wanted for name, wanted in where.items()} if isinstance(where, Mapping) else None
     if wishes is None or not set(wishes) <= set(domain.names):
         raise ValueError(f"`where` must be a dict whose keys are columns of the domain: {list(domain.names)[:10]}.")
@@ -169,19 +148,7 @@ def condition_of(where: Any, domain: Domain) -> Ranges:
 
 
 def meets(positions: Array, ranges: Ranges) -> NDArray[np.bool_]:
-    """Say which rows meet a condition.
-
-    Parameters
-    ----------
-    positions : ndarray of shape (n, d)
-        Positions.
-    ranges : dict
-        Of `condition_of`.
-
-    Returns
-    -------
-    meets : ndarray of shape (n,), bool
-    """
+    """Say which rows meet a condition."""
     out = np.ones(len(positions), dtype=np.bool_)
     for j, allowed in ranges.items():
         p = positions[:, j]
@@ -190,27 +157,7 @@ def meets(positions: Array, ranges: Ranges) -> NDArray[np.bool_]:
 
 
 def completed(model: Model, found: Array, n: int, columns: Collection[int], rng: np.random.Generator) -> Array:
-    """Draw more particles like some that were found.
-
-    Parameters
-    ----------
-    model : Model
-        The learned model.
-    found : ndarray of shape (m, d)
-        Positions.
-    n : int
-        How many to draw.
-    columns : collection of int
-        Columns that are taken together from one of those found.
-    rng : numpy.random.Generator
-        Public randomness.
-
-    Returns
-    -------
-    positions : ndarray of shape (n, d)
-        Draws from a Gaussian kernel estimate in the latent space; or, of fewer than `FEWEST`, which are no estimate,
-        repetitions.
-    """
+    """Draw more particles like some that were found."""
     if len(found) < FEWEST:
         return found[rng.integers(len(found), size=n)]
     codes = np.floor(found).astype(np.int64)
@@ -236,31 +183,6 @@ def sample_where(
     tied: Collection[int] = (),
 ) -> tuple[Array, NDArray[np.int64]]:
     """Draw rows that meet a condition.
-
-    Parameters
-    ----------
-    model : Model
-        The learned model.
-    n : int
-        How many.
-    ranges : dict
-        Of `condition_of`.
-    draw : callable
-        Draws that many positions, and their components.
-    rng : numpy.random.Generator
-        Public randomness.
-    tied : collection of int, default=()
-        Columns that fit together in every row, as the constraints of the domain demand.
-
-    Returns
-    -------
-    positions : ndarray of shape (n, d)
-    component : ndarray of shape (n,), int64
-
-    Raises
-    ------
-    ValueError
-        If the condition has almost no mass under the model.
 
     Notes
     -----

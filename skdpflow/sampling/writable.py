@@ -25,24 +25,7 @@ _REMEDY = (
 
 
 def check_writable(schema: Schema, domain: Domain | None, target: Column | None) -> None:
-    """Refuse dtypes in which no synthetic rows can be given back.
-
-    Parameters
-    ----------
-    schema : Schema
-        Container, names and dtypes of the rows and of the target.
-    domain : Domain or None
-        The columns; None if their bounds are yet to be found.
-    target : Interval, Categories or None
-        What the target is; its categories may be yet to be found.
-
-    Raises
-    ------
-    TypeError
-        If cells of a dtype cannot be written.
-    ValueError
-        If a dtype can hold none of the declared values.
-    """
+    """Refuse dtypes in which no synthetic rows can be given back."""
     columns = list(Domain({f"x{j}": Interval(-1, 1) for j in range(schema.n_features)}) if domain is None else domain)
     names = columns if schema.names is None else [str(name) for name in schema.names]
     declared = [Interval(-1, 1)] * len(names) if domain is None else domain.columns

@@ -27,24 +27,6 @@ def beta_mixtures(
 ) -> list[tuple[Array, Array, Array]]:
     r"""Fit a mixture of beta distributions to each numeric column.
 
-    Parameters
-    ----------
-    moments : Measurement
-        Of kind ``"column_moments"``.
-    total : float
-        Estimated number of rows.
-    pooled : sequence of ndarray of shape (n_bins,)
-        Noisy histogram of each of its columns.
-    edges : sequence of ndarray of shape (n_bins + 1,)
-        Their edges, on the unit interval.
-    sd : float
-        Standard deviation of the noise of a count.
-
-    Returns
-    -------
-    mixtures : list of (weights, a, b)
-        For each column.
-
     Notes
     -----
     Each column is taken to follow one of a grid of beta distributions. The weights are posterior probabilities given

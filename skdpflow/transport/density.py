@@ -47,22 +47,7 @@ def _target_nodes(model: Model) -> tuple[Array, Array, Array]:
 
 
 def log_density(model: Model, codes: NDArray[np.int64], domain: Domain) -> Array:
-    """Log-density of rows, with a numeric target integrated out.
-
-    Parameters
-    ----------
-    model : Model
-        The learned model, whose last column may be a numeric target.
-    codes : ndarray of shape (n, d), int64
-        Codes of the rows; rows that lie outside of the domain get -inf.
-    domain : Domain
-        The columns.
-
-    Returns
-    -------
-    log_density : ndarray of shape (n,)
-        With respect to Lebesgue x counting measure; a lower bound where there are discrete columns.
-    """
+    """Log-density of rows, with a numeric target integrated out."""
     d = len(domain)
     atoms = [
         len(spread) > 0 or (isinstance(c, Interval) and c.grid is not None and bool(c.grid.atoms.any()))

@@ -64,17 +64,7 @@ class CountSlices:
         self.apart = [np.zeros(len(c), dtype=np.bool_) for c in counts] if apart is None else list(apart)
 
     def targets(self, predicted: Sequence[Array]) -> list[Array | None]:
-        """Denoised target probabilities of the bins, or None where the slice adds nothing.
-
-        Parameters
-        ----------
-        predicted : sequence of ndarray
-            Probabilities of the bins under the current model.
-
-        Returns
-        -------
-        targets : list of (ndarray or None)
-        """
+        """Denoised target probabilities of the bins, or None where the slice adds nothing."""
         expected = [self.total * p for p in predicted]
         found = [e.copy() for e in expected]
         # histograms of one length share thresholds, and so do all categories together
@@ -116,21 +106,7 @@ class CountSlices:
 
 
 def normal_particles(n: int, d: int, seed: int) -> Array:
-    """Draw standard normal points of low discrepancy.
-
-    Parameters
-    ----------
-    n : int
-        Number of points; rounded up to a power of two for the draw.
-    d : int
-        Dimension.
-    seed : int
-        Public seed.
-
-    Returns
-    -------
-    points : ndarray of shape (n, d)
-    """
+    """Draw standard normal points of low discrepancy."""
     u = qmc.Sobol(d, scramble=True, seed=np.random.default_rng(seed)).random_base2(max(n - 1, 1).bit_length())[:n]
     return np.asarray(ndtri(np.clip(u, 2.0**-33, 1 - 2.0**-33)))
 
@@ -138,24 +114,7 @@ def normal_particles(n: int, d: int, seed: int) -> Array:
 def block_layer(
     particles: Array, analysis: Array, synthesis: Array, slices: CountSlices, step_size: float
 ) -> Layer | None:
-    """Fit one layer of the flow to a block of slices.
-
-    Parameters
-    ----------
-    particles : ndarray of shape (n, d)
-        The current model.
-    analysis, synthesis : ndarray of shape (d, k)
-        Directions and their duals.
-    slices : CountSlices
-        What was measured along the directions.
-    step_size : float
-        Fraction of the way that particles move along each direction.
-
-    Returns
-    -------
-    layer : Layer or None
-        None if no slice adds anything.
-    """
+    """Fit one layer of the flow to a block of slices."""
     n = len(particles)
     p = np.sort(particles @ analysis, axis=0)
     levels = [np.interp(e, p[:, i], (np.arange(n) + 0.5) / n, left=0.0, right=1.0) for i, e in enumerate(slices.edges)]
@@ -196,17 +155,7 @@ class FlowComponent:
     layers: tuple[AnyLayer, ...] = ()
 
     def push(self, normal: Array) -> Array:
-        """Map standard normal points to points of the component.
-
-        Parameters
-        ----------
-        normal : ndarray of shape (n, d)
-            Standard normal points.
-
-        Returns
-        -------
-        z : ndarray of shape (n, d)
-        """
+        """Map standard normal points to points of the component."""
         return self._forward(self.start.push(normal))
 
     def _forward(self, z: Array) -> Array:
@@ -215,33 +164,11 @@ class FlowComponent:
         return z
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
-        """Draw points.
-
-        Parameters
-        ----------
-        n : int
-            How many.
-        rng : numpy.random.Generator
-            Public randomness.
-
-        Returns
-        -------
-        z : ndarray of shape (n, d)
-        """
+        """Draw points."""
         return self._forward(self.start.sample(n, rng))
 
     def log_density(self, z: Array) -> Array:
-        """Log-density of points.
-
-        Parameters
-        ----------
-        z : ndarray of shape (n, d)
-            Points.
-
-        Returns
-        -------
-        log_density : ndarray of shape (n,)
-        """
+        """Log-density of points."""
         log_det = np.zeros(len(z))
         for layer in reversed(self.layers):
             z, part = layer.inverse(z)
@@ -276,32 +203,7 @@ def learn_components(
     n_steps: int,
     step_size: float,
 ) -> tuple[list[FlowComponent], list[Array]]:
-    """Follow the flow of all components.
-
-    Parameters
-    ----------
-    starts : sequence of Gaussian or CutGaussian
-        Where each component starts.
-    blocks : sequence of sequences of Block
-        For each component, its slices; first those along the axes.
-    pairs : sequence of PairTarget
-        Two-way tables of the components.
-    sizes : ndarray of shape (n_components,)
-        Estimated rows of each component.
-    normal : ndarray of shape (n_particles, d)
-        Standard normal points to start from.
-    n_steps : int
-        Number of passes.
-    step_size : float
-        Fraction of the way that particles move along each direction.
-
-    Returns
-    -------
-    components : list of FlowComponent
-        The learned models.
-    particles : list of ndarray of shape (n_particles, d)
-        Where the particles ended.
-    """
+    """Follow the flow of all components."""
     layers: list[list[AnyLayer]] = [[] for _ in starts]
     particles = [FlowComponent(start).push(normal) for start in starts]
 

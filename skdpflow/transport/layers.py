@@ -18,21 +18,7 @@ NEAR_TIE = 1e-5
 
 
 def monotone_knots(x: Array, y: Array) -> tuple[Array, Array]:
-    """Make the knots of an invertible map out of those of a monotone one.
-
-    Parameters
-    ----------
-    x : ndarray of shape (n,)
-        Non-decreasing places.
-    y : ndarray of shape (n,)
-        Non-decreasing values.
-
-    Returns
-    -------
-    x, y : ndarray of shape (m,), m <= n
-        Increasing places without near-ties, and values with slopes in [`MIN_SLOPE`, `MAX_SLOPE`], kept at the middle
-        knot.
-    """
+    """Make the knots of an invertible map out of those of a monotone one."""
     keep = np.concatenate([[True], np.diff(x) > NEAR_TIE * (1.0 + np.abs(x[1:]))])
     x, y = x[keep], y[keep]
     dx = np.diff(x)
@@ -43,42 +29,13 @@ def monotone_knots(x: Array, y: Array) -> tuple[Array, Array]:
 
 
 def log_slopes(q: Array, x: Array, y: Array) -> Array:
-    """Log-slopes of the map of `PiecewiseLinear` at the places that it takes to `q`.
-
-    Parameters
-    ----------
-    q : ndarray of shape (n,)
-        Values of the map.
-    x, y : ndarray of shape (m,)
-        Knots.
-
-    Returns
-    -------
-    log_slopes : ndarray of shape (n,)
-    """
+    """Log-slopes of the map of `PiecewiseLinear` at the places that it takes to `q`."""
     slopes = np.concatenate([[1.0], np.diff(y) / np.diff(x), [1.0]])
     return np.asarray(np.log(slopes[np.searchsorted(y, q, side="right")]))
 
 
 def corrected_quantiles(values: Array, edges: Array, now: Array, then: Array, at: Array) -> Array:
-    """Quantiles of a distribution whose bins get other masses, and keep their shapes.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        Sorted sample of the present distribution.
-    edges : ndarray of shape (n_bins - 1,)
-        Inner edges of the bins.
-    now, then : ndarray of shape (n_bins + 1,)
-        Present and corrected distribution function at all edges, from 0 to 1.
-    at : ndarray of shape (m,)
-        Levels.
-
-    Returns
-    -------
-    quantiles : ndarray of shape (m,)
-        Non-decreasing. A bin that holds less than one value of the sample is filled evenly.
-    """
+    """Quantiles of a distribution whose bins get other masses, and keep their shapes."""
     n = len(values)
     piece = np.clip(np.searchsorted(then, at, side="right") - 1, 0, len(edges))
     mass = np.diff(then)[piece]
@@ -115,34 +72,11 @@ class Layer:
     y: tuple[Array, ...]
 
     def forward(self, z: Array) -> Array:
-        """Move points.
-
-        Parameters
-        ----------
-        z : ndarray of shape (n, d)
-            Points.
-
-        Returns
-        -------
-        moved : ndarray of shape (n, d)
-        """
+        """Move points."""
         return self._move(z, self.x, self.y)[0]
 
     def inverse(self, z: Array) -> tuple[Array, Array]:
-        """Move points back, and tell by how much the layer stretches there.
-
-        Parameters
-        ----------
-        z : ndarray of shape (n, d)
-            Points.
-
-        Returns
-        -------
-        origin : ndarray of shape (n, d)
-            Points that `forward` maps to `z`.
-        log_det : ndarray of shape (n,)
-            Log-determinant of the layer at the origin.
-        """
+        """Move points back, and tell by how much the layer stretches there."""
         origin, p = self._move(z, self.y, self.x)
         log_det = np.zeros(len(z))
         for i, (x, y) in enumerate(zip(self.x, self.y, strict=True)):

@@ -14,17 +14,6 @@ MIN_THRESHOLD = 1.5
 def to_simplex(v: Array, total: float) -> Array:
     """Project a vector onto the non-negative vectors of a given sum, in L2.
 
-    Parameters
-    ----------
-    v : ndarray of shape (n,)
-        Any vector.
-    total : float
-        Positive sum of the result.
-
-    Returns
-    -------
-    w : ndarray of shape (n,)
-
     Examples
     --------
     >>> import numpy as np
@@ -40,17 +29,6 @@ def to_simplex(v: Array, total: float) -> Array:
 
 def shrink(coefficients: Array, sd: Array | float) -> Array:
     r"""Shrink noisy coefficients by the non-negative garrote, at the threshold that minimises the estimated risk.
-
-    Parameters
-    ----------
-    coefficients : ndarray
-        Signal plus independent, nearly Gaussian noise; one group that shares a threshold.
-    sd : float or ndarray broadcastable to `coefficients`
-        Known standard deviation of the noise.
-
-    Returns
-    -------
-    shrunk : ndarray of the shape of `coefficients`
 
     Notes
     -----
@@ -89,20 +67,6 @@ def shrink(coefficients: Array, sd: Array | float) -> Array:
 
 def denoise_ordered(counts: Array, expected: Array, sd: float) -> Array:
     r"""Denoise ordered histograms: correct a prediction by what stands out of the noise.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (n, n_bins)
-        Noisy counts.
-    expected : ndarray of shape (n, n_bins)
-        Predicted counts, not negative.
-    sd : float
-        Standard deviation of the noise of a count.
-
-    Returns
-    -------
-    denoised : ndarray of shape (n, n_bins)
-        Not negative, with the sums of `expected`, and equal to it where nothing stands out.
 
     Notes
     -----

@@ -84,19 +84,7 @@ class Model:
     components: tuple[Component, ...]
 
     def sample(self, component: NDArray[np.int64], rng: np.random.Generator) -> Array:
-        """Draw one point for each wanted component.
-
-        Parameters
-        ----------
-        component : ndarray of shape (n,), int64
-            Wanted components.
-        rng : numpy.random.Generator
-            Public randomness.
-
-        Returns
-        -------
-        positions : ndarray of shape (n, d)
-        """
+        """Draw one point for each wanted component."""
         z = np.empty((len(component), self.latent.n_columns))
         for c, model in enumerate(self.components):
             rows = np.flatnonzero(component == c)
@@ -105,38 +93,14 @@ class Model:
         return self.latent.from_latent(z)
 
     def draw_components(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Draw leaves by their weights, each as often as expected up to one.
-
-        Parameters
-        ----------
-        n : int
-            How many.
-        rng : numpy.random.Generator
-            Public randomness.
-
-        Returns
-        -------
-        component : ndarray of shape (n,), int64
-        """
+        """Draw leaves by their weights, each as often as expected up to one."""
         # systematic sampling: every row has the right probabilities, and their sum varies least
         places = (np.arange(n) + rng.random()) / max(n, 1)
         component = np.searchsorted(np.cumsum(self.weights)[:-1], places, side="right")
         return rng.permutation(component).astype(np.int64)
 
     def log_density(self, codes: NDArray[np.int64], ranks: Array | float) -> Array:
-        """Log-density of positions, in the unit of the lattice.
-
-        Parameters
-        ----------
-        codes : ndarray of shape (n, d), int64
-            Codes.
-        ranks : ndarray of shape (n, d) or float
-            Places inside the codes' cells.
-
-        Returns
-        -------
-        log_density : ndarray of shape (n,)
-        """
+        """Log-density of positions, in the unit of the lattice."""
         z = self.latent.to_latent(codes, ranks)
         with np.errstate(divide="ignore"):
             log_weights = np.log(self.weights)

@@ -17,22 +17,7 @@ MIN_EIGENVALUE = 0.01
 
 
 def component_means(m: Measurement, counts: Array) -> tuple[Array, Array]:
-    """Estimate the mean of each component.
-
-    Parameters
-    ----------
-    m : Measurement
-        Of kind ``"mean"``.
-    counts : ndarray of shape (n_components,)
-        Positive estimates of the component sizes.
-
-    Returns
-    -------
-    means : ndarray of shape (n_components, d)
-        Shrunk towards the overall mean, column by column, by the ratio of noise to spread.
-    variances : ndarray of shape (n_components, d)
-        What is left to be known about them.
-    """
+    """Estimate the mean of each component."""
     step = float(m.params["radius"]) / float(m.params["steps"])
     raw = m.values * step / counts[:, None]
     variance = (m.sd * step / counts[:, None]) ** 2
@@ -43,25 +28,7 @@ def component_means(m: Measurement, counts: Array) -> tuple[Array, Array]:
 
 
 def variance_between(counts: Sequence[Array], edges: Sequence[Array], sd: float, sizes: Array) -> float:
-    """Estimate from histograms how much of the latent variance lies between components.
-
-    Parameters
-    ----------
-    counts : sequence of ndarray of shape (n_components, n_bins)
-        Noisy counts of each column.
-    edges : sequence of ndarray of shape (n_bins - 1,)
-        Their inner edges in the latent space.
-    sd : float
-        Standard deviation of the noise of a count.
-    sizes : ndarray of shape (n_components,)
-        Estimated component sizes.
-
-    Returns
-    -------
-    share : float
-        Variance of the component means, weighted by component sizes and averaged over columns, less its noise; from 0
-        to 1.
-    """
+    """Estimate from histograms how much of the latent variance lies between components."""
     weights = sizes / sizes.sum()
     total = 0.0
     for h, e in zip(counts, edges, strict=True):
@@ -75,19 +42,7 @@ def variance_between(counts: Sequence[Array], edges: Sequence[Array], sd: float,
 
 
 def symmetric(upper: Array, d: int) -> Array:
-    """Unfold upper triangles to symmetric matrices.
-
-    Parameters
-    ----------
-    upper : ndarray of shape (..., d * (d + 1) / 2)
-        Upper triangles, row by row.
-    d : int
-        Size.
-
-    Returns
-    -------
-    matrices : ndarray of shape (..., d, d)
-    """
+    """Unfold upper triangles to symmetric matrices."""
     rows, columns = np.triu_indices(d)
     out = np.empty((*upper.shape[:-1], d, d))
     out[..., rows, columns] = upper
@@ -96,36 +51,13 @@ def symmetric(upper: Array, d: int) -> Array:
 
 
 def positive(matrix: Array, floor: float = MIN_EIGENVALUE) -> Array:
-    """Raise the eigenvalues of a symmetric matrix to a floor.
-
-    Parameters
-    ----------
-    matrix : ndarray of shape (d, d)
-        Symmetric matrix.
-    floor : float, default=MIN_EIGENVALUE
-        Smallest eigenvalue of the result.
-
-    Returns
-    -------
-    matrix : ndarray of shape (d, d)
-    """
+    """Raise the eigenvalues of a symmetric matrix to a floor."""
     values, vectors = np.linalg.eigh(matrix)
     return np.asarray((vectors * np.maximum(values, floor)) @ vectors.T)
 
 
 def above_noise(matrix: Array, sd: float) -> Array:
     r"""Shrink the eigenvalues of a symmetric matrix that carries noise half of the way.
-
-    Parameters
-    ----------
-    matrix : ndarray of shape (d, d)
-        Symmetric signal plus independent noise on and above the diagonal.
-    sd : float
-        Standard deviation of the noise.
-
-    Returns
-    -------
-    matrix : ndarray of shape (d, d)
 
     Notes
     -----
@@ -148,17 +80,6 @@ def above_noise(matrix: Array, sd: float) -> Array:
 def denoise_eigenvalues(values: Array, sd: float) -> Array:
     r"""Shrink the eigenvalues of a symmetric matrix that carries noise, by as much as the noise spreads them.
 
-    Parameters
-    ----------
-    values : ndarray of shape (d,)
-        Eigenvalues of a symmetric signal plus independent noise on and above the diagonal.
-    sd : float
-        Standard deviation of the noise off the diagonal.
-
-    Returns
-    -------
-    values : ndarray of shape (d,)
-
     Notes
     -----
     Of all matrices with the eigenvectors of what was measured, the one nearest to the signal has the eigenvalues
@@ -176,41 +97,13 @@ def denoise_eigenvalues(values: Array, sd: float) -> Array:
 
 
 def denoise_spectrum(matrix: Array, sd: float) -> Array:
-    """Shrink the eigenvalues of a symmetric matrix by `denoise_eigenvalues`.
-
-    Parameters
-    ----------
-    matrix : ndarray of shape (d, d)
-        Symmetric signal plus independent noise on and above the diagonal.
-    sd : float
-        Standard deviation of the noise off the diagonal.
-
-    Returns
-    -------
-    matrix : ndarray of shape (d, d)
-    """
+    """Shrink the eigenvalues of a symmetric matrix by `denoise_eigenvalues`."""
     values, vectors = np.linalg.eigh(matrix)
     return np.asarray((vectors * denoise_eigenvalues(values, sd)) @ vectors.T)
 
 
 def component_covariances(m: Measurement, counts: Array, means: Array) -> Array:
-    """Estimate the covariance of each component.
-
-    Parameters
-    ----------
-    m : Measurement
-        Of kind ``"second_moment"``.
-    counts : ndarray of shape (n_components,)
-        Positive estimates of the component sizes.
-    means : ndarray of shape (n_components, d)
-        Means of the components.
-
-    Returns
-    -------
-    covariances : ndarray of shape (n_components, d, d)
-        Positive definite. A component's variances and covariances are shrunk to the pooled ones by the ratio of their
-        noise to their mean squared difference; with ``pooled`` measurements all components share one.
-    """
+    """Estimate the covariance of each component."""
     d = means.shape[1]
     step = float(m.params["radius"]) / float(m.params["steps"])
     # rounding to the lattice adds step**2 / 12 to every variance

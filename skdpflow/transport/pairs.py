@@ -19,24 +19,7 @@ _LEVELS = ndtr(np.linspace(-3.0, 3.0, 33))
 
 
 def coarse_edges(transform: RankTransform, j: int, edges: Array, max_bins: int) -> Array:
-    """Inner edges of at most `max_bins` bins of nearly equal mass, among those of the column's histogram.
-
-    Parameters
-    ----------
-    transform : RankTransform
-        Released distribution functions.
-    j : int
-        Column.
-    edges : ndarray
-        Bin edges of its histogram, between which the model is known to be right.
-    max_bins : int
-        Largest number of bins.
-
-    Returns
-    -------
-    edges : ndarray
-        Inner edges, as positions (for ordered categories, as ranks).
-    """
+    """Inner edges of at most `max_bins` bins of nearly equal mass, among those of the column's histogram."""
     cdf = np.interp(edges, transform.edges[j], transform.cdf[j])
     if len(edges) - 1 <= max_bins:
         return edges[1:-1]
@@ -46,21 +29,7 @@ def coarse_edges(transform: RankTransform, j: int, edges: Array, max_bins: int) 
 
 
 def latent_edges(transform: RankTransform, j: int, edges: Array) -> Array:
-    """Latent scores of bin edges.
-
-    Parameters
-    ----------
-    transform : RankTransform
-        Released distribution functions.
-    j : int
-        Column.
-    edges : ndarray
-        Positions.
-
-    Returns
-    -------
-    z : ndarray of the shape of `edges`
-    """
+    """Latent scores of bin edges."""
     return np.clip(ndtri(np.interp(edges, transform.edges[j], transform.cdf[j])), -LATENT_LIMIT, LATENT_LIMIT)
 
 
@@ -90,34 +59,11 @@ class PairLayer:
     y: tuple[Array, ...]
 
     def forward(self, z: Array) -> Array:
-        """Move points.
-
-        Parameters
-        ----------
-        z : ndarray of shape (n, d)
-            Points.
-
-        Returns
-        -------
-        moved : ndarray of shape (n, d)
-        """
+        """Move points."""
         return self._move(z, self.x, self.y)[0]
 
     def inverse(self, z: Array) -> tuple[Array, Array]:
-        """Move points back, and tell by how much the layer stretches there.
-
-        Parameters
-        ----------
-        z : ndarray of shape (n, d)
-            Points.
-
-        Returns
-        -------
-        origin : ndarray of shape (n, d)
-            Points that `forward` maps to `z`.
-        log_det : ndarray of shape (n,)
-            Log-determinant of the layer at the origin.
-        """
+        """Move points back, and tell by how much the layer stretches there."""
         origin, rows = self._move(z, self.y, self.x)
         log_det = np.zeros(len(z))
         for b, (x, y) in enumerate(zip(self.x, self.y, strict=True)):
@@ -163,21 +109,7 @@ class PairTarget:
 
 
 def predicted_tables(particles: Sequence[Array], weights: Array, edges: Sequence[Array]) -> Array:
-    """All two-way tables of binned latent columns of each component under the current model.
-
-    Parameters
-    ----------
-    particles : sequence of ndarray of shape (n, d)
-        Particles of each component.
-    weights : ndarray of shape (n_components,)
-        Rows that a particle of each component stands for.
-    edges : sequence of ndarray
-        Inner bin edges of each column.
-
-    Returns
-    -------
-    tables : ndarray of shape (n_components, sum of bins, sum of bins)
-    """
+    """All two-way tables of binned latent columns of each component under the current model."""
     sizes = [len(e) + 1 for e in edges]
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     tables = []
@@ -190,22 +122,7 @@ def predicted_tables(particles: Sequence[Array], weights: Array, edges: Sequence
 
 
 def pair_layer(particles: Array, size: float, target: PairTarget) -> PairLayer | None:
-    """Fit a layer to a two-way table.
-
-    Parameters
-    ----------
-    particles : ndarray of shape (n, d)
-        Particles of the component.
-    size : float
-        Estimated number of rows of the component.
-    target : PairTarget
-        What was measured.
-
-    Returns
-    -------
-    layer : PairLayer or None
-        None if the table adds nothing to the model.
-    """
+    """Fit a layer to a two-way table."""
     n_rows, n_columns = target.counts.shape
     moved = particles[:, target.moved]
     rows = bin_of(particles[:, target.given], target.given_edges)

@@ -23,37 +23,12 @@ _ORTHOGONAL = 0.05
 
 
 def knot_ranks(n: int) -> NDArray[np.int64]:
-    """Ranks of those of `n` sorted particles that serve as knots.
-
-    Parameters
-    ----------
-    n : int
-        Number of particles.
-
-    Returns
-    -------
-    ranks : ndarray of int64
-        Increasing, in [0, n).
-    """
+    """Ranks of those of `n` sorted particles that serve as knots."""
     return np.unique(np.clip(np.rint(KNOT_LEVELS * n - 0.5), 0, n - 1).astype(np.int64))
 
 
 def quantiles_at(ranks: NDArray[np.int64], n: int, values: Array) -> Array:
-    """Quantile functions of samples, where `n` sorted particles have the given ranks.
-
-    Parameters
-    ----------
-    ranks : ndarray of shape (m,), int64
-        Ranks.
-    n : int
-        Number of particles.
-    values : ndarray of shape (k, size)
-        One sample a row.
-
-    Returns
-    -------
-    targets : ndarray of shape (k, m)
-    """
+    """Quantile functions of samples, where `n` sorted particles have the given ranks."""
     size = values.shape[1]
     levels = (np.arange(size) + 0.5) / size
     return np.array([np.interp((ranks + 0.5) / n, levels, row) for row in np.sort(values, axis=1)])
@@ -70,30 +45,6 @@ def quantile_step(
     invertible: bool = True,
 ) -> tuple[Array, Knots]:
     r"""Move particles along directions towards quantile functions.
-
-    Parameters
-    ----------
-    particles : ndarray of shape (d, n)
-        Particles, one a column.
-    analysis : ndarray of shape (d, k)
-        Directions.
-    synthesis : ndarray of shape (d, k)
-        Along what a displacement along each direction moves the particles.
-    targets : ndarray of shape (k, m)
-        Wanted values, along each direction, of the particles with the given ranks.
-    ranks : ndarray of shape (m,), int64
-        Increasing ranks in [0, n).
-    step_size : float
-        Fraction of the way to go.
-    invertible : bool, default=True
-        Whether the slopes of the maps are bounded, as an invertible layer needs.
-
-    Returns
-    -------
-    moved : ndarray of shape (d, n)
-        ``particles + synthesis @ (S(p) - p)`` with ``p = analysis.T @ particles``.
-    knots : pair of tuple of ndarray
-        Places and values of the knots of S for each direction.
 
     Notes
     -----
@@ -121,19 +72,7 @@ def quantile_step(
 
 
 def direction_blocks(directions: Array) -> list[tuple[slice, Array]]:
-    """Cut directions into runs that are orthonormal up to rounding, each with its exact duals.
-
-    Parameters
-    ----------
-    directions : ndarray of shape (d, k)
-        Unit columns.
-
-    Returns
-    -------
-    blocks : list of (slice, ndarray of shape (d, width))
-        Which directions, and their duals: ``directions[:, s].T @ duals`` is the identity, so the layer of a block is
-        exactly invertible. A direction that is orthogonal to none of its neighbours is a block of its own.
-    """
+    """Cut directions into runs that are orthonormal up to rounding, each with its exact duals."""
     d, k = directions.shape
     blocks, start = [], 0
     while start < k:
@@ -157,30 +96,6 @@ def learn_layers(
     rng: np.random.Generator,
 ) -> tuple[tuple[Layer, ...], tuple[float, ...]]:
     r"""Follow the flow block by block.
-
-    Parameters
-    ----------
-    start : ndarray of shape (n, d)
-        Particles to start from.
-    directions : ndarray of shape (d, k)
-        Unit columns.
-    targets : ndarray of shape (k, m)
-        Wanted values of the particles with ranks ``knot_ranks(n)``.
-    n_passes : int
-        How often to go through the blocks.
-    step_size : float
-        Fraction of the way that particles go along each direction of a block.
-    diffusion : float
-        Weight of the entropy, lambda of the paper.
-    rng : numpy.random.Generator
-        Public randomness of the diffusion.
-
-    Returns
-    -------
-    layers : tuple of Layer
-        Blocks in the order in which they were followed.
-    scales : tuple of float
-        Standard deviation of the noise after each layer.
 
     Notes
     -----
@@ -219,37 +134,14 @@ class DiffusedComponent:
     scales: tuple[float, ...]
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
-        """Draw points.
-
-        Parameters
-        ----------
-        n : int
-            How many.
-        rng : numpy.random.Generator
-            Public randomness.
-
-        Returns
-        -------
-        z : ndarray of shape (n, d)
-        """
+        """Draw points."""
         points = FlowComponent(self.component.start).sample(n, rng)
         for layer, scale in zip(self.component.layers, self.scales, strict=True):
             points = layer.forward(points) + scale * rng.standard_normal(points.shape)
         return points
 
     def log_density(self, z: Array) -> NoReturn:
-        """Refuse: the density of a diffused point is an integral over all its paths.
-
-        Parameters
-        ----------
-        z : ndarray of shape (n, d)
-            Points.
-
-        Raises
-        ------
-        ValueError
-            Always.
-        """
+        """Refuse: the density of a diffused point is an integral over all its paths."""
         raise ValueError(
             "A flow with a Wiener term has no density that can be evaluated: score_samples needs diffusion=0. Set "
             "RecordsMechanism(diffusion=0) and fit again."

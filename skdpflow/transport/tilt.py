@@ -54,17 +54,7 @@ class RegionFinder:
     tables: tuple[NDArray[np.int64], ...]
 
     def find(self, z: Array) -> list[NDArray[np.int64]]:
-        """Region of each point in each partition.
-
-        Parameters
-        ----------
-        z : ndarray of shape (n, d)
-            Latent points.
-
-        Returns
-        -------
-        regions : list of ndarray of shape (n,)
-        """
+        """Region of each point in each partition."""
         used = {int(j): bin_of(z[:, j], self.edges[j]) for j in np.unique(self.columns)}
         out = []
         for own, table in zip(self.columns, self.tables, strict=True):
@@ -100,36 +90,14 @@ class TiltedComponent:
     log_mean: float
 
     def log_factor(self, z: Array) -> Array:
-        """Logarithm of the bounded factor at points.
-
-        Parameters
-        ----------
-        z : ndarray of shape (n, d)
-            Points.
-
-        Returns
-        -------
-        log_factor : ndarray of shape (n,)
-        """
+        """Logarithm of the bounded factor at points."""
         total = np.zeros(len(z))
         for factors, region in zip(self.log_factors, self.regions.find(z), strict=True):
             total += factors[region]
         return np.minimum(total, self.log_bound)
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
-        """Draw points by rejection: exact and independent.
-
-        Parameters
-        ----------
-        n : int
-            How many.
-        rng : numpy.random.Generator
-            Public randomness.
-
-        Returns
-        -------
-        z : ndarray of shape (n, d)
-        """
+        """Draw points by rejection: exact and independent."""
         acceptance = np.exp(self.log_mean - self.log_bound)
         found, missing = [], n
         while missing > 0:
@@ -141,35 +109,12 @@ class TiltedComponent:
         return np.concatenate(found) if found else self.component.sample(0, rng)
 
     def log_density(self, z: Array) -> Array:
-        """Log-density of points.
-
-        Parameters
-        ----------
-        z : ndarray of shape (n, d)
-            Points.
-
-        Returns
-        -------
-        log_density : ndarray of shape (n,)
-        """
+        """Log-density of points."""
         return self.component.log_density(z) + self.log_factor(z) - self.log_mean
 
 
 def enough_particles(sizes: Array, counts: Sequence[Array], sds: Sequence[float]) -> float:
     """Particles of each component whose own sampling error stays below the noise of the counts.
-
-    Parameters
-    ----------
-    sizes : ndarray of shape (n_components,)
-        Estimated rows of each component.
-    counts : sequence of ndarray of shape (n_groups, n_regions)
-        Noisy counts of each partition.
-    sds : sequence of float
-        Standard deviation of their noise.
-
-    Returns
-    -------
-    n_particles : float
 
     Notes
     -----
@@ -188,30 +133,7 @@ def keep_shares(
     sizes: Array,
     groups: NDArray[np.int64],
 ) -> tuple[RegionFinder, list[Array], list[float]]:
-    """Add bins of single columns, of which the flow knows the shares better than any partition tells them.
-
-    Parameters
-    ----------
-    regions : RegionFinder
-        The partitions.
-    counts : sequence of ndarray of shape (n_groups, n_regions)
-        Noisy counts of each.
-    sds : sequence of float
-        Standard deviations of their noise.
-    columns : sequence of int
-        Columns whose shares are to stay: those with gaps or single values that hold mass.
-    particles : sequence of ndarray of shape (n, d)
-        Points of each component.
-    sizes : ndarray of shape (n_components,)
-        Rows of each component.
-    groups : ndarray of shape (n_components,)
-        Group of each component.
-
-    Returns
-    -------
-    regions, counts, sds : as given
-        With one partition more for each of the columns.
-    """
+    """Add bins of single columns, of which the flow knows the shares better than any partition tells them."""
     width = regions.columns.shape[1]
     own, tables, added = [], [], []
     for j in columns:
@@ -239,30 +161,6 @@ def tilt(
     sds: Sequence[float],
 ) -> tuple[list[TiltedComponent], Array]:
     r"""Tilt components towards noisy counts.
-
-    Parameters
-    ----------
-    components : sequence of FlowComponent
-        The flow's components.
-    particles : sequence of ndarray of shape (n, d)
-        Points of each component.
-    sizes : ndarray of shape (n_components,)
-        Estimated rows of each component.
-    regions : RegionFinder
-        The partitions.
-    groups : ndarray of shape (n_components,)
-        Group of each component; components of one group share their factors.
-    counts : sequence of ndarray of shape (n_groups, n_regions)
-        Noisy counts of each partition.
-    sds : sequence of float
-        Standard deviation of the noise of each.
-
-    Returns
-    -------
-    tilted : list of TiltedComponent
-        The components.
-    sizes : ndarray of shape (n_components,)
-        Their rows after the tilt.
 
     Notes
     -----

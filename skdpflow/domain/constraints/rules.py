@@ -63,25 +63,7 @@ class Rule:
 
 
 def rules_of(texts: Sequence[str], columns: Mapping[str, Column]) -> list[Rule]:
-    """Parse constraints.
-
-    Parameters
-    ----------
-    texts : sequence of str
-        The constraints.
-    columns : mapping of str to Interval or Categories
-        What their names mean.
-
-    Returns
-    -------
-    rules : list of Rule
-        At least one for each constraint: what is joined by "and", and each step of a chain, is a rule of its own.
-
-    Raises
-    ------
-    ValueError
-        If a text is not a constraint on these columns.
-    """
+    """Parse constraints."""
     return [rule for text in texts for rule in _rules(Parser(text, columns))]
 
 
@@ -106,21 +88,7 @@ def _rules(parser: Parser) -> list[Rule]:
 
 
 def solutions(rules: Sequence[Rule], columns: Mapping[str, Column]) -> list[tuple[str, Rule]]:
-    """Choose the columns that equalities compute from others.
-
-    Parameters
-    ----------
-    rules : sequence of Rule
-        The rules.
-    columns : mapping of str to Interval or Categories
-        The columns.
-
-    Returns
-    -------
-    solutions : list of (str, Rule)
-        Columns and the equalities that give them, in order. An equality gives a numeric column that is a side of its
-        own, or else its last one, unless an earlier equality has that column in it.
-    """
+    """Choose the columns that equalities compute from others."""
     taken: set[str] = set()
     found = []
     for rule in rules:

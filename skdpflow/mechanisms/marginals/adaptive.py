@@ -24,29 +24,7 @@ NEVER = 2.0**35
 
 
 def ask_subcomponents(state: MarginalsState, ball: Mapping[str, Any], n_cuts: int, share: float) -> AskingMany:
-    """Ask for counts and moments of the subcomponents that components are cut into.
-
-    Parameters
-    ----------
-    learned : MarginalsState
-        The model so far.
-    ball : mapping
-        Parameters of the leaves and of the transform, and the lattice of the moments.
-    n_cuts : int
-        Cuts of each component.
-    share : float
-        Share of mu**2.
-
-    Yields
-    ------
-    requests : list of Request
-        A round.
-
-    Returns
-    -------
-    subcomponents : tuple of Measurement
-        Counts, mean and second moment.
-    """
+    """Ask for counts and moments of the subcomponents that components are cut into."""
     params = {**ball, **subcomponent_params(*state.moments(), state.sizes, n_cuts), "pooled": False}
     kinds = ("counts", "mean", "second_moment")
     measured = yield [
@@ -66,32 +44,7 @@ def ask_pairs(
     *,
     suffix: str = "",
 ) -> Asking:
-    """Ask for two-way tables of the pairs of columns that the model so far predicts worst.
-
-    Parameters
-    ----------
-    context : PlanContext
-        What is known beforehand.
-    learned : MarginalsState
-        The model so far; pairs whose tables it has are no candidates.
-    latent : mapping
-        Parameters of the leaves and of the transform.
-    n_pairs : int
-        How many. If no more candidates are left, all are taken without a selection.
-    selection, share : float
-        Shares of mu**2 for choosing and for measuring.
-    suffix : str, default=""
-        Added to the names of measurements.
-
-    Yields
-    ------
-    requests : list of Request
-        A round.
-
-    Returns
-    -------
-    tables : Measurement
-    """
+    """Ask for two-way tables of the pairs of columns that the model so far predicts worst."""
     d = len(context.domain)
     edges = state.axes.edges[:d]
     bins = pair_bins(state.transform, edges, policy.n_pair_bins(d, len(state.sizes)))
@@ -124,32 +77,7 @@ def ask_partitions(
     *,
     suffix: str = "",
 ) -> Asking:
-    """Ask for counts in the regions of partitions that are grown on rows of the model so far.
-
-    Parameters
-    ----------
-    context : PlanContext
-        What is known beforehand.
-    learned : MarginalsState
-        The model so far.
-    latent : mapping
-        Parameters of the leaves and of the transform.
-    allocation : Allocation
-        How many partitions, regions and groups.
-    share : float
-        Share of mu**2.
-    suffix : str, default=""
-        Added to the name of the measurement.
-
-    Yields
-    ------
-    requests : list of Request
-        A round.
-
-    Returns
-    -------
-    partitions : Measurement
-    """
+    """Ask for counts in the regions of partitions that are grown on rows of the model so far."""
     d = len(context.domain)
     _, particles = state.learn(context.seed, SELECTION_PARTICLES, 1, 1.0)
     bins = pair_bins(state.transform, state.axes.edges[:d], policy.PARTITION_BINS)

@@ -103,38 +103,12 @@ class Allocation:
 
 
 def rows_per_noise(n: float, mu: float, d: int, n_components: int) -> float:
-    """Rows of a component, in units of the noise of a histogram bin that would cost the whole budget.
-
-    Parameters
-    ----------
-    n : float
-        Estimated number of rows.
-    mu : float
-        Budget.
-    d : int
-        Number of columns.
-    n_components : int
-        Number of components.
-
-    Returns
-    -------
-    t : float
-    """
+    """Rows of a component, in units of the noise of a histogram bin that would cost the whole budget."""
     return n * mu / (n_components * float(np.sqrt(d)))
 
 
 def lattice_steps(mu: float) -> int:
     """Steps of a radius: finer is not better, and at a tiny budget the noise must not outgrow the lattice.
-
-    Parameters
-    ----------
-    mu : float
-        Budget.
-
-    Returns
-    -------
-    steps : int
-        A power of two, at most `LATTICE_STEPS`.
 
     Examples
     --------
@@ -149,16 +123,6 @@ def lattice_steps(mu: float) -> int:
 def least_steps(d: int) -> int:
     """Return the fewest steps of a radius with which rounding adds a twelfth of its square to a variance, as reckoned.
 
-    Parameters
-    ----------
-    d : int
-        Number of columns.
-
-    Returns
-    -------
-    steps : int
-        A step is at most two standard deviations of a latent score.
-
     Examples
     --------
     >>> from skdpflow.mechanisms.marginals.allocation import least_steps
@@ -169,57 +133,17 @@ def least_steps(d: int) -> int:
 
 
 def n_target_histogram_bins(n: float, mu: float) -> int:
-    """Bins of a numeric target's own histogram: few where its noise exceeds its counts.
-
-    Parameters
-    ----------
-    n : float
-        Estimated number of rows.
-    mu : float
-        Budget.
-
-    Returns
-    -------
-    n_bins : int
-        8, 16, 32 or 64.
-    """
+    """Bins of a numeric target's own histogram: few where its noise exceeds its counts."""
     return int(2 ** np.clip(np.floor(np.log2(max(n * mu, 1.0) / 8.0)), 3, 6))
 
 
 def n_target_bins(n: float, mu: float, d: int) -> int:
-    """Cells into which a numeric target is cut: each must keep some rows per noise.
-
-    Parameters
-    ----------
-    n : float
-        Estimated number of rows.
-    mu : float
-        Budget.
-    d : int
-        Number of columns.
-
-    Returns
-    -------
-    n_bins : int
-        From 3, the fewest that tell whether a dependence bends, to 8.
-    """
+    """Cells into which a numeric target is cut: each must keep some rows per noise."""
     return int(np.clip(n * mu / (24.0 * d), 3, 8))
 
 
 def n_pair_bins(d: int, n_components: int) -> int:
     """Bins of a column in a two-way table: fewer where there are very many columns or components.
-
-    Parameters
-    ----------
-    d : int
-        Number of columns that may be paired.
-    n_components : int
-        Number of components.
-
-    Returns
-    -------
-    n_bins : int
-        At most `PAIR_BINS`; less than 2 if two-way tables are out of the question.
 
     Examples
     --------
@@ -245,36 +169,9 @@ def allocate(
 ) -> Allocation:
     """Choose what to measure.
 
-    Parameters
-    ----------
-    n : float
-        Estimated number of rows.
-    mu : float
-        Budget.
-    d : int
-        Number of columns.
-    n_components : int
-        Number of components.
-    spent : float, default=sum(FIRST_SHARES.values())
-        Share of earlier rounds.
-    ordered : bool, default=False
-        Whether components are bins of a numeric target.
-    n_slices : int or None, default=None
-        Wanted sliced directions; None chooses.
-    n_pairs : int or None, default=None
-        Wanted two-way tables; None chooses.
-    n_partitions : int or None, default=None
-        Wanted partitions; None chooses.
-    n_cuts : int or None, default=None
-        Wanted cuts of each component; None chooses.
-
-    Returns
-    -------
-    allocation : Allocation
-
     Examples
     --------
-    >>> from skdpflow.mechanisms.marginals.allocation import allocation
+    >>> from skdpflow.mechanisms.marginals.allocation import allocate
     >>> allocate(n=300, mu=0.25, d=30, n_components=2).n_pairs
     0
     >>> allocate(n=30_000, mu=0.25, d=13, n_components=2).n_pairs > 0
@@ -331,24 +228,7 @@ def allocate(
 
 
 def all_allocations(mu: float, d: int, **wanted: Any) -> list[Allocation]:
-    """Return an allocation of each kind that some number of rows leads to, and those at the ends of every range.
-
-    Parameters
-    ----------
-    mu : float
-        Budget.
-    d : int
-        Number of columns.
-    **wanted : dict
-        Parameters of `allocation`.
-
-    Returns
-    -------
-    allocations : list of Allocation
-        Shares and numbers of statistics depend on the rows through `rows_per_noise` alone. Between two neighbouring
-        changes of a rule they are constant or go one way, so no allocation has a smaller share of a statistic, or more
-        of it, than one of these.
-    """
+    """Return an allocation of each kind that some number of rows leads to, and those at the ends of every range."""
     one_component = float(np.sqrt(d)) / mu
     shapes = [_component_noise(1.0, d) * 2**k / most for k, most in enumerate((COMPONENT_NOISE, *SUBCOMPONENT_NOISES))]
     beside = (1.0 - 1e-9, 1.0, 1.0 + 1e-9)
@@ -362,18 +242,5 @@ def _component_noise(t: float, d: int) -> float:
 
 
 def pooled(allocation: Allocation, between: float) -> bool:
-    """Whether all components share one second moment.
-
-    Parameters
-    ----------
-    allocation : Allocation
-        The allocation.
-    between : float
-        Released share of the latent variance that lies between components: components that differ in their means tend
-        to differ in their shapes too.
-
-    Returns
-    -------
-    pooled : bool
-    """
+    """Whether all components share one second moment."""
     return allocation.component_noise > min(COMPONENT_NOISE, LEAF_DIFFERENCE * between)

@@ -27,22 +27,6 @@ NOT_OWN = ("bounds", "labels", "validation")
 def continue_rounds(context: PlanContext, release: Release, allocate: Callable[..., policy.Allocation]) -> Rounds:
     """Ask for what the budget of all fits together would have measured, less what was paid for already.
 
-    Parameters
-    ----------
-    context : PlanContext
-        What is known beforehand; `mu` is what may be spent now.
-    release : Release
-        What was measured before.
-    allocate : callable
-        From the number of rows, that of leaves and mu to a `Allocation`.
-
-    Yields
-    ------
-    requests : list of Request
-        First everything that the model uses again, with the parameters it had, so that repetitions can be averaged;
-        then, on the better model, subcomponents, slices and tables that only the larger budget pays for, and new
-        partitions.
-
     Notes
     -----
     Bins and the latent space stay those of the first fit, so that the counts match. What led to them, moments of
@@ -87,22 +71,7 @@ def continue_rounds(context: PlanContext, release: Release, allocate: Callable[.
 def continuation_demands(
     context: PlanContext, release: Release, allocate: Callable[..., policy.Allocation]
 ) -> list[Demand]:
-    """Return the most that the rounds of `more` after the first may ask for.
-
-    Parameters
-    ----------
-    context : PlanContext
-        What is known beforehand.
-    release : Release
-        What was measured before.
-    allocate : callable
-        As for `more`.
-
-    Returns
-    -------
-    demands : list of Demand
-        Of what an earlier fit did not measure.
-    """
+    """Return the most that the rounds of `more` after the first may ask for."""
     shares, allocation, n_new = _shares(context, release, allocate)
     earlier, neighbours = MarginalsState.of(pooled(release)), context.neighbours
     d, n_components, out = len(context.columns), len(earlier.sizes), []

@@ -19,26 +19,7 @@ TARGET_BINS, TARGET_HISTOGRAM_BINS = 8, 64
 def all_demands(
     context: PlanContext, allocations: Sequence[policy.Allocation], steps: int, n_bins: int | None, n_components: int
 ) -> list[Demand]:
-    """Return the demands of all rounds, over all allocations that the released number of rows may lead to.
-
-    Parameters
-    ----------
-    context : PlanContext
-        What is known beforehand.
-    allocations : sequence of Allocation
-        Those of `skdpflow.mechanisms.marginals.allocation.all_allocations`.
-    steps : int
-        Steps of a radius.
-    n_bins : int or None
-        Parameter of the mechanism.
-    n_components : int
-        Most parts of the rows.
-
-    Returns
-    -------
-    demands : list of Demand
-        Of each statistic, with the least share and the largest number of coordinates of any allocation.
-    """
+    """Return the demands of all rounds, over all allocations that the released number of rows may lead to."""
     columns, d_x, neighbours = context.columns, len(context.domain), context.neighbours
     d, numeric_target = len(columns), len(columns) > d_x
     numeric = sum(isinstance(c, Interval) for c in columns)

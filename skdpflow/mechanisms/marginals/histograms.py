@@ -35,22 +35,7 @@ EMPTY = 1e-6
 
 
 def bin_edges(column: Column, n_bins: int, n_values: int) -> NDArray[np.int64]:
-    """Cut the codes of a column into equal bins.
-
-    Parameters
-    ----------
-    column : Interval or Categories
-        The column.
-    n_bins : int
-        Wanted number.
-    n_values : int
-        Integer columns of at most this many values get one bin a value, as categories always do.
-
-    Returns
-    -------
-    edges : ndarray of int64
-        From 0 to the number of codes: missing values, and each way to lie outside, have bins of their own.
-    """
+    """Cut the codes of a column into equal bins."""
     codes = n_codes(column)
     if isinstance(column, Categories) or (column.discrete and column.n_levels <= n_values):
         return np.arange(codes + 1)
@@ -87,18 +72,7 @@ def _located_bins(grid: Grid, n_bins: int) -> NDArray[np.int64]:
 
 
 def association_order(counts: Array) -> NDArray[np.int64]:
-    """Order categories by the leading direction in which their class profiles differ.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (n_components, n_categories)
-        Noisy counts.
-
-    Returns
-    -------
-    order : ndarray of shape (n_categories,), int64
-        ``order[rank] = code``; for two classes by the share of the second.
-    """
+    """Order categories by the leading direction in which their class profiles differ."""
     positive = np.maximum(counts, 0.0) + 1e-3
     weight = positive.sum(axis=0)
     profile = positive / weight
@@ -146,25 +120,7 @@ def rank_transform(
     *,
     clip: bool = False,
 ) -> RankTransform:
-    """Build the latent transform from noisy histograms and moments.
-
-    Parameters
-    ----------
-    m : Measurement
-        Of kind ``"histograms"``, of all columns.
-    moments : Measurement or None
-        Of kind ``"column_moments"``; None if no column is numeric.
-    columns : sequence of Interval or Categories
-        The columns.
-    total : float
-        Estimated number of rows.
-    clip : bool, default=False
-        Whether what lies below and above is placed among the first and last values, also where it stands out.
-
-    Returns
-    -------
-    transform : RankTransform
-    """
+    """Build the latent transform from noisy histograms and moments."""
     edges, cdfs, orders, spreads = [], [], [], []
     axes = AxisHistograms.clipped(m, columns)
     ends = axes if clip else AxisHistograms.of(m, columns)
@@ -251,26 +207,7 @@ def _numeric(
 
 
 def target_bins(target: Measurement, moments: Measurement, column: Column, n_bins: int, total: float) -> dict[str, Any]:
-    """Cut a numeric target at the quantiles of its noisy histogram.
-
-    Parameters
-    ----------
-    target : Measurement
-        Histogram of the target.
-    moments : Measurement
-        Moments of all numeric columns, of which it is the last.
-    column : Interval
-        The target.
-    n_bins : int
-        Wanted number of bins; fewer where the target has few values.
-    total : float
-        Estimated number of rows.
-
-    Returns
-    -------
-    params : dict
-        ``n_components`` and ``component_edges``.
-    """
+    """Cut a numeric target at the quantiles of its noisy histogram."""
     axis = AxisHistograms.clipped(target, [column])
     counts, edges, sd = axis.counts[0][0], axis.edges[0], axis.sd
     own = seen_moments(replace(moments, values=moments.values[:, -1:]), axis, [0], total)
@@ -292,20 +229,7 @@ def class_counts(counts: Measurement) -> Array:
 
 
 def component_sizes(counts: Measurement, axes: AxisHistograms) -> Array:
-    """Estimate the number of rows of each component, at least one.
-
-    Parameters
-    ----------
-    counts : Measurement
-        Counts of components; where these are bins of a numeric target, the number of all rows.
-    axes : AxisHistograms
-        Axis histograms: the bins of each column sum to the component's size, with the noise of all its bins.
-
-    Returns
-    -------
-    sizes : ndarray of shape (n_components,)
-        Inverse-variance average of all estimates, shrunk to equal sizes by the ratio of noise to spread.
-    """
+    """Estimate the number of rows of each component, at least one."""
     estimates = [h.sum(axis=1) for h in axes.counts]
     weights = [1.0 / (axes.sd**2 * h.shape[1]) for h in axes.counts]
     single, classes = float(np.max(counts.sd)) ** 2, class_counts(counts)

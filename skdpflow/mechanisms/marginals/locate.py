@@ -70,29 +70,7 @@ def wants_locating(column: object) -> bool:
 def ask_location(
     context: PlanContext, first: Request
 ) -> Generator[list[Request], list[Measurement], tuple[Measurement, tuple[Column, ...], float]]:
-    """Ask where the mass of the columns lies.
-
-    Parameters
-    ----------
-    context : PlanContext
-        What is known beforehand.
-    first : Request
-        What is asked for in the first round, too: counts.
-
-    Yields
-    ------
-    requests : list of Request
-        A round.
-
-    Returns
-    -------
-    answer : Measurement
-        Of `first`.
-    columns : tuple of Interval or Categories
-        The measured columns, with grids where mass was located.
-    spent : float
-        Share of mu**2 that locating cost: less where columns keep their declared scale.
-    """
+    """Ask where the mass of the columns lies."""
     columns = tuple(c.without_grid() if isinstance(c, Interval) else c for c in context.columns)
     wanted = {j: c for j, c in enumerate(columns) if isinstance(c, Interval) and wants_locating(c)}
     spent = n = 0.0
@@ -190,21 +168,7 @@ def _next_edges(columns: Sequence[Column], rounds: Sequence[Measurement], n: flo
 
 
 def with_grids(columns: Sequence[Column], rounds: Sequence[Measurement], n: float) -> tuple[Column, ...]:
-    """Return columns with the grids that their counts show.
-
-    Parameters
-    ----------
-    columns : sequence of Interval or Categories
-        As declared.
-    rounds : sequence of Measurement
-        Of kind ``"location"``.
-    n : float
-        Estimated number of rows.
-
-    Returns
-    -------
-    columns : tuple of Interval or Categories
-    """
+    """Return columns with the grids that their counts show."""
     out, found = list(columns), _estimates(rounds, n)
     loose = _are_loose([estimate for _, estimate in found.values()])
     for j, (own, estimate) in found.items():
@@ -229,18 +193,7 @@ def ends_of(column: Interval) -> tuple[float, float]:
 
 
 def first_edges(column: Interval) -> Array:
-    """Return the public grid of a column: a function of what is declared.
-
-    Parameters
-    ----------
-    column : Interval
-        The column.
-
-    Returns
-    -------
-    edges : ndarray
-        Increasing, from the lower bound to what follows the upper one.
-    """
+    """Return the public grid of a column: a function of what is declared."""
     low, end = ends_of(column)
     upper = float(column.upper)
     width, largest = upper - low, max(abs(low), abs(upper))
@@ -261,24 +214,7 @@ def _inside(edges: Array, atoms: Array, low: float, end: float, integer: bool) -
 
 
 def refined(edges: Array, counts: Array, sd: float, integer: bool) -> Array:
-    """Cut what stands out of its noise into parts, the more the larger its count is.
-
-    Parameters
-    ----------
-    edges : ndarray of shape (n + 1,)
-        Bins.
-    counts : ndarray of shape (n,)
-        Noisy counts.
-    sd : float
-        Standard deviation of their noise.
-    integer : bool
-        Whether only whole numbers occur.
-
-    Returns
-    -------
-    edges : ndarray
-        All of the old ones, and new ones.
-    """
+    """Cut what stands out of its noise into parts, the more the larger its count is."""
     wide = edges[1:] > after(edges[:-1], integer)
     order = np.argsort(-counts, kind="stable")
     new, left = [edges], MOST_BINS
@@ -310,25 +246,7 @@ def _short_decimals(a: float, b: float) -> Array:
 
 
 def located(column: Interval, edges: Array, mass: Array, sd: float) -> Grid | None:
-    """Return the grid of a column, or None if its declared scale serves as well.
-
-    Parameters
-    ----------
-    column : Interval
-        The column.
-    edges : ndarray of shape (n + 1,)
-        Bins of the last round.
-    mass : ndarray of shape (n,)
-        Their estimated counts.
-    sd : float
-        About the noise of these.
-
-    Returns
-    -------
-    grid : Grid or None
-        Bins of single values that hold mass stay; others are merged with their neighbours, as are neighbours of
-        about equal density.
-    """
+    """Return the grid of a column, or None if its declared scale serves as well."""
     total = mass.sum()
     if total <= 0.0 and not column.special:
         return None

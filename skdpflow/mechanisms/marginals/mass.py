@@ -70,27 +70,7 @@ def estimated(
     certain: float,
     profile: Array | None = None,
 ) -> Estimate:
-    """Estimate the mass of the bins of the last of nested grids from the counts of all.
-
-    Parameters
-    ----------
-    edges : sequence of ndarray
-        Each grid has all edges of the one before.
-    counts : sequence of ndarray
-        Noisy counts.
-    sds : sequence of float
-        Standard deviations of their noise.
-    total : float
-        About how many values there are.
-    certain : float
-        Standard deviations at which a bin of the first grid holds mass for certain, wherever it is.
-    profile : ndarray or None, default=None
-        Counts of the bins of the first grid that tell where mass may be that cannot be told apart; None takes its own.
-
-    Returns
-    -------
-    estimate : Estimate
-    """
+    """Estimate the mass of the bins of the last of nested grids from the counts of all."""
     starts, x, v = upward(edges, counts, sds)
     mass, known = _first_mass(x[0], np.sqrt(v[0]), total, certain, x[0] if profile is None else profile)
     part = np.diff(edges[0]) / (edges[0][-1] - edges[0][0])

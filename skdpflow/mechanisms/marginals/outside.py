@@ -58,24 +58,7 @@ class AxisHistograms:
 
     @classmethod
     def of(cls, m: Measurement, columns: Sequence[Column], layouts: Sequence[Layout] = ()) -> AxisHistograms:
-        """Read off a measurement.
-
-        Parameters
-        ----------
-        m : Measurement
-            Of kind ``"histograms"``, of all columns, with bins for what lies outside.
-        columns : sequence of Interval or Categories
-            The columns.
-        layouts : sequence of Layout, default=()
-            What was decided before; without it, what lies below or above and stands out of its noise gets a place of
-            its own.
-
-        Returns
-        -------
-        histograms : AxisHistograms
-            What does not stand out of its noise is left out, so that the model has no outside that is not there. Cells
-            without a place are spread over the values of their column, as `RankTransform.placed` draws them.
-        """
+        """Read off a measurement."""
         measured = list(zip(split_histograms(m), split_edges(m), columns, strict=True))
         n_bins = sum(len(outside_of(c)) for c in columns)
         counts, edges, drawn = list[Array](), list[Array](), list[float]()
@@ -101,23 +84,7 @@ class AxisHistograms:
 
 
 def standing_out(counts: Array, sd: float, n_bins: int) -> Array:
-    """Return noisy counts of what lies outside, with zeros where all that there is may be noise.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (n_components, n_outside)
-        Noisy counts.
-    sd : float
-        Standard deviation of their noise.
-    n_bins : int
-        Number of such bins of all columns: with them grows the largest noise.
-
-    Returns
-    -------
-    counts : ndarray of shape (n_components, n_outside)
-        Not negative. Those of a bin are kept in all components if one of them, or their sum, is larger than the noise
-        of any of them, but for a share `FALSE_ALARMS` of all fits.
-    """
+    """Return noisy counts of what lies outside, with zeros where all that there is may be noise."""
     n_components = len(counts)
     # half a count more than for normal noise, since it is rounded
     limit = -float(ndtri(FALSE_ALARMS / ((n_components + 1) * n_bins))) * sd + 0.5

@@ -36,28 +36,6 @@ def grow_partitions(
 ) -> dict[str, Any]:
     """Grow trees on random columns of synthetic rows; their leaves are the regions.
 
-    Parameters
-    ----------
-    particles : sequence of ndarray of shape (n, d)
-        Particles of each component of the model so far.
-    sizes : ndarray of shape (n_components,)
-        Estimated component sizes.
-    transform : RankTransform
-        Released distribution functions.
-    bins : mapping
-        Bins of the columns of X, from `pair_bins`.
-    n_partitions, n_regions, n_groups : int
-        How many partitions, regions of each, and groups of components.
-    seed : int
-        Public seed.
-    ordered : bool
-        Whether components are bins of a numeric target, and so have an order.
-
-    Returns
-    -------
-    params : dict
-        ``partition_columns``, ``partition_regions`` and ``groups``.
-
     Notes
     -----
     Trees predict the component. Without a target they predict a random combination of their columns, which cuts the

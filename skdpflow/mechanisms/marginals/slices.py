@@ -22,24 +22,7 @@ Array = NDArray[np.float64]
 def slice_params(
     context: PlanContext, mean: Measurement, second: Measurement, sizes: Array, n_slices: int
 ) -> dict[str, Any]:
-    """Choose directions in the space whitened by the pooled covariance, and bins of equal predicted mass.
-
-    Parameters
-    ----------
-    context : PlanContext
-        Sampler and seed.
-    mean, second : Measurement
-        Released moments.
-    sizes : ndarray of shape (n_components,)
-        Estimated component sizes.
-    n_slices : int
-        How many directions.
-
-    Returns
-    -------
-    params : dict
-        ``directions`` (1, d, k) and ``slice_edges`` (n_components, k, n_bins - 1), integers on the lattice.
-    """
+    """Choose directions in the space whitened by the pooled covariance, and bins of equal predicted mass."""
     means, _ = component_means(mean, sizes)
     covariances = component_covariances(second, sizes, means)
     weights = sizes / sizes.sum()

@@ -29,26 +29,7 @@ def sides_of(n_cuts: int) -> Array:
 
 
 def predicted_subcomponents(means: Array, covariances: Array, n_cuts: int) -> tuple[Array, Array, Array]:
-    """Cut normal distributions at their means, along their leading principal directions.
-
-    Parameters
-    ----------
-    means : ndarray of shape (n_components, d)
-        Means of the components.
-    covariances : ndarray of shape (n_components, d, d)
-        Their covariances.
-    n_cuts : int
-        How many directions.
-
-    Returns
-    -------
-    directions : ndarray of shape (n_components, d, n_cuts)
-        Orthonormal.
-    centres : ndarray of shape (n_components, 2**n_cuts, d)
-        Mean of each half, quarter and so on, if the component is normal.
-    shapes : ndarray of shape (n_components, d, d)
-        Their covariance, the same for all subcomponents of a component.
-    """
+    """Cut normal distributions at their means, along their leading principal directions."""
     values, vectors = np.linalg.eigh(covariances)
     directions, variances = vectors[:, :, ::-1][:, :, :n_cuts], values[:, ::-1][:, :n_cuts]
     lengths = np.sqrt(2.0 / np.pi * variances)  # mean and variance of a half-normal
@@ -58,23 +39,7 @@ def predicted_subcomponents(means: Array, covariances: Array, n_cuts: int) -> tu
 
 
 def subcomponent_params(means: Array, covariances: Array, sizes: Array, n_cuts: int) -> dict[str, Any]:
-    """Say how components are cut, and the ball around the predicted centre of each subcomponent.
-
-    Parameters
-    ----------
-    means, covariances : ndarray of shape (n_components, d) and (n_components, d, d)
-        Of the components.
-    sizes : ndarray of shape (n_components,)
-        Their estimated sizes.
-    n_cuts : int
-        Cuts of each component.
-
-    Returns
-    -------
-    params : dict
-        ``n_components``, which counts subcomponents, ``cut_directions``, ``cuts``, ``component_centres`` and
-        ``radius``.
-    """
+    """Say how components are cut, and the ball around the predicted centre of each subcomponent."""
     directions, centres, shapes = predicted_subcomponents(means, covariances, n_cuts)
     integers = np.rint(directions * DIRECTION_STEPS).astype(np.int64)
     squared = float(np.average(np.trace(shapes, axis1=1, axis2=2), weights=sizes))
@@ -92,23 +57,7 @@ def subcomponent_params(means: Array, covariances: Array, sizes: Array, n_cuts: 
 def subcomponent_starts(
     counts: Measurement, mean: Measurement, second: Measurement, sizes: Array, means: Array, covariances: Array
 ) -> list[CutGaussian]:
-    """Take the subcomponents of each component to where they were found.
-
-    Parameters
-    ----------
-    counts, mean, second : Measurement
-        Of the subcomponents; moments around their predicted centres.
-    sizes : ndarray of shape (n_components,)
-        Estimated sizes of the components.
-    means, covariances : ndarray of shape (n_components, d) and (n_components, d, d)
-        Of the components.
-
-    Returns
-    -------
-    starts : list of CutGaussian
-        What subcomponents were predicted to be, corrected by what stands out of the noise: sizes and means in
-        proportion of their spread to it, covariances by `denoise_spectrum`.
-    """
+    """Take the subcomponents of each component to where they were found."""
     n_cuts, d = mean.params["cut_directions"].shape[2], means.shape[1]
     shapes = predicted_subcomponents(means, covariances, n_cuts)[2]
     centres, sides = mean.params["component_centres"] / LATENT_STEPS, sides_of(n_cuts)

@@ -41,26 +41,7 @@ def orient(pairs: NDArray[np.int64], bins: Mapping[str, Any]) -> NDArray[np.int6
 def predictions(
     particles: Sequence[Array], sizes: Array, transform: RankTransform, bins: Mapping[str, Any], noise: float
 ) -> dict[str, Any]:
-    """Two-way tables that the model predicts, and the distances to be expected if it were right.
-
-    Parameters
-    ----------
-    particles : sequence of ndarray of shape (n, d)
-        Particles of each component.
-    sizes : ndarray of shape (n_components,)
-        Estimated component sizes.
-    transform : RankTransform
-        Released distribution functions.
-    bins : mapping
-        From `pair_bins`.
-    noise : float
-        Standard deviation of the noise that a table would be measured with: what it hides is no loss.
-
-    Returns
-    -------
-    params : dict
-        ``predicted`` (n_components, n_bins, n_bins) and ``baseline`` (n_columns, n_columns).
-    """
+    """Two-way tables that the model predicts, and the distances to be expected if it were right."""
     edges = [latent_edges(transform, j, e) for j, e in enumerate(split(bins, "pair_edges"))]
     predicted = predicted_tables(particles, sizes / len(particles[0]), edges)
     spread = np.sqrt(2.0 / np.pi * (predicted + noise**2)).sum(axis=0)

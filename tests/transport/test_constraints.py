@@ -131,7 +131,7 @@ def test_every_sampled_row_meets_every_constraint(table, texts, seed):
     domain = Domain(columns, constraints=texts)
     release, model = Of(domain, schema), Uniform(domain)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(constrained, "LEAF_TRIED", 2**13)
+        patch.setattr(constrained, "COMPONENT_TRIED", 2**13)
         try:
             positions, component = draw_positions(model, release, 200, np.random.default_rng(seed))
         except ValueError as error:
@@ -343,7 +343,7 @@ def free(flow, *constraints):
 
 
 def test_constraints_without_mass_are_named(flow, monkeypatch):
-    monkeypatch.setattr(constrained, "LEAF_TRIED", 2**12)
+    monkeypatch.setattr(constrained, "COMPONENT_TRIED", 2**12)
     with pytest.raises(ValueError, match=r"almost no mass.*'rooms > total \+ 5'"):
         free(flow, "admission <= discharge", "rooms > total + 5").sample(10)
 
