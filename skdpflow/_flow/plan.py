@@ -418,5 +418,5 @@ def _values(column: Column, places: NDArray[np.float64]) -> NDArray[Any]:
             column.values, np.minimum((places * len(column.values)).astype(np.int64), len(column.values) - 1)
         )
     values = column.lower + places * (column.upper - column.lower)
-    values = np.rint(values) if column.integer else values
+    values = column.nearest(values)
     return np.asarray(values if column.unit is None else values.astype(np.int64).astype(f"datetime64[{column.unit}]"))

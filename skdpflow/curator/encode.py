@@ -31,6 +31,8 @@ def _interval_codes(
     Each cell has one code, also one that is missing or lies outside, as every sensitivity assumes. What is no number,
     or is missing where it must not be, is unreadable.
     """
+    x = counted(x, intervals, types)
+    intervals = [interval.measured for interval in intervals]
     lower, upper = np.transpose([_bounds(interval, found) for interval, found in zip(intervals, types, strict=True)])
     inside = (x >= lower) & (x <= upper)
     if inside.all():
@@ -45,6 +47,20 @@ def _interval_codes(
     missing = (np.isnan(numbers) if gaps is None else gaps[at]) & np.array([i.nullable for i in intervals])[j]
     codes[at] = np.where(missing, np.array([i.n_values for i in intervals])[j], own)
     return codes
+
+
+def counted(x: NDArray[np.float64], columns: Sequence[Column], types: Sequence[CellType]) -> NDArray[np.float64]:
+    """Return numbers as they are measured: those of columns with a declared grain as whole numbers of steps."""
+    lattices = [column.lattice if isinstance(column, Interval) else None for column in columns]
+    x = x.copy() if any(lattices) else x
+    for i, (column, lattice) in enumerate(zip(columns, lattices, strict=True)):
+        if lattice is None or not isinstance(column, Interval):
+            continue
+        own, (lower, upper) = x[:, i], _bounds(column, types[i])
+        beside = np.where(own < lower, -np.inf, np.where(own > upper, np.inf, np.nan))
+        inside = (own >= lower) & (own <= upper)
+        x[:, i] = np.where(inside, lattice.counts(np.where(inside, own, lower)), beside)
+    return x
 
 
 def _bounds(interval: Interval, found: CellType) -> tuple[float, float]:
@@ -221,6 +237,17 @@ class RowSource:
     def target_codes(self, start: int, stop: int, target: Column) -> NDArray[np.int64]:
         """Encode the target of a block."""
         return encode_cells(self.target_bins(start, stop, target), self.target_type, target)
+
+    def counts(
+        self, start: int, stop: int, columns: Sequence[int], declared: Sequence[Column], target: Column | None
+    ) -> NDArray[np.float64]:
+        """Return columns of a block as they are measured, the target as the one after the last."""
+        own = [j for j in columns if j < self.n_features]
+        numbers, types = self.numbers(start, stop, own), [self.types[j] for j in own]
+        if len(own) < len(columns):
+            numbers = np.column_stack([numbers, self.target_numbers(start, stop, target)])
+            types.append(self.target_type)
+        return counted(numbers, [declared[j] for j in columns], types) if declared else numbers
 
     def target_numbers(self, start: int, stop: int, target: Column | None) -> NDArray[np.float64]:
         """Return a numeric target of a block as numbers."""

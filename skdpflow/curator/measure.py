@@ -14,6 +14,7 @@ from skdpflow.curator.fits import check_plan, made_up_domain, of_bounds, of_labe
 from skdpflow.curator.labels import find_labels
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain.measured import as_measured
 from skdpflow.exceptions import BudgetExceededError
 from skdpflow.release import Measurement, Release
 from skdpflow.release.request import (
@@ -54,10 +55,14 @@ def converse(
 def encoded_as(domain: Domain, target: Column | None, columns: Sequence[Column]) -> tuple[Domain, Column | None]:
     """Return the domain and the target with grids for their cells, and nothing else changed."""
     declared = (*domain.columns, *((target,) if isinstance(target, Interval) else ()))
-    if tuple(columns) != declared:
+    if tuple(columns) != tuple(map(as_measured, declared)):
         raise ValueError("A request may give columns grids, and change nothing else that is declared of them.")
-    located = Domain(dict(zip(domain.names, columns, strict=False)), constraints=domain.constraints)
-    return located, columns[-1] if isinstance(target, Interval) else target
+    located = [
+        replace(own, grid=column.grid) if isinstance(own, Interval) and isinstance(column, Interval) else own
+        for own, column in zip(declared, columns, strict=True)
+    ]
+    of_rows = Domain(dict(zip(domain.names, located, strict=False)), constraints=domain.constraints)
+    return of_rows, located[-1] if isinstance(target, Interval) else target
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ def prepare(
     left = 1.0 - (BOUNDS_SHARE if domain is None else 0.0) - (LABELS_SHARE if find_classes else 0.0)
     mu, slack = curator.mu * float(np.sqrt(left)), PLAN_SLACK * curator.slack.epsilon
     columns = made_up_domain(source.n_features) if domain is None else domain
-    context = PlanContext(columns, target, mu, budget.neighbours, seed, projections, slack)
+    context = PlanContext.of(columns, target, mu, budget.neighbours, seed, projections, slack)
     others = [
         *([of_bounds(source.n_features, budget.neighbours)] if domain is None else []),
         *([of_labels(budget.neighbours)] if find_classes else []),
@@ -147,7 +152,7 @@ def measure(
         target = Categories(labels) if labels else None
         measured.append(measurement)
 
-    context = replace(ready.context, domain=domain, target=target)
+    context = ready.context.about(domain, target)
     answers, domain, target = converse(
         curator, mechanism.plan(context), left, domain, target, found_labels=find_classes
     )

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from skdpflow._validation import check_bool, check_choice, check_real, invalid
+from skdpflow._validation import check_bool, check_choice, check_int, check_real, invalid
 from skdpflow.domain.dates import units_since_1970
 from skdpflow.domain.grid import FINE_LEVELS, Grid, after
+from skdpflow.domain.lattice import Lattice
 
 __all__ = ["FINE_LEVELS", "UNITS", "Categories", "Column", "Interval", "column_from_dict", "since_epoch", "take"]
 
@@ -19,6 +21,7 @@ UNITS = ("D", "h", "m", "s", "ms", "us")
 """Units of dates and times, as numpy calls them: whole numbers of them are counted from 1970."""
 
 _EXACT_INTEGERS = 2**53
+_MOST_DECIMALS = 15
 
 Scalar = str | int | float | bool
 
@@ -45,6 +48,12 @@ class Interval:
     special : list of float, or of str or dates with a unit, default=()
         Single values that mean something of their own, such as 0 or the codes -9 and 999 of "refused" and "unknown".
         They lie between the bounds, are counted each by itself, and come back exactly.
+    decimals : int or None, default=None
+        Number of digits after the point that values have at most, such as 2 for cents. Sampled values are the floats
+        nearest to such decimals.
+    step : float or None, default=None
+        Distance of neighbouring values, counted from `lower`: 0.25 for quarters. Instead of `decimals`. Neither goes
+        with ``integer=True`` or a `unit`.
     grid : Grid or None, default=None
         Cells that a fit has located; a released thing, which no fit takes from what is declared.
 
@@ -69,6 +78,10 @@ class Interval:
     An integer interval of at most 2**20 values has one level per value. Any other interval is cut into 2**20
     equal cells; if it is an integer one, values are rounded on the way out.
 
+    A grain (`integer`, `decimals` or `step`) is public knowledge, as all that is declared. Nobody looks for it in the
+    rows: a grain that is not declared is known to whoever declares the columns only, and sampled values do not show it.
+    With a grain, each cell is read as the value nearest to it, and every value can be found to hold mass of its own.
+
     Examples
     --------
     >>> from skdpflow.domain.domain import Interval
@@ -78,6 +91,8 @@ class Interval:
     1048576
     >>> Interval("2024-01-01", "2024-12-31", unit="D", nullable=True).n_levels
     367
+    >>> Interval(0, 4, step=0.25).n_levels
+    17
     """
 
     lower: float
@@ -86,6 +101,8 @@ class Interval:
     nullable: bool = field(default=False, kw_only=True)
     unit: str | None = field(default=None, kw_only=True)
     special: tuple[float, ...] = field(default=(), kw_only=True)
+    decimals: int | None = field(default=None, kw_only=True)
+    step: float | None = field(default=None, kw_only=True)
     grid: Grid | None = field(default=None, kw_only=True, compare=False)
 
     def __post_init__(self) -> None:
@@ -104,6 +121,11 @@ class Interval:
                     raise invalid("Interval", name, "a whole number within 2**53 when integer=True", bound)
                 bound = int(bound)
             bounds[name] = bound
+        if bounds["lower"] == bounds["upper"]:
+            raise ValueError(
+                f"Interval needs lower < upper. Got {self.lower!r} twice: declare a column that has one value as "
+                f"Constant({self.lower!r}), which is not measured and costs nothing."
+            )
         if not bounds["lower"] < bounds["upper"]:
             raise ValueError(f"Interval needs lower < upper. Got {self.lower!r} and {self.upper!r} instead.")
         if not math.isfinite(bounds["upper"] - bounds["lower"]):
@@ -111,12 +133,76 @@ class Interval:
         special = self._special(integer, bounds)
         for name, value in {**bounds, "integer": integer, "nullable": nullable, "special": special}.items():
             object.__setattr__(self, name, value)
+        self._check_grain()
+        own = self if self.grid is None else self.measured
         if self.grid is not None and (
-            self.grid.integer != integer
-            or self.grid.edges[0] != self.lower
-            or self.grid.edges[-1] != after(np.array(float(self.upper)), integer)
+            self.grid.integer != own.integer
+            or self.grid.edges[0] != own.lower
+            or self.grid.edges[-1] != after(np.array(float(own.upper)), own.integer)
         ):
             raise ValueError("The grid of an Interval must be one of its own values, from lower to upper.")
+
+    def _check_grain(self) -> None:
+        """Refuse a grain that is none, or that double precision cannot tell apart."""
+        if self.decimals is None and self.step is None:
+            return
+        if self.decimals is not None and self.step is not None:
+            raise ValueError("Interval takes `decimals` or `step`, not both: decimals=2 says the same as step=0.01.")
+        if self.integer:
+            raise ValueError(
+                "Interval takes `decimals` or `step` for numbers only: leave out integer=True, or the unit of dates."
+            )
+        if self.decimals is not None:
+            decimals = check_int("Interval", "decimals", self.decimals, 1)
+            object.__setattr__(self, "decimals", decimals)
+        else:
+            object.__setattr__(self, "step", check_real("Interval", "step", self.step, 0.0))
+        lattice = self.lattice
+        if lattice is None:
+            raise ValueError(
+                f"The values of {self!r} are too many for double precision to tell them apart. Declare narrower bounds "
+                "or a coarser grain."
+            )
+        if lattice.last <= lattice.first:
+            raise ValueError(f"{self!r} has fewer than two values: declare wider bounds or a finer grain.")
+        special = np.array(self.special, dtype=np.float64)
+        if (self.nearest(special) != special).any():
+            raise ValueError(f"The special values of {self!r} must be values that its grain allows.")
+
+    @cached_property
+    def lattice(self) -> Lattice | None:
+        """The values that `decimals` or `step` allow; None if neither is declared."""
+        if self.decimals is not None:
+            within = self.decimals <= _MOST_DECIMALS
+            return Lattice.between(self.lower, self.upper, float(f"1e-{self.decimals}"), 0) if within else None
+        return None if self.step is None else Lattice.between(self.lower, self.upper, self.step, self.lower)
+
+    @cached_property
+    def measured(self) -> Interval:
+        """The column as it is measured: itself, or whole numbers of steps where `decimals` or `step` is declared."""
+        if self.lattice is None:
+            return self
+        first, last = self.lattice.first, self.lattice.last
+        special = tuple(self.lattice.counts(np.array(self.special, dtype=np.float64)).tolist())
+        return Interval(first, last, integer=True, nullable=self.nullable, special=special, grid=self.grid)
+
+    def nearest(self, numbers: Any) -> Any:
+        """Return the values nearest to numbers: between the bounds, and of the declared grain.
+
+        Parameters
+        ----------
+        numbers : ndarray of shape (n,), float64
+            Numbers.
+
+        Returns
+        -------
+        values : ndarray of shape (n,), float64
+            Values of the column.
+        """
+        if self.lattice is not None:
+            return self.lattice.numbers(self.lattice.counts(numbers))
+        numbers = np.clip(numbers, self.lower, self.upper)
+        return np.rint(numbers) if self.integer else numbers
 
     def _special(self, integer: bool, bounds: Mapping[str, float]) -> tuple[float, ...]:
         """Return the special values, each once and in order."""
@@ -136,13 +222,14 @@ class Interval:
     @property
     def discrete(self) -> bool:
         """Whether every level stands for exactly one value."""
-        return self.integer and self.upper - self.lower + 1 <= FINE_LEVELS
+        own = self.measured
+        return own.integer and own.upper - own.lower + 1 <= FINE_LEVELS
 
     @property
     def n_values(self) -> int:
         """Number of cells into which the values fall; the code of a missing value."""
         if self.discrete:
-            return int(self.upper - self.lower) + 1
+            return int(self.measured.upper - self.measured.lower) + 1
         return FINE_LEVELS if self.grid is None else self.grid.n_levels
 
     @property
@@ -171,6 +258,7 @@ class Interval:
             "nullable": self.nullable,
             "unit": self.unit,
             "special": list(self.special),
+            **{name: value for name in ("decimals", "step") if (value := getattr(self, name)) is not None},
             **({} if self.grid is None else {"edges": list(self.grid.edges), "shares": list(self.grid.shares)}),
         }
 
@@ -187,6 +275,8 @@ class Interval:
         codes : ndarray of shape (n,), int64
             From 0, less than `n_values`.
         """
+        if self.lattice is not None:
+            return self.measured.codes(self.lattice.counts(numbers))
         if self.discrete:
             return (np.rint(numbers) - self.lower).astype(np.int64)
         if self.grid is not None:
@@ -207,6 +297,8 @@ class Interval:
         positions : ndarray of shape (n,), float64
             From 0 to `n_values`.
         """
+        if self.lattice is not None:
+            return self.measured.positions(self.lattice.counts(numbers))
         if self.discrete:
             return numbers - self.lower
         if self.grid is not None:
@@ -224,8 +316,10 @@ class Interval:
         Returns
         -------
         numbers : ndarray of shape (n,), float64
-            Between the bounds, and whole if the column is of whole numbers.
+            Between the bounds, and of the declared grain.
         """
+        if self.lattice is not None:
+            return self.lattice.numbers(self.measured.numbers(positions))
         if self.discrete:
             return self.lower + np.clip(np.floor(positions), 0, self.n_values - 1)
         if self.grid is not None:
@@ -233,8 +327,7 @@ class Interval:
         else:
             numbers = self.lower + positions / self.n_values * (self.upper - self.lower)
             numbers = np.where(positions >= np.nextafter(self.n_values, 0.0), self.upper, numbers)  # exact at the end
-        numbers = np.clip(numbers, self.lower, self.upper)
-        return np.rint(numbers) if self.integer else numbers
+        return self.nearest(numbers)
 
     def without_grid(self) -> Interval:
         """Return the same column as it was declared.
@@ -275,6 +368,8 @@ class Interval:
         given += ", nullable=True" if self.nullable else ""
         given += "" if self.unit is None else f", unit={self.unit!r}"
         given += f", special={list(self.special)!r}" if self.special else ""
+        grain = {name: getattr(self, name) for name in ("decimals", "step")}
+        given += "".join(f", {name}={value!r}" for name, value in grain.items() if value is not None)
         return f"Interval({lower}, {upper}{given})"
 
 
@@ -450,12 +545,14 @@ def column_from_dict(data: Mapping[str, Any]) -> Column:
     kind = data.get("kind") if isinstance(data, Mapping) else None
     if kind == "interval":
         located = {"edges", "shares"} & set(data)  # what a fit has found
-        names = {"kind", "lower", "upper", "integer", "nullable", "unit", "special"}
+        grain = {"decimals", "step"} & set(data)
+        names = {"kind", "lower", "upper", "integer", "nullable", "unit", "special"} | grain
         fields = take(data, "An interval", names | ({"edges", "shares"} if located else set()))
         del fields["kind"]
         edges, shares = fields.pop("edges", None), fields.pop("shares", None)
         if located:
-            fields["grid"] = Grid(tuple(map(float, edges)), tuple(map(float, shares)), bool(fields["integer"]))
+            whole = bool(fields["integer"] or grain)
+            fields["grid"] = Grid(tuple(map(float, edges)), tuple(map(float, shares)), whole)
         return Interval(fields.pop("lower"), fields.pop("upper"), **fields)
     if kind == "categories":
         fields = take(data, "A categories column", {"kind", "categories", "ordered", "nullable"})

@@ -9,6 +9,7 @@ from typing import Any
 from skdpflow.accountants.events import ComposedEvent, Event
 from skdpflow.accountants.resting import RestsOn, all_allowed
 from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain.measured import as_measured
 from skdpflow.domain.schema import Schema
 from skdpflow.release.measurement import Measurement
 
@@ -61,7 +62,7 @@ class Content:
     def columns(self) -> tuple[Column, ...]:
         """The measured columns: those of the domain and, last, a numeric target."""
         extra = (self.target,) if isinstance(self.target, Interval) else ()
-        return (*self.domain.columns, *extra)
+        return tuple(map(as_measured, (*self.domain.columns, *extra)))
 
     @property
     def allowed(self) -> ComposedEvent:

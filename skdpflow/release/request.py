@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain.measured import as_measured, measured_domain
 from skdpflow.release.measurement import Measurement
 
 
@@ -98,9 +99,9 @@ class PlanContext:
     Parameters
     ----------
     domain : Domain
-        Columns of X.
+        Columns of X, as they are measured; see `of`.
     target : Interval, Categories or None
-        What y is.
+        What y is, as it is measured.
     mu : float
         Total budget of the mechanism as a Gaussian DP parameter.
     neighbours : {"add-remove", "replace-one"}
@@ -120,6 +121,15 @@ class PlanContext:
     seed: int
     projections: Any
     slack: float = math.inf
+
+    @classmethod
+    def of(cls, domain: Domain, target: Column | None, *others: Any) -> PlanContext:
+        """Return what is known of declared columns: how they are measured."""
+        return cls(measured_domain(domain), None if target is None else as_measured(target), *others)
+
+    def about(self, domain: Domain, target: Column | None) -> PlanContext:
+        """Return the same, of other declared columns."""
+        return replace(self, domain=measured_domain(domain), target=None if target is None else as_measured(target))
 
     @property
     def columns(self) -> tuple[Column, ...]:

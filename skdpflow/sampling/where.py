@@ -63,6 +63,8 @@ def _number(column: Interval, bound: Any, name: str) -> float:
 def _between(column: Interval, low: float, high: float, name: str) -> tuple[float, float]:
     """Return the positions of numbers from `low` to `high`, both among them."""
     low, high = max(low, column.lower), min(high, column.upper)
+    if column.lattice is not None and low <= high:
+        return _between(column.measured, *column.lattice.within(low, high), name)
     if column.integer:
         low, high = math.ceil(low), math.floor(high)
     if low > high:
@@ -125,7 +127,7 @@ def _ranges(column: Column, wanted: Any, name: str) -> list[tuple[float, float]]
         elif isinstance(column, Categories):
             level = _level(column, value, name)
             found.append((level, level + 1))
-        elif column.integer or column.grid is not None:
+        elif column.measured.integer or column.grid is not None:
             number = _number(column, value, name)
             found.append(_between(column, number, number, name))
         else:

@@ -88,7 +88,11 @@ def _holds(dtype: Dtype, column: Column) -> bool:
 
 def _inside(cells: Cells, column: Interval) -> NDArray[Any]:
     numbers = cells.numbers(column)
-    return cells.gaps | ((numbers >= column.lower) & (numbers <= column.upper))
+    inside = (numbers >= column.lower) & (numbers <= column.upper)
+    if column.lattice is not None:  # a dtype may round numbers to its own grain
+        near = column.nearest(numbers)
+        inside &= (numbers == near) | (numbers == near.astype(np.float32)) | (cells.values.dtype == np.float16)
+    return cells.gaps | inside
 
 
 def _short(column: Column) -> str:
