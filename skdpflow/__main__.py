@@ -15,8 +15,9 @@ import numpy as np
 from skdpflow._flow import DPSlicedWassersteinFlow
 from skdpflow._flow.files import load_flow
 from skdpflow._outputs import check_writable, place
-from skdpflow.domain import Domain
+from skdpflow.domain import Domain, Key
 from skdpflow.files import TableFile, check_table, write_table
+from skdpflow.sampling.draw import keys_from
 
 STDOUT = "-"
 ROWS_FILE = "synthetic rows: .csv or .parquet, or - for CSV to standard output"
@@ -78,6 +79,9 @@ def _blocks(flow: DPSlicedWassersteinFlow, n: int | None, seed: int | None) -> I
             X, y = flow.sample_labeled(size, random_state=rng)
         block = pd.DataFrame(X if release.schema.container != "polars" else X.to_pandas())
         block.columns = [str(name) for name in release.schema.names or release.domain.names]
+        keys = [j for j, column in enumerate(release.domain.columns) if start and isinstance(column, Key)]
+        for j in keys:  # every block is a sample of its own
+            block[block.columns[j]] = np.asarray(keys_from(release, j, size, start))
         if y is not None:
             block[str(release.schema.target_name or "y")] = np.asarray(y)
         yield block

@@ -22,6 +22,7 @@ from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import measure, prepare
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Column
+from skdpflow.domain.measured import measured_domain
 from skdpflow.ledger.lineage import note_more, payer_of, terms_of
 from skdpflow.metrics import sliced_wasserstein_distance
 from skdpflow.release import Release
@@ -80,7 +81,7 @@ def _admitted(estimator: Any, X: Any, y: Any, domain: Any, target: Column | None
     """Check the rows, and that such rows can be given back."""
     # on a copy, so that input that is refused leaves an earlier fit as it was
     source = admit(copy.copy(estimator), X, y, domain=domain, target=target)
-    check_writable(source.schema, source.domain, target)
+    check_writable(source.table_schema, source.declared, target)
     return source
 
 
@@ -130,6 +131,9 @@ def rehearsed(estimator: Any, n_guess: int, n_features: int | None, n_classes: i
     n = check_int(name, "n_guess", n_guess, 1)
     width, domain, target = planned_columns(name, estimator.domain, estimator.target, n_features, n_classes)
     given = Parameters.of(clone(estimator))  # a random_state must not move on
+    if domain is not None:
+        domain = measured_domain(domain)
+        width = len(domain)
     noting = Noting(given.mechanism)
     X, y = made_up_rows(n, width, domain, target, n_classes)
     release = _measured(estimator, X, y, given, noting, domain, target, NoiseSource(0))
@@ -138,8 +142,9 @@ def rehearsed(estimator: Any, n_guess: int, n_features: int | None, n_classes: i
 
 def distance_of_rows(estimator: Any, X: Any, model: Model) -> float:
     """Sliced Wasserstein-2 distance of rows to a synthetic sample."""
-    domain, release = estimator.domain_, estimator.release_
-    source = admit(estimator, X, domain=domain, reset=False)
+    release = estimator.release_
+    domain = release.measured
+    source = admit(estimator, X, domain=release.domain, reset=False)
     seed = int(release.transport["seed"])
     positions, _ = draw_positions(model, release, SCORE_SAMPLES, np.random.default_rng(seed))
     numeric = numeric_indices(domain)
@@ -157,10 +162,11 @@ def distance_of_rows(estimator: Any, X: Any, model: Model) -> float:
 
 def density_of_rows(estimator: Any, X: Any, model: Model) -> NDArray[np.float64]:
     """Log-density of rows."""
-    domain = estimator.domain_
-    constraints = Constraints.of(domain, estimator.release_.schema)
+    release = estimator.release_
+    domain = release.measured
+    constraints = Constraints.of(domain, release.measured_schema)
     conditional = None if constraints is None else ConditionalDensity(model, constraints)
-    source = admit(estimator, X, domain=domain, reset=False)
+    source = admit(estimator, X, domain=release.domain, reset=False)
     out = []
     for start, stop in source.spans():
         with quiet():

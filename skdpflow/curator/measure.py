@@ -14,7 +14,7 @@ from skdpflow.curator.fits import check_plan, made_up_domain, of_bounds, of_labe
 from skdpflow.curator.labels import find_labels
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Categories, Column, Domain, Interval
-from skdpflow.domain.measured import as_measured
+from skdpflow.domain.measured import as_measured, put_back
 from skdpflow.exceptions import BudgetExceededError
 from skdpflow.release import Measurement, Release
 from skdpflow.release.request import (
@@ -159,9 +159,9 @@ def measure(
     measured += answers
 
     return Release(
-        domain=domain,
+        domain=domain if source.declared is None else put_back(domain, source.declared),
         target=target,
-        schema=source.schema,
+        schema=source.table_schema,
         neighbours=budget.neighbours,
         epsilon=budget.epsilon,
         delta=budget.delta,

@@ -15,7 +15,7 @@ from skdpflow.domain.dates import units_since_1970
 from skdpflow.domain.grid import FINE_LEVELS, Grid, after
 from skdpflow.domain.lattice import Lattice
 
-__all__ = ["FINE_LEVELS", "UNITS", "Categories", "Column", "Interval", "column_from_dict", "since_epoch", "take"]
+__all__ = ["FINE_LEVELS", "UNITS", "Categories", "Column", "Interval", "Scalar", "plain_scalar", "since_epoch"]
 
 UNITS = ("D", "h", "m", "s", "ms", "us")
 """Units of dates and times, as numpy calls them: whole numbers of them are counted from 1970."""
@@ -383,8 +383,8 @@ def since_epoch(name: str, bound: Any, unit: str) -> int | float:
     return count
 
 
-def _plain_scalar(value: object) -> Scalar:
-    """Return a category as a plain Python scalar."""
+def plain_scalar(owner: str, name: str, value: object, expected: str = "") -> Scalar:
+    """Return a value as a plain Python scalar."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, bool):
@@ -395,7 +395,7 @@ def _plain_scalar(value: object) -> Scalar:
         return str.__str__(value)
     if isinstance(value, float) and math.isfinite(value):
         return float(value)
-    raise invalid("Categories", "categories", "a list of str, int, finite float or bool", value)
+    raise invalid(owner, name, f"a {expected}str, int, finite float or bool", value)
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -454,7 +454,7 @@ class Categories:
         if isinstance(given, str | bytes | Set | Mapping) or not isinstance(given, Iterable):
             raise invalid("Categories", "categories", "an ordered list of values or None", given)
         values: dict[Scalar, Scalar] = {}
-        for value in map(_plain_scalar, given):
+        for value in (plain_scalar("Categories", "categories", value, "list of ") for value in given):
             if value in values:
                 raise ValueError(
                     f"The values of Categories must be unique: {values[value]!r} and {value!r} are equal "
@@ -524,39 +524,3 @@ class Categories:
 
 
 Column = Interval | Categories
-
-
-def take(data: object, what: str, keys: set[str]) -> dict[str, Any]:
-    """Return a dict that has exactly these keys, or say what is wrong with it."""
-    if not isinstance(data, Mapping) or set(data) != keys:
-        raise ValueError(f"{what} must be a dict with exactly the keys {', '.join(sorted(keys))}.")
-    return dict(data)
-
-
-def column_from_dict(data: Mapping[str, Any]) -> Column:
-    """Build a column from what its ``to_dict`` gave.
-
-    Examples
-    --------
-    >>> from skdpflow.domain.domain import Interval, column_from_dict
-    >>> column_from_dict(Interval(0, 3, integer=True).to_dict())
-    Interval(0, 3, integer=True)
-    """
-    kind = data.get("kind") if isinstance(data, Mapping) else None
-    if kind == "interval":
-        located = {"edges", "shares"} & set(data)  # what a fit has found
-        grain = {"decimals", "step"} & set(data)
-        names = {"kind", "lower", "upper", "integer", "nullable", "unit", "special"} | grain
-        fields = take(data, "An interval", names | ({"edges", "shares"} if located else set()))
-        del fields["kind"]
-        edges, shares = fields.pop("edges", None), fields.pop("shares", None)
-        if located:
-            whole = bool(fields["integer"] or grain)
-            fields["grid"] = Grid(tuple(map(float, edges)), tuple(map(float, shares)), whole)
-        return Interval(fields.pop("lower"), fields.pop("upper"), **fields)
-    if kind == "categories":
-        fields = take(data, "A categories column", {"kind", "categories", "ordered", "nullable"})
-        if not isinstance(fields["categories"], list | None):
-            raise ValueError("The 'categories' of a column must be a list or null.")
-        return Categories(fields["categories"], ordered=fields["ordered"], nullable=fields["nullable"])
-    raise ValueError("The 'kind' of a column must be 'interval' or 'categories'.")

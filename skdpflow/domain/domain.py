@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from skdpflow._outputs import replacing
 from skdpflow._validation import invalid
-from skdpflow.domain.columns import FINE_LEVELS, Categories, Column, Interval, column_from_dict, take
+from skdpflow.domain.columns import FINE_LEVELS, Categories, Column, Interval
 from skdpflow.domain.constraints import rules_of
 from skdpflow.domain.encodings import decoded
 from skdpflow.domain.public import columns_of_dtypes, columns_of_sample
+from skdpflow.domain.reading import column_from_dict, declared_from_dict, take
+from skdpflow.domain.unmeasured import Constant, Key, Unmeasured
 
 if TYPE_CHECKING:
     from skdpflow.domain.check import DomainCheck
@@ -39,7 +41,7 @@ class Domain(Mapping[str, Column]):
 
     Parameters
     ----------
-    columns : mapping of str to Interval or Categories
+    columns : mapping of str to Interval, Categories, Constant or Key
         One entry per column. The order counts for arrays, the names for data frames; names of a frame that are whole
         numbers are compared as text. The target may be among them, under its own name, if the parameter ``target``
         says the same of it.
@@ -54,7 +56,7 @@ class Domain(Mapping[str, Column]):
     ----------
     names : tuple of str
         Names of the columns.
-    columns : tuple of Interval or Categories
+    columns : tuple of Interval, Categories, Constant or Key
         The columns.
     constraints : tuple of str
         The constraints.
@@ -95,7 +97,7 @@ class Domain(Mapping[str, Column]):
     _columns: dict[str, Column]
     _constraints: tuple[str, ...]
 
-    def __init__(self, columns: Mapping[str, Column], *, constraints: Sequence[str] | None = None) -> None:
+    def __init__(self, columns: Mapping[str, Column | Unmeasured], *, constraints: Sequence[str] | None = None) -> None:
         if not isinstance(columns, Mapping):
             raise invalid("Domain", "columns", "a dict of column names to Interval or Categories", columns)
         if not columns:
@@ -103,17 +105,20 @@ class Domain(Mapping[str, Column]):
         for name, column in columns.items():
             if not isinstance(name, str):
                 raise invalid("Domain", "columns", "a dict whose keys are str (a column 0 is called '0')", name)
-            if not isinstance(column, Interval | Categories):
-                raise invalid("Domain", "columns", f"an Interval or Categories for column {name!r}", column)
+            if not isinstance(column, Interval | Categories | Constant | Key):
+                expected = f"an Interval, Categories, Constant or Key for column {name!r}"
+                raise invalid("Domain", "columns", expected, column)
             if isinstance(column, Categories) and not column.declared:
                 raise ValueError(f"Categories of column {name!r} must be listed: only a target may omit them.")
+        if all(isinstance(column, Constant | Key) for column in columns.values()):
+            raise ValueError("A Domain needs at least one column that is measured: an Interval or Categories.")
         object.__setattr__(self, "_columns", {str.__str__(name): column for name, column in columns.items()})
         if constraints is None:
             constraints = columns.constraints if isinstance(columns, Domain) else ()
         if not isinstance(constraints, list | tuple) or not all(isinstance(text, str) for text in constraints):
             raise invalid("Domain", "constraints", "a list of str, such as ['admission <= discharge']", constraints)
         object.__setattr__(self, "_constraints", tuple(map(str.__str__, constraints)))
-        rules_of(self._constraints, self._columns)  # refuses what is no constraint
+        rules_of(self._constraints, self._columns)  # refuses what is no constraint, and columns that are not measured
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -162,13 +167,13 @@ class Domain(Mapping[str, Column]):
             raise ValueError("A domain must be of the kind 'domain' and hold a list of columns.")
         if not isinstance(fields["constraints"], list):
             raise ValueError("The 'constraints' of a domain must be a list.")
-        columns: dict[str, Column] = {}
+        columns: dict[str, Column | Unmeasured] = {}
         for entry in fields["columns"]:
             if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
                 raise ValueError("Every column of a domain must be a dict with a 'name'.")
             if entry["name"] in columns:
                 raise ValueError(f"The domain names column {entry['name']!r} twice.")
-            columns[entry["name"]] = column_from_dict({k: v for k, v in entry.items() if k != "name"})
+            columns[entry["name"]] = declared_from_dict({k: v for k, v in entry.items() if k != "name"})
         return cls(columns, constraints=fields["constraints"])
 
     def to_json(self, file: str | os.PathLike[str] | None = None) -> str:
@@ -232,7 +237,7 @@ class Domain(Mapping[str, Column]):
 
     @classmethod
     def from_dtypes(
-        cls, frame: Any, columns: Mapping[str, Column] | None = None, *, constraints: Sequence[str] = ()
+        cls, frame: Any, columns: Mapping[str, Column | Unmeasured] | None = None, *, constraints: Sequence[str] = ()
     ) -> Domain:
         """Read what the dtypes of a frame say; no value is looked at.
 
@@ -240,7 +245,7 @@ class Domain(Mapping[str, Column]):
         ----------
         frame : pandas.DataFrame or polars.DataFrame
             Private rows are allowed.
-        columns : mapping of str to Interval or Categories, or None, default=None
+        columns : mapping of str to Interval, Categories, Constant or Key, or None, default=None
             What dtypes do not say: bounds of wide numbers and of dates, categories of text. They go before.
         constraints : list of str, default=()
             What holds in every row.
@@ -400,7 +405,11 @@ class Domain(Mapping[str, Column]):
         return f"Domain({self._columns!r}{given})"
 
 
-def _in_words(column: Column) -> str:
+def _in_words(column: Column | Unmeasured) -> str:
+    if isinstance(column, Constant):
+        return f"always {column.value!r}; not measured"
+    if isinstance(column, Key):
+        return f"keys such as {column.pattern.format(0)!r}; not measured"
     if isinstance(column, Interval):
         kind = "dates and times" if column.unit else "whole numbers" if column.integer else "numbers"
         words = "{} from {} to {}".format(kind, *column.bounds()) + (f" by {column.unit}" if column.unit else "")

@@ -268,7 +268,7 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
         candidates = self._candidates(budget, spaces, np.sqrt(1.0 - budget.score_share) / multiplier, noise, target)
         first = copy.copy(paying_steps(generator)[0])
         source = admit(first, X, y, domain=first.domain, target=target)
-        check_writable(source.schema, source.domain, target)
+        check_writable(source.table_schema, source.declared, target)
         for _, candidate in candidates:
             check_domain(name, candidate, source)
             with sealed(noise.rank_key()):

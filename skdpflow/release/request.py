@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from skdpflow.domain import Categories, Column, Domain, Interval
-from skdpflow.domain.measured import as_measured, measured_domain
+from skdpflow.domain.measured import as_measured
 from skdpflow.release.measurement import Measurement
 
 
@@ -125,11 +125,12 @@ class PlanContext:
     @classmethod
     def of(cls, domain: Domain, target: Column | None, *others: Any) -> PlanContext:
         """Return what is known of declared columns: how they are measured."""
-        return cls(measured_domain(domain), None if target is None else as_measured(target), *others)
+        return cls(*_as_measured(domain, target), *others)
 
     def about(self, domain: Domain, target: Column | None) -> PlanContext:
         """Return the same, of other declared columns."""
-        return replace(self, domain=measured_domain(domain), target=None if target is None else as_measured(target))
+        domain, target = _as_measured(domain, target)
+        return replace(self, domain=domain, target=target)
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -146,6 +147,11 @@ class PlanContext:
     def n_classes(self) -> int:
         """Number of classes, 1 where y is no class label."""
         return len(self.target.categories or ()) if isinstance(self.target, Categories) else 1
+
+
+def _as_measured(domain: Domain, target: Column | None) -> tuple[Domain, Column | None]:
+    columns = {name: as_measured(column) for name, column in domain.items()}
+    return Domain(columns, constraints=domain.constraints), None if target is None else as_measured(target)
 
 
 # ---------------------------------------------------------------- what is held back, and found, before the plan begins

@@ -14,6 +14,7 @@ import numpy as np
 from skdpflow.accountants.base import tally
 from skdpflow.accountants.events import Event, event_to_dict, flatten_event
 from skdpflow.accountants.gaussian import total_mu
+from skdpflow.domain.measured import is_measured
 from skdpflow.release import sentences as texts
 from skdpflow.release.archive import plain
 from skdpflow.release.checks import together
@@ -227,6 +228,8 @@ def _assumptions(releases: Mapping[str, Content], public_steps: Mapping[str, str
         )
         if "bounds" not in release:
             out.append(f"The domain{of} was declared, and not read off the rows.")
+        if unmeasured := [f"{name} ({c!r})" for name, c in release.domain.items() if not is_measured(c)]:
+            out.append(f"Not measured{of}, and not read: {', '.join(unmeasured)}.")
         out += [f"In every row{of}, as declared: {fact}" for fact in release.domain.constraints]
     for release in releases.values():
         if release.numeric_target:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from skdpflow.domain import Domain
 from skdpflow.domain.columns import Categories, Column, Interval, since_epoch
 from skdpflow.domain.grid import after
+from skdpflow.domain.measured import is_measured, measured_domain
 from skdpflow.transport.model import Model
 
 Array = NDArray[np.float64]
@@ -146,6 +147,10 @@ def condition_of(where: Any, domain: Domain) -> Ranges:
     wishes = {str(name): wanted for name, wanted in where.items()} if isinstance(where, Mapping) else None
     if wishes is None or not set(wishes) <= set(domain.names):
         raise ValueError(f"`where` must be a dict whose keys are columns of the domain: {list(domain.names)[:10]}.")
+    unmeasured = [name for name in wishes if not is_measured(domain[name])]
+    if unmeasured:
+        raise ValueError(f"`where` cannot ask for values of {unmeasured}: they are constants or keys, not measured.")
+    domain = measured_domain(domain)
     return {domain.names.index(name): _ranges(domain[name], wanted, name) for name, wanted in wishes.items()}
 
 

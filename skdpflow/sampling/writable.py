@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain.measured import measured_domain
 from skdpflow.domain.schema import Schema
-from skdpflow.sampling.cells import Cells, cells_of
-from skdpflow.sampling.decode import rows_of, written
+from skdpflow.domain.unmeasured import Constant, Key, Unmeasured, in_dtype_of_numbers
+from skdpflow.sampling.cells import Cells
+from skdpflow.sampling.decode import decode, written
 from skdpflow.sampling.dtypes import Dtype, dtype_of
 from skdpflow.sampling.entries import entries_of
 
@@ -31,12 +33,14 @@ def check_writable(schema: Schema, domain: Domain | None, target: Column | None)
     declared = [Interval(-1, 1)] * len(names) if domain is None else domain.columns
     tried = set()
     for name, column, dtype in zip(names, declared, schema.dtypes, strict=True):
-        if (column, dtype) not in tried:
+        if isinstance(column, Constant | Key):
+            _try_unmeasured(f"Column {name!r} of X", column, schema.container, dtype)
+        elif (column, dtype) not in tried:
             tried.add((column, dtype))
             _try(f"Column {name!r} of X", column, schema.container, dtype, known=domain is not None)
     if domain is not None:
-        ends = np.array([[0.0, column.n_levels - 0.5] for column in domain.columns]).T
-        rows_of(cells_of(ends, domain, schema), domain, schema)
+        ends = np.array([[0.0, column.n_levels - 0.5] for column in measured_domain(domain).columns]).T
+        decode(ends, domain, schema)
     if target is not None and schema.target_container is not None:
         known = isinstance(target, Interval) or target.declared
         column = target if known else _stand_in(dtype_of(schema.target_container, schema.target_dtype))
@@ -77,6 +81,14 @@ def _try(label: str, column: Column, container: str, name: str | None, *, known:
             f"{label} has the dtype {name}, which holds no value of {_short(column)}: declare what the column holds, "
             f"or convert the column."
         )
+
+
+def _try_unmeasured(label: str, column: Unmeasured, container: str, name: str | None) -> None:
+    """Write a few cells of a column that is not measured."""
+    dtype, categories = dtype_of(container, name), column.cells(2)[0]
+    if dtype is not None and dtype.kind in ("number", "decimal"):
+        categories = in_dtype_of_numbers(categories) or categories
+    _try(label, categories, container, name, known=True)
 
 
 def _holds(dtype: Dtype, column: Column) -> bool:

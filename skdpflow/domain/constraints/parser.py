@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from skdpflow.domain.columns import Column, Interval
+from skdpflow.domain.columns import Categories, Column, Interval
 from skdpflow.domain.constraints.terms import (
     EXACT,
     MICROSECONDS,
@@ -150,6 +150,10 @@ class Parser:
                 f"names {name!r}, which is no column of the domain (a target is none). Its columns: {listed}."
             )
         column = self.columns[name]
+        if not isinstance(column, Interval | Categories):
+            raise self.error(
+                f"names {name!r}, which is not measured: write the value of a Constant itself; keys have no meaning."
+            )
         if isinstance(column, Interval):
 
             def value(rows: Rows) -> Evaluated:
