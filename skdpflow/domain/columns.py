@@ -411,13 +411,16 @@ class Categories:
         Whether the list is in a meaningful order, as in "low", "medium", "high".
     nullable : bool, default=False
         Whether values may be missing (NaN, None, NA). That a value is missing is then modelled as one more level.
+    other : str, int, float, bool or None, default=None
+        What stands for every value that is not listed. It is a level of its own, the last one, unless it is listed
+        itself. None leaves unlisted values outside of the column, see `Domain`.
 
     Attributes
     ----------
     declared : bool
         Whether the values are public.
     values : tuple of str, int, float or bool
-        The values.
+        The values, with that of `other`.
     n_values : int
         Number of values; the code of a missing one.
     n_levels : int
@@ -439,6 +442,8 @@ class Categories:
     >>> from skdpflow.domain.domain import Categories
     >>> Categories(["A", "B", "C"]).n_levels
     3
+    >>> Categories(["Oslo", "Bergen"], other="other").values
+    ('Oslo', 'Bergen', 'other')
     >>> Categories().declared
     False
     """
@@ -446,9 +451,15 @@ class Categories:
     categories: tuple[Scalar, ...] | None
     ordered: bool
     nullable: bool
+    other: Scalar | None
 
     def __init__(
-        self, categories: Iterable[Scalar] | None = None, *, ordered: bool = False, nullable: bool = False
+        self,
+        categories: Iterable[Scalar] | None = None,
+        *,
+        ordered: bool = False,
+        nullable: bool = False,
+        other: Scalar | None = None,
     ) -> None:
         given: object = () if categories is None else categories
         if isinstance(given, str | bytes | Set | Mapping) or not isinstance(given, Iterable):
@@ -464,6 +475,13 @@ class Categories:
         object.__setattr__(self, "categories", tuple(values) or None)
         object.__setattr__(self, "ordered", check_bool("Categories", "ordered", ordered))
         object.__setattr__(self, "nullable", check_bool("Categories", "nullable", nullable))
+        object.__setattr__(self, "other", None if other is None else plain_scalar("Categories", "other", other))
+        if self.other is not None and not values:
+            raise ValueError("Categories takes `other` beside a list of values only.")
+        if self.other is not None and self.ordered and self.other not in values:
+            raise ValueError(
+                f"Ordered Categories need a place for other={self.other!r}: list it among the values, where it belongs."
+            )
 
     @property
     def declared(self) -> bool:
@@ -475,7 +493,9 @@ class Categories:
         """The declared values; a ValueError if they are still to be found."""
         if self.categories is None:
             raise ValueError("These Categories have no values yet: list them, or find them privately first.")
-        return self.categories
+        if self.other is None or self.other in self.categories:
+            return self.categories
+        return (*self.categories, self.other)
 
     @property
     def discrete(self) -> bool:
@@ -505,6 +525,7 @@ class Categories:
             "categories": list(self.categories) if self.categories else None,
             "ordered": self.ordered,
             "nullable": self.nullable,
+            **({} if self.other is None else {"other": self.other}),
         }
 
     def without_gaps(self) -> Categories:
@@ -515,11 +536,12 @@ class Categories:
         column : Categories
             Without missing cells.
         """
-        return Categories(self.categories, ordered=self.ordered)
+        return Categories(self.categories, ordered=self.ordered, other=self.other)
 
     def __repr__(self) -> str:
         given = [] if self.categories is None else [repr(list(self.categories))]
         given += [f"{name}=True" for name in ("ordered", "nullable") if getattr(self, name)]
+        given += [] if self.other is None else [f"other={self.other!r}"]
         return f"Categories({', '.join(given)})"
 
 

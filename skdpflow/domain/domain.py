@@ -419,4 +419,5 @@ def _in_words(column: Column | Unmeasured) -> str:
         shown = ", ".join(map(repr, column.values[:_MOST_NAMED])) + (", ..." if column.n_values > _MOST_NAMED else "")
         order = "ordered " if column.ordered else ""
         words = f"{column.n_values} {order}value{'s' if column.n_values > 1 else ''}: {shown}"
+        words += "" if column.other is None else f" (for all others: {column.other!r})"
     return words + (", or missing" if column.nullable else "")

@@ -41,10 +41,12 @@ def column_from_dict(data: Mapping[str, Any]) -> Column:
             fields["grid"] = Grid(tuple(map(float, edges)), tuple(map(float, shares)), whole)
         return Interval(fields.pop("lower"), fields.pop("upper"), **fields)
     if kind == "categories":
-        fields = take(data, "A categories column", {"kind", "categories", "ordered", "nullable"})
+        names = {"kind", "categories", "ordered", "nullable"} | ({"other"} & set(data))
+        fields = take(data, "A categories column", names)
         if not isinstance(fields["categories"], list | None):
             raise ValueError("The 'categories' of a column must be a list or null.")
-        return Categories(fields["categories"], ordered=fields["ordered"], nullable=fields["nullable"])
+        del fields["kind"]
+        return Categories(fields.pop("categories"), **fields)
     raise ValueError("The 'kind' of a column must be 'interval', 'categories', 'constant' or 'key'.")
 
 

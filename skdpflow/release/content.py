@@ -51,7 +51,9 @@ class Content:
     @property
     def classes(self) -> tuple[Any, ...] | None:
         """The class labels, or None where y is not categorical."""
-        return tuple(self.target.categories or ()) if isinstance(self.target, Categories) else None
+        if not isinstance(self.target, Categories):
+            return None
+        return self.target.values if self.target.declared else ()
 
     @property
     def numeric_target(self) -> bool:

@@ -146,7 +146,9 @@ class PlanContext:
     @property
     def n_classes(self) -> int:
         """Number of classes, 1 where y is no class label."""
-        return len(self.target.categories or ()) if isinstance(self.target, Categories) else 1
+        if not isinstance(self.target, Categories):
+            return 1
+        return self.target.n_values if self.target.declared else 0
 
 
 def _as_measured(domain: Domain, target: Column | None) -> tuple[Domain, Column | None]:
