@@ -91,8 +91,8 @@ def _by_the_clock(column: Column | None) -> bool:
 class RowSource:
     """Private rows that passed the gate, to be read in blocks as often as needed.
 
-    It refers to the user's table and copies a block of it at a time, and the codes of a table in memory. It refuses to be pickled or
-    copied, because it must not leave the curator.
+    It refers to the user's table and copies a block of it at a time, and the codes of a table in memory. It refuses to
+    be pickled or copied, because it must not leave the curator.
 
     Parameters
     ----------
