@@ -58,8 +58,8 @@ def encoded_as(domain: Domain, target: Column | None, columns: Sequence[Column])
     if tuple(columns) != tuple(map(as_measured, declared)):
         raise ValueError("A request may give columns grids, and change nothing else that is declared of them.")
     located = [
-        replace(own, grid=column.grid) if isinstance(own, Interval) and isinstance(column, Interval) else own
-        for own, column in zip(declared, columns, strict=True)
+        replace(own, grid=grid) if isinstance(own, Interval) and own.grid is not grid else own
+        for own, grid in zip(declared, (getattr(column, "grid", None) for column in columns), strict=True)
     ]
     of_rows = Domain(dict(zip(domain.names, located, strict=False)), constraints=domain.constraints)
     return of_rows, located[-1] if isinstance(target, Interval) else target
