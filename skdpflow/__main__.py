@@ -1,4 +1,4 @@
-"""The command line: ``python -m skdpflow synthesize|sample|inspect``."""
+"""The command line: ``python -m skdpflow domain|synthesize|sample|inspect``."""
 
 from __future__ import annotations
 
@@ -44,6 +44,16 @@ def _parser() -> argparse.ArgumentParser:
     synthesize.add_argument("--release", help="keep the flow in this file, for sample and inspect")
     synthesize.add_argument("-o", "--output", required=True, help=ROWS_FILE)
     _rows(synthesize)
+
+    domain = commands.add_parser(
+        "domain", help="print a skeleton of a domain file, from names and dtypes alone; no row is read"
+    )
+    domain.add_argument("table", help="private rows: .csv or .parquet")
+    domain.add_argument(
+        "--private-look",
+        metavar="DOMAIN",
+        help="instead, print to standard error how rows fit this domain file: a look at private rows, for you alone",
+    )
 
     sample = commands.add_parser("sample", help="write synthetic rows from a release; spends nothing")
     sample.add_argument("release", help="what synthesize, Release.save or flow.save wrote")
@@ -171,7 +181,15 @@ def _inspect(given: argparse.Namespace) -> None:
     print(statement.to_json() if given.json else statement)
 
 
-_COMMANDS = {"synthesize": _synthesize, "sample": _sample, "inspect": _inspect}
+def _domain(given: argparse.Namespace) -> None:
+    table = TableFile(given.table)
+    if given.private_look is None:
+        print(Domain.template(table))
+    else:  # never to where the domain file goes
+        print(Domain.from_json(given.private_look).check(table), file=sys.stderr)
+
+
+_COMMANDS = {"domain": _domain, "synthesize": _synthesize, "sample": _sample, "inspect": _inspect}
 
 
 def _run(given: argparse.Namespace) -> None:

@@ -18,7 +18,7 @@ from skdpflow.domain.measured import is_measured
 from skdpflow.domain.unmeasured import Unmeasured
 from skdpflow.files import TableFile, kind_of
 
-__all__ = ["FileColumn", "FileRows"]
+__all__ = ["FileColumn", "FileRows", "header_of"]
 
 _CHUNK = 2**14
 _T = TypeVar("_T")
@@ -108,6 +108,26 @@ class _Spellings:
         return self._exact.get(exact, self._floats.get(number, cell))
 
 
+def _header(path: Any) -> list[str]:
+    """Names in a CSV file, as they stand there: pandas gives others to empty and repeated ones."""
+    import pandas as pd
+
+    form: Any = {"header": None, "nrows": 1, "dtype": str, "keep_default_na": False, "encoding_errors": "replace"}
+    return list(pd.read_csv(path, **form).iloc[0])
+
+
+def header_of(file: TableFile) -> list[tuple[str, Any]]:
+    """Return the names of the columns of a file with their dtypes, which are None in a CSV file."""
+    import pandas as pd
+
+    if kind_of(file.path) == "csv":
+        return [(name, None) for name in _safely(lambda: _header(file.path), "csv")]
+    from pyarrow import parquet
+
+    schema = _safely(lambda: parquet.read_schema(file.path), "parquet")
+    return [(name, pd.ArrowDtype(schema.field(name).type)) for name in schema.names]
+
+
 class FileRows:
     """The rows of a file: their shape, types and dtypes, and blocks of columns.
 
@@ -125,7 +145,7 @@ class FileRows:
         self._path, self._kind, self._columns = file.path, kind_of(file.path), columns
         self._lock, self._next, self._block = Lock(), 0, (0, 0, pd.DataFrame())
         if self._kind == "csv":
-            found = _safely(self._header, "csv")
+            found = _safely(lambda: _header(self._path), "csv")
         else:
             from pyarrow import parquet
 
@@ -157,13 +177,6 @@ class FileRows:
         self.shape = (n_rows, len(columns))
         self._reader = self._chunks()
         self._rest = pd.DataFrame()
-
-    def _header(self) -> list[str]:
-        """Names in a CSV file, as they stand there: pandas gives others to empty and repeated ones."""
-        import pandas as pd
-
-        form: Any = {"header": None, "nrows": 1, "dtype": str, "keep_default_na": False, "encoding_errors": "replace"}
-        return list(pd.read_csv(self._path, **form).iloc[0])
 
     def _chunks(self) -> Iterator[Any]:
         import pandas as pd

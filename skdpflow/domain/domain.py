@@ -19,6 +19,7 @@ from skdpflow.domain.constraints import rules_of
 from skdpflow.domain.encodings import decoded
 from skdpflow.domain.public import columns_of_dtypes, columns_of_sample
 from skdpflow.domain.reading import column_from_dict, declared_from_dict, take
+from skdpflow.domain.template import skeleton
 from skdpflow.domain.unmeasured import Constant, Key, Unmeasured
 
 if TYPE_CHECKING:
@@ -154,15 +155,15 @@ class Domain(Mapping[str, Column]):
         Parameters
         ----------
         data : dict
-            Exactly that; anything else is a ValueError. "constraints" may be left out.
+            That, or one written by hand: what has a default may be left out, and keys that begin with ``_`` are notes.
+            Anything else is a ValueError.
 
         Returns
         -------
         Domain
             The domain.
         """
-        given = {"constraints": [], **data} if isinstance(data, Mapping) else data
-        fields = take(given, "A domain", {"kind", "columns", "constraints"})
+        fields = take(data, "A domain", {"kind", "columns"}, {"constraints": []})
         if fields["kind"] != "domain" or not isinstance(fields["columns"], list):
             raise ValueError("A domain must be of the kind 'domain' and hold a list of columns.")
         if not isinstance(fields["constraints"], list):
@@ -173,7 +174,7 @@ class Domain(Mapping[str, Column]):
                 raise ValueError("Every column of a domain must be a dict with a 'name'.")
             if entry["name"] in columns:
                 raise ValueError(f"The domain names column {entry['name']!r} twice.")
-            columns[entry["name"]] = declared_from_dict({k: v for k, v in entry.items() if k != "name"})
+            columns[entry["name"]] = declared_from_dict({k: v for k, v in entry.items() if k != "name"}, entry["name"])
         return cls(columns, constraints=fields["constraints"])
 
     def to_json(self, file: str | os.PathLike[str] | None = None) -> str:
@@ -295,6 +296,39 @@ class Domain(Mapping[str, Column]):
         Domain({'age': Interval(17, 90, integer=True), 'ward': Categories(['A', 'B'], nullable=True)})
         """
         return cls(columns_of_sample(sample), constraints=constraints)
+
+    @staticmethod
+    def template(table: Any) -> str:
+        """Return a skeleton of a domain file, from names and dtypes alone; no row is read.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame, polars.DataFrame or TableFile
+            Private rows are allowed. The names of a CSV file are those in its first line, which must be a header; it
+            has no dtypes.
+
+        Returns
+        -------
+        text : str
+            JSON to correct and fill in: wide ranges that are the same for every table, notes on what to decide (keys
+            that begin with ``_``), and blanks, ``"?"``, for what the dtype does not say. :meth:`from_json` refuses it
+            until no blank is left.
+
+        See Also
+        --------
+        from_dtypes : The same for those who write Python.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from skdpflow import Domain
+        >>> text = Domain.template(pd.DataFrame({"age": [30, 41], "ward": ["A", "B"]}))
+        >>> [line.strip() for line in text.splitlines() if '"lower"' in line or '"categories": "?"' in line]
+        ['"lower": -1000000000,', '"categories": "?",']
+        """
+        from skdpflow.curator.check import names_and_dtypes
+
+        return skeleton(names_and_dtypes(table))
 
     def describe(self) -> str:
         """Return a text with one line for each column and for each constraint.

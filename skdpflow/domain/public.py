@@ -22,7 +22,7 @@ def _frame(frame: Any, what: str) -> str:
     return container
 
 
-def _of_dtype(container: str, dtype: Any) -> Column | str:
+def of_dtype(container: str, dtype: Any) -> Column | str:
     """Return what a dtype says, or what it leaves open."""
     name, nullable = str(dtype), container == "polars" or not isinstance(dtype, np.dtype)
     kind = name.lower()
@@ -50,7 +50,7 @@ def columns_of_dtypes(frame: Any, given: Mapping[str, Column | Unmeasured]) -> d
     if unexpected:
         raise ValueError(f"The frame has no columns {unexpected}.")
     found = {
-        name: given[name] if name in given else _of_dtype(container, dtype)
+        name: given[name] if name in given else of_dtype(container, dtype)
         for name, dtype in zip(names, frame.dtypes, strict=True)
     }
     left = [f"{name!r} ({open_})" for name, open_ in found.items() if isinstance(open_, str)]
