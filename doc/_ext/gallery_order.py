@@ -4,6 +4,7 @@ from pathlib import Path
 
 ORDER = (
     "quickstart",
+    "columns",
     "choosing_epsilon",
     "hospitals",
     "loans",

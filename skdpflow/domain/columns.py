@@ -177,11 +177,14 @@ class Interval:
             return Lattice.between(self.lower, self.upper, float(f"1e-{self.decimals}"), 0) if within else None
         return None if self.step is None else Lattice.between(self.lower, self.upper, self.step, self.lower)
 
-    @cached_property
+    @property
     def measured(self) -> Interval:
         """The column as it is measured: itself, or whole numbers of steps where `decimals` or `step` is declared."""
-        if self.lattice is None:
-            return self
+        return self if self.lattice is None else self._in_steps
+
+    @cached_property
+    def _in_steps(self) -> Interval:
+        assert self.lattice is not None
         first, last = self.lattice.first, self.lattice.last
         special = tuple(self.lattice.counts(np.array(self.special, dtype=np.float64)).tolist())
         return Interval(first, last, integer=True, nullable=self.nullable, special=special, grid=self.grid)

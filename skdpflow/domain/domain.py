@@ -447,7 +447,7 @@ def _in_words(column: Column | Unmeasured) -> str:
     if isinstance(column, Interval):
         kind = "dates and times" if column.unit else "whole numbers" if column.integer else "numbers"
         words = "{} from {} to {}".format(kind, *column.bounds()) + (f" by {column.unit}" if column.unit else "")
-        words += "" if column.decimals is None else f" with {column.decimals} decimals"
+        words += "" if column.decimals is None else f" with {column.decimals} decimal{'s' if column.decimals > 1 else ''}"
         words += "" if column.step is None else f" in steps of {column.step:g}"
     else:
         shown = ", ".join(map(repr, column.values[:_MOST_NAMED])) + (", ..." if column.n_values > _MOST_NAMED else "")
