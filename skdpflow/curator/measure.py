@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from skdpflow.curator.curator import PLAN_SLACK, Budget, Curator
+from skdpflow.accountants.slack import PLAN_SLACK
+from skdpflow.curator.curator import Budget, Curator
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.fits import check_plan, made_up_domain, of_bounds, of_labels
 from skdpflow.curator.labels import find_labels
@@ -16,16 +17,14 @@ from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.exceptions import BudgetExceededError
 from skdpflow.release import Measurement, Release
-from skdpflow.release.request import (
+from skdpflow.release.discovery import (
     BOUNDS_GRID,
     BOUNDS_SHARE,
     LABELS_DELTA_SHARE,
     LABELS_SHARE,
-    PlanContext,
-    Request,
-    Rounds,
     bounds_from_histogram,
 )
+from skdpflow.release.request import PlanContext, Request, Rounds
 
 
 def converse(

@@ -18,7 +18,7 @@ from skdpflow.domain.schema import schema_of
 from skdpflow.latent.rank import LATENT_STEPS, Layout, RankTransform
 from skdpflow.ledger.filter import PrivacyFilter
 from skdpflow.release import rounded_normal_pmf
-from skdpflow.release.request import BOUNDS_GRID
+from skdpflow.release.discovery import BOUNDS_GRID
 
 #: Statistics that are sums over rows; records have a line per row, and tests of their own.
 SUMS = {kind: statistic for kind, statistic in KINDS.items() if kind != "records"}
