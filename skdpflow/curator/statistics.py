@@ -68,10 +68,10 @@ class Block:
         return self.codes[:, j] >= self._columns[j].n_values
 
     def components(self, params: Mapping[str, Any]) -> NDArray[np.int64]:
-        """FlowComponent of each row: its class, or the cell of its numeric target between released edges; -1 for none.
+        """Component of each row: its class, or the bin of its numeric target between released edges; -1 for none.
 
         With ``cut_directions``, such a component is cut along its own integer directions, at integers. Projections are
-        exact, so where a row falls depends on that row alone, and a component is one of the disjoint cells.
+        exact, so where a row falls depends on that row alone, and subcomponents are disjoint.
         """
         component = self.classes
         if "component_edges" in params:
