@@ -12,9 +12,9 @@ from skdpflow.accountants.slack import differing
 from skdpflow.curator.kinds import KINDS
 from skdpflow.curator.labels import MAX_LABELS
 from skdpflow.curator.noise import MAX_SCALE
-from skdpflow.curator.pairs import PairScores
 from skdpflow.curator.records import Records, check_size
 from skdpflow.curator.selection import rounding_epsilon, selection_epsilon
+from skdpflow.curator.statistics.pairs import PairScores
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.release.checks import MAX_PARTICLES
 from skdpflow.release.discovery import BOUNDS_GRID, BOUNDS_SHARE, DEFAULT_BOUNDS, LABELS_SHARE

@@ -12,7 +12,8 @@ from skdpflow.accountants import GaussianEvent
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.kinds import KINDS
 from skdpflow.curator.labels import find_labels
-from skdpflow.curator.statistics import Block, clip_to_ball
+from skdpflow.curator.statistics import Block
+from skdpflow.curator.statistics.moments import clip_to_ball
 from skdpflow.domain.codes import n_codes
 from skdpflow.domain.schema import schema_of
 from skdpflow.latent.rank import LATENT_STEPS, Layout, RankTransform

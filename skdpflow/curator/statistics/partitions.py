@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.curator import _params as check
-from skdpflow.curator.pairs import MAX_ENTRIES, Binning
-from skdpflow.curator.statistics import Block
+from skdpflow.curator.statistics.block import Block
+from skdpflow.curator.statistics.pairs import MAX_ENTRIES, Binning
 from skdpflow.release.sensitivity import of_ones
-
-_ONE = np.ones(1)
 
 
 class Partitions:
@@ -38,7 +36,7 @@ class Partitions:
         If the arrays do not fit each other, or ask for too many counts.
     """
 
-    relative_scale = _ONE
+    relative_scale = np.ones(1)
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
