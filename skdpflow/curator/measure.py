@@ -17,6 +17,7 @@ from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.exceptions import BudgetExceededError
 from skdpflow.release import Measurement, Release
+from skdpflow.release.dialogue import Dialogue
 from skdpflow.release.discovery import (
     BOUNDS_GRID,
     BOUNDS_SHARE,
@@ -32,8 +33,8 @@ def converse(
 ) -> tuple[list[Measurement], Domain, Column | None]:
     """Answer a plan, round by round."""
     measured: list[Measurement] = []
-    requests = next(rounds, None)
-    while requests is not None:
+    dialogue = Dialogue(rounds)
+    for requests in dialogue:
         if found_labels and any(r.kind == "records" for r in requests):
             raise ValueError(
                 "Records show how many rows each class has: labels that are found privately do not allow it."
@@ -43,10 +44,7 @@ def converse(
                 domain, target = encoded_as(domain, target, request.columns)
         answers = curator.answer([replace(r, share=r.share * share) for r in requests], domain, target)
         measured += answers
-        try:
-            requests = rounds.send(answers)
-        except StopIteration:
-            requests = None
+        dialogue.answer(answers)
     return measured, domain, target
 
 
