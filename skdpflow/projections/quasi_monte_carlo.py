@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 from scipy.stats import qmc
-from sklearn.base import BaseEstimator
 
-from .base import FloatArray, Moments, Seed, _check_request, _check_seed
+from ._directions import Directions
+from .base import FloatArray
 from .orthogonal import haar_blocks
 
 _SOBOL_BITS = 30
 _GOLDEN_ANGLE = np.pi * (3.0 - np.sqrt(5.0))
 
 
-class QuasiMonteCarloProjections(BaseEstimator):
+class QuasiMonteCarloProjections(Directions):
     """Directions spread over the sphere more evenly than random ones.
 
     Equispaced angles in two dimensions, a spiral in three, a scrambled Sobol sequence mapped to the sphere
@@ -67,40 +67,9 @@ class QuasiMonteCarloProjections(BaseEstimator):
     True
     """
 
-    needs: tuple[str, ...] = ()
-
-    def __init__(self, n_projections: int | None = None) -> None:
-        self.n_projections = n_projections
-
-    def sample(
-        self, n_features: int, *, n_projections: int | None = None, seed: Seed, moments: Moments | None = None
+    def _draw(
+        self, n_features: int, n_projections: int, rng: np.random.Generator, covariance: FloatArray | None
     ) -> FloatArray:
-        """Draw the directions.
-
-        Parameters
-        ----------
-        n_features : int
-            Dimension of the space.
-        n_projections : int or None, default=None
-            Number of directions wanted if the constructor was given none. None means `n_features`.
-        seed : int or numpy.random.Generator
-            Public randomness. A Generator is advanced by the call.
-        moments : Moments or None, default=None
-            Ignored.
-
-        Returns
-        -------
-        ndarray of shape (n_features, n_projections), dtype float64
-            Directions as unit columns.
-
-        Raises
-        ------
-        ValueError
-            If a number is below one, the seed is not valid, or there are more features than the Sobol
-            sequence has dimensions (21201).
-        """
-        n_features, n_projections = _check_request(self, n_features, n_projections)
-        rng = np.random.default_rng(_check_seed(seed))
         if n_features == 1:
             return np.ones((1, n_projections))
         if n_features == 2:
