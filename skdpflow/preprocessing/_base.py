@@ -274,9 +274,11 @@ class DPTransformer(TransformerMixin, BaseEstimator):
         return tags
 
 
-def lattice_steps(epsilon: float, multiplier: float, touched: float, power: int) -> int:
+def lattice_steps(context: PlanContext, epsilon: float, share: float, touched: float, power: int) -> int:
     """Choose the finest lattice for a ball that the curator can answer for."""
-    noise = min(_LARGEST_NOISE, max(epsilon * _SLACK / (touched + 8.0), 1.0))
+    relations = 1.0 if context.neighbours == "add-remove" else 2.0
+    multiplier = relations / (context.mu * float(np.sqrt(share)))
+    noise = min(_LARGEST_NOISE, max(epsilon * _SLACK / (relations * touched + 8.0), 1.0))
     return int(np.clip(2.0 ** np.floor(np.log2((noise / multiplier) ** (1.0 / power))), 2, 2**12))
 
 
