@@ -1,10 +1,10 @@
-"""How a pipeline splits its budget over the steps that pay."""
+"""The budget of a pipeline: the shares of its steps, and what the Release of each step states."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,14 @@ from skdpflow.accountants import (
     GaussianDPAccountant,
     GaussianEvent,
     NonPrivateEvent,
+    RestsOn,
     SlackEvent,
     ThresholdEvent,
     gdp_mu,
 )
 from skdpflow.domain import Categories
+from skdpflow.ledger.joint import Terms
+from skdpflow.release import Release
 from skdpflow.release.request import DELTA_SLACK, EPSILON_SLACK, LABELS_DELTA_SHARE
 
 
@@ -67,3 +70,21 @@ def split_budget(
             events.append(NonPrivateEvent())
         shares[name] = Share(own, ComposedEvent(tuple(events)))
     return shares
+
+
+def terms_of_step(
+    given: Terms, earlier: Release | None, whole: tuple[float, float], n_steps: int, *, handed: bool
+) -> Terms:
+    """Return what the Release of a step states: it rests on what the pipeline was given and on the step before."""
+    contained = any(source.contains for source in given.before)
+    before = given.before
+    if earlier is not None and not contained:
+        others = tuple(replace(source, gave_domain=False) for source in earlier.before)
+        before = (*others, RestsOn(earlier.cap, gave_domain=handed))
+    elif handed:
+        before = tuple(replace(source, gave_domain=True) for source in before)
+    if given.asked is not None:
+        return Terms(before, given.asked)
+    # the Release of the first of several steps rests on nothing else, so it states its own share
+    own_share = earlier is None and n_steps > 1
+    return Terms(before, None if own_share else whole)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,41 @@ def check_transformer(owner: str, name: str, step: Any) -> None:
         "so nothing made with it would be private. Use a transformer of skdpflow.preprocessing; or, if it was fitted "
         "on public data, say so: sklearn.frozen.FrozenEstimator(step)."
     )
+
+
+def check_steps(owner: str, steps: Any, reserved: Iterable[str]) -> list[tuple[str, Any]]:
+    """Refuse steps with which no pipeline can keep one budget; returns those that pay."""
+    if not isinstance(steps, list) or not steps:
+        raise invalid(owner, "steps", "a list of (name, estimator), the last of them a generator", steps)
+    names = [name for name, _ in steps]
+    unusable = [name for name in names if "__" in name or name in reserved or names.count(name) > 1]
+    if unusable:
+        raise ValueError(
+            f"The names of the steps of {owner} must differ, must not contain '__', and must not be names of its "
+            f"parameters. Got {unusable}."
+        )
+    for name, step in steps[:-1]:
+        if not is_passthrough(step):
+            check_transformer(owner, name, step)
+    last, generator = steps[-1]
+    if type(generator) is not DPSlicedWassersteinFlow:  # the budget of a subclass may be spent in another way
+        raise invalid(owner, last, "a DPSlicedWassersteinFlow, as it is the last step, and no subclass", generator)
+    paying = [(name, step) for name, step in steps if pays(step)]
+    for name, step in paying:
+        if paying[0][1] is not generator and getattr(step.domain, "constraints", None):
+            raise ValueError(
+                f"The domain of the step {name!r} has constraints, which rows that come back through a private "
+                "transformer would not meet. Use the generator alone, or Domain(dict(domain)), which has none."
+            )
+    if len({step.neighbours for _, step in paying}) > 1:
+        raise ValueError(f"All steps of {owner} that pay must have the same 'neighbours'.")
+    for name, step in steps:
+        if getattr(step, "ledger", None) is not None:
+            raise ValueError(
+                f"The step {name!r} has a ledger of its own, which would be charged for a part of what {owner} "
+                "spends. Give it to the pipeline, which debits all steps at once: ledger=..., and None to the step."
+            )
+    return paying
 
 
 def check_fit(step: Any, rows: Any, y: Any) -> Event:
