@@ -65,10 +65,10 @@ def _value_codes(x: NDArray[np.float64], intervals: Sequence[Interval]) -> NDArr
     discrete = np.array([interval.discrete for interval in intervals])
     if discrete.all():
         return (np.rint(x) - lower).astype(np.int64)
-    cells = np.minimum(np.floor((x - lower) / (upper - lower) * FINE_LEVELS), FINE_LEVELS - 1)
+    steps = np.minimum(np.floor((x - lower) / (upper - lower) * FINE_LEVELS), FINE_LEVELS - 1)
     if discrete.any():
-        cells[:, discrete] = np.rint(x[:, discrete]) - lower[discrete]
-    codes = cells.astype(np.int64)
+        steps[:, discrete] = np.rint(x[:, discrete]) - lower[discrete]
+    codes = steps.astype(np.int64)
     for i, interval in enumerate(intervals):
         if interval.grid is not None and not interval.discrete:
             codes[:, i] = interval.grid.codes(np.rint(x[:, i]) if interval.integer else x[:, i])

@@ -48,7 +48,7 @@ class QuasiMonteCarloProjections(Directions):
     random angle, and the spiral covers a half sphere, turned by a random orthogonal matrix: heights (i +
     1/2) / k, which give each point the same area, and azimuths i times the golden angle. The error of a
     sliced Wasserstein distance then falls about as 1 / k. In one dimension there is only one slice. Sobol
-    points are moved to the middle of their grid cells, where the inverse normal distribution function is
+    points are moved to the middle of the intervals of their grid, where the inverse normal distribution function is
     finite, mapped through it and normalised [1]_; the number drawn is the next power of two, cut to k. The
     gain over random directions fades as the dimension grows [2]_.
 
@@ -101,6 +101,7 @@ def _sobol_sphere(n_features: int, n_projections: int, rng: np.random.Generator)
         )
     engine = qmc.Sobol(n_features, scramble=True, bits=_SOBOL_BITS, seed=rng)
     points = engine.random_base2((n_projections - 1).bit_length())[:n_projections]
-    # Cell middles are never 0, 1 or 1/2: no infinity, and no point at the centre that has no direction.
+    # The middle of an interval is never 0, 1 or 1/2. So no value is infinite, and no point lies at the centre, which
+    # has no direction.
     normals = ndtri(points + 2.0 ** -(_SOBOL_BITS + 1)).T
     return np.ascontiguousarray(normals / np.linalg.norm(normals, axis=0))
