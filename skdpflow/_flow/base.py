@@ -36,7 +36,7 @@ class BaseFlow(DensityMixin, BaseEstimator):
         model, classes = mechanism.learn(pooled(release)), None
         if isinstance(release.target, Categories):
             classes = class_labels(release.target, release.schema)
-        # all at the end, and the model after its guarantee: it is never beside one that is smaller
+        # attributes are set at the end, the guarantee before the model: no model stands beside the guarantee of another
         set_released(self, release)
         self._model = model
         if classes is not None:

@@ -1,4 +1,4 @@
-"""Made-up rows of a table that nobody has seen, and the rounds that a mechanism asks for on them."""
+"""Made-up rows for a plan, and the rounds that a mechanism asks for on them."""
 
 from __future__ import annotations
 

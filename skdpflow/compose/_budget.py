@@ -53,7 +53,7 @@ def split_budget(
     if not isinstance(weights, Mapping) or set(weights) != set(names):
         raise invalid(owner, "weights", f"None or a mapping of exactly {names} to positive numbers", weights)
     parts = np.array([check_real(owner, "weights", weights[name], 0.0) for name in names])
-    slack = epsilon * EPSILON_SLACK * len(names)  # no step has a larger epsilon
+    slack = epsilon * EPSILON_SLACK * len(names)  # the epsilon of a step is at most that of the whole
     target = paying[-1][1].target
     labels = LABELS_DELTA_SHARE if isinstance(target, Categories) and not target.declared else 0.0
     exact_delta = delta * (1.0 - DELTA_SLACK * len(names)) * math.exp(-slack) - delta * labels

@@ -1,4 +1,4 @@
-"""Pipelines that sample: one budget for all steps that look at the rows."""
+"""Pipelines that sample, with one budget for all steps that read the rows."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ class GenerativePipeline(Pipeline):
                 terms = terms_of_step(terms_of(payer), earlier, whole_budget, len(shares), handed=domain is not None)
                 part = replace(parts[name], head=head, terms=terms)
                 step.set_params(ledger=part).fit(rows, y).set_params(ledger=None)
-                if earlier is not None:  # its clones see rows, and may have a domain, that the earlier steps released
+                if earlier is not None:  # clones of this step rest on it, too
                     learns_from(step, earlier, gave_domain=domain is not None)
                 earlier, domain = step.release_, getattr(step, "domain_out_", None)
             else:

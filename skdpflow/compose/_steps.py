@@ -1,4 +1,4 @@
-"""Steps before a generator: those that pay, those that need not, and those that are refused."""
+"""Steps before a generator: those that pay, public ones, and those that are refused."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PAYING = (DPSlicedWassersteinFlow, DPStandardScaler, DPQuantileTransformer, DPPC
 
 
 def pays(step: Any) -> bool:
-    """Whether a step pays for what it learns: of exactly one of these classes, as a subclass could do anything."""
+    """Whether a step pays for what it learns: it is of exactly one of these classes, and no subclass."""
     return type(step) in PAYING
 
 
@@ -92,7 +92,7 @@ def check_steps(owner: str, steps: Any, reserved: Iterable[str]) -> list[tuple[s
 
 
 def check_fit(step: Any, rows: Any, y: Any) -> Event:
-    """Refuse what the fit of a step that pays would refuse; spends nothing, and returns what it would be allowed."""
+    """Make the checks of the fit of a step that pays; spends nothing, and returns what the fit would be allowed."""
     return step._check_fit(rows) if isinstance(step, DPTransformer) else check_fit_of_flow(step, rows, y)
 
 
@@ -138,7 +138,7 @@ def check_fits(steps: Sequence[tuple[str, Any]], X: Any, y: Any) -> dict[str, Ev
 
 
 def schema_beside(release: Release, rows: Any, y: Any, owner: str) -> Schema:
-    """Return the schema of rows that get others from a Release beside them; no cell decides a dtype."""
+    """Return the schema of rows to which synthetic rows are added; it does not depend on cells."""
     return declared_schema(rows, y, release.domain, release.target, owner)
 
 

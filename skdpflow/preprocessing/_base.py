@@ -1,4 +1,4 @@
-"""What all private transformers share: measure once within a budget, then map row by row."""
+"""The base class of private transformers: it measures within a budget, and then maps each row by itself."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ class DPTransformer(TransformerMixin, BaseEstimator):
         return source
 
     def _check_width(self, n_features: int) -> None:
-        """Refuse a number of columns that the transformer cannot do with."""
+        """Refuse a number of columns that the transformer cannot handle."""
 
     def _learn(self, release: Release) -> Self:
         """Set every fitted attribute from a Release."""
