@@ -226,6 +226,7 @@ class TestPrivacySpent:
 
 
 class TestThreads:
+    @pytest.mark.slow
     @pytest.mark.parametrize("kind", ["numpy", "pandas", "polars"])
     def test_the_release_does_not_depend_on_n_jobs(self, patients, patient_domain, monkeypatch, kind):
         monkeypatch.setattr("skdpflow.curator.encode._BLOCK_ROWS", 64)  # many blocks
@@ -243,6 +244,7 @@ class TestThreads:
             for one, two in zip(releases[0].measurements, release.measurements, strict=True):
                 assert_array_equal(one.values, two.values)
 
+    @pytest.mark.slow
     def test_fits_in_parallel_threads_do_not_disturb_each_other(self, X):
         expected = {}
         found = {}

@@ -36,6 +36,7 @@ def tables():
     yield "no target", X, None, {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "X", "y", "params"), list(tables()), ids=lambda v: v if isinstance(v, str) else "")
 @pytest.mark.parametrize("epsilon", [0.5, 3.0])
 def test_a_fit_releases_what_was_planned(name, X, y, params, epsilon):
@@ -56,6 +57,7 @@ def test_a_fit_releases_what_was_planned(name, X, y, params, epsilon):
     assert (plan.n_features, plan.epsilon) == (X.shape[1], epsilon)
 
 
+@pytest.mark.slow
 def test_with_the_same_rows_and_noise_plan_and_fit_are_equal():
     flow = DPSlicedWassersteinFlow(2.0, domain=MIXED, target=Categories(["no", "yes"]), random_state=0)
     plan = flow.plan(n_guess=5000)
@@ -81,6 +83,7 @@ def test_plan_follows_budget_and_size():
     assert (with_bounds.n_components, with_bounds.measurements[2].round) == (3, 3)
 
 
+@pytest.mark.slow
 def test_sizes_default_from_what_is_declared():
     assert DPSlicedWassersteinFlow(domain=MIXED).plan(n_guess=50).n_features == 3
     assert DPSlicedWassersteinFlow(domain=dict(MIXED)).plan(n_guess=50).n_features == 3

@@ -110,6 +110,7 @@ def test_there_and_back(there):
     assert not sample.equals(flow.sample(N, random_state=1))
 
 
+@pytest.mark.slow
 def test_what_is_true_of_the_table_is_true_of_the_sample(there):
     rows, flow = there
     sample = flow.sample(N, random_state=0)

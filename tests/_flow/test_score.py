@@ -37,6 +37,7 @@ class TestScore:
         distance = sliced_wasserstein_distance(X / sd, flow.sample(10_000, random_state=0) / sd)
         assert flow.score(X) == pytest.approx(-distance, abs=0.05)
 
+    @pytest.mark.slow
     def test_good_models_score_higher(self, X):
         good = DPSlicedWassersteinFlow(20.0, domain=(-4.0, 4.0), **SEEDS).fit(X)
         other_rows = DPSlicedWassersteinFlow(20.0, domain=(-4.0, 4.0), **SEEDS).fit(X[:, ::-1] * [1.0, -1.0] + 0.5)
@@ -77,6 +78,7 @@ class TestScoreSamples:
         density = np.exp(flow.score_samples(grid[:, None]))
         assert trapezoid(density, grid) == pytest.approx(1.0, abs=0.02)
 
+    @pytest.mark.slow
     def test_two_dimensions_integrate_to_one(self):
         rng = np.random.default_rng(0)
         a = rng.normal(size=(5000, 1))

@@ -115,6 +115,7 @@ def divergences(p, q):
 weights = st.lists(st.floats(0.01, 1.0), min_size=2, max_size=5)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(weights, st.data(), st.floats(1.01, 100.0), st.sampled_from(KINDS))
 def test_no_selection_among_few_outcomes_costs_more(first, data, mean, kind):

@@ -30,6 +30,7 @@ def test_inside_it_is_the_scale_of_the_records():
     assert np.abs(z).max() < SOFT_EDGE
 
 
+@pytest.mark.slow
 @given(scores)
 def test_the_slope_is_the_derivative(z):
     positions = TRANSFORM.from_latent(z)

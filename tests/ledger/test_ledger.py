@@ -134,6 +134,7 @@ def assert_paid_once(ledger, heads, others=0):
     assert set(heads) <= set(ledger.history()["head"])
 
 
+@pytest.mark.slow
 def test_memory_does_not_record_in_another_process():
     ledger = PrivacyLedger(epsilon=8, delta=1e-6)
     with pytest.raises(LedgerError, match="another process"), parallel_backend("loky", n_jobs=2):
@@ -240,6 +241,7 @@ def test_nothing_is_measured_unpaid_wherever_a_fit_is_killed(tmp_path):
     assert total["refused"] >= 2  # ledgers were filled, and never beyond their budget
 
 
+@pytest.mark.slow
 def test_a_debit_smaller_than_the_cap_of_its_release_is_found(ledger):
     paid, other = flow(ledger).fit(X).release_, flow(ledger, 0.4).fit(X).release_
     ledger.verify([paid, other, paid.with_transport({"n_steps": 3}, {})])

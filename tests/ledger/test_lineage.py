@@ -86,6 +86,7 @@ def test_it_says_what_a_ledger_would_have_been_charged():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*score:skdpflow.PrivacyLeakWarning")
 def test_searches_of_scikit_learn_warn_once_and_those_with_a_ledger_do_not():
     assert len(emitted(lambda: GridSearchCV(flow(), {"n_steps": [1, 2]}, cv=2).fit(X, Y))) == 1
@@ -94,6 +95,7 @@ def test_searches_of_scikit_learn_warn_once_and_those_with_a_ledger_do_not():
     assert emitted(lambda: GridSearchCV(flow(ledger=ledger), {"n_steps": [1, 2]}, cv=2).fit(X, Y)) == []
 
 
+@pytest.mark.slow
 def test_a_private_search_counts_as_one_fit_of_itself():
     """A number of fits that followed the number of trials would tell it."""
     generator = flow()
@@ -157,6 +159,7 @@ def test_what_a_lineage_knows_is_how_often_and_what_was_allowed():
     assert vars(one)["_lineage"].fits == [(one.release_.cap, ())]
 
 
+@pytest.mark.slow
 def test_other_processes_are_not_seen():
     """Which the documentation says: only a ledger in a file counts there."""
     model = flow()
@@ -165,6 +168,7 @@ def test_other_processes_are_not_seen():
         assert emitted(lambda: grid.fit(X, Y)) == []
 
 
+@pytest.mark.slow
 def test_a_second_search_is_told_of():
     model = TrainOnSynthetic(LogisticRegression(), flow())
     search = DPSearchCV(model, {"estimator__C": [1.0, 2.0]}, n_iter=2)

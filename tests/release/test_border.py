@@ -114,6 +114,7 @@ def test_with_one_release_unrelated_rows_give_one_model(monkeypatch, shape):
     assert_same(*prints)
 
 
+@pytest.mark.slow
 def test_with_one_release_unrelated_rows_give_one_continued_model(monkeypatch):
     X, y = data_for("labels", 0, 150)
     first = flow_for("labels").fit(X, y)

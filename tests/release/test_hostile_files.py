@@ -241,6 +241,7 @@ assert used < 300, f"{used} MiB"
 """
 
 
+@pytest.mark.slow
 def test_small_files_that_unpack_to_much_are_refused_in_little_memory():
     subprocess.run([sys.executable, "-W", "error", "-c", BOMBS], check=True, timeout=300)
 

@@ -253,6 +253,7 @@ def test_what_takes_private_bounds_or_labels_for_declared_ones_rests_on_them(fou
     assert DPSlicedWassersteinFlow.from_release(declared.release_).fit(X, Y).privacy_spent_[0] == 20.0
 
 
+@pytest.mark.slow
 def test_many_generations_can_be_stored():
     release = flow(domain=None).fit(X, Y).release_
     for _ in range(20):

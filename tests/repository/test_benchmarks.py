@@ -31,6 +31,7 @@ def test_each_lever_can_be_switched_off(script, name):
         assert len(y_new) == len(y)
 
 
+@pytest.mark.slow
 def test_levers_change_the_rows(script):
     ablations = script("ablations")
     iris = table(script, "iris")
