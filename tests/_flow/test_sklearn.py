@@ -52,10 +52,18 @@ OBJECTS = [
 
 # A list: scikit-learn 1.6 has a generator there, which pytest 9 deprecates.
 CHECKS = parametrize_with_checks(FLOWS).mark
+QUICK = FLOWS[0], FLOWS[2]
+
+
+def estimators_and_checks():
+    """Mark the checks of all instances but two as slow."""
+    for estimator, check in CHECKS.args[1]:
+        quick = any(repr(estimator) == repr(one) for one in QUICK)
+        yield pytest.param(estimator, check, marks=() if quick else pytest.mark.slow)
 
 
 @pytest.mark.filterwarnings("ignore::skdpflow.PrivacyLeakWarning")
-@pytest.mark.parametrize(CHECKS.args[0], list(CHECKS.args[1]), **CHECKS.kwargs)
+@pytest.mark.parametrize(CHECKS.args[0], list(estimators_and_checks()), **CHECKS.kwargs)
 def test_common_checks(estimator, check):
     check(estimator)
 

@@ -177,7 +177,10 @@ def test_without_the_original_rows_only_the_release_and_public_numbers_count():
 TEXT, WHOLE = Categories(["lo", "hi"]), Categories([0, 1])
 
 
-@pytest.mark.parametrize("form", [list, tuple, lambda y: np.array(y, dtype=object)])
+@pytest.mark.parametrize(
+    "form",
+    [list, *(pytest.param(form, marks=pytest.mark.slow) for form in (tuple, lambda y: np.array(y, dtype=object)))],
+)
 @pytest.mark.parametrize("of", ["estimator", "release"])
 @pytest.mark.parametrize(("target", "other"), [(TEXT, 7), (TEXT, None), (WHOLE, "x"), (WHOLE, 0.5), (WHOLE, True)])
 def test_one_label_decides_no_released_dtype(form, of, target, other):
@@ -186,7 +189,7 @@ def test_one_label_decides_no_released_dtype(form, of, target, other):
     for last in (labels[-1], other):
         if last is None and of == "estimator":
             return  # the gate refuses missing labels
-        generator = flow(target=target, domain=(0, 8))
+        generator = flow(target=target, domain=(0, 8), n_particles=16, n_steps=1)
         if of == "release":
             generator = generator.fit(X, labels).release_
         sampler = DPOversampler(generator, {label: 2 for label in target.values}, keep_original=False)

@@ -140,8 +140,8 @@ def measured(step, X, neighbours):
 
 
 @pytest.mark.filterwarnings("ignore:noise_random_state:skdpflow.PrivacyLeakWarning")
-@pytest.mark.parametrize("neighbours", ["add-remove", "replace-one"])
-@pytest.mark.parametrize("container", ["numpy", "pandas", "polars"])
+@pytest.mark.parametrize("neighbours", [pytest.param("add-remove", marks=pytest.mark.slow), "replace-one"])
+@pytest.mark.parametrize("container", ["numpy", "pandas", pytest.param("polars", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", HARMLESS)
 def test_one_row_changes_the_sketch_by_no_more_than_the_sensitivity(name, container, neighbours):
     if name == "in place" and container != "numpy":

@@ -1,6 +1,7 @@
 """The affine latent space: a smooth bijection of the line to the range of each column."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays

@@ -59,7 +59,7 @@ def whole_event(epsilon, delta, accountant, threshold_delta=0.0):
     return Curator(None, budget, NoiseSource(None), threshold_delta=threshold_delta).whole_event
 
 
-@pytest.mark.parametrize("accountant", ["gdp", "zcdp", "rdp", "pld"])
+@pytest.mark.parametrize("accountant", ["gdp", "zcdp", "rdp", pytest.param("pld", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("epsilon", "delta"), [(1e-3, 1e-6), (0.1, 1e-9), (0.5, 1e-3), (2.0, 1e-6)])
 def test_a_fit_with_the_accountant_of_the_ledger_may_ask_for_all_of_it(accountant, epsilon, delta):
     ledger = PrivacyLedger(epsilon=epsilon, delta=delta, accountant=accountant)

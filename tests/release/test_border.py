@@ -171,7 +171,10 @@ def test_with_the_same_releases_unrelated_rows_give_one_transformer_or_pipeline(
     assert prints[0] == prints[1]
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    "shape",
+    [pytest.param(s, marks=() if s in ("found labels", "pandas", "records") else pytest.mark.slow) for s in SHAPES],
+)
 def test_fit_is_from_release(shape):
     X, y = data_for(shape, 0, 200)
     flow = flow_for(shape).fit(X, y)

@@ -84,6 +84,7 @@ def stated(fitted):
 
 
 GENERATORS = {"flow": flow, "pipeline": pipeline}
+EITHER = [pytest.param("flow", marks=pytest.mark.slow), "pipeline"]  # a pipeline has a flow
 
 #: What can be done with a fitted search; none of it may state less than the search.
 DOORS = {
@@ -131,12 +132,12 @@ def set_small(model):
     return model.set_params(**small)
 
 
-@pytest.fixture(scope="module", params=GENERATORS)
+@pytest.fixture(scope="module", params=EITHER)
 def found(request):
     return searched(GENERATORS[request.param](epsilon=0.5))
 
 
-@pytest.fixture(scope="module", params=GENERATORS)
+@pytest.fixture(scope="module", params=EITHER)
 def seeded(request):
     with pytest.warns(UserWarning, match="noise_random_state"):
         return searched(GENERATORS[request.param](epsilon=0.5), noise_random_state=0)
@@ -179,7 +180,7 @@ def test_a_clone_of_a_winner_states_the_search_and_its_own_fit(found):
     assert "decided parameters" in " ".join(str(release.privacy_statement()).split())
 
 
-@pytest.mark.parametrize("generator", GENERATORS)
+@pytest.mark.parametrize("generator", EITHER)
 def test_a_ledger_is_charged_for_all_and_knows_of_all(generator):
     ledger = PrivacyLedger(epsilon=9.0, delta=1e-5, accountant="rdp")
     search = searched(GENERATORS[generator](epsilon=0.5), ledger=ledger)
