@@ -115,6 +115,7 @@ class TestDomains:
         flow = DPSlicedWassersteinFlow(0.1).fit([[123.0, 1e6]])
         assert flow.sample(3).shape == (3, 2)
 
+    @pytest.mark.slow
     def test_wide_and_constant_tables(self):
         rng = np.random.default_rng(0)
         assert DPSlicedWassersteinFlow(domain=(0, 1)).fit(rng.random((50, 80))).sample(2).shape == (2, 80)

@@ -17,6 +17,12 @@ SEEDS = {"random_state": 0, "noise_random_state": 0}
 pytestmark = pytest.mark.filterwarnings("ignore::skdpflow.PrivacyLeakWarning")
 
 
+@pytest.fixture(scope="module")
+def two_classes():
+    X = np.random.default_rng(0).uniform(size=(400, 2))
+    return DPSlicedWassersteinFlow(domain=(-4.0, 4.0), target=Categories([0, 1])).fit(X, np.arange(400) % 2)
+
+
 class TestTargets:
     @pytest.mark.parametrize("kind", SERIES)
     @pytest.mark.parametrize("labels", [["no", "yes"], [0, 1], [-1, 3], [False, True]])
@@ -92,10 +98,9 @@ class TestTargets:
         "proportions",
         [{}, {0: 0.5}, {0: 0.5, 1: 0.6}, {0: 1.5, 1: -0.5}, {2: 1.0}, {0: "all"}, [0.5, 0.5], 1.0],
     )
-    def test_impossible_proportions(self, X, proportions):
-        flow = DPSlicedWassersteinFlow(domain=(-4.0, 4.0), target=Categories([0, 1])).fit(X, X[:, 0] > 0)
+    def test_impossible_proportions(self, two_classes, proportions):
         with pytest.raises(ValueError, match=r"'proportions' parameter .*among \[0, 1\]"):
-            flow.sample_labeled(5, proportions=proportions)
+            two_classes.sample_labeled(5, proportions=proportions)
 
     @pytest.mark.parametrize("wrap", [list, np.array, pd.Series, pl.Series])
     @pytest.mark.parametrize(("labels", "wanted"), [([1, 0], [0, 1, 1, 0, 0, 1]), (["b", "a"], ["a", "b", "b"] * 2)])
@@ -112,10 +117,9 @@ class TestTargets:
         assert [len(part) for part in flow.sample_labeled(y=wrap([]))] == [0, 0]
 
     @pytest.mark.parametrize("y", [[0, 2], [0, None], ["0"], [[0], [1]], np.zeros((2, 1)), 0, "0", {0: 1.0}, {0}, [{}]])
-    def test_labels_that_are_no_classes(self, X, y):
-        flow = DPSlicedWassersteinFlow(domain=(-4, 4), target=Categories([0, 1])).fit(X, np.arange(len(X)) % 2)
+    def test_labels_that_are_no_classes(self, two_classes, y):
         with pytest.raises(ValueError, match=r"'y' parameter .* one label of `classes_`"):
-            flow.sample_labeled(y=y)
+            two_classes.sample_labeled(y=y)
 
     def test_an_unknown_label_is_not_shown(self, X):
         flow = DPSlicedWassersteinFlow(domain=(-4, 4), target=Categories([0, 1])).fit(X, np.arange(len(X)) % 2)
