@@ -104,7 +104,7 @@ def test_a_file_gives_what_its_frame_gives(tmp_path):
         ),
     ],
 )
-def test_failures(tmp_path, monkeypatch, capsys, line, code, message):
+def test_failures_have_their_exit_code_and_message(tmp_path, monkeypatch, capsys, line, code, message):
     monkeypatch.chdir(tmp_path)
     DOMAIN.to_json("d.json")
     rows(50).to_csv("t.csv", index=False)

@@ -106,7 +106,7 @@ def test_sizes_default_from_what_is_declared():
         ({"domain": MIXED, "mechanism": "records"}, {}, "replace-one"),
     ],
 )
-def test_bad_sizes(params, sizes, match):
+def test_impossible_sizes_are_refused(params, sizes, match):
     with pytest.raises(ValueError, match=match):
         DPSlicedWassersteinFlow(**params).plan(**{"n_guess": 100, **sizes})
 
@@ -128,7 +128,7 @@ def test_planning_leaves_the_flow_as_it_was(monkeypatch):
         flow.plan(n_guess=100, n_features=2)
 
 
-def test_text_and_table():
+def test_a_plan_is_shown_as_text_and_as_a_table():
     flow = DPSlicedWassersteinFlow(domain=MIXED, target=Categories(["no", "yes"]))
     plan = flow.plan(n_guess=5000)
     text = str(plan)
@@ -149,7 +149,7 @@ def test_text_and_table():
         plan.epsilon = 2.0
 
 
-def test_records():
+def test_the_plan_of_records_states_the_noise_of_a_fit():
     flow = DPSlicedWassersteinFlow(
         domain=(0, 1), mechanism=RecordsMechanism(public_labels=True), neighbours="replace-one", random_state=0
     )

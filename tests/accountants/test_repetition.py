@@ -210,7 +210,7 @@ def test_other_accountants_say_which_one_can(accountant):
             call(event, 0.5)
 
 
-def test_a_filter_refuses_it():
+def test_a_filter_refuses_repeated_selection():
     ledger = PrivacyFilter(1.0)
     with pytest.raises(UnsupportedEventError):
         ledger.debit(RepeatAndSelectEvent(GaussianEvent(100.0), 10.0), "search")

@@ -48,7 +48,7 @@ def flow(n_classes=3, **params):
     ],
 )
 @pytest.mark.parametrize("container", [np.asarray, pd.DataFrame, pl.DataFrame])
-def test_strategies(strategy, counts, container):
+def test_each_strategy_gives_its_number_of_rows(strategy, counts, container):
     X, y = table(container=container)
     sampler = DPOversampler(flow(), strategy, random_state=0)
     more, labels = sampler.fit_resample(X, y)

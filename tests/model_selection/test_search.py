@@ -230,7 +230,7 @@ def test_the_winner_states_the_guarantee_of_the_search():
 
 
 @pytest.mark.slow
-def test_failures_lose(monkeypatch):
+def test_a_trial_that_fails_loses(monkeypatch):
     monkeypatch.setattr(searching, "number_of_trials", lambda *_: 6)
     space = [{"estimator__fails": [True], "estimator__mark": ["bad"]}, {"estimator__mark": ["good"]}]
     assert search(space, estimator=model(Marked())).fit(X, Y).best_params_["estimator__mark"] == "good"

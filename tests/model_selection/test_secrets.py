@@ -72,6 +72,7 @@ class Drawing(ClassifierMixin, BaseEstimator):
         return np.full(len(X), self.classes_[random.getrandbits(1)])
 
 
+@pytest.mark.slow
 def test_no_trial_moves_a_shared_random_state_or_starts_from_it(trials):
     seen = []
     for _ in range(2):

@@ -158,6 +158,7 @@ def test_what_a_search_gave_states_at_least_the_search(found, door):
 
 @pytest.mark.filterwarnings("ignore:noise_random_state:skdpflow.PrivacyLeakWarning")
 @pytest.mark.parametrize("door", DOORS)
+@pytest.mark.slow
 def test_what_a_seeded_search_gave_is_not_private(seeded, door):
     made = DOORS[door](seeded)
     assert min(stated(made)) == np.inf
