@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from skdpflow import Categories, Interval
 from skdpflow.curator.kinds import KINDS
-from skdpflow.curator.statistics import Block, clip_to_ball
+from skdpflow.curator.statistics import Block
+from skdpflow.curator.statistics.moments import clip_to_ball
 from skdpflow.domain.codes import n_codes
 from skdpflow.latent.rank import LATENT_STEPS, Layout, RankTransform
 from skdpflow.release.request import BOUNDS_GRID

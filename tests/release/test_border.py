@@ -243,7 +243,7 @@ def test_debits_come_before_rows_are_read_and_noise_is_drawn(monkeypatch, shape)
         monkeypatch.setattr(owner, name, wrapped)
 
     spy(PrivacyFilter, "debit", "debit")
-    for name in ("block", "numbers", "cells", "target_bins"):
+    for name in ("block", "numbers", "cells", "target_cells"):
         spy(RowSource, name, "read")
     spy(NoiseSource, "rounded_gaussian", "draw")
     spy(Curator, "__init__", "start")
