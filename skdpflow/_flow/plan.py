@@ -26,6 +26,8 @@ from skdpflow.transport.model import Model
 DEPENDENCE = 0.5
 #: Standard deviation of a value that is spread evenly over its column, in half-ranges.
 EVEN = float(np.sqrt(1.0 / 3.0))
+#: Values of a column whose own are to be found.
+MADE_UP_LEVELS = tuple(f"level {i}" for i in range(10))
 #: Power of `steps` in the lattice unit of kinds whose rows lie in a ball.
 _POWERS = {"column_moments": 1, "mean": 1, "second_moment": 2}
 
@@ -141,7 +143,7 @@ class FitPlan:
         plan : FitPlan
         """
         named = {name for names in rounds for name in names}
-        before = [[m.name] for m in release.measurements if m.name in ("bounds", "labels")]
+        before = [[m.name] for m in release.measurements if m.name in ("bounds", "labels", "levels")]
         after = [m.name for m in release.measurements if m.name not in named and [m.name] not in before]
         number = {name: i for i, names in enumerate([*before, *rounds, after], start=1) for name in names}
         spent = [total_mu(tally(m.event)) ** 2 for m in release.measurements]
@@ -275,6 +277,12 @@ def _of_partitions(m: Measurement, n: float) -> list[ExpectedError]:
     return [ExpectedError(quantity, float(np.max(m.sd)) / rows, np.sqrt(p * (1.0 - p) / rows), m.name)]
 
 
+def _of_levels(m: Measurement, n: float) -> list[ExpectedError]:
+    what = "class" if m.kind == "labels" else "value of a column"
+    share = m.params["threshold"] / n
+    return [ExpectedError(f"share of a {what}, found from {share:.2g} on", float(np.max(m.sd)) / n, np.nan, m.name)]
+
+
 def _of_records(m: Measurement, n: float) -> list[ExpectedError]:
     rows, noise = n / int(m.params["n_components"]), noise_in_rows(m)
     return [
@@ -284,6 +292,8 @@ def _of_records(m: Measurement, n: float) -> list[ExpectedError]:
 
 
 _ERRORS: dict[str, Callable[[Measurement, float], list[ExpectedError]]] = {
+    "labels": _of_levels,
+    "levels": _of_levels,
     "counts": _of_counts,
     "histograms": _of_histograms,
     "slices": _of_histograms,
@@ -414,9 +424,8 @@ def _picked(values: Sequence[Any], codes: NDArray[np.int64]) -> NDArray[Any]:
 def _values(column: Column, places: NDArray[np.float64]) -> NDArray[Any]:
     """Values of a column at places from 0 to 1 of its domain."""
     if isinstance(column, Categories):
-        return _picked(
-            column.values, np.minimum((places * len(column.values)).astype(np.int64), len(column.values) - 1)
-        )
+        values = column.categories or MADE_UP_LEVELS
+        return _picked(values, np.minimum((places * len(values)).astype(np.int64), len(values) - 1))
     values = column.lower + places * (column.upper - column.lower)
     values = np.rint(values) if column.integer else values
     return np.asarray(values if column.unit is None else values.astype(np.int64).astype(f"datetime64[{column.unit}]"))

@@ -146,6 +146,8 @@ DELTA_SLACK = 2.0**-8
 BOUNDS_SHARE = 0.1
 LABELS_SHARE = 0.05
 LABELS_DELTA_SHARE = 0.1
+LEVELS_SHARE = 0.05
+LEVELS_DELTA_SHARE = 0.1
 DEFAULT_BOUNDS = (-1.0, 1.0)
 
 #: Candidate bounds: zero, and plus and minus the powers of two whose squares double precision holds, from about 1e-150

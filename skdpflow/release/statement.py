@@ -178,6 +178,7 @@ def _step(name: str, release: Content) -> dict[str, Any]:
             else "found privately"
             if found
             else "declared",
+            "levels_found_privately": [release.domain.names[j] for j in release.found_columns],
             "target": None if release.target is None else release.target.to_dict(),
             "target_is": "found privately" if "labels" in release else "declared",
             "outside": [mismatch.to_dict() for mismatch in mismatches(release)],
@@ -226,7 +227,9 @@ def _assumptions(releases: Mapping[str, Content], public_steps: Mapping[str, str
             "no reader of files chose by the cells."
         )
         if "bounds" not in release:
-            out.append(f"The domain{of} was declared, and not read off the rows.")
+            levels = ", ".join(repr(release.domain.names[j]) for j in release.found_columns)
+            but = f", except the categories of {levels}, which were found privately" if levels else ""
+            out.append(f"The domain{of} was declared, and not read off the rows{but}.")
         out += [f"In every row{of}, as declared: {fact}" for fact in release.domain.constraints]
     for release in releases.values():
         if release.numeric_target:
