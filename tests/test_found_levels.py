@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,10 @@ import polars as pl
 import pytest
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, PrivacyLedger, Release
+from skdpflow.accountants import GaussianDPAccountant
+from skdpflow.accountants.base import tally
 from skdpflow.compose import DPOversampler, GenerativePipeline
-from skdpflow.exceptions import DomainMismatchWarning, ReleaseError
+from skdpflow.exceptions import DomainMismatchWarning, PrivacyLeakWarning, ReleaseError
 from skdpflow.files import TableFile
 from skdpflow.preprocessing import DPStandardScaler
 
@@ -72,7 +75,6 @@ def test_other_containers(container, tmp_path):
 
 def test_a_fit_is_continued_saved_and_loaded_with_the_levels_that_were_found():
     flow = flow_of(target=Categories()).fit(frame(), np.arange(N) % 2)
-    assert flow.release_["levels"].event != flow.release_["labels"].event or True
     before = flow.domain_
     flow.continue_fit(frame(), np.arange(N) % 2, extra_epsilon=1.0)
     assert flow.domain_ == before == Domain(FOUND)
@@ -85,7 +87,8 @@ def test_a_fit_is_continued_saved_and_loaded_with_the_levels_that_were_found():
     pd.testing.assert_frame_equal(again.sample(20, random_state=1), flow.sample(20, random_state=1))
     # a flow whose domain was decided by a Release rests on it
     other = DPSlicedWassersteinFlow.from_release(flow.release_)
-    other.set_params(target=None, random_state=0).fit(frame())
+    with pytest.warns(PrivacyLeakWarning, match="Fit number 2"):
+        other.set_params(target=None).fit(frame())
     assert other.release_.handed_domain
 
 
@@ -125,7 +128,8 @@ def test_a_ledger_is_charged_the_thresholds():
     ledger = PrivacyLedger(epsilon=3.0, delta=1e-5)
     flow = flow_of(ledger=ledger, delta=1e-6).fit(frame())
     ledger.verify([flow.release_])
-    assert ledger.spent(1e-6) <= 2.0 * (1 + 1e-9) if hasattr(ledger, "spent") else True
+    assert tally(flow.release_.cap).threshold_delta == pytest.approx(1e-7)
+    assert GaussianDPAccountant().epsilon(flow.release_.cap, 1e-6) == pytest.approx(2.0, rel=1e-6)
 
 
 def test_a_pipeline_with_one_paying_step_finds_levels():
@@ -154,7 +158,9 @@ def test_an_oversampler_finds_levels():
             "dtype",
         ),
         (
-            lambda X: flow_of().fit(pl.from_pandas(X).with_columns(pl.col("ward").cast(pl.Enum(["A", "B", "C", "rare"])))),
+            lambda X: flow_of().fit(
+                pl.from_pandas(X).with_columns(pl.col("ward").cast(pl.Enum(["A", "B", "C", "rare"])))
+            ),
             "which lists its values",
         ),
     ],
@@ -184,8 +190,6 @@ def test_a_domain_with_columns_to_be_found_round_trips():
 def test_a_file_that_lists_no_values_is_refused():
     release = flow_of().fit(frame()).release_
     file = io.BytesIO()
-    from dataclasses import replace
-
     replace(release, domain=Domain(DOMAIN)).save(file)
     with pytest.raises(ReleaseError):
         Release.load(io.BytesIO(file.getvalue()))

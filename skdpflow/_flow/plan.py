@@ -424,8 +424,8 @@ def _picked(values: Sequence[Any], codes: NDArray[np.int64]) -> NDArray[Any]:
 def _values(column: Column, places: NDArray[np.float64]) -> NDArray[Any]:
     """Values of a column at places from 0 to 1 of its domain."""
     if isinstance(column, Categories):
-        values = column.categories or MADE_UP_LEVELS
-        return _picked(values, np.minimum((places * len(values)).astype(np.int64), len(values) - 1))
+        levels = column.categories or MADE_UP_LEVELS
+        return _picked(levels, np.minimum((places * len(levels)).astype(np.int64), len(levels) - 1))
     values = column.lower + places * (column.upper - column.lower)
     values = np.rint(values) if column.integer else values
     return np.asarray(values if column.unit is None else values.astype(np.int64).astype(f"datetime64[{column.unit}]"))

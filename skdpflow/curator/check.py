@@ -33,11 +33,11 @@ def check_rows(domain: Domain, table: Any, y: Any, target: Column | None) -> Dom
         source, unnamed, absent = _of_table(domain, table, y, target)
     declared = source.domain
     assert declared is not None
+    for j, column in enumerate(declared.columns):
+        check_declared(source.types[j], column, source.label(j), source.schema.dtypes[j])
     unknown = set(declared.undeclared)  # nothing is outside of what is not listed
     columns = [c.listing([0]) if isinstance(c, Categories) and not c.declared else c for c in declared.columns]
     declared = Domain(dict(zip(declared, columns, strict=True)))
-    for j, column in enumerate(columns):
-        check_declared(source.types[j], column, source.label(j), source.schema.dtypes[j])
     if target is not None:
         check_declared(source.target_type, target, "y", source.schema.target_dtype)
     found = [Counter[str]() for _ in columns]

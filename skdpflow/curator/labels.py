@@ -11,16 +11,17 @@ Its L2 norm is at most :math:`\sqrt f` or :math:`\sqrt{2 f}`, for which the nois
 published if :math:`1 + \mathrm{rint}(N(0, s^2)) \ge T`. With :math:`T = 1 + \lceil s\,\Phi^{-1}(1 - \delta_1) +
 1/2\rceil` that has probability at most :math:`\delta_1`. One row holds one level of each column, so there are at most
 :math:`f` such levels under add-remove, and :math:`2 f` under replace-one, where each table may have its own. So
-:math:`\delta_1` is :math:`\delta' / f` or :math:`\delta' / (2 f)`, and with probability at least :math:`1 - \delta'`
-none of them is published. Otherwise, what is published has the distribution of the Gaussian mechanism on the levels that
-both have, cut off at :math:`T`, which is post-processing. Hence the event: the Gaussian one, and :math:`\delta'`.
+:math:`\delta_1` is :math:`\delta' / f` or :math:`\delta' / (2 f)`, and with probability at least
+:math:`1 - \delta'` none of them is published. If so, what is published has the distribution of the Gaussian mechanism
+on the levels that both have, cut off at :math:`T`, which is post-processing. Hence the event: the Gaussian one, and
+:math:`\delta'`.
 
-*What is published.* The levels that pass, and their noisy counts: nothing about the others, not even how many there are.
-Noise is drawn for levels that are present only, which is what the threshold pays for. That number is private, and so the
-draws are never from a public seed.
+*What is published.* The levels that pass, and their noisy counts: nothing about the others, not even how many there
+are. Noise is drawn for levels that are present only, which is what the threshold pays for.
 
 *Floating-point arithmetic.* At most :math:`2 f` counts have another distribution in one of the tables, under either
-relation, with those that only one of them has. So many are charged to the slack, see `skdpflow.curator.curator.Curator`.
+relation, with those that only one of them has. So many are charged to the slack, see
+`skdpflow.curator.curator.Curator`.
 """
 
 from __future__ import annotations

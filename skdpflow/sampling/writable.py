@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain import Column, Domain, Interval
 from skdpflow.domain.schema import Schema
 from skdpflow.sampling.cells import Cells, cells_of
 from skdpflow.sampling.decode import rows_of, written
@@ -28,10 +29,10 @@ def check_writable(schema: Schema, domain: Domain | None, target: Column | None)
     """Refuse dtypes in which no synthetic rows can be given back."""
     columns = list(Domain({f"x{j}": Interval(-1, 1) for j in range(schema.n_features)}) if domain is None else domain)
     names = columns if schema.names is None else [str(name) for name in schema.names]
-    declared = [Interval(-1, 1)] * len(names) if domain is None else domain.columns
+    given: Sequence[Column] = [Interval(-1, 1)] * len(names) if domain is None else domain.columns
     tried = set()
     dtypes = [dtype_of(schema.container, dtype) for dtype in schema.dtypes]
-    declared = [_listed(column, dtype) for column, dtype in zip(declared, dtypes, strict=True)]
+    declared = [_listed(column, dtype) for column, dtype in zip(given, dtypes, strict=True)]
     for name, column, dtype in zip(names, declared, schema.dtypes, strict=True):
         if (column, dtype) not in tried:
             tried.add((column, dtype))

@@ -91,7 +91,7 @@ def exact_chance(threshold, scale):
 
 
 @pytest.mark.parametrize(
-    ("neighbours", "f", "multiplier", "delta"), product(RELATIONS, [1, 3, 20], [0.1, 1.0, 30.0], [1e-9, 1e-3])
+    ("neighbours", "f", "multiplier", "delta"), list(product(RELATIONS, [1, 3, 20], [0.1, 1.0, 30.0], [1e-9, 1e-3]))
 )
 def test_levels_of_one_row_pass_with_probability_delta(neighbours, f, multiplier, delta):
     curator = Silent(multiplier, noise=0)
@@ -154,9 +154,7 @@ def test_levels_are_of_the_dtype(cells, levels):
     X = pd.DataFrame({"c": cells}) if not isinstance(cells, pl.Series) else pl.DataFrame({"c": cells})
     source = RowSource(X, None, schema_of(X), Domain({"c": Categories()}))
     found = levels_of(source.cells(0, len(cells), 0, Categories()))
-    assert [(type(k), k, n) for k, n in sorted(found.items())] == [
-        (type(k), k, n) for k, n in sorted(levels.items())
-    ]
+    assert [(type(k), k, n) for k, n in sorted(found.items())] == [(type(k), k, n) for k, n in sorted(levels.items())]
 
 
 @pytest.mark.parametrize(("kind", "level"), [("text", "other"), ("object", "other"), ("bool", False), ("whole", 0)])
