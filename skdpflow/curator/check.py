@@ -48,7 +48,7 @@ def check_rows(domain: Domain, table: Any, y: Any, target: Column | None) -> Dom
             for j, column in enumerate(columns):
                 found[j] += _outside(codes[:, j], source.cells(start, stop, j, column).gaps, column)
             if target is not None:
-                of_target += _outside(target_codes, source.target_bins(start, stop, target).gaps, target)
+                of_target += _outside(target_codes, source.target_cells(start, stop, target).gaps, target)
     return DomainCheck(
         {
             name: _shares(counts, column, source.n_rows)

@@ -119,7 +119,7 @@ def _counts(source: RowSource, columns: Sequence[int | None]) -> list[Counter[An
     with quiet():
         for start, stop in source.spans():
             for own, j in zip(counts, columns, strict=True):
-                raw = source.target_bins(start, stop) if j is None else source.cells(start, stop, j, declared[j])
+                raw = source.target_cells(start, stop) if j is None else source.cells(start, stop, j, declared[j])
                 own.update(levels_of(raw))
     return counts
 

@@ -318,7 +318,7 @@ def test_raw_blocks_do_not_share_memory_with_the_table():
 )
 def test_labels_have_one_spelling(y, labels):
     source = source_of(np.zeros((len(y), 1)), y)
-    found = [next(iter(levels_of(source.target_bins(i, i + 1))), None) for i in range(len(y))]
+    found = [next(iter(levels_of(source.target_cells(i, i + 1))), None) for i in range(len(y))]
     assert [(type(label), label) for label in found] == [(type(label), label) for label in labels]
 
 

@@ -279,7 +279,7 @@ def test_without_a_target_y_is_not_looked_at():
 def test_a_column_of_targets_is_flattened_with_a_warning(make):
     with pytest.warns(DataConversionWarning, match=r"ravel\(\)"):
         source = admit(Flow(), np.zeros((2, 1)), make([[0], [1]]), target=Categories([0, 1]))
-    assert source.target_bins(0, 2).values.tolist() == [0, 1]
+    assert source.target_cells(0, 2).values.tolist() == [0, 1]
 
 
 def test_the_width_is_checked_against_fit():
@@ -316,7 +316,7 @@ def test_a_label_of_a_list_changes_no_other_and_no_dtype(target, other):
     one = admit(Flow(), X[:4], y[:4], domain=(0, 1), target=target)
     more = admit(Flow(), X, [*y[:4], other], domain=(0, 1), target=target)
     assert one.schema == more.schema
-    assert levels_of(one.target_bins(0, 4)) == levels_of(more.target_bins(0, 4)) == Counter(y[:4])
+    assert levels_of(one.target_cells(0, 4)) == levels_of(more.target_bins(0, 4)) == Counter(y[:4])
     if target.declared:
         codes = more.target_codes(0, 5, target)
         assert codes[:4].tolist() == [1, 0, 1, 0]
@@ -333,5 +333,5 @@ def test_the_categories_of_a_categorical_column_change_no_row():
     assert more_codes[-1, 0] == 2
     assert more_schema == schema
     flags = pd.Series(pd.Categorical([True, False] * 3))
-    labels = admit(Flow(), np.zeros((6, 1)), flags, domain=(0, 1), target=Categories()).target_bins(0, 6)
+    labels = admit(Flow(), np.zeros((6, 1)), flags, domain=(0, 1), target=Categories()).target_cells(0, 6)
     assert [type(label) for label in levels_of(labels)] == [int] * 2
