@@ -316,7 +316,7 @@ def test_a_label_of_a_list_changes_no_other_and_no_dtype(target, other):
     one = admit(Flow(), X[:4], y[:4], domain=(0, 1), target=target)
     more = admit(Flow(), X, [*y[:4], other], domain=(0, 1), target=target)
     assert one.schema == more.schema
-    assert levels_of(one.target_cells(0, 4)) == levels_of(more.target_bins(0, 4)) == Counter(y[:4])
+    assert levels_of(one.target_cells(0, 4)) == levels_of(more.target_cells(0, 4)) == Counter(y[:4])
     if target.declared:
         codes = more.target_codes(0, 5, target)
         assert codes[:4].tolist() == [1, 0, 1, 0]
