@@ -353,8 +353,9 @@ class DPSlicedWassersteinFlow(BaseFlow):
         check_transport(flow)  # a file may hold anything
         if release.private:
             lineage_of(flow).note(release.cap, release.before, release.neighbours)
-        if release.before or "bounds" in release or "labels" in release:  # which decided what is a parameter here
-            learns_from(flow, release, gave_domain="bounds" in release or release.handed_domain)
+        gave_domain = "bounds" in release or "levels" in release or release.handed_domain
+        if release.before or gave_domain or "labels" in release:  # which decided what is a parameter here
+            learns_from(flow, release, gave_domain=gave_domain)
         return flow._learn(release, checked_mechanism(flow))
 
     @classmethod

@@ -145,6 +145,12 @@ KINDS: dict[str, tuple[str, dict[str, str], str]] = {
         _ones("1"),
         _GAUSSIAN + " Thresholds: Korolova, Kenthapadi, Mishra, Ntoulas (2009), Releasing search queries.",
     ),
+    "levels": (
+        "one to the count of its level, for each of f columns; levels are shown where the noisy count passes a "
+        "threshold",
+        _ones("f"),
+        _GAUSSIAN + " Thresholds: Korolova, Kenthapadi, Mishra, Ntoulas (2009), Releasing search queries.",
+    ),
     "select_pairs": (
         "at most 1 to the score of a pair of columns, an L1 distance of counts; the best are chosen",
         {"add-remove": "1", "replace-one": "2"},

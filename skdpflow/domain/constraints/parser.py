@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from skdpflow.domain.columns import Column, Interval
+from skdpflow.domain.columns import Categories, Column, Interval
 from skdpflow.domain.constraints.terms import (
     EXACT,
     MICROSECONDS,
@@ -150,6 +150,8 @@ class Parser:
                 f"names {name!r}, which is no column of the domain (a target is none). Its columns: {listed}."
             )
         column = self.columns[name]
+        if isinstance(column, Categories) and not column.declared:
+            raise self.error(f"names {name!r}, whose values are not listed. List them: Categories([...]).")
         if isinstance(column, Interval):
 
             def value(rows: Rows) -> Evaluated:
