@@ -17,7 +17,7 @@ from skdpflow._flow.parameters import warn_of_score
 from skdpflow._ownership import check_free, hold
 from skdpflow._validation import check_generator, invalid
 from skdpflow.accountants import ComposedEvent, RestsOn
-from skdpflow.compose._budget import Share, split_budget
+from skdpflow.compose._budget import split_budget
 from skdpflow.compose._steps import (
     check_fit,
     check_fits,
@@ -28,7 +28,7 @@ from skdpflow.compose._steps import (
     pays,
 )
 from skdpflow.ledger import PrivacyLedger
-from skdpflow.ledger.joint import Prepaid, Terms
+from skdpflow.ledger.joint import SingleUseDebit, Terms
 from skdpflow.ledger.lineage import checked_ledger, hand_on, learns_from, payer_of, terms_of
 from skdpflow.preprocessing import DPPCA
 from skdpflow.release import Release
@@ -221,10 +221,10 @@ class GenerativePipeline(Pipeline):
         """
         check_free(self)
         paying = self._check_steps()
-        shares, neighbours = self._shares(paying), self.steps[-1][1].neighbours
+        neighbours = self.steps[-1][1].neighbours
         ledger = checked_ledger(self)
         payer = payer_of(self, seeded=any(step.noise_random_state is not None for _, step in paying))
-        whole = ComposedEvent(tuple(share.event for share in shares.values()))
+        whole = ComposedEvent(tuple(part.event for part in self._parts(paying).values()))
         what = f"pipeline ({self.epsilon:g}, {self.delta:g})"
         if isinstance(ledger, PrivacyLedger) and ledger.what_if(whole) > ledger.epsilon:
             ledger.debit(whole, what, neighbours=neighbours)  # which refuses it, before any row is read
@@ -237,14 +237,14 @@ class GenerativePipeline(Pipeline):
             if is_passthrough(step):
                 fitted.append((name, step))
                 continue
-            if name in shares:
+            if name in parts:
                 if domain is not None:
                     step.set_params(domain=domain)
                 if earlier is None:  # nothing was spent yet
                     if rows is not X:
                         parts[name].check(check_fit(step, rows, y), name, neighbours=neighbours)
                     head = None if payer is None else payer.debit(whole, what, neighbours=neighbours)
-                terms = self._terms(terms_of(payer), earlier, len(shares), handed=domain is not None)
+                terms = self._terms(terms_of(payer), earlier, len(parts), handed=domain is not None)
                 part = replace(parts[name], head=head, terms=terms)
                 step.set_params(ledger=part).fit(rows, y).set_params(ledger=None)
                 if earlier is not None:  # its clones see rows, and may have a domain, that the earlier steps released
@@ -260,24 +260,23 @@ class GenerativePipeline(Pipeline):
             if pays(step):
                 hold(step, self)
         self.steps_ = fitted
-        self._paid = list(shares)
+        self._paid = list(parts)
         self.privacy_spent_ = fitted[-1][1].privacy_spent_  # it rests on all steps
         return self
 
-    def _shares(self, paying: list[tuple[str, Any]]) -> dict[str, Share]:
+    def _parts(self, paying: list[tuple[str, Any]]) -> dict[str, SingleUseDebit]:
         return split_budget(type(self).__name__, self.epsilon, self.delta, paying, self.weights)
 
-    def _check_fit(self, X: Any, y: Any) -> tuple[list[tuple[str, Any]], dict[str, Prepaid]]:
+    def _check_fit(self, X: Any, y: Any) -> tuple[list[tuple[str, Any]], dict[str, SingleUseDebit]]:
         """Refuse what `fit` would refuse, and spend nothing; returns steps with their shares, and what pays for them.
 
         Rows that public steps make of X are checked in `fit`.
         """
-        shares, neighbours = self._shares(self._check_steps()), self.steps[-1][1].neighbours
+        parts, neighbours = self._parts(self._check_steps()), self.steps[-1][1].neighbours
         given = [(name, step if is_passthrough(step) else clone(step)) for name, step in self.steps]
         for name, step in given:
-            if name in shares:
-                step.set_params(epsilon=shares[name].epsilon, delta=self.delta)
-        parts = {name: Prepaid(share.event, neighbours, None) for name, share in shares.items()}
+            if name in parts:
+                step.set_params(epsilon=parts[name].budget.epsilon, delta=self.delta)
         for name, event in check_fits(given, X, y).items():
             parts[name].check(event, name, neighbours=neighbours)
         return given, parts

@@ -37,7 +37,7 @@ def find_labels(
     each = delta if neighbours == "add-remove" else delta / 2
     gaussian = curator.event(share)
     event = ComposedEvent((gaussian, ThresholdEvent(delta)))
-    curator.ledger.debit(event, "labels")
+    curator.filter.debit(event, "labels")
     scale = sensitivity * gaussian.noise_multiplier
     threshold = 1 + int(np.ceil(-scale * ndtri(each) + 0.5))
 
