@@ -17,9 +17,10 @@ from sklearn.preprocessing import FunctionTransformer
 from skdpflow import BudgetExceededError, Categories, DPSlicedWassersteinFlow, Interval, LedgerError, PrivacyLedger
 from skdpflow.accountants import ComposedEvent, GaussianDPAccountant, GaussianEvent, SlackEvent
 from skdpflow.accountants.algebra import covers
+from skdpflow.accountants.budget import Budget
 from skdpflow.compose import DPOversampler, GenerativePipeline, TrainOnSynthetic
 from skdpflow.compose._steps import check_fits
-from skdpflow.ledger.joint import Prepaid
+from skdpflow.ledger.joint import SingleUseDebit
 from skdpflow.mechanisms import MarginalsMechanism
 from skdpflow.model_selection import DPSearchCV
 from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScaler
@@ -180,8 +181,11 @@ def test_a_pipeline_takes_no_subclass_of_what_pays(ledger, step):
     assert ledger.events == ()
 
 
+BUDGET = Budget(1.0, 1e-6, "add-remove", GaussianDPAccountant(), "gdp")
+
+
 def test_a_part_of_a_debit_pays_for_one_fit():
-    part = Prepaid(ComposedEvent((GaussianEvent(0.1), SlackEvent(1.0, 1e-6))), "add-remove", None)
+    part = SingleUseDebit(BUDGET, ComposedEvent((GaussianEvent(0.1), SlackEvent(1.0, 1e-6))))
     one, other = (DPStandardScaler(domain=(0, 1), ledger=part) for _ in range(2))
     one.fit(X)
     for again in (one, other, clone(one), copy(one), deepcopy(one)):
@@ -192,7 +196,7 @@ def test_a_part_of_a_debit_pays_for_one_fit():
 
 
 def test_a_part_of_a_debit_pays_for_one_of_many_threads():
-    part, waiting = Prepaid(GaussianEvent(0.1), "add-remove", None), Barrier(8)
+    part, waiting = SingleUseDebit(BUDGET, GaussianEvent(0.1)), Barrier(8)
 
     def paid(_):
         waiting.wait()

@@ -323,7 +323,7 @@ def test_a_fit_has_the_noise_that_was_paid_for_by_whatever_accountant(trials):
 
 
 def test_a_fit_with_less_noise_than_paid_for_fails(trials, monkeypatch):
-    monkeypatch.setattr(searching.TrialBudget, "epsilon_for", lambda self, *_: 5.9)
+    monkeypatch.setattr(searching.TrialAllocation, "epsilon_for", lambda self, *_: 5.9)
     with pytest.raises(ValueError, match=r"failed \(LedgerError\)"):
         search().fit(X, Y)
 
