@@ -17,16 +17,16 @@ from skdpflow.release import Release
 
 @dataclass(frozen=True)
 class Terms:
-    """What the Release of a fit rests on, and the (epsilon, delta) that was asked for all of it together.
+    """What the Release of a fit rests on, and the (epsilon, delta) that was requested for all of it together.
 
-    The delta is stated as it is, and an epsilon that is at least the one asked for. None leaves the Release as it is.
+    The Release states this delta, and at least this epsilon. None leaves the Release as it is.
     """
 
     before: tuple[RestsOn, ...] = ()
     asked: tuple[float, float] | None = None
 
     def state(self, release: Release) -> Release:
-        """Return a Release of a fit alone as it states what is guaranteed for it with all that it rests on."""
+        """Return a Release with the guarantee for the fit together with all that it rests on."""
         if self.asked is None:
             return release
         epsilon, delta = self.asked
@@ -62,7 +62,7 @@ class SingleUseDebit:
     event: Event
     head: str | None = None
     terms: Terms = Terms()
-    _unspent: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)  # taken once, for good
+    _unspent: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)  # of one fit only
 
     def debit(self, event: Event, what: str = "", *, neighbours: str) -> str | None:
         """Check that a fit stays within its part, before any noise is drawn; returns the head of the debit."""
@@ -83,5 +83,5 @@ class SingleUseDebit:
             )
 
     def __deepcopy__(self, memo: Any) -> SingleUseDebit:
-        """Return itself: the clone of an estimator could spend a copy once more."""
+        """Return itself: with a copy, the clone of an estimator could spend the part again."""
         return self

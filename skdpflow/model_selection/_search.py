@@ -47,6 +47,7 @@ from skdpflow.model_selection._trial import (
 )
 from skdpflow.release.mismatch import warn_of_mismatch
 from skdpflow.release.statement import PrivacyStatement
+from skdpflow.release.unverified import naming_unverified
 from skdpflow.sampling.writable import check_writable
 
 
@@ -474,7 +475,7 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
             ``print`` it, or keep its `to_json` beside what you publish.
         """
         check_is_fitted(self)
-        return cast(PrivacyStatement, self.best_estimator_.privacy_statement())
+        return naming_unverified(cast(PrivacyStatement, self.best_estimator_.privacy_statement()), self)
 
     def __sklearn_clone__(self) -> Self:
         """Return a clone that knows how often the two were fitted without a ledger."""

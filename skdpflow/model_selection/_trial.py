@@ -168,7 +168,7 @@ def check_candidate(owner: str, estimator: Any) -> None:
     After these checks, and those of the rows at the gate, a fit can fail only by what it released. So whether it fails
     is as private as the fit.
     """
-    if type(estimator) is not TrainOnSynthetic:  # a subclass could do anything with the rows
+    if not isinstance(estimator, TrainOnSynthetic):
         raise invalid(
             owner,
             "estimator",
@@ -178,7 +178,7 @@ def check_candidate(owner: str, estimator: Any) -> None:
         )
     generator = estimator.generator
     check_generator_of(owner, generator, "sample_labeled")
-    if type(generator) not in (DPSlicedWassersteinFlow, GenerativePipeline):
+    if not isinstance(generator, DPSlicedWassersteinFlow | GenerativePipeline):
         raise invalid(
             owner, "generator", "a DPSlicedWassersteinFlow or a GenerativePipeline of private steps", generator
         )
@@ -195,8 +195,7 @@ def check_candidate(owner: str, estimator: Any) -> None:
         known = ", ".join(kind.__name__ for kind in PAYING)
         raise ValueError(
             f"The steps {public} of the generator are none of {known}: what does not pay may fail on a row in some "
-            "trials and not in others, and a subclass may do anything with the rows. Transform the rows before the "
-            "search, and search with the rest."
+            "trials and not in others. Transform the rows before the search, and search with the rest."
         )
     _check_silent(owner, estimator)
     for step in (generator, *steps):

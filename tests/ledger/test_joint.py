@@ -174,11 +174,18 @@ class Glances(DPSlicedWassersteinFlow):
         return super().fit(X)
 
 
-@pytest.mark.parametrize("step", [{"pca": FitsTwice()}, {"flow": Glances(domain=(0, 1))}])
-def test_a_pipeline_takes_no_subclass_of_what_pays(ledger, step):
-    with pytest.raises(ValueError, match="subclass"):
-        pipeline(ledger).set_params(**step).fit(Unread())
-    assert ledger.events == ()
+def test_a_step_that_fits_twice_is_paid_once(ledger):
+    with pytest.raises(LedgerError, match="a second time"):
+        pipeline(ledger).set_params(pca=FitsTwice()).fit(X)
+    assert len(ledger.events) == 1
+
+
+def test_the_statement_of_a_pipeline_names_a_step_that_overrides_fit(ledger):
+    fitted = pipeline(ledger).set_params(flow=Glances()).fit(X)
+    statement = fitted.privacy_statement()
+    assert statement.content["unverified"] == ["Glances"]
+    assert "Unverified: the class Glances overrides fit." in " ".join(str(statement).split())
+    assert pipeline(None).fit(X).privacy_statement().content["unverified"] == []
 
 
 BUDGET = Budget(1.0, 1e-6, "add-remove", GaussianDPAccountant(), "gdp")

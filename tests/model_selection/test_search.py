@@ -90,10 +90,6 @@ class Hopeless(BaseEstimator):
         return 1.0
 
 
-class Nosy(TrainOnSynthetic):
-    """Of a class of its own, which may do anything with the rows."""
-
-
 # ---------------------------------------------------------------- what it costs
 
 
@@ -241,7 +237,8 @@ def test_the_winner_states_the_guarantee_of_the_search():
     assert fitted.best_estimator_.generator.epsilon == 0.7
 
 
-def test_failures_lose(monkeypatch):
+@pytest.mark.slow
+def test_a_trial_that_fails_loses(monkeypatch):
     monkeypatch.setattr(searching, "number_of_trials", lambda *_: 6)
     space = [{"estimator__fails": [True], "estimator__mark": ["bad"]}, {"estimator__mark": ["good"]}]
     assert search(space, estimator=model(Marked())).fit(X, Y).best_params_["estimator__mark"] == "good"
@@ -253,6 +250,7 @@ def test_failures_lose(monkeypatch):
     assert len(ledger.events) == 1
 
 
+@pytest.mark.slow
 def test_it_searches_like_scikit_learn():
     weak, strong = LogisticRegression(C=1e-9, fit_intercept=False), LogisticRegression()
     space = {"estimator": [weak, strong], "n_samples": stats.randint(100, 300)}
@@ -396,7 +394,6 @@ def test_no_attacker_tells_two_worlds_apart_better_than_stated(monkeypatch, nois
     [
         ({"estimator": flow()}, "TrainOnSynthetic"),
         ({"estimator": LogisticRegression()}, "TrainOnSynthetic"),
-        ({"estimator": Nosy(LogisticRegression(), flow())}, "TrainOnSynthetic"),
         ({"estimator": model(ledger=PrivacyLedger(epsilon=1.0, delta=1e-5))}, "must not have a ledger"),
         ({"estimator": model(accountant=Hopeless())}, "accountant='gdp'"),
         ({"estimator": model(noise_random_state=0)}, "must not have a noise_random_state"),
@@ -467,6 +464,7 @@ def test_common_checks(estimator, check):
     check(estimator)
 
 
+@pytest.mark.slow
 def test_seeded_noise_warns_and_guarantees_nothing():
     seeded = search(estimator=TrainOnSynthetic(LogisticRegression(), flow(random_state=0), random_state=0))
     seeded.set_params(noise_random_state=0)
