@@ -17,6 +17,7 @@ from skdpflow._flow.parameters import (
     check_transport,
     checked_mechanism,
     same_mechanism,
+    warn_if_seeded,
 )
 from skdpflow._flow.plan import FitPlan
 from skdpflow._flow.rows import continued_release, first_release, rehearsed
@@ -199,7 +200,7 @@ class DPSlicedWassersteinFlow(BaseFlow):
         """
         check_free(self)
         given = Parameters.of(self)
-        given.spending.warn_if_seeded()
+        warn_if_seeded(given.noise_seed)
         release = first_release(self, X, y, given)
         if given.verbose:
             print(release.privacy_statement())
@@ -265,7 +266,7 @@ class DPSlicedWassersteinFlow(BaseFlow):
         extra = check_real(type(self).__name__, "extra_epsilon", extra_epsilon, 0.0)
         given, (mechanism, _) = Parameters.of(self), same_mechanism(self, self.release_, measures=True)
         check_free(self)
-        given.spending.warn_if_seeded()
+        warn_if_seeded(given.noise_seed)
         release = continued_release(self, X, y, given, mechanism, extra)
         if given.verbose:
             print(release.privacy_statement())

@@ -89,7 +89,7 @@ def _find(
     sensitivity = of_ones(f, neighbours)
     gaussian = curator.event(share)
     event = ComposedEvent((gaussian, ThresholdEvent(delta)))
-    curator.ledger.debit(event, name)
+    curator.filter.debit(event, name)
     scale = sensitivity * gaussian.noise_multiplier
     each = delta / differing(f, neighbours)
     threshold = 1 + int(np.ceil(-scale * ndtri(each) + 0.5))

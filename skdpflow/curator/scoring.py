@@ -169,13 +169,13 @@ class RowScorer:
         if not self._add_remove:
             return n
         event = curator.event(share)
-        curator.ledger.debit(event, "number of rows")
+        curator.filter.debit(event, "number of rows")
         return n + int(curator.draw(event.noise_multiplier, (1,), differing=1)[0])
 
     def score(self, replica: Replica, curator: Curator, share: float) -> float:
         """Release the score of a model."""
         event = curator.event(share)
-        curator.ledger.debit(event, "score")
+        curator.filter.debit(event, "score")
         scale = self._sensitivity * event.noise_multiplier
         total = self._total(replica) + int(curator.draw(scale, (1,), differing=1)[0])
         return float(np.clip(0.5 + 0.5 * total / (LEVELS * self._n_used), 0.0, 1.0)) + self._offset

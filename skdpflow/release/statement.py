@@ -114,6 +114,7 @@ class PrivacyStatement:
             },
             "steps": [_step(name, r) for name, r in releases.items()],
             "public_steps": dict(public_steps or {}),
+            "unverified": [],
             "assumptions": _assumptions(releases, public_steps or {}),
             "not_covered": texts.NOT_COVERED,
         }

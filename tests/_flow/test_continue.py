@@ -23,10 +23,11 @@ from skdpflow import (
 )
 from skdpflow.accountants import GaussianEvent, PLDAccountant, flatten_event, gdp_mu, resolve_accountant
 from skdpflow.accountants.base import tally
+from skdpflow.accountants.budget import Budget
 from skdpflow.accountants.events import ComposedEvent, SelectionEvent
 from skdpflow.accountants.gaussian import GaussianDPAccountant, total_mu
 from skdpflow.accountants.resting import guarantee
-from skdpflow.curator.curator import Budget, Curator
+from skdpflow.curator.curator import Curator
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.mechanisms import MarginalsMechanism
 from skdpflow.release import Measurement
