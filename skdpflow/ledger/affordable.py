@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skdpflow.accountants import Accountant, ComposedEvent, Event, GaussianEvent, SlackEvent, ThresholdEvent, calibrate
-from skdpflow.release.request import DELTA_SLACK, EPSILON_SLACK
+from skdpflow.accountants.slack import DELTA_SLACK, EPSILON_SLACK
 
 
 def largest_epsilon(
