@@ -458,6 +458,7 @@ SAME = FunctionTransformer(same, inverse_func=same)
     ],
     ids=["pipeline", "trained", "public step", "oversampler", "search", "search of pipelines"],
 )
+@pytest.mark.slow
 def test_parts_are_not_fitted_behind_the_back_of_the_whole(model, n_parts):
     model = clone(model).fit(X[:300], Y[:300])
     before = model.privacy_statement()
@@ -476,6 +477,7 @@ def test_parts_are_not_fitted_behind_the_back_of_the_whole(model, n_parts):
     model.fit(X[:300], Y[:300])
 
 
+@pytest.mark.slow
 def test_a_flow_alone_in_a_pipeline_can_be_continued_apart_from_it():
     pipe = GenerativePipeline([("negative", NEGATIVE), ("flow", flow(domain=(-1, 0)))]).fit(X)
     with pytest.raises(ValueError, match="is a part of a fitted GenerativePipeline"):
