@@ -44,7 +44,7 @@ from skdpflow.release.sensitivity import of_ones
 if TYPE_CHECKING:
     from skdpflow.curator.curator import Curator
 
-#: More distinct labels than this are no classes: only the most frequent of them could pass, at a great cost.
+#: Most distinct labels that count as classes. Of more labels, only the most frequent could pass the threshold.
 MAX_LABELS = 1000
 
 
