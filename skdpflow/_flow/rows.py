@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from skdpflow._flow.parameters import Parameters
-from skdpflow._flow.plan import FitPlan, Noting, made_up_rows, planned_columns
+from skdpflow._flow.plan import FitPlan
+from skdpflow._flow.rehearsal import Noting, made_up_rows, planned_columns
 from skdpflow._validation import check_int
 from skdpflow.accountants import Event
 from skdpflow.curator.cells import quiet

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from skdpflow.accountants.base import resolve_accountant, tally
+from skdpflow.accountants.event_json import event_from_dict, event_to_dict
 from skdpflow.accountants.events import (
     ComposedEvent,
     Event,
     NonPrivateEvent,
     RepeatAndSelectEvent,
-    event_from_dict,
-    event_to_dict,
     flatten_event,
 )
 

@@ -46,7 +46,7 @@ def check_rows(domain: Domain, table: Any, y: Any, target: Column | None) -> Dom
             for j, column in enumerate(columns):
                 found[j] += _outside(codes[:, j], source.cells(start, stop, j, column).gaps, column)
             if target is not None:
-                of_target += _outside(target_codes, source.target_bins(start, stop, target).gaps, target)
+                of_target += _outside(target_codes, source.target_cells(start, stop, target).gaps, target)
     return DomainCheck(
         {name: _shares(counts, c, source.n_rows) for (name, c), counts in zip(declared.items(), found, strict=True)},
         None if target is None else _shares(of_target, target, source.n_rows),

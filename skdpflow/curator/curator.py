@@ -25,10 +25,10 @@ from skdpflow.accountants.gaussian import total_mu
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.kinds import KINDS
 from skdpflow.curator.noise import MAX_SCALE, NoiseSource
-from skdpflow.curator.pairs import PairScores
 from skdpflow.curator.records import Records, check_size, release_records
 from skdpflow.curator.selection import rounding_epsilon, select_top, selection_epsilon, selection_event
 from skdpflow.curator.sketch import sketch_rows
+from skdpflow.curator.statistics.pairs import PairScores
 from skdpflow.domain import Categories, Column, Domain
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.ledger.filter import PrivacyFilter

@@ -11,9 +11,9 @@ import numpy as np
 from skdpflow.curator.kinds import KINDS
 from skdpflow.curator.labels import MAX_LABELS
 from skdpflow.curator.noise import MAX_SCALE
-from skdpflow.curator.pairs import PairScores
 from skdpflow.curator.records import Records, check_size
 from skdpflow.curator.selection import rounding_epsilon, selection_epsilon
+from skdpflow.curator.statistics.pairs import PairScores
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.release.checks import MAX_PARTICLES
 from skdpflow.release.request import (

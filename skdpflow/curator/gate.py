@@ -244,7 +244,7 @@ def _check_cells(source: RowSource, target: Column | None, owner: str) -> None:
             numbers = np.column_stack(cells)
         _check_numbers(numbers, names, owner)
         if target is not None:
-            _check_target(source.target_bins(start, stop, target), target, owner)
+            _check_target(source.target_cells(start, stop, target), target, owner)
 
 
 def _check_target(raw: RawCells, target: Column, owner: str) -> None:

@@ -137,7 +137,7 @@ class RowScorer:
         n = self.source.n_rows
         with quiet():
             if isinstance(target, Interval):
-                numbers, _ = numbers_of(self.source.target_bins(0, n, target), target)
+                numbers, _ = numbers_of(self.source.target_cells(0, n, target), target)
                 self._y: NDArray[Any] = np.clip(numbers, target.lower, target.upper)  # NaN scores 0
             else:
                 self._y = self.source.target_codes(0, n, target)

@@ -91,7 +91,7 @@ def sketch_rows(
             codes = np.zeros((stop - start, source.n_features), dtype=np.int64)
             classes = np.zeros(stop - start, dtype=np.int64)
         else:
-            codes, classes = source.block(start, stop, domain, target)
+            codes, classes = source.block(start, stop, domain, target, again=True)
         if numeric_target:
             codes, classes = np.column_stack([codes, classes]), np.zeros_like(classes)
         elif target is not None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow._outputs import replacing
-from skdpflow.accountants.events import event_from_dict, event_to_dict
+from skdpflow.accountants.event_json import event_from_dict, event_to_dict
 from skdpflow.accountants.resting import RestsOn
 from skdpflow.domain import Domain, column_from_dict
 from skdpflow.domain.schema import Schema

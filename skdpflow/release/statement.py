@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from skdpflow.accountants.base import tally
-from skdpflow.accountants.events import Event, event_to_dict, flatten_event
+from skdpflow.accountants.event_json import event_to_dict
+from skdpflow.accountants.events import Event, flatten_event
 from skdpflow.accountants.gaussian import total_mu
 from skdpflow.release import sentences as texts
 from skdpflow.release.archive import plain

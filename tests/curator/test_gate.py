@@ -276,7 +276,7 @@ def test_without_a_target_y_is_not_looked_at():
 def test_a_column_of_targets_is_flattened_with_a_warning(make):
     with pytest.warns(DataConversionWarning, match=r"ravel\(\)"):
         source = admit(Flow(), np.zeros((2, 1)), make([[0], [1]]), target=Categories([0, 1]))
-    assert source.target_bins(0, 2).values.tolist() == [0, 1]
+    assert source.target_cells(0, 2).values.tolist() == [0, 1]
 
 
 def test_the_width_is_checked_against_fit():

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skdpflow.curator.encode import RowSource
-from skdpflow.curator.pairs import MAX_SCORED_ENTRIES, Binning, Pairs, PairScores
 from skdpflow.curator.sketch import sketch_rows
 from skdpflow.curator.statistics import Block
+from skdpflow.curator.statistics.pairs import MAX_SCORED_ENTRIES, Binning, Pairs, PairScores
 from skdpflow.domain import Categories, Domain, Interval
 from skdpflow.domain.schema import schema_of
 from skdpflow.latent.rank import RankTransform

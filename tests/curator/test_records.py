@@ -13,7 +13,7 @@ from skdpflow.curator.curator import Budget, Curator
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.curator.records import Records, check_size, release_records
-from skdpflow.curator.statistics import clip_to_ball
+from skdpflow.curator.statistics.moments import clip_to_ball
 from skdpflow.domain import Categories, Domain, Interval
 from skdpflow.domain.schema import schema_of
 from skdpflow.latent.rank import LATENT_STEPS

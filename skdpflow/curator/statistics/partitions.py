@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.curator import _params as check
-from skdpflow.curator.pairs import MAX_ENTRIES, Binning
-from skdpflow.curator.statistics import Block
+from skdpflow.curator.statistics.block import Block
+from skdpflow.curator.statistics.pairs import MAX_ENTRIES, Binning
 from skdpflow.release.sensitivity import of_ones
-
-_ONE = np.ones(1)
 
 
 class Partitions:
@@ -38,7 +36,7 @@ class Partitions:
         If the arrays do not fit each other, or ask for too many counts.
     """
 
-    relative_scale = _ONE
+    relative_scale = np.ones(1)
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
@@ -74,16 +72,21 @@ class Partitions:
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
-        bins = self._binning.bins(block)
         component = block.components(self._params)
-        group = self._groups[component]  # of the last component for rows in none, which are left out below
-        n_groups, width = self.shape
-        out = np.zeros(n_groups * width, dtype=np.int64)
         inside = component >= 0
-        for own, shape, regions, start in zip(self._columns, self._shapes, self._regions, self._starts, strict=False):
-            region = regions[np.ravel_multi_index(tuple(bins[inside][:, own].T), shape)]
-            out += np.bincount(group[inside] * width + start + region, minlength=len(out))
-        return out.reshape(self.shape)
+        columns = np.ascontiguousarray(self._binning.bins(block)[inside].T)
+        group = self._groups[component[inside]]
+        out = np.empty(self.shape, dtype=np.int64)
+        ends = zip(self._starts[:-1], self._starts[1:], strict=True)
+        for own, shape, regions, (start, stop) in zip(self._columns, self._shapes, self._regions, ends, strict=True):
+            at = columns[own[0]].copy()
+            for j, n_bins in zip(own[1:], shape[1:], strict=True):
+                at *= n_bins
+                at += columns[j]
+            at = regions.take(at)
+            at += group * (stop - start)
+            out[:, start:stop] = np.bincount(at, minlength=len(out) * (stop - start)).reshape(len(out), -1)
+        return out
 
     def sensitivity(self, neighbours: str) -> float:
         """Return the L2 sensitivity under a neighbouring relation."""

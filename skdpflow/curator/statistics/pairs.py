@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.curator import _params as check
-from skdpflow.curator.statistics import Block
+from skdpflow.curator.statistics.block import Block
 from skdpflow.latent.rank import RankTransform
 from skdpflow.release.sensitivity import of_ones, of_score
 
@@ -21,8 +21,6 @@ MAX_ENTRIES = 2**26
 _PIECE_ROWS = 2**12
 #: Largest predicted count: sums over `MAX_SCORED_ENTRIES` stay below 2**61.
 _LARGEST = 2.0**36
-
-_ONE = np.ones(1)
 
 
 class Binning:
@@ -90,7 +88,7 @@ class Pairs:
     counts twice. Rows with a label outside the declared ones are in no entry.
     """
 
-    relative_scale = _ONE
+    relative_scale = np.ones(1)
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
@@ -150,7 +148,7 @@ class PairScores:
     `pairs` are the candidates, in the order of `scores`, and `k` is how many of them are wanted.
     """
 
-    relative_scale = _ONE
+    relative_scale = np.ones(1)
     touched = 0
 
     def __init__(self, params: Mapping[str, Any]) -> None:

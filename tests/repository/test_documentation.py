@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGES = sorted(page for page in (ROOT / "doc").glob("*.rst") if ">>> " in page.read_text(encoding="utf-8"))
 
 

@@ -10,7 +10,8 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, loa
 
 import skdpflow._flow.rows
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, FitPlan, Interval
-from skdpflow._flow.plan import EVEN, expected_errors, made_up_rows, noise_in_rows
+from skdpflow._flow.expected import EVEN, expected_errors, noise_in_rows
+from skdpflow._flow.rehearsal import made_up_rows
 from skdpflow.exceptions import PrivacyLeakWarning
 from skdpflow.mechanisms import MarginalsMechanism, RecordsMechanism
 

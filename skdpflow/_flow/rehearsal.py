@@ -1,0 +1,137 @@
+"""Made-up rows of a table that nobody has seen, and the rounds that a mechanism asks for on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skdpflow._validation import check_int
+from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain.resolve import resolve_domain
+from skdpflow.release import Release
+from skdpflow.release.request import PlanContext, Rounds
+from skdpflow.transport.model import Model
+
+#: Part of a made-up value that depends on the made-up target, beside one of its own.
+DEPENDENCE = 0.5
+
+
+class Noting:
+    """A mechanism that notes which rounds another one asks for.
+
+    Parameters
+    ----------
+    mechanism : Mechanism
+        Whose plan is carried out.
+
+    Attributes
+    ----------
+    rounds : list of list of str
+        Names of what was asked for, round by round.
+    """
+
+    def __init__(self, mechanism: Any) -> None:
+        self._mechanism = mechanism
+        self.rounds: list[list[str]] = []
+
+    def plan(self, context: PlanContext) -> Rounds:
+        """Pass the rounds on."""
+        self.rounds = []
+        rounds = self._mechanism.plan(context)
+        requests = next(rounds, None)
+        while requests is not None:
+            self.rounds.append([r.name for r in requests])
+            answers = yield requests
+            try:
+                requests = rounds.send(answers)
+            except StopIteration:
+                requests = None
+
+    @property
+    def demands(self) -> Any:
+        """The most that the mechanism may ask for, if it says."""
+        return getattr(self._mechanism, "demands", None)
+
+    @property
+    def most_components(self) -> Any:
+        """The most components into which the mechanism may part the rows, if it says."""
+        return getattr(self._mechanism, "most_components", None)
+
+    def learn(self, release: Release) -> Model:
+        """Learn a model."""
+        model: Model = self._mechanism.learn(release)
+        return model
+
+    def describe(self) -> dict[str, Any]:
+        """Describe the mechanism."""
+        description: dict[str, Any] = self._mechanism.describe()
+        return description
+
+
+def planned_columns(
+    owner: str, domain: object, target: Column | None, n_features: int | None, n_classes: int | None
+) -> tuple[int, Domain | None, Column | None]:
+    """Fill in the sizes of a table from what is declared, or the other way round."""
+    if n_features is None and isinstance(domain, tuple | list):
+        widths = {len(bound) for bound in domain if np.ndim(bound) == 1}
+        n_features = widths.pop() if len(widths) == 1 else None
+    elif n_features is None and domain is not None:
+        n_features = len(domain)  # type: ignore[arg-type]
+    if n_features is None:
+        raise ValueError(f"{owner}.plan needs n_features: the 'domain' parameter does not tell how many columns X has.")
+    n_features = check_int(owner, "n_features", n_features, 1)
+    same = [name for name, column in domain.items() if column == target] if isinstance(domain, Mapping) else []
+    name_of_y = same[0] if len(same) == 1 else None  # a domain may describe the target too
+    resolved = resolve_domain(domain, None, n_features, owner=owner, target=target, target_name=name_of_y)
+    declared = len(target.values) if isinstance(target, Categories) and target.declared else None
+    if n_classes is None:
+        if isinstance(target, Categories) and declared is None:
+            raise ValueError(f"{owner}.plan needs n_classes, since target=Categories() does not list the classes.")
+        return n_features, resolved, target
+    n_classes = check_int(owner, "n_classes", n_classes, 1)
+    if isinstance(target, Interval) or declared not in (None, n_classes):
+        raise ValueError(f"n_classes={n_classes} contradicts target={target!r}; leave it out to take it from there.")
+    return n_features, resolved, Categories(range(n_classes)) if target is None else target
+
+
+def made_up_rows(
+    n: int, n_features: int, domain: Domain | None, target: Column | None, n_classes: int | None
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Make rows whose columns are spread over their domains and depend a little on the target."""
+    rng = np.random.default_rng(0)
+    y, where = None, rng.uniform(size=n)
+    if isinstance(target, Categories):
+        labels = list(target.values if target.declared else range(n_classes or 1))
+        codes = np.arange(n) % len(labels)
+        y, where = _picked(labels, codes), codes / max(len(labels) - 1, 1)
+    elif target is not None:
+        y = _values(target, where)
+    places = (rng.uniform(size=(n, n_features)) + DEPENDENCE * where[:, None]) / (1.0 + DEPENDENCE)
+    if domain is None:
+        return places, y
+    columns = [_values(column, u) for column, u in zip(domain.columns, places.T, strict=True)]
+    kinds = {c.dtype for c in columns}
+    X = np.empty((n, n_features), dtype=np.float64 if kinds == {np.dtype(np.float64)} else object)
+    for j, column in enumerate(columns):
+        X[:, j] = column
+    return X, y
+
+
+def _picked(values: Sequence[Any], codes: NDArray[np.int64]) -> NDArray[Any]:
+    cells = np.empty(len(values), dtype=object)
+    cells[:] = list(values)
+    return cells[codes]
+
+
+def _values(column: Column, places: NDArray[np.float64]) -> NDArray[Any]:
+    """Values of a column at places from 0 to 1 of its domain."""
+    if isinstance(column, Categories):
+        return _picked(
+            column.values, np.minimum((places * len(column.values)).astype(np.int64), len(column.values) - 1)
+        )
+    values = column.lower + places * (column.upper - column.lower)
+    values = np.rint(values) if column.integer else values
+    return np.asarray(values if column.unit is None else values.astype(np.int64).astype(f"datetime64[{column.unit}]"))
