@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skdpflow.accountants.slack import differing
 from skdpflow.curator.kinds import KINDS
 from skdpflow.curator.labels import MAX_LABELS
 from skdpflow.curator.noise import MAX_SCALE
@@ -16,16 +17,8 @@ from skdpflow.curator.selection import rounding_epsilon, selection_epsilon
 from skdpflow.curator.statistics.pairs import PairScores
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.release.checks import MAX_PARTICLES
-from skdpflow.release.request import (
-    BOUNDS_GRID,
-    BOUNDS_SHARE,
-    DEFAULT_BOUNDS,
-    LABELS_SHARE,
-    Demand,
-    PlanContext,
-    Request,
-    differing,
-)
+from skdpflow.release.discovery import BOUNDS_GRID, BOUNDS_SHARE, DEFAULT_BOUNDS, LABELS_SHARE
+from skdpflow.release.request import Demand, PlanContext, Request
 from skdpflow.release.sensitivity import of_ones
 
 if TYPE_CHECKING:
@@ -105,7 +98,7 @@ def excess_of(demands: Iterable[Demand], mu: float, epsilon: float, delta: float
 
 
 def most_components(mechanism: Any, context: PlanContext) -> int:
-    """Return into how many leaves a mechanism may part the rows, each of which has particles of its own."""
+    """Return into how many components a mechanism may part the rows; each has particles of its own."""
     own: Callable[[PlanContext], int] | None = getattr(mechanism, "most_components", None)
     return own(context) if callable(own) else context.n_classes
 
@@ -122,8 +115,8 @@ def of_requests(requests: Sequence[Request], neighbours: str, source: RowSource)
     for request in requests:
         if request.kind == "select_pairs":
             scores = PairScores(request.params)
-            cells = int(np.prod(scores.shape))
-            out.append(Demand(request.share, scores.sensitivity(neighbours), 0, cells, n_choices=scores.k))
+            entries = int(np.prod(scores.shape))
+            out.append(Demand(request.share, scores.sensitivity(neighbours), 0, entries, n_choices=scores.k))
             continue
         if request.kind not in KINDS:
             raise ValueError(f"There is no statistic {request.kind!r}; there are {sorted([*KINDS, 'select_pairs'])}.")

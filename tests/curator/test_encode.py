@@ -279,7 +279,7 @@ def test_dtypes_and_memory_orders_of_arrays(dtype, order):
     assert codes_of(pd.DataFrame(X), domain).tolist() == expected
 
 
-def test_targets():
+def test_targets_have_the_same_codes_in_every_container():
     X = np.zeros((3, 1))
     domain = Domain({"x0": Interval(0, 1)})
     for y in (
@@ -295,11 +295,12 @@ def test_targets():
     assert codes.tolist() == [0, 0, 0]
 
 
-def test_raw_blocks_do_not_share_memory_with_the_table():
+def test_numbers_do_not_share_memory_with_the_table():
     X = np.arange(6.0).reshape(3, 2)
-    seen = []
-    for start, numbers in source_of(X).raw_blocks(block_rows=2):
-        seen.append((start, numbers.tolist()))
+    source, seen = source_of(X), []
+    for span in source.spans(2):
+        numbers = source.numbers(*span)
+        seen.append((span[0], numbers.tolist()))
         assert not np.shares_memory(numbers, X)
     assert seen == [(0, [[0, 1], [2, 3]]), (2, [[4, 5]])]
 
