@@ -7,8 +7,9 @@ import numpy as np
 from skdpflow.domain import Interval
 from skdpflow.release.measurement import Measurement
 
-#: Shares of mu**2 that find bounds and labels, and the share of delta of the threshold that labels have to pass.
-BOUNDS_SHARE = 0.1
+#: Share of mu**2 that finds bounds: that of one round that locates columns, which it is like.
+BOUNDS_SHARE = 0.04
+#: Share of mu**2 that finds labels, and the share of delta of the threshold that they have to pass.
 LABELS_SHARE = 0.05
 LABELS_DELTA_SHARE = 0.1
 #: Bounds of a column for which none stand out of the noise.
