@@ -30,8 +30,8 @@ def too_wide(x):
 def test_each_of_a_hundred_columns_is_located():
     """Medians within a decade and spreads within a factor of two: the noise moves them by a third at most.
 
-    False alarms: with the worst of several hundred columns at a factor of 1.3, and logarithms that are about normal with
-    a standard deviation of 0.1, less than 1e-6.
+    False alarms: the worst of 300 columns was at a factor of 1.3. If logarithms of ratios are normal with a standard
+    deviation of 0.1, less than 1e-9.
     """
     X = many_columns(0)
     flow = DPSlicedWassersteinFlow(1.0, 1e-6, domain=Domain({f"c{j}": too_wide(X[:, j]) for j in range(D)}))
