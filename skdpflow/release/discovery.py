@@ -7,8 +7,9 @@ import numpy as np
 from skdpflow.domain import Interval
 from skdpflow.release.measurement import Measurement
 
-#: Shares of mu**2 that find bounds, labels and levels; shares of delta of the thresholds that these have to pass.
-BOUNDS_SHARE = 0.1
+#: Share of mu**2 that finds bounds: that of one round that locates columns, which it is like.
+BOUNDS_SHARE = 0.04
+#: Shares of mu**2 that find labels and levels; shares of delta of the thresholds that these have to pass.
 LABELS_SHARE = 0.05
 LABELS_DELTA_SHARE = 0.1
 LEVELS_SHARE = 0.05
