@@ -19,6 +19,7 @@ from skdpflow.release import Release
 from skdpflow.release.checks import check_particles
 from skdpflow.release.pooling import pooled
 from skdpflow.release.statement import PrivacyStatement
+from skdpflow.release.unverified import naming_unverified
 from skdpflow.sampling.decode import class_labels
 from skdpflow.sampling.draw import decode_rows, draw_positions, labelled_request, request
 from skdpflow.transport.model import Model
@@ -36,7 +37,7 @@ class BaseFlow(DensityMixin, BaseEstimator):
         model, classes = mechanism.learn(pooled(release)), None
         if isinstance(release.target, Categories):
             classes = class_labels(release.target, release.schema)
-        # all at the end, and the model after its guarantee: it is never beside one that is smaller
+        # attributes are set at the end, the guarantee before the model: no model stands beside the guarantee of another
         set_released(self, release)
         self._model = model
         if classes is not None:
@@ -157,7 +158,7 @@ class BaseFlow(DensityMixin, BaseEstimator):
             ``print`` it, or keep its `to_json` beside what you publish.
         """
         check_is_fitted(self)
-        return self.release_.privacy_statement()
+        return naming_unverified(self.release_.privacy_statement(), self)
 
     def save(self, file: Any) -> None:
         """Write the fitted flow to a file: its Release and its parameters as JSON, no pickle.
@@ -228,8 +229,9 @@ class BaseFlow(DensityMixin, BaseEstimator):
         Notes
         -----
         For continuous columns it is the density of the flow at the row, rounded to the lattice of the
-        domain. The mass of an integer or category is the integral of the density over its cell: it is
-        bounded from below by the mean of the log-density over a fixed public point set (Jensen's inequality).
+        domain. The mass of an integer or category is the integral of the density over the positions that stand for
+        it. It is bounded from below by the mean of the log-density over a fixed public point set (Jensen's
+        inequality).
 
         Where the domain has constraints, rows that violate one get -inf, and the density of the others is divided by
         the share that meets all, of rows with the same class, gaps and labels in a fixed public sample.

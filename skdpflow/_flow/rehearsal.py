@@ -1,4 +1,4 @@
-"""Made-up rows of a table that nobody has seen, and the rounds that a mechanism asks for on them."""
+"""Made-up rows, on which a fit is rehearsed for a plan."""
 
 from __future__ import annotations
 
@@ -11,64 +11,11 @@ from numpy.typing import NDArray
 from skdpflow._validation import check_int
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.domain.resolve import resolve_domain
-from skdpflow.release import Release
-from skdpflow.release.request import PlanContext, Rounds
-from skdpflow.transport.model import Model
 
 #: Part of a made-up value that depends on the made-up target, beside one of its own.
 DEPENDENCE = 0.5
-
-
-class Noting:
-    """A mechanism that notes which rounds another one asks for.
-
-    Parameters
-    ----------
-    mechanism : Mechanism
-        Whose plan is carried out.
-
-    Attributes
-    ----------
-    rounds : list of list of str
-        Names of what was asked for, round by round.
-    """
-
-    def __init__(self, mechanism: Any) -> None:
-        self._mechanism = mechanism
-        self.rounds: list[list[str]] = []
-
-    def plan(self, context: PlanContext) -> Rounds:
-        """Pass the rounds on."""
-        self.rounds = []
-        rounds = self._mechanism.plan(context)
-        requests = next(rounds, None)
-        while requests is not None:
-            self.rounds.append([r.name for r in requests])
-            answers = yield requests
-            try:
-                requests = rounds.send(answers)
-            except StopIteration:
-                requests = None
-
-    @property
-    def demands(self) -> Any:
-        """The most that the mechanism may ask for, if it says."""
-        return getattr(self._mechanism, "demands", None)
-
-    @property
-    def most_components(self) -> Any:
-        """The most components into which the mechanism may part the rows, if it says."""
-        return getattr(self._mechanism, "most_components", None)
-
-    def learn(self, release: Release) -> Model:
-        """Learn a model."""
-        model: Model = self._mechanism.learn(release)
-        return model
-
-    def describe(self) -> dict[str, Any]:
-        """Describe the mechanism."""
-        description: dict[str, Any] = self._mechanism.describe()
-        return description
+#: Values of a column whose own are to be found.
+MADE_UP_LEVELS = tuple(f"level {i}" for i in range(10))
 
 
 def planned_columns(
@@ -121,17 +68,16 @@ def made_up_rows(
 
 
 def _picked(values: Sequence[Any], codes: NDArray[np.int64]) -> NDArray[Any]:
-    cells = np.empty(len(values), dtype=object)
-    cells[:] = list(values)
-    return cells[codes]
+    array = np.empty(len(values), dtype=object)
+    array[:] = list(values)
+    return array[codes]
 
 
 def _values(column: Column, places: NDArray[np.float64]) -> NDArray[Any]:
     """Values of a column at places from 0 to 1 of its domain."""
     if isinstance(column, Categories):
-        return _picked(
-            column.values, np.minimum((places * len(column.values)).astype(np.int64), len(column.values) - 1)
-        )
+        levels = column.categories or MADE_UP_LEVELS
+        return _picked(levels, np.minimum((places * len(levels)).astype(np.int64), len(levels) - 1))
     values = column.lower + places * (column.upper - column.lower)
     values = column.nearest(values)
     return np.asarray(values if column.unit is None else values.astype(np.int64).astype(f"datetime64[{column.unit}]"))

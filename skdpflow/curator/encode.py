@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.curator.cells import RawCells, category_codes, numbers_of, plain_label, quiet
+from skdpflow.curator.cells import RawCells, category_codes, numbers_of, quiet
 from skdpflow.curator.dtypes import CellType
 from skdpflow.curator.files import FileColumn, FileRows
 from skdpflow.curator.read import read_column, type_of_column
@@ -82,10 +82,10 @@ def _value_codes(x: NDArray[np.float64], intervals: Sequence[Interval]) -> NDArr
     discrete = np.array([interval.discrete for interval in intervals])
     if discrete.all():
         return (np.rint(x) - lower).astype(np.int64)
-    cells = np.minimum(np.floor((x - lower) / (upper - lower) * FINE_LEVELS), FINE_LEVELS - 1)
+    steps = np.minimum(np.floor((x - lower) / (upper - lower) * FINE_LEVELS), FINE_LEVELS - 1)
     if discrete.any():
-        cells[:, discrete] = np.rint(x[:, discrete]) - lower[discrete]
-    codes = cells.astype(np.int64)
+        steps[:, discrete] = np.rint(x[:, discrete]) - lower[discrete]
+    codes = steps.astype(np.int64)
     for i, interval in enumerate(intervals):
         if interval.grid is not None and not interval.discrete:
             codes[:, i] = interval.grid.codes(np.rint(x[:, i]) if interval.integer else x[:, i])
@@ -101,12 +101,12 @@ def encode_cells(raw: RawCells, found: CellType, column: Column) -> NDArray[np.i
 
 
 def _by_the_clock(column: Column | None) -> bool:
-    """Say whether times with a zone are read off its clock: for days, which are those of the zone."""
+    """Say whether times are read as local times of their zone: for days, which begin at local midnight."""
     return isinstance(column, Interval) and column.unit == "D"
 
 
 class RowSource:
-    """Private rows that passed the gate, to be read in blocks as often as needed.
+    """Private rows that passed the checks of the gate; they are read in blocks, as often as needed.
 
     It refers to the user's table and copies a block of it at a time, and the codes of a table in memory. It refuses to
     be pickled or copied, because it must not leave the curator.
@@ -311,20 +311,6 @@ class RowSource:
             with quiet():
                 block = self.block(start, stop, domain, target)
             yield start, *block
-
-    def raw_blocks(self, *, block_rows: int | None = None) -> Iterator[tuple[int, NDArray[np.float64]]]:
-        """Iterate over the rows as numbers, for finding bounds privately."""
-        for start, stop in self.spans(block_rows):
-            yield start, self.numbers(start, stop)
-
-    def label_blocks(self, *, block_rows: int | None = None) -> Iterator[tuple[int, list[Any]]]:
-        """Iterate over the labels, for finding them privately."""
-        for start, stop in self.spans(block_rows):
-            values, gaps = self.target_cells(start, stop)
-            labels = values.tolist()
-            if values.dtype.kind not in "biu":
-                labels = list(map(plain_label, labels))
-            yield start, [None if gap else label for label, gap in zip(labels, gaps.tolist(), strict=True)]
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("A RowSource holds private rows and cannot be pickled or copied.")

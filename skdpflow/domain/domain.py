@@ -50,7 +50,7 @@ class Domain(Mapping[str, Column]):
         Facts that hold in every row, such as ``"admission <= discharge"``, ``"rooms + kitchens == total"`` or
         ``"not (sex == 'm' and pregnant)"``. Synthetic rows meet all of them. They may hold names of columns (in
         backticks if they are no identifiers), numbers, text in quotes, True, False, ``+ - * /``, comparisons,
-        ``in (...)``, ``is None``, ``and``, ``or`` and ``not``. What hangs on a missing cell counts as met.
+        ``in (...)``, ``is None``, ``and``, ``or`` and ``not``. If it depends on a missing cell, it counts as met.
         None takes those of `columns`, if that is a Domain.
 
     Attributes
@@ -109,8 +109,6 @@ class Domain(Mapping[str, Column]):
             if not isinstance(column, Interval | Categories | Constant | Key):
                 expected = f"an Interval, Categories, Constant or Key for column {name!r}"
                 raise invalid("Domain", "columns", expected, column)
-            if isinstance(column, Categories) and not column.declared:
-                raise ValueError(f"Categories of column {name!r} must be listed: only a target may omit them.")
         if all(isinstance(column, Constant | Key) for column in columns.values()):
             raise ValueError("A Domain needs at least one column that is measured: an Interval or Categories.")
         object.__setattr__(self, "_columns", {str.__str__(name): column for name, column in columns.items()})
@@ -135,6 +133,11 @@ class Domain(Mapping[str, Column]):
     def constraints(self) -> tuple[str, ...]:
         """What holds in every row, as text."""
         return self._constraints
+
+    @property
+    def undeclared(self) -> tuple[str, ...]:
+        """Names of the columns whose categories are not listed, and are to be found privately."""
+        return tuple(n for n, c in self._columns.items() if isinstance(c, Categories) and not c.declared)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the domain as a dict that JSON can hold.
@@ -398,7 +401,7 @@ class Domain(Mapping[str, Column]):
         Returns
         -------
         domain : Domain
-            Without cells that a fit has located.
+            Without grids that a fit has located.
         """
         columns = {name: c.without_grid() if isinstance(c, Interval) else c for name, c in self._columns.items()}
         if all(columns[name] is c for name, c in self._columns.items()):
@@ -447,8 +450,11 @@ def _in_words(column: Column | Unmeasured) -> str:
     if isinstance(column, Interval):
         kind = "dates and times" if column.unit else "whole numbers" if column.integer else "numbers"
         words = "{} from {} to {}".format(kind, *column.bounds()) + (f" by {column.unit}" if column.unit else "")
-        words += "" if column.decimals is None else f" with {column.decimals} decimal{'s' if column.decimals > 1 else ''}"
+        if column.decimals is not None:
+            words += f" with {column.decimals} decimal{'s' if column.decimals > 1 else ''}"
         words += "" if column.step is None else f" in steps of {column.step:g}"
+    elif not column.declared:
+        words = "values that are to be found privately"
     else:
         shown = ", ".join(map(repr, column.values[:_MOST_NAMED])) + (", ..." if column.n_values > _MOST_NAMED else "")
         order = "ordered " if column.ordered else ""

@@ -59,7 +59,7 @@ def test_an_oversampler_and_a_plan_take_it_too(frame):
 def test_what_does_not_fit_is_named(frame):
     X, y = frame[["age"]], frame["died"]
     of = DPSlicedWassersteinFlow
-    refused(of(domain=DOMAIN, target=Categories([0, 1, 2])), X, y, match="say different things of the target 'died'")
+    refused(of(domain=DOMAIN, target=Categories([0, 1, 2])), X, y, match="describe the target 'died' differently")
     refused(of(domain=DOMAIN), X, y, match=r"'died', which is y .* target=domain\['died'\]")
     refused(of(domain=DOMAIN), X, match=r"In the domain but not in X: 'died'\.$")
     refused(of(domain=DOMAIN, target=DIED), X, y.to_numpy(), match="not in X: 'died'. If that is y, pass y as a series")
@@ -70,19 +70,19 @@ def test_what_does_not_fit_is_named(frame):
 
 @pytest.mark.filterwarnings("ignore:Fit number:skdpflow.PrivacyLeakWarning")
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_files_are_held_to_the_same(frame, kind, tmp_path):
+def test_columns_of_files_must_be_declared_too(frame, kind, tmp_path):
     path = written(frame, tmp_path, kind)
     flow = DPSlicedWassersteinFlow(5.0, domain=DOMAIN, target=DIED)
     assert flow.fit(TableFile(path, "died")).domain_ == Domain({"age": AGE})
     assert flow.set_params(domain={"age": AGE}).fit(TableFile(path, "died")).domain_ == Domain({"age": AGE})
     flow = DPSlicedWassersteinFlow(5.0, domain=DOMAIN, target=Categories([0, 2]))
-    refused(flow, TableFile(path, "died"), match="say different things of the target 'died'")
+    refused(flow, TableFile(path, "died"), match="describe the target 'died' differently")
     undeclared = r"Not in the domain: the columns \['died'\] of the file; drop them or declare them"
     refused(DPSlicedWassersteinFlow(5.0, domain={"age": AGE}), TableFile(path), match=undeclared)
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_so_is_the_command_line(frame, kind, tmp_path, monkeypatch, capsys):
+def test_the_command_line_refuses_columns_that_nobody_declared(frame, kind, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     path = written(frame.assign(id=7), tmp_path, kind)
     DOMAIN.to_json("domain.json")

@@ -103,6 +103,7 @@ predicates = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(predicates)
 def test_rows_meet_what_pandas_says_they_meet(text):
     rows = frame()
@@ -264,7 +265,7 @@ HOSTILE = {
     "pregnant * 2 > 1": "column 'pregnant', which is no number",
     "day * 2 > 1": "column 'day', which is no number",
     "day + hour > '2024-01-01'": "adds two dates",
-    "3 - day > 1": "takes a date off",
+    "3 - day > 1": "subtracts a date",
     "day > 3": "date with a number",
     "day > a": "date with a number",
     "day < 'now'": "no date in ISO form",
@@ -298,6 +299,7 @@ def test_anything_else_is_refused_at_once(text):
     assert time.perf_counter() - start < 1.0
 
 
+@pytest.mark.slow
 @given(st.one_of(st.text(max_size=40), st.text("ab <>=+-*/()'`.,[]1e_col", max_size=40)))
 def test_any_text_is_a_constraint_or_a_value_error(text):
     try:
