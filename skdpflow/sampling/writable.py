@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.domain import Column, Domain, Interval
+from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.domain.measured import measured_domain
 from skdpflow.domain.schema import Schema
 from skdpflow.domain.unmeasured import Constant, Key, Unmeasured, in_dtype_of_numbers
@@ -53,7 +53,7 @@ def check_writable(schema: Schema, domain: Domain | None, target: Column | None)
 
 def _listed(column: Column, dtype: Dtype | None) -> Column:
     """Return a column with values that a dtype can hold, where its own are yet to be found."""
-    if isinstance(column, Interval) or column.declared:
+    if not isinstance(column, Categories) or column.declared:
         return column
     text = dtype is not None and dtype.kind in ("text", "category", "object")
     return column.listing(["a", "b"] if text else [0, 1])
