@@ -58,8 +58,8 @@ new.head()
 # %%
 # Before and after
 # ----------------
-# Left: the positive amounts, on a logarithmic scale, between the declared bounds. Middle: the share of zeros, which come
-# back as zeros. Right: the regions, where countries that are not listed came back as "abroad".
+# Left: the positive amounts, on a logarithmic scale, between the declared bounds. Middle: the share of zeros, which
+# come back as zeros. Right: the regions, where countries that are not listed came back as "abroad".
 
 import matplotlib.pyplot as plt
 

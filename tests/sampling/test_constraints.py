@@ -70,6 +70,14 @@ class Of:
     target: None = None
     numeric_target: bool = False
 
+    @property
+    def measured(self) -> Domain:
+        return self.domain
+
+    @property
+    def measured_schema(self) -> Schema:
+        return self.schema
+
 
 REALS = ("float64", "float32", "Float64", "Float32")
 WHOLES = ("int64", "int16", "Int64", "float64", "uint8")
