@@ -31,6 +31,7 @@ def number_name(number: float, column: Interval) -> str:
     """Write a number of a column, or a date of it."""
     if column.unit is not None:
         return str(np.array(round(number)).astype(f"datetime64[{column.unit}]"))
+    number = 0.0 if abs(number) < 1e-12 * (column.upper - column.lower) else number  # the first after zero
     return f"{number:.4g}" if abs(number) < 1e4 or not column.integer else f"{number:.0f}"
 
 
