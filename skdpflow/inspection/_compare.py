@@ -149,9 +149,7 @@ def _spread(sampled: Array, sd: Array, total: float, total_sd: float, n: int) ->
     return np.asarray(np.sqrt(sd**2 + (share * total_sd) ** 2 + total**2 * share * (1.0 - share) / n))
 
 
-def _z(
-    measured: Array, sampled: Array, sd: Array, total: float, total_sd: float, n: int
-) -> tuple[Array, Array]:
+def _z(measured: Array, sampled: Array, sd: Array, total: float, total_sd: float, n: int) -> tuple[Array, Array]:
     """Return z-scores and expected counts; half a count less, since noisy counts are rounded."""
     expected = total * sampled / max(n, 1)
     apart = np.maximum(np.abs(measured - expected) - 0.5, 0.0)
@@ -168,4 +166,6 @@ def compare_moment(own: Moment, rows: Rows, n: int) -> Compared:
     noise = float(np.sqrt(2.0 / np.pi) * np.sqrt((spread**2).sum())) * unit
     k = int(np.argmax(z))
     place = f"component {k + 1}" if len(z) > 1 else ""
-    return Compared("moment", own.names, own.measurement, len(z), distance, noise, float(z[k]), float(chi2.sf(z @ z, len(z))), place)
+    return Compared(
+        "moment", own.names, own.measurement, len(z), distance, noise, float(z[k]), float(chi2.sf(z @ z, len(z))), place
+    )

@@ -59,5 +59,7 @@ def places_name(j: int, inner: NDArray[Any], k: int, transform: RankTransform, c
         return " or ".join(codes_name(int(c), int(c) + 1, column) for c in order[first:stop][:_NAMED])
     codes = layout.without_gap(np.arange(first, stop)[[0, -1]]) if stop > first else np.zeros(2, dtype=np.int64)
     if codes[0] >= column.n_values or codes[1] >= column.n_values:
-        return "missing" if stop - first == 1 else f"{codes_name(int(codes.min()), int(codes.min()) + 1, column)} and up"
+        return (
+            "missing" if stop - first == 1 else f"{codes_name(int(codes.min()), int(codes.min()) + 1, column)} and up"
+        )
     return codes_name(int(codes[0]), int(codes[1]) + 1, column)

@@ -133,4 +133,3 @@ def _never(release: Release, compared: list[Compared]) -> dict[str, Any]:
         "n_triples": d * (d - 1) * (d - 2) // 6 - len(triples),
         "n_all_pairs": d * (d - 1) // 2,
     }
-

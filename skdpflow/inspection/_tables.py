@@ -141,7 +141,8 @@ def _location(sample: Sample, m: Measurement) -> Iterator[Counted]:
 def _cell_name(edges: Array, column: Interval, k: int) -> str:
     if k == len(edges) - 1:
         return "missing or outside"
-    return f"{number_name(edges[k], column)} to {number_name(edges[k + 1], column)}"
+    low, high = number_name(edges[k], column), number_name(edges[k + 1], column)
+    return low if low == high else f"{low} to {high}"
 
 
 def _binned(sample: Sample, params: Mapping[str, Any]) -> tuple[NDArray[np.int64], list[Callable[[int], str]], Array]:
