@@ -41,22 +41,22 @@ def items(texts: Iterable[object]) -> str:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]], marked: Iterable[bool] | None = None) -> str:
     """Return a table; marked rows are shaded, and columns of numbers are aligned to the right."""
-    rows = [[str(cell) for cell in row] for row in rows]
-    marks = [False] * len(rows) if marked is None else list(marked)
-    right = [bool(rows) and all(_numeric(row[j]) for row in rows) for j in range(len(head))]
+    cells = [[str(cell) for cell in row] for row in rows]
+    marks = [False] * len(cells) if marked is None else list(marked)
+    right = [bool(cells) and all(_numeric(row[j]) for row in cells) for j in range(len(head))]
 
     def line(cells: Sequence[str], tag: str) -> str:
         own = (f"<{tag}{' class=n' if n else ''}>{escaped(c)}</{tag}>" for c, n in zip(cells, right, strict=True))
         return "".join(own)
 
     body = "".join(
-        f"<tr{' class=marked' if mark else ''}>{line(row, 'td')}</tr>" for row, mark in zip(rows, marks, strict=True)
+        f"<tr{' class=marked' if mark else ''}>{line(row, 'td')}</tr>" for row, mark in zip(cells, marks, strict=True)
     )
     return f'<div class="scroll"><table><thead><tr>{line(head, "th")}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _numeric(text: str) -> bool:
-    return not text or text[0].isdigit() or text[0] in "-<" and text[1:2].isdigit()
+    return text in ("", "-") or text.lstrip("-<>")[:1].isdigit()
 
 
 def fragment(body: str) -> str:

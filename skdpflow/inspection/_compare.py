@@ -34,6 +34,8 @@ class Rows:
         sums, variances = list[float](), list[float]()
         for m in measurements:
             sd = float(np.max(m.sd))
+            if m.kind == "records":  # one line for each row
+                return cls(float(np.sum(m.params["sizes"])), 0.0)
             if m.kind == "counts" and "cut_directions" not in m.params:
                 own = m.values[: int(m.params["n_components"])]
                 sums.append(float(own.sum()))
@@ -105,7 +107,7 @@ class Compared:
             "measurement": self.measurement,
             "n_values": self.n_values,
             "distance": self.distance,
-            "distance_is": "difference of moments" if self.of == "moment" else "total variation",
+            "distance_is": "difference of moments" if self.of == "moment" else "total variation of noisy counts",
             "noise_alone": self.noise,
             "largest_z": self.z,
             "p_value": self.p_value,
@@ -118,7 +120,7 @@ class Compared:
 def compare_counts(own: Counted, rows: Rows, n: int) -> Compared:
     """Compare counts bin by bin; of several components, those of each and their sums."""
     total = max(rows.number - own.missed, 1.0)
-    z, expected = _z(own.measured, own.sampled, own.sd, total, rows.sd, n)
+    z, _ = _z(own.measured, own.sampled, own.sd, total, rows.sd, n)
     summed = own.measured.sum(axis=0)
     sd = own.sd * np.sqrt(len(own.measured))
     z_sum, expected_sum = _z(summed, own.sampled.sum(axis=0), sd, total, rows.sd, n)

@@ -71,7 +71,8 @@ def _of(sample: Sample, m: Measurement) -> Iterator[Moment]:
             own = np.asarray(m.values[:, j], dtype=np.float64)
             yield Moment((name,), m.name, own, float(sd[j]), first[:, j], variance, radius / steps)
         return
-    for k, (i, j) in enumerate(zip(*np.triu_indices(len(names)), strict=True)):
+    upper = np.column_stack(np.triu_indices(len(names))).tolist()
+    for k, (i, j) in enumerate(upper):
         product = y[:, i] * y[:, j]
         mean = member.T @ product / len(y)
         variance = member.T @ product**2 / len(y) - mean**2

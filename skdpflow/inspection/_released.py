@@ -11,15 +11,18 @@ from skdpflow.domain import Categories, Interval
 from skdpflow.inspection._compare import FALSE_ALARMS, Compared, Limits, Rows, compare_counts, compare_moment
 from skdpflow.inspection._moments import moments
 from skdpflow.inspection._names import codes_name, column_names
+from skdpflow.inspection._outside import comparable, outside_content, outside_shares
 from skdpflow.inspection._sample import FEWEST, MOST, Sample
 from skdpflow.inspection._tables import counted, histogram_parts
 from skdpflow.release import Release
-from skdpflow.release.mismatch import mismatches
 from skdpflow.release.pooling import pooled
 
 REPORT_VERSION = 1
 #: Never measured pairs and rare levels that are listed by name.
 _LISTED = 1000
+#: Why a measurement is not compared.
+NO_WAY = "there is no comparison of this kind"
+OUTSIDE = "rows lie outside of columns; synthetic ones lie at the bounds, and agreement is not to be expected"
 
 
 def sample_size(release: Release) -> int:
@@ -33,9 +36,12 @@ def released_content(sample: Sample) -> dict[str, Any]:
     rows = Rows.of(release.measurements)
     compared = [compare_counts(own, rows, n) for own in counted(sample, release.measurements)]
     compared += [compare_moment(own, rows, n) for own in moments(sample, release.measurements)]
+    beyond = outside_shares(release, rows)
+    left_out = [own for own in compared if not comparable(own, beyond)]
+    compared = [own for own in compared if comparable(own, beyond)]
     limits = Limits.of(compared)
     compared.sort(key=lambda own: (own.p_value, -own.z))
-    seen = {own.measurement for own in compared}
+    seen = {own.measurement for own in (*compared, *left_out)} | {"counts"}  # of all rows, if not of classes
     return {
         "format": "skdpflow-quality-report",
         "format_version": REPORT_VERSION,
@@ -53,9 +59,12 @@ def released_content(sample: Sample) -> dict[str, Any]:
         "false_alarms": FALSE_ALARMS,
         "measured": [own.to_dict(limits) for own in compared],
         "columns": _columns(release, rows, limits.z),
-        "outside": [mismatch.to_dict() for mismatch in mismatches(sample.release)],
-        "not_compared": [{"name": m.name, "kind": m.kind} for m in release.measurements if m.name not in seen],
-        "never_measured": _never(release, compared),
+        "outside": outside_content(sample.release, beyond),
+        "not_compared": [
+            *({"name": m.name, "names": [], "why": NO_WAY} for m in release.measurements if m.name not in seen),
+            *({"name": own.measurement, "names": list(own.names), "why": OUTSIDE} for own in left_out),
+        ],
+        "never_measured": _never(release, [*compared, *left_out]),
         "private_rows": None,
     }
 
@@ -72,6 +81,7 @@ def _columns(release: Release, rows: Rows, limit: float) -> list[dict[str, Any]]
             within = edges[:-1] < column.n_values
             values = pooled_counts[within]
             held = np.maximum(values, 0.0)
+            k = int(np.argmax(held))
             own: dict[str, Any] = {
                 "name": names[j],
                 "type": "categories" if isinstance(column, Categories) else "interval",
@@ -79,7 +89,7 @@ def _columns(release: Release, rows: Rows, limit: float) -> list[dict[str, Any]]
                 "n_bins": int(within.sum()),
                 "smallest_visible_share": min(limit * sd / rows.number, 1.0),
                 "largest_bin": float(held.max() / max(held.sum(), 1.0)),
-                "largest_bin_is": codes_name(*edges[[k := int(np.argmax(held)), k + 1]].tolist(), column),
+                "largest_bin_is": codes_name(int(edges[k]), int(edges[k + 1]), column),
             }
             if isinstance(column, Interval):
                 own["typical_width"] = _typical_width(column, edges[: int(within.sum()) + 1], held)

@@ -29,7 +29,7 @@ _KINDS = {
     "column": "column",
     "location": "fine cells of a column",
     "pair": "two-way table",
-    "region": "regions of three columns",
+    "region": "regions of a partition",
     "slice": "slice",
     "moment": "latent moment",
 }
@@ -52,7 +52,9 @@ def summary(content: Content) -> list[str]:
         f"About {rows['estimated']:.0f} rows were measured (+- {2 * rows['standard_deviation']:.0f}); "
         f"{content['n_samples']} synthetic rows were drawn."
     )
-    if not marked:
+    if not measured:
+        lines.append("Nothing that was measured can be compared with the sample.")
+    elif not marked:
         lines.append(f"Of {len(measured)} comparisons none stands out of the noise.")
     else:
         lines.append(
@@ -81,8 +83,11 @@ def blind_spots(content: Content) -> list[str]:
             rare = own["too_rare"][:_NAMES]
             more = f", and {len(own['too_rare']) - len(rare)} more" if len(own["too_rare"]) > len(rare) else ""
             lines.append(f"Too rare to be told from none, of {own['name']}: {', '.join(rare)}{more}.")
-    if content["not_compared"]:
-        lines.append(f"Measured, but not compared here: {', '.join(own['name'] for own in content['not_compared'])}.")
+    for why in dict.fromkeys(own["why"] for own in content["not_compared"]):
+        own_lines = [own for own in content["not_compared"] if own["why"] == why]
+        named = list(dict.fromkeys(" x ".join(own["names"]) or own["name"] for own in own_lines))
+        more = f", and {len(named) - _NAMES} more" if len(named) > _NAMES else ""
+        lines.append(f"Measured, but not compared, since {why}: {', '.join(named[:_NAMES])}{more}.")
     return lines
 
 
@@ -91,20 +96,26 @@ def measured_rows(content: Content, most: int) -> tuple[list[list[str]], list[bo
     lines = content["measured"][:most]
     cells = [
         [
+            "*" if own["stands_out"] else "",
             " x ".join(own["names"]),
             f"{_KINDS[own['of']]} ({own['measurement']})",
-            f"{own['distance']:.3f}",
-            f"{own['noise_alone']:.3f}",
+            _distance(own["distance"]),
+            _distance(own["noise_alone"]),
             f"{own['largest_z']:.1f}",
-            f"{own['p_value']:.1g}",
-            f"{'*' if own['stands_out'] else ''}{own['place']}",
+            f"{own['p_value']:.1g}" if own["p_value"] > 1e-99 else "<1e-99",
+            own["place"],
         ]
         for own in lines
     ]
     return cells, [own["stands_out"] for own in lines]
 
 
-MEASURED_HEAD = ("what", "measured by", "distance", "noise alone", "largest z", "p-value", "where it is largest")
+def _distance(value: float) -> str:
+    """Write a distance; noise can exceed all counts together."""
+    return f"{value:.3f}" if value <= 1.0 else ">1"
+
+
+MEASURED_HEAD = ("", "what", "measured by", "distance", "noise alone", "largest z", "p-value", "where it is largest")
 COLUMN_HEAD = ("column", "bins", "smallest visible share", "largest bin", "its share", "typical width", "missing")
 
 

@@ -145,17 +145,19 @@ def _cell_name(edges: Array, column: Interval, k: int) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _binned(sample: Sample, params: Mapping[str, Any]) -> tuple[NDArray[np.int64], list[Callable[[int], str]], Array]:
+def _binned(
+    sample: Sample, params: Mapping[str, Any]
+) -> tuple[NDArray[np.int64], list[Callable[[int], str]], NDArray[np.int64]]:
     """Return bins of the columns of tables, what these are called, and how many there are."""
     transform = RankTransform.from_params(params)
     sizes = np.asarray(params["pair_edge_sizes"])
     inner = np.split(np.asarray(params["pair_edges"]), np.cumsum(sizes)[:-1])
     places = sample.places(transform)
     columns = np.asarray(params["pair_columns"]).tolist()
-    bins = np.column_stack(
-        [np.searchsorted(e, places[:, j], side="right") for j, e in zip(columns, inner, strict=True)]
-    )
-    called = [
+    bins = np.empty((len(places), len(columns)), dtype=np.int64)
+    for i, (j, e) in enumerate(zip(columns, inner, strict=True)):
+        bins[:, i] = np.searchsorted(e, places[:, j], side="right")
+    called: list[Callable[[int], str]] = [
         partial(_place_name, j, e, transform, sample.release.columns[j]) for j, e in zip(columns, inner, strict=True)
     ]
     return bins, called, sizes + 1
