@@ -111,8 +111,8 @@ def _promise(epsilon: float, delta: float, neighbours: str) -> list[str]:
         ),
         paragraph(
             f"The promise is made of two numbers. Epsilon = {epsilon:g} limits how much the release can change the "
-            f"odds of any guess about one row: at most by a factor of {_factor(epsilon)}. Delta = {delta:g} is the small "
-            f"chance, {of_failure}, that is allowed on top of this limit. It is counted in the number above."
+            f"odds of any guess about one row: at most by a factor of {_factor(epsilon)}. Delta = {delta:g} is a small "
+            f"chance ({of_failure}) that is allowed on top of this limit. It is counted in the number above."
         ),
     ]
     if guess_limit(epsilon, delta) > 0.99:
