@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +96,7 @@ def _marginal(
 ) -> Marginal:
     n_bins = int((edges[:-1] < column.n_values).sum())
     own = edges[: n_bins + 1]
-    labels = [codes_name(int(a), int(b), column) for a, b in zip(own[:-1], own[1:], strict=True)]
+    labels = [codes_name(a, b, column) for a, b in pairwise(own.tolist())]
     missing: tuple[float, ...] | None = None
     if column.nullable:
         missing = (float(shares[edges[:-1] == column.n_values].sum()),)
