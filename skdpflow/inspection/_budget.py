@@ -43,8 +43,8 @@ class BudgetDisplay:
     labels : sequence of str of shape (n_measurements,)
         What was measured.
     rounds : sequence of int of shape (n_measurements,) or None, default=None
-        Round of each measurement, which gives the bars their colours. Each round is decided from what was released
-        before. A Release does not hold them, a plan does.
+        Round of each measurement, by which the shades of the bars alternate. Each round is decided from what was
+        released before. A Release does not hold them, a plan does.
     title : str, default=""
         What stands above the picture.
 
@@ -165,7 +165,7 @@ class BudgetDisplay:
             shares=[m.share for m in plan.measurements],
             labels=[f"round {m.round}: {_label(m.name, m.kind)}" for m in plan.measurements],
             rounds=[m.round for m in plan.measurements],
-            title=f"planned for epsilon = {plan.epsilon:g}, delta = {plan.delta:g}",
+            title=f"plan: epsilon = {plan.epsilon:g}, delta = {plan.delta:g}",
         ).plot(ax, bar_kw=bar_kw)
 
     def plot(self, ax: Any = None, *, bar_kw: Mapping[str, Any] | None = None) -> Self:
@@ -191,13 +191,14 @@ class BudgetDisplay:
         shares, y = 100.0 * np.asarray(self.shares, dtype=float), np.arange(len(self.labels))
         if ax is None:
             ax = new_axes()
-            ax.figure.set(size_inches=(7.0, 0.9 + 0.32 * max(len(y), 3)), layout_engine="constrained")
-        colours = "C0" if self.rounds is None else [f"C{k % 10}" for k in self.rounds]
+            ax.figure.set(size_inches=(7.5, 0.9 + 0.32 * max(len(y), 3)), layout_engine="constrained")
+        colours = "C0" if self.rounds is None else ["C0" if k % 2 else "#9ecae1" for k in self.rounds]
         self.bars_ = ax.barh(y, shares, **{"color": colours, **(bar_kw or {})})
         ax.bar_label(self.bars_, labels=[f"{share:.1f} %" for share in shares], padding=3)
         ax.set_yticks(y, list(self.labels))
         ax.invert_yaxis()
-        ax.set(xlabel="share of the budget, in %", xlim=(0.0, 1.18 * shares.max(initial=1.0)), title=self.title)
+        ax.set(xlabel="share of the budget, in %", xlim=(0.0, 1.18 * shares.max(initial=1.0)))
+        ax.set_title(self.title, loc="left", fontsize="medium")
         ax.spines[["top", "right"]].set_visible(False)
         self.ax_, self.figure_ = ax, ax.figure
         return self

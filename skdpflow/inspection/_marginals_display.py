@@ -241,15 +241,13 @@ def _draw_numbers(marginal: Marginal, edges: Array, ax: Any) -> tuple[list[float
     assert isinstance(column, Interval)
     logarithmic = marginal.logarithmic
     lows, highs = edges[:-1].copy(), edges[1:].copy()
-    shown = ~atoms
+    shown = ~atoms & _with_mass(marginal)
     if logarithmic:
-        positive = lows[shown & (lows > 0.0)]
-        least = positive.min() if positive.size else edges[-1] / 1e3
-        first = shown & (lows < least)
-        lows = np.log10(np.maximum(np.where(first, least / 3.0, lows), np.finfo(np.float64).tiny))
-        highs = np.log10(np.maximum(highs, np.finfo(np.float64).tiny))
-    else:
-        shown = shown & _with_mass(marginal)
+        # the first bin that is drawn may begin at zero, where this axis does not
+        k = int(np.argmax(shown & (highs > 0.0)))
+        least = lows[k] if lows[k] > 0.01 * highs[k] else highs[k] / 3.0
+        shown &= highs > least
+        lows, highs = (np.log10(np.maximum(x, least)) for x in (lows, highs))
     if not shown.any():
         shown = ~atoms if (~atoms).any() else np.ones(len(atoms), dtype=np.bool_)
     start, stop = float(lows[shown].min()), float(highs[shown].max())
