@@ -76,7 +76,10 @@ def blind_spots(content: Content) -> list[str]:
             f"was measured: {', '.join(named)}{more}."
         )
     if never["n_triples"]:
-        lines.append(f"{never['n_triples']} combinations of three columns were not counted.")
+        n = never["n_triples"]
+        lines.append(
+            f"{n} combination{'s' if n > 1 else ''} of three columns {'were' if n > 1 else 'was'} not counted."
+        )
     lines.append("Combinations of four and more columns were never counted, and neither was what is inside of a bin.")
     for own in content["columns"]:
         if own["too_rare"]:
