@@ -23,8 +23,14 @@ Array = NDArray[np.float64]
 MEASURED, SYNTHETIC = "0.35", "#d55e00"
 #: Columns that are drawn if none are named, and categories of each; panels beside each other.
 _COLUMNS, _CATEGORIES, _WIDTH = 12, 16, 3
-#: Share of its mass that a linear axis may leave out at either end.
-_CROPPED = 0.002
+#: Parts of an axis: no bar is narrower than one.
+PARTS = 32
+#: Share from which on a single value is drawn as one.
+LEAST_ATOM = 0.005
+#: A bin at an end of the axis that holds less than this and is wider than this part of it is shown in part.
+LITTLE, WIDE = 0.06, 0.2
+#: Bins at the ends with less than this are left out.
+CROPPED = 0.001
 
 
 class MarginalsDisplay:
@@ -237,59 +243,76 @@ def _draw_categories(marginal: Marginal, ax: Any) -> tuple[list[float], list[str
 
 def _draw_numbers(marginal: Marginal, edges: Array, ax: Any) -> tuple[list[float], list[str]]:
     """Draw steps over the axis, and stems of single values."""
-    atoms, column = marginal.atoms, marginal.column
+    column, logarithmic = marginal.column, marginal.logarithmic
     assert isinstance(column, Interval)
-    logarithmic = marginal.logarithmic
-    lows, highs = edges[:-1].copy(), edges[1:].copy()
-    shown = ~atoms & _with_mass(marginal)
+    stems = marginal.atoms & (marginal.measured > max(3.0 * marginal.sd, LEAST_ATOM))
+    lows, highs = edges[:-1].astype(np.float64), edges[1:].astype(np.float64)
+    shown = ~stems
     if logarithmic:
         # the first bin that is drawn may begin at zero, where this axis does not
-        k = int(np.argmax(shown & (highs > 0.0)))
+        held = shown & (highs > 0.0) & ~marginal.atoms
+        k = int(np.argmax(held))
         least = lows[k] if lows[k] > 0.01 * highs[k] else highs[k] / 3.0
         shown &= highs > least
         lows, highs = (np.log10(np.maximum(x, least)) for x in (lows, highs))
-    if not shown.any():
-        shown = ~atoms if (~atoms).any() else np.ones(len(atoms), dtype=np.bool_)
-    start, stop = float(lows[shown].min()), float(highs[shown].max())
-    part = (stop - start) / max(int(shown.sum()), 1)
-    density = part / np.where(shown, highs - lows, 1.0)
-    for values, kind in ((marginal.measured, "measured"), (marginal.sampled, "synthetic")):
-        if values is not None:
-            _steps(ax, lows, highs, values * density, shown, kind, 2.0 * marginal.sd * density)
-    slot = _stems(marginal, ax, lows, start, stop, logarithmic)
-    ax.set_xlim(start - 0.03 * (stop - start) if slot is None else slot - 0.05 * (stop - start), stop)
-    ax.set_ylabel(f"share of rows, per 1/{max(int(shown.sum()), 1)} of the axis", fontsize="small")
+    start, stop = _limits(
+        lows[shown], highs[shown], (marginal.measured if marginal.sampled is None else marginal.sampled)[shown]
+    )
+    groups = _groups(lows[shown], highs[shown], (stop - start) / PARTS)
+    first, last = lows[shown][groups], highs[shown][np.append(groups[1:], shown.sum()) - 1]
+    density = (stop - start) / PARTS / np.maximum(last - first, np.finfo(np.float64).tiny)
+    noise = 2.0 * marginal.sd * density * np.sqrt(np.diff(np.append(groups, shown.sum())))
+    _steps(ax, first, last, np.add.reduceat(marginal.measured[shown], groups) * density, noise)
+    if marginal.sampled is not None:
+        # a line along the tops; the gap that a single value leaves is too narrow to be seen
+        x, y = np.column_stack([first, last]).ravel(), np.add.reduceat(marginal.sampled[shown], groups) * density
+        ax.plot(x, np.repeat(y, 2), color=SYNTHETIC, linewidth=1.4, label="synthetic")
+    slot = _stems(marginal, ax, lows, np.flatnonzero(stems), start, stop, logarithmic)
+    ax.set_xlim(start - 0.02 * (stop - start) if slot is None else slot - 0.05 * (stop - start), stop)
+    ax.set_ylabel(f"share of rows, per 1/{PARTS} of the axis", fontsize="small")
     ticks, names = _ticks(column, start, stop, logarithmic)
     return (ticks, names) if slot is None else ([slot, *ticks], ["0", *names])
 
 
-def _with_mass(marginal: Marginal) -> NDArray[np.bool_]:
-    """Return the bins between the first and the last one that hold some of the mass."""
-    both = marginal.measured if marginal.sampled is None else marginal.sampled
-    held = np.cumsum(np.maximum(both, 0.0))
-    first, last = np.searchsorted(held, [_CROPPED * held[-1], (1.0 - _CROPPED) * held[-1]])
-    k = np.arange(len(held))
-    return np.asarray((k >= first) & (k <= last))
+def _limits(lows: Array, highs: Array, shares: Array) -> tuple[float, float]:
+    """Return the ends of the axis: wide bins at either end that hold little are shown in part."""
+    first, last = 0, len(lows) - 1
+    while first < last:
+        whole = highs[last] - lows[first]
+        if shares[first] < LITTLE and highs[first] - lows[first] > WIDE * whole:
+            first += 1
+        elif shares[last] < LITTLE and highs[last] - lows[last] > WIDE * whole:
+            last -= 1
+        else:
+            break
+    held = np.flatnonzero(shares[first : last + 1] > CROPPED)  # and empty bins at the ends are left out
+    low, high = (first, last) if not held.size else (first + int(held[0]), first + int(held[-1]))
+    margin = 0.08 * (highs[high] - lows[low])
+    return max(float(lows[0]), float(lows[low]) - margin), min(float(highs[-1]), float(highs[high]) + margin)
 
 
-def _steps(
-    ax: Any, lows: Array, highs: Array, heights: Array, shown: NDArray[np.bool_], kind: str, noise: Array
-) -> None:
-    x, width, y = lows[shown], (highs - lows)[shown], heights[shown]
-    if kind == "measured":
-        ax.bar(x, y, width, align="edge", color="0.82", label="measured, +- 2 sd")
-        centres = x + width / 2.0
-        ax.errorbar(centres, y, noise[shown], fmt="none", ecolor=MEASURED, elinewidth=0.8, alpha=0.7)
-        return
-    # a line along the tops; a gap, which an atom leaves, is too narrow to be seen
-    ax.plot(np.column_stack([x, x + width]).ravel(), np.repeat(y, 2), color=SYNTHETIC, linewidth=1.4, label="synthetic")
+def _groups(lows: Array, highs: Array, least: float) -> NDArray[np.int64]:
+    """Return the first bin of each group of neighbours that is wide enough to be seen."""
+    out, begin = [0], lows[0]
+    for k in range(1, len(lows)):
+        if highs[k - 1] - begin >= 0.99 * least and highs[-1] - lows[k] >= 0.99 * least:
+            out.append(k)
+            begin = lows[k]
+    return np.array(out)
 
 
-def _stems(marginal: Marginal, ax: Any, lows: Array, start: float, stop: float, logarithmic: bool) -> float | None:
+def _steps(ax: Any, lows: Array, highs: Array, heights: Array, noise: Array) -> None:
+    """Draw the measured bars with their noise."""
+    ax.bar(lows, heights, highs - lows, align="edge", color="0.82", label="measured, +- 2 sd")
+    ax.errorbar((lows + highs) / 2.0, heights, noise, fmt="none", ecolor=MEASURED, elinewidth=0.8, alpha=0.7)
+
+
+def _stems(
+    marginal: Marginal, ax: Any, lows: Array, atoms: NDArray[np.int64], start: float, stop: float, logarithmic: bool
+) -> float | None:
     """Draw single values that hold mass; returns the place of zero where the axis is logarithmic."""
     slot, shift = None, 0.006 * (stop - start)
-    threshold = max(3.0 * marginal.sd, 0.005)
-    for k in np.flatnonzero(marginal.atoms & (marginal.measured > threshold)):
+    for k in atoms:
         x = lows[k]
         if logarithmic and marginal.edges is not None and marginal.edges[k] <= 0.0:
             x = slot = start - 0.08 * (stop - start)
@@ -305,11 +328,13 @@ def _stems(marginal: Marginal, ax: Any, lows: Array, start: float, stop: float, 
 
 def _ticks(column: Interval, start: float, stop: float, logarithmic: bool) -> tuple[list[float], list[str]]:
     if logarithmic:
-        places = [float(k) for k in range(int(np.ceil(start)), int(np.floor(stop)) + 1)]
-        if len(places) < 2:
-            return [start, stop], [f"{10.0**u:.2g}" for u in (start, stop)]
-        every = max(1, -(-len(places) // 5))
-        return places[::every], [f"{10.0**u:g}" for u in places[::every]]
+        for steps in ((1,), (1, 2, 5)):  # decades, or finer if there are few
+            powers = range(int(np.floor(start)), int(np.ceil(stop)) + 1)
+            numbers = [step * 10.0**k for k in powers for step in steps if start <= np.log10(step * 10.0**k) <= stop]
+            if len(numbers) >= 3:
+                break
+        numbers = numbers[:: max(1, -(-len(numbers) // 5))]
+        return np.log10(numbers).tolist(), [f"{number:g}" for number in numbers]
     from matplotlib.ticker import MaxNLocator
 
     most = 3 if column.unit is not None else 5
