@@ -22,7 +22,7 @@ class InvalidParameterError(ValueError, TypeError):
 def describe(value: object) -> str:
     """Show a parameter in a message: scalars as they are, anything larger by its type only.
 
-    A table that was passed in the place of a parameter must not have its rows printed.
+    The rows of a table that was passed by mistake must not be printed.
     """
     if value is None or isinstance(value, str | bytes | Real):
         text = repr(value.item()) if isinstance(value, np.generic) else repr(value)
@@ -167,3 +167,18 @@ def check_generator(owner: str, name: str, value: object) -> np.random.Generator
     if isinstance(seed, np.random.RandomState):
         seed = seed.randint(2**31, size=4)
     return np.random.default_rng(seed)
+
+
+def check_noise_seed(owner: str, value: object) -> int | None:
+    """Return the seed of the noise, None for noise from the operating system."""
+    return None if value is None else check_int(owner, "noise_random_state", value, 0)
+
+
+def check_n_jobs(owner: str, value: object) -> int | None:
+    """Return a number of threads as joblib takes it."""
+    if value is None:
+        return None
+    n_jobs = check_int(owner, "n_jobs", value)
+    if n_jobs == 0:
+        raise invalid(owner, "n_jobs", "None or an int other than 0", value)
+    return n_jobs

@@ -1,22 +1,22 @@
-"""Where the rows of a table come in: all that a flow does with them. What it keeps of them is a Release."""
+"""Everything that a flow does with rows; it keeps a Release of them."""
 
 from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
 from skdpflow._flow.parameters import Parameters
-from skdpflow._flow.plan import FitPlan, Noting, made_up_rows, planned_columns
+from skdpflow._flow.plan import FitPlan
+from skdpflow._flow.rehearsal import made_up_rows, planned_columns
 from skdpflow._validation import check_int
 from skdpflow.accountants import ComposedEvent, Event
 from skdpflow.curator.cells import quiet
 from skdpflow.curator.continued import measure_more
-from skdpflow.curator.curator import Budget
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import measure, prepare
@@ -26,7 +26,8 @@ from skdpflow.files import TableFile
 from skdpflow.inspection._rows import Table, compare_rows
 from skdpflow.inspection._sample import Sample
 from skdpflow.ledger import PrivacyLedger
-from skdpflow.ledger.lineage import note_more, payer_of, terms_of
+from skdpflow.ledger.lineage import Payer, checked_ledger, note_more, payer_of, terms_of
+from skdpflow.mechanisms.recorder import Recorder
 from skdpflow.metrics import sliced_wasserstein_distance
 from skdpflow.release import Release
 from skdpflow.release.pooling import n_fits
@@ -46,11 +47,9 @@ LOOKED = "quality_report: a look at private rows, outside the guarantee"
 
 def first_release(estimator: Any, X: Any, y: Any, given: Parameters) -> Release:
     """Measure rows for the first time."""
-    noise = NoiseSource(given.spending.noise_seed)
+    noise = NoiseSource(given.noise_seed)
     payer = payer_of(estimator, seeded=not noise.private)
-    release = _measured(
-        estimator, X, y, given, given.mechanism, estimator.domain, estimator.target, noise, ledger=payer
-    )
+    release = _measured(estimator, X, y, given, given.mechanism, estimator.domain, estimator.target, noise, payer)
     return terms_of(payer).state(release)
 
 
@@ -63,8 +62,7 @@ def _measured(
     domain: Any,
     target: Column | None,
     noise: NoiseSource,
-    *,
-    ledger: Any = None,
+    payer: Payer | None = None,
 ) -> Release:
     """Check the rows and carry out the plan of a mechanism on them."""
     source = _admitted(estimator, X, y, domain, target)
@@ -74,16 +72,17 @@ def _measured(
         target,
         mechanism,
         given.projections,
-        Budget.of(given.spending, ledger),
+        given.budget,
         noise,
+        payer=payer,
         seed=given.seed,
         transport=given.transport,
-        n_jobs=given.spending.n_jobs,
+        n_jobs=given.n_jobs,
     )
 
 
 def _admitted(estimator: Any, X: Any, y: Any, domain: Any, target: Column | None) -> RowSource:
-    """Check the rows, and that such rows can be given back."""
+    """Check the rows, and that synthetic rows can be written in their dtypes."""
     # on a copy, so that input that is refused leaves an earlier fit as it was
     source = admit(copy.copy(estimator), X, y, domain=domain, target=target)
     check_writable(source.schema, source.domain, target)
@@ -100,8 +99,8 @@ def check_fit(estimator: Any, X: Any, y: Any) -> Event:
         estimator.target,
         given.mechanism,
         given.projections,
-        Budget.of(given.spending, None),
-        NoiseSource(given.spending.noise_seed),
+        given.budget,
+        NoiseSource(given.noise_seed),
         seed=given.seed,
         transport=given.transport,
     )
@@ -110,8 +109,8 @@ def check_fit(estimator: Any, X: Any, y: Any) -> Event:
 
 def continued_release(estimator: Any, X: Any, y: Any, given: Parameters, mechanism: Any, extra: float) -> Release:
     """Measure rows again with a further epsilon."""
-    release = estimator.release_
-    if release.ledger is not None and given.ledger is None:
+    release, ledger = estimator.release_, cast(PrivacyLedger | None, checked_ledger(estimator))
+    if release.ledger is not None and ledger is None:
         raise ValueError(
             "The release was debited from a ledger: set the 'ledger' parameter to it, so that this is too."
         )
@@ -121,11 +120,12 @@ def continued_release(estimator: Any, X: Any, y: Any, given: Parameters, mechani
         release,
         mechanism,
         given.projections,
-        replace(Budget.of(given.spending, given.ledger), **whole),
-        NoiseSource(given.spending.noise_seed, stream=n_fits(release)),
-        n_jobs=given.spending.n_jobs,
+        replace(given.budget, **whole),
+        NoiseSource(given.noise_seed, stream=n_fits(release)),
+        ledger=ledger,
+        n_jobs=given.n_jobs,
     )
-    if given.ledger is None and given.spending.noise_seed is None:
+    if ledger is None and given.noise_seed is None:
         note_more(estimator, release, better)
     return better
 
@@ -136,10 +136,10 @@ def rehearsed(estimator: Any, n_guess: int, n_features: int | None, n_classes: i
     n = check_int(name, "n_guess", n_guess, 1)
     width, domain, target = planned_columns(name, estimator.domain, estimator.target, n_features, n_classes)
     given = Parameters.of(clone(estimator))  # a random_state must not move on
-    noting = Noting(given.mechanism)
+    recorder = Recorder(given.mechanism)
     X, y = made_up_rows(n, width, domain, target, n_classes)
-    release = _measured(estimator, X, y, given, noting, domain, target, NoiseSource(0))
-    return FitPlan.of(release, noting.rounds, n)
+    release = _measured(estimator, X, y, given, recorder, domain, target, NoiseSource(0))
+    return FitPlan.of(release, [[r.name for r in requests] for requests in recorder.asked], n)
 
 
 def distance_of_rows(estimator: Any, X: Any, model: Model) -> float:

@@ -1,7 +1,8 @@
-"""Privacy accounting: events, the accountants that interpret them, calibration and the ledger of a fit."""
+"""Privacy accounting: events, the accountants that interpret them, calibration of noise, and what a fit rests on."""
 
 from skdpflow.accountants.base import Accountant, UnsupportedEventError, resolve_accountant
 from skdpflow.accountants.calibrate import calibrate, gdp_mu, noise_multiplier, zcdp_rho
+from skdpflow.accountants.event_json import event_from_dict, event_to_dict
 from skdpflow.accountants.events import (
     ComposedEvent,
     Event,
@@ -11,8 +12,6 @@ from skdpflow.accountants.events import (
     SelectionEvent,
     SlackEvent,
     ThresholdEvent,
-    event_from_dict,
-    event_to_dict,
     flatten_event,
 )
 from skdpflow.accountants.gaussian import GaussianDPAccountant

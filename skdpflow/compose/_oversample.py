@@ -23,6 +23,7 @@ from skdpflow.domain.resolve import resolve_domain
 from skdpflow.domain.schema import container_of, schema_of
 from skdpflow.release import Release
 from skdpflow.release.statement import PrivacyStatement
+from skdpflow.release.unverified import naming_unverified
 from skdpflow.sampling.writable import check_writable
 
 _STRATEGIES = ("auto", "minority", "not minority", "not majority", "all")
@@ -139,9 +140,9 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
         self._check_strategy(keep)
         classes = self._known_classes()
         labels = _flat(y, strict=keep)[0]
-        if classes is not None:  # what is refused costs nothing
+        if classes is not None:  # refused before anything is spent
             wanted = self._wanted(labels, classes, keep)
-        # a list stays one, so that what is declared decides its dtype
+        # a list stays a list, so that the declaration decides its dtype
         generator = self._fitted(X, y if isinstance(y, list) and labels.ndim == 1 else labels, keep)
         if classes is None:
             wanted = self._wanted(labels, list(generator.classes_), keep)
@@ -207,7 +208,7 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
             If neither `fit` nor `fit_resample` was called.
         """
         check_is_fitted(self)
-        return cast(PrivacyStatement, self.generator_.privacy_statement())
+        return naming_unverified(cast(PrivacyStatement, self.generator_.privacy_statement()), self)
 
     def _check_strategy(self, keep: bool) -> None:
         name, strategy = type(self).__name__, self.sampling_strategy
@@ -245,7 +246,7 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
         return list(target.values) if target.declared else None
 
     def _check_beside(self, X: Any, y: Any) -> None:
-        """Refuse a frame beside which a flow could not put its rows, where its columns and classes are declared."""
+        """Refuse a frame to which synthetic rows could not be added, where its columns and classes are declared."""
         flow = self.generator
         if container_of(X) == "numpy" or not isinstance(flow, DPSlicedWassersteinFlow):
             return
@@ -253,7 +254,7 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
         domain = resolve_domain(
             flow.domain, schema.names, schema.n_features, owner=owner, target=target, target_name=schema.target_name
         )
-        if domain is not None and isinstance(target, Categories) and target.declared:
+        if domain is not None and not domain.undeclared and isinstance(target, Categories) and target.declared:
             check_beside(X, y, domain, target)
 
     def _fitted(self, X: Any, y: Any, keep: bool) -> Any:

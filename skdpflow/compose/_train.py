@@ -18,6 +18,7 @@ from skdpflow._validation import check_generator, check_int
 from skdpflow.compose._generators import check_generator_of, check_target_for, plain_labels
 from skdpflow.ledger.lineage import hand_on, inherit
 from skdpflow.release.statement import PrivacyStatement
+from skdpflow.release.unverified import naming_unverified
 
 _METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "score")
 
@@ -153,7 +154,7 @@ class TrainOnSynthetic(MetaEstimatorMixin, BaseEstimator):
             ``print`` it, or keep its `to_json` beside what you publish.
         """
         check_is_fitted(self)
-        return cast(PrivacyStatement, self.generator_.privacy_statement())
+        return naming_unverified(cast(PrivacyStatement, self.generator_.privacy_statement()), self)
 
     def _call(self, method: str, *args: Any, **params: Any) -> Any:
         check_is_fitted(self)
@@ -273,7 +274,7 @@ class TrainOnSynthetic(MetaEstimatorMixin, BaseEstimator):
         return hand_on(self, super().__sklearn_clone__())
 
     def __sklearn_tags__(self) -> Tags:
-        """Behave as the estimator does, with the input of the generator."""
+        """Return the tags of the estimator, with the input tags of the generator."""
         tags = super().__sklearn_tags__()
         inner = get_tags(self.estimator)
         tags.estimator_type = inner.estimator_type
@@ -284,7 +285,7 @@ class TrainOnSynthetic(MetaEstimatorMixin, BaseEstimator):
         tags.target_tags.required = True
         tags.input_tags = deepcopy(get_tags(self.generator).input_tags)
         tags.non_deterministic = True
-        # on a few hundred rows, noise decides
+        # on a few hundred rows, the result is mostly noise
         for kind in (tags.classifier_tags, tags.regressor_tags):
             if kind is not None:
                 kind.poor_score = True

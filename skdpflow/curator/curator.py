@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,66 +20,20 @@ from skdpflow.accountants import (
 )
 from skdpflow.accountants.algebra import ROUNDING
 from skdpflow.accountants.base import tally
+from skdpflow.accountants.budget import Budget
 from skdpflow.accountants.gaussian import total_mu
+from skdpflow.accountants.slack import DELTA_SLACK, EPSILON_SLACK, differing, draw_slack
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.kinds import KINDS
 from skdpflow.curator.noise import MAX_SCALE, NoiseSource
-from skdpflow.curator.pairs import PairScores
 from skdpflow.curator.records import Records, check_size, release_records
 from skdpflow.curator.selection import rounding_epsilon, select_top, selection_epsilon, selection_event
 from skdpflow.curator.sketch import sketch_rows
+from skdpflow.curator.statistics.pairs import PairScores
 from skdpflow.domain import Categories, Column, Domain
-from skdpflow.ledger import PrivacyLedger
 from skdpflow.ledger.filter import PrivacyFilter
 from skdpflow.release import Measurement
-from skdpflow.release.request import (
-    DELTA_SLACK,
-    EPSILON_SLACK,
-    Request,
-    differing,
-    draw_slack,
-)
-
-#: Part of the floating-point slack that a mechanism may plan with; the rest is for selections and what is found before.
-PLAN_SLACK = 0.875
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What a fit may spend, and how it is accounted for.
-
-    Parameters
-    ----------
-    epsilon, delta : float
-        The guarantee asked for.
-    neighbours : {"add-remove", "replace-one"}
-        The neighbouring relation.
-    accountant : Accountant
-        Calibrates the total noise.
-    accountant_name : str
-        Its name in the Release.
-    ledger : PrivacyLedger or None, default=None
-        What the whole budget is debited from before any noise is drawn.
-    """
-
-    epsilon: float
-    delta: float
-    neighbours: str
-    accountant: Any
-    accountant_name: str
-    ledger: PrivacyLedger | None = None
-
-    @classmethod
-    def of(cls, spending: Any, ledger: PrivacyLedger | None) -> Budget:
-        """Return the budget that the checked parameters of an estimator ask for."""
-        return cls(
-            spending.epsilon,
-            spending.delta,
-            spending.neighbours,
-            spending.accountant,
-            spending.accountant_name,
-            ledger,
-        )
+from skdpflow.release.request import Request
 
 
 def check_calibration(multiplier: float, event: Event, epsilon: float, delta: float, budget: Budget) -> None:
@@ -115,23 +68,14 @@ class Curator:
     Notes
     -----
     The accountant calibrates one number: the noise multiplier :math:`m` such that one Gaussian release with it, and
-    the threshold events, meet the guarantee. The ledger is a filter with the fixed cap :math:`\mu^2 = 1/m^2`: rounds
+    the threshold events, meet the guarantee. Its rounds pass a filter with the fixed cap :math:`\mu^2 = 1/m^2`: rounds
     may be chosen adaptively and can never exceed it. Gaussian mechanisms with :math:`\sum_i \mu_i^2 \le 1/m^2`, also
     adaptive ones, are dominated by that one release, so the guarantee holds with any accountant.
 
-    Floating-point slack: where an integer's cell begins, at :math:`b` standard deviations, the computed draw is off by
-    at most :math:`8 b` units of :math:`2^{-53}`: one for the product, seven for :math:`z` (see
-    `skdpflow.curator.noise.half_normal`); and the uniform has 53 digits, which is two units of the probability beyond.
-    So probability of at most :math:`2^{-53} (8 b \varphi(b) + 2 \Phi(-b))` moves across each boundary, and that of a
-    cell changes by a relative :math:`r`, in each of the two neighbours. For scales :math:`s \ge 1` its mean is below
-    :math:`17 s 2^{-53}`, and below :math:`17 \cdot 2^{-53}` for others. The sum of :math:`r` over :math:`m` coordinates
-    exceeds :math:`(m + 8) \max(s, 1) 2^{-48}` seldom (far out, :math:`r` grows as :math:`b^2` where :math:`s` is
-    small), and by less than :math:`m 2^{-60}` on average, which a test computes by Chernoff's bound. That is
-    :math:`(m + 8) \max(s, 1) 2^{-47}` in epsilon and :math:`m 2^{-60}` in delta, for both neighbours. Only
-    coordinates that differ between the neighbours count: the others have the same distribution, exact or not. The
-    fractions `EPSILON_SLACK` and `DELTA_SLACK` of epsilon and delta are held back for it before the noise is
-    calibrated, as `SlackEvent` says, and a request that would exceed them is refused. Selections draw on the same
-    epsilon, see `skdpflow.curator.selection.rounding_epsilon`.
+    The fractions `EPSILON_SLACK` and `DELTA_SLACK` of epsilon and delta are held back for floating-point arithmetic
+    before the noise is calibrated, as `SlackEvent` says, and a request that would exceed them is refused: see
+    `skdpflow.accountants.slack`. Selections draw on the same epsilon, see
+    `skdpflow.curator.selection.rounding_epsilon`.
     """
 
     def __init__(
@@ -172,7 +116,7 @@ class Curator:
                 "or use an accountant that is no looser than the one before."
             )
         self.mu = math.sqrt(cap)
-        self.ledger = PrivacyFilter(self.mu**2, threshold_delta)
+        self.filter = PrivacyFilter(self.mu**2, threshold_delta)
         self._total = total(1.0 / self.mu, threshold_delta)
         self._slack_left = self.slack.epsilon
         self._draws_left = self.slack.delta * 2.0**60
@@ -211,7 +155,7 @@ class Curator:
                 f"Selecting {k} pairs exceeds the floating-point slack of the guarantee. Select fewer pairs or use a "
                 "larger epsilon."
             )
-        self.ledger.debit(event, request.name)
+        self.filter.debit(event, request.name)
         (sketch,) = sketch_rows(self._source, [statistic], domain, target, self._rank_key, n_jobs=self._n_jobs)
         chosen = select_top(sketch.apply(statistic.scores), k, epsilon, sensitivity, self._noise)
         params = {"k": k, "epsilon_each": epsilon}
@@ -239,7 +183,7 @@ class Curator:
         sensitivities = [s.sensitivity(self._budget.neighbours) for s in statistics]
         check_size(self._source, [s for s in statistics if isinstance(s, Records)])
         for request, event in zip(requests, events, strict=True):
-            self.ledger.debit(event, request.name)
+            self.filter.debit(event, request.name)
         sums = [s for s in statistics if not isinstance(s, Records)]
         sketches = iter(
             sketch_rows(self._source, sums, domain, target, self._rank_key, n_jobs=self._n_jobs) if sums else ()

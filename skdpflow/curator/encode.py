@@ -9,18 +9,20 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.curator.cells import RawCells, category_codes, numbers_of, plain_label, quiet
+from skdpflow.curator.cells import RawCells, category_codes, numbers_of, quiet
 from skdpflow.curator.dtypes import CellType
 from skdpflow.curator.files import FileColumn, FileRows
 from skdpflow.curator.read import read_column, type_of_column
 from skdpflow.domain import FINE_LEVELS, Categories, Column, Domain, Interval
-from skdpflow.domain.codes import code_of
+from skdpflow.domain.codes import code_of, n_codes
 from skdpflow.domain.schema import Schema
 
 __all__ = ["RowSource", "encode_cells"]
 
 _BLOCK_ENTRIES = 2**20
 _BLOCK_ROWS = 2**16
+#: Codes of a table in memory that are kept from round to round at most: half as many bytes as its cells have.
+_KEPT_CODES = 2**25
 
 
 def _interval_codes(
@@ -63,10 +65,10 @@ def _value_codes(x: NDArray[np.float64], intervals: Sequence[Interval]) -> NDArr
     discrete = np.array([interval.discrete for interval in intervals])
     if discrete.all():
         return (np.rint(x) - lower).astype(np.int64)
-    cells = np.minimum(np.floor((x - lower) / (upper - lower) * FINE_LEVELS), FINE_LEVELS - 1)
+    steps = np.minimum(np.floor((x - lower) / (upper - lower) * FINE_LEVELS), FINE_LEVELS - 1)
     if discrete.any():
-        cells[:, discrete] = np.rint(x[:, discrete]) - lower[discrete]
-    codes = cells.astype(np.int64)
+        steps[:, discrete] = np.rint(x[:, discrete]) - lower[discrete]
+    codes = steps.astype(np.int64)
     for i, interval in enumerate(intervals):
         if interval.grid is not None and not interval.discrete:
             codes[:, i] = interval.grid.codes(np.rint(x[:, i]) if interval.integer else x[:, i])
@@ -82,15 +84,15 @@ def encode_cells(raw: RawCells, found: CellType, column: Column) -> NDArray[np.i
 
 
 def _by_the_clock(column: Column | None) -> bool:
-    """Say whether times with a zone are read off its clock: for days, which are those of the zone."""
+    """Say whether times are read as local times of their zone: for days, which begin at local midnight."""
     return isinstance(column, Interval) and column.unit == "D"
 
 
 class RowSource:
-    """Private rows that passed the gate, to be read in blocks as often as needed.
+    """Private rows that passed the checks of the gate; they are read in blocks, as often as needed.
 
-    It refers to the user's table and never copies more of it than a block. It refuses to be pickled or
-    copied, because it must not leave the curator.
+    It refers to the user's table and copies a block of it at a time, and the codes of a table in memory. It refuses to
+    be pickled or copied, because it must not leave the curator.
 
     Parameters
     ----------
@@ -116,6 +118,7 @@ class RowSource:
         self._target = target
         self.schema = schema
         self.domain = domain
+        self._kept: dict[tuple[int, int], tuple[tuple[Column, ...], NDArray[np.int32]]] = {}
 
     @cached_property
     def types(self) -> list[CellType]:
@@ -208,7 +211,7 @@ class RowSource:
             numbers[:, i], gaps[:, i] = numbers_of(self.cells(start, stop, j, column), interval)
         return numbers, gaps
 
-    def target_bins(self, start: int, stop: int, target: Column | None = None) -> RawCells:
+    def target_cells(self, start: int, stop: int, target: Column | None = None) -> RawCells:
         """Return the target of a block as it is."""
         local = _by_the_clock(target)
         if isinstance(self._target, FileColumn):
@@ -220,20 +223,37 @@ class RowSource:
 
     def target_codes(self, start: int, stop: int, target: Column) -> NDArray[np.int64]:
         """Encode the target of a block."""
-        return encode_cells(self.target_bins(start, stop, target), self.target_type, target)
+        return encode_cells(self.target_cells(start, stop, target), self.target_type, target)
 
     def target_numbers(self, start: int, stop: int, target: Column | None) -> NDArray[np.float64]:
         """Return a numeric target of a block as numbers."""
         interval = target if isinstance(target, Interval) else None
-        return numbers_of(self.target_bins(start, stop, target), interval)[0]
+        return numbers_of(self.target_cells(start, stop, target), interval)[0]
 
     def block(
-        self, start: int, stop: int, domain: Domain, target: Column | None = None
+        self, start: int, stop: int, domain: Domain, target: Column | None = None, *, again: bool = False
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Encode the rows from `start` up to `stop`."""
+        """Encode the rows from `start` up to `stop`; keep their codes if they are wanted again."""
+        codes = self._codes(start, stop, domain.columns) if again else self._encoded(start, stop, domain.columns)
+        if target is None:
+            return codes, np.zeros(stop - start, dtype=np.int64)
+        return codes, self.target_codes(start, stop, target)
+
+    def _codes(self, start: int, stop: int, columns: tuple[Column, ...]) -> NDArray[np.int64]:
+        """Return kept codes while the columns are the same, which they are in most rounds; otherwise encode."""
+        columns_then, kept = self._kept.get((start, stop), ((), None))
+        if kept is not None and all(now is then for now, then in zip(columns, columns_then, strict=True)):
+            return kept.astype(np.int64)
+        codes = self._encoded(start, stop, columns)
+        small = self.n_rows * self.n_features <= _KEPT_CODES and not isinstance(self._table, FileRows)
+        if small and all(n_codes(column) < 2**31 for column in columns):
+            self._kept[start, stop] = columns, codes.astype(np.int32)
+        return codes
+
+    def _encoded(self, start: int, stop: int, columns: tuple[Column, ...]) -> NDArray[np.int64]:
         codes = np.empty((stop - start, self.n_features), dtype=np.int64)
         numeric, intervals = [], []
-        for j, column in enumerate(domain.columns):
+        for j, column in enumerate(columns):
             if isinstance(column, Interval):
                 numeric.append(j)
                 intervals.append(column)
@@ -242,9 +262,7 @@ class RowSource:
         if intervals:
             types = [self.types[j] for j in numeric]
             codes[:, numeric] = _interval_codes(*self._numbers(start, stop, numeric, intervals), intervals, types)
-        if target is None:
-            return codes, np.zeros(stop - start, dtype=np.int64)
-        return codes, self.target_codes(start, stop, target)
+        return codes
 
     def blocks(
         self, domain: Domain, target: Column | None = None, *, block_rows: int | None = None
@@ -254,20 +272,6 @@ class RowSource:
             with quiet():
                 block = self.block(start, stop, domain, target)
             yield start, *block
-
-    def raw_blocks(self, *, block_rows: int | None = None) -> Iterator[tuple[int, NDArray[np.float64]]]:
-        """Iterate over the rows as numbers, for finding bounds privately."""
-        for start, stop in self.spans(block_rows):
-            yield start, self.numbers(start, stop)
-
-    def label_blocks(self, *, block_rows: int | None = None) -> Iterator[tuple[int, list[Any]]]:
-        """Iterate over the labels, for finding them privately."""
-        for start, stop in self.spans(block_rows):
-            values, gaps = self.target_bins(start, stop)
-            labels = values.tolist()
-            if values.dtype.kind not in "biu":
-                labels = list(map(plain_label, labels))
-            yield start, [None if gap else label for label, gap in zip(labels, gaps.tolist(), strict=True)]
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("A RowSource holds private rows and cannot be pickled or copied.")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from skdpflow.curator.pairs import Pairs
-from skdpflow.curator.partitions import Partitions
 from skdpflow.curator.records import Records
 from skdpflow.curator.statistics import STATISTICS
 
 __all__ = ["KINDS"]
 
 #: What can be asked for beside ``"select_pairs"``: sums over rows, and one line per row.
-KINDS: dict[str, Any] = {**STATISTICS, "records": Records, "pairs": Pairs, "partitions": Partitions}
+KINDS: dict[str, Any] = {**STATISTICS, "records": Records}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from skdpflow.curator import _params as check
 from skdpflow.curator.encode import RowSource
-from skdpflow.curator.statistics import clip_to_ball
+from skdpflow.curator.statistics.moments import clip_to_ball
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.domain.codes import NO_PLACE, clipped
 from skdpflow.latent.affine import centred

@@ -20,7 +20,8 @@ FINE_LEVELS = 2**20
 
 def after(x: Array, integer: bool) -> Array:
     """Return the next number after each: the next whole one, or the next of double precision."""
-    return np.asarray(x + 1.0 if integer else np.nextafter(x, np.inf))
+    with np.errstate(over="ignore"):  # infinity follows the largest number
+        return np.asarray(x + 1.0 if integer else np.nextafter(x, np.inf))
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Grid:
 
     @cached_property
     def _too_narrow(self) -> NDArray[np.bool_]:
-        """Which bins are so narrow that no number says how many levels they would have per unit."""
+        """Which bins are so narrow that the number of their levels per unit is not finite."""
         with np.errstate(over="ignore"):
             return np.asarray(~np.isfinite(FINE_LEVELS / np.diff(self._edges)))
 

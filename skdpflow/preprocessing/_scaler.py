@@ -49,7 +49,7 @@ class DPStandardScaler(OneToOneFeatureMixin, DPTransformer):
         Probability with which the guarantee may fail, in (0, 1).
     domain : Domain, dict, (lower, upper) or None, default=None
         Public knowledge about the columns, which must be intervals and not nullable. None finds bounds privately, with
-        a tenth of the budget. Values outside are clipped.
+        4 % of the budget. Values outside are clipped.
     neighbours : {"add-remove", "replace-one"}, default="add-remove"
         Whether neighbouring tables differ by one row more, or by the content of one row.
     accountant : {"gdp", "zcdp", "rdp", "pld"} or Accountant, default="gdp"
@@ -101,13 +101,11 @@ class DPStandardScaler(OneToOneFeatureMixin, DPTransformer):
     def _plan(self) -> Plan:
         def rounds(context: PlanContext) -> Rounds:
             d = len(context.domain)
-            touched, relations = 2 * d, 1.0 if context.neighbours == "add-remove" else 2.0
-            multiplier = relations / (context.mu * np.sqrt(1.0 - COUNTS_SHARE))
             moments: dict[str, Any] = {
                 "columns": np.arange(d),
                 **scales(context.columns),
                 "radius": RADIUS * float(np.sqrt(d)),
-                "steps": lattice_steps(self.epsilon, multiplier, relations * touched, 1),
+                "steps": lattice_steps(context, self.epsilon, 1.0 - COUNTS_SHARE, 2 * d, 1),
             }
             yield [
                 Request("counts", "counts", COUNTS_SHARE, {"n_components": 1}),

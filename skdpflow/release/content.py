@@ -53,6 +53,11 @@ class Content:
         return tuple(self.target.categories or ()) if isinstance(self.target, Categories) else None
 
     @property
+    def found_columns(self) -> tuple[int, ...]:
+        """The columns whose levels were found privately."""
+        return tuple(self["levels"].params["columns"]) if "levels" in self else ()
+
+    @property
     def numeric_target(self) -> bool:
         """Whether y is an interval, measured as one more column."""
         return isinstance(self.target, Interval)
@@ -65,10 +70,10 @@ class Content:
 
     @property
     def allowed(self) -> ComposedEvent:
-        """What (`epsilon`, `delta`) is guaranteed for: `cap`, with all that the Release rests on."""
+        """The events that (`epsilon`, `delta`) covers: `cap`, with all that the Release rests on."""
         return all_allowed([(self.cap, self.before)])
 
     @property
     def handed_domain(self) -> bool:
-        """Whether the domain was released by something before, and so was not declared."""
+        """Whether an earlier step released the domain, so that it was not declared."""
         return any(source.gave_domain for source in self.before)

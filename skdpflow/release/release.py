@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow._outputs import replacing
-from skdpflow.accountants.events import event_from_dict, event_to_dict
+from skdpflow.accountants.event_json import event_from_dict, event_to_dict
 from skdpflow.accountants.resting import RestsOn
 from skdpflow.domain import Domain, column_from_dict
 from skdpflow.domain.schema import Schema
@@ -218,7 +218,7 @@ class Release(Content):
             release = cls._from_arrays(read_arrays(file, max_bytes))
         except ReleaseError:
             raise
-        except Exception as e:  # a hostile file can fail in any way; the reader learns one thing
+        except Exception as e:  # a hostile file can fail in any way; the message is the same for all
             release, problem = None, type(e).__name__
         if release is None:
             raise ReleaseError(
@@ -275,6 +275,9 @@ class Release(Content):
             ledger=header["ledger"],
             before=tuple(RestsOn.from_dict(source) for source in header["before"]),
         )
+        known = range(len(release.domain))
+        if release.domain.undeclared or not all(isinstance(j, int) and j in known for j in release.found_columns):
+            raise ReleaseError("The domain of the file lists no values for some of its columns.")
         if not len(release.schema.dtypes) == len(release.domain) == len(release.schema.names or release.domain):
             raise ReleaseError("The schema of the file has another number of columns than its domain.")
         check_consistency(release)

@@ -13,8 +13,10 @@ import numpy as np
 
 from skdpflow._html import fragment, page
 from skdpflow.accountants.base import tally
-from skdpflow.accountants.events import Event, event_to_dict, flatten_event
+from skdpflow.accountants.event_json import event_to_dict
+from skdpflow.accountants.events import Event, flatten_event
 from skdpflow.accountants.gaussian import total_mu
+from skdpflow.domain import Categories, Column, Interval
 from skdpflow.release import sentences as texts
 from skdpflow.release.archive import plain
 from skdpflow.release.board import board_page
@@ -22,6 +24,7 @@ from skdpflow.release.checks import together
 from skdpflow.release.content import Content
 from skdpflow.release.measurement import Measurement
 from skdpflow.release.mismatch import mismatches
+from skdpflow.release.resolution import least_share, rarest
 
 __all__ = ["PrivacyStatement"]
 
@@ -31,7 +34,7 @@ _WIDTH, _NAMES = 110, 12
 
 @dataclass(frozen=True)
 class PrivacyStatement:
-    """The guarantee of a fit: what it is worth, what it rests on, and what it does not cover.
+    """The guarantee of a fit: its epsilon and delta, its assumptions, and what it does not cover.
 
     ``print`` it, or keep `to_json` beside what you publish. It is a function of the Release alone, and as public.
 
@@ -114,6 +117,7 @@ class PrivacyStatement:
             },
             "steps": [_step(name, r) for name, r in releases.items()],
             "public_steps": dict(public_steps or {}),
+            "unverified": [],
             "assumptions": _assumptions(releases, public_steps or {}),
             "not_covered": texts.NOT_COVERED,
         }
@@ -172,7 +176,7 @@ class PrivacyStatement:
         return fragment(board_page(self.content))
 
     def __str__(self) -> str:
-        # names may come from somebody else's file: none may steer a terminal or look like a line of its own
+        # names may come from an untrusted file, so control characters are replaced
         return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in _lines(self.content))
 
     def __repr__(self) -> str:
@@ -201,18 +205,33 @@ def _step(name: str, release: Content) -> dict[str, Any]:
         "measurements": [_measurement(m, release) for m in release.measurements],
         "rows": {
             "schema": release.schema.to_dict(),
-            "domain": release.domain.to_dict(),
+            "domain": release.domain.without_grids().to_dict(),
             "domain_is": "released by an earlier step"
             if release.handed_domain
             else "found privately"
             if found
             else "declared",
-            "target": None if release.target is None else release.target.to_dict(),
+            "levels_found_privately": [release.domain.names[j] for j in release.found_columns],
+            "target": None if release.target is None else _without_grid(release.target).to_dict(),
             "target_is": "found privately" if "labels" in release else "declared",
             "outside": [mismatch.to_dict() for mismatch in mismatches(release)],
+            "least_share": _least_share(release),
         },
         "ledger": release.ledger,
     }
+
+
+def _without_grid(column: Column) -> Column:
+    """Return what was declared of a column: where its mass was located is released, not declared."""
+    return column.without_grid() if isinstance(column, Interval) else column
+
+
+def _least_share(release: Content) -> float | None:
+    """Say from which share of the rows on a level of a category can be seen, by released counts."""
+    counts = next((m for m in release.measurements if m.name == "counts"), None)
+    if counts is None or not any(isinstance(c, Categories) for c in release.domain.columns):
+        return None
+    return least_share(release.measurements, float(counts.values.sum()))
 
 
 def _measurement(m: Measurement, release: Content) -> dict[str, Any]:
@@ -245,26 +264,30 @@ def _assumptions(releases: Mapping[str, Content], public_steps: Mapping[str, str
         earlier = sum(not source.contains for source in release.before)
         if earlier and not several:
             out.append(texts.EARLIER.format(earlier))
-        if release.handed_domain:  # what it was given is a function of the Releases before it
+        if release.handed_domain:  # its input is a function of the Releases before it
             continue
         of = f" of the step {name!r}" if several else ""
         names = [str(n) for n in release.domain.names]
         shown = ", ".join(names[:_NAMES]) + (f", ... ({len(names)} in all)" if len(names) > _NAMES else "")
         out.append(
             f"Public by declaration{of}: {release.schema.container} rows with the columns {shown}; their types, which "
-            "no reader of files chose by the cells."
+            "were not inferred from the values."
         )
         if "bounds" not in release:
-            out.append(f"The domain{of} was declared, and not read off the rows.")
+            levels = ", ".join(repr(release.domain.names[j]) for j in release.found_columns)
+            but = f", except the categories of {levels}, which were found privately" if levels else ""
+            out.append(f"The domain{of} was declared, and not learnt from the rows{but}.")
+        if any(m.kind == "location" for m in release.measurements):
+            out.append(f"Bins and single values of numeric columns{of} are public, or follow from noisy counts.")
         out += [f"In every row{of}, as declared: {fact}" for fact in release.domain.constraints]
     for release in releases.values():
         if release.numeric_target:
-            out.append("The interval of the target was declared, and not read off the rows.")
+            out.append("The interval of the target was declared, and not learnt from the rows.")
         if release.classes is not None and "labels" not in release:
-            out.append(f"The classes were declared, and not read off the rows: {list(release.classes)}.")
+            out.append(f"The classes were declared, and not learnt from the rows: {list(release.classes)}.")
         if any(m.kind == "records" for m in release.measurements):
             of_classes = "" if release.classes is None else " of each class"
-            out.append(f"As records are released, the number of rows{of_classes} is public.")
+            out.append(f"The number of rows{of_classes} is public, since records are released.")
         n_fits = len(tally(release.cap).noise_multipliers)
         if n_fits > 1:
             out.append(texts.CONTINUED.format(n_fits))
@@ -331,6 +354,9 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
         lines += ["", "Outside of what was declared, by the released counts:"]
     for text in outside:
         lines += _wrapped(text, "  - ", "    ")
+    for step in steps:
+        if (share := step["rows"]["least_share"]) is not None:
+            lines += ["", *_wrapped(rarest(share), "")]
     lines += ["", "Not covered:"]
     for text in content["not_covered"]:
         lines += _wrapped(text, "  - ", "    ")

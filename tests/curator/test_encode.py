@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from skdpflow import DPSlicedWassersteinFlow
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import admit
+from skdpflow.curator.labels import levels_of
 from skdpflow.domain import FINE_LEVELS, Categories, Domain, Interval
 from skdpflow.domain.codes import code_of, n_codes
 from skdpflow.domain.schema import schema_of
@@ -279,7 +280,7 @@ def test_dtypes_and_memory_orders_of_arrays(dtype, order):
     assert codes_of(pd.DataFrame(X), domain).tolist() == expected
 
 
-def test_targets():
+def test_targets_have_the_same_codes_in_every_container():
     X = np.zeros((3, 1))
     domain = Domain({"x0": Interval(0, 1)})
     for y in (
@@ -295,11 +296,12 @@ def test_targets():
     assert codes.tolist() == [0, 0, 0]
 
 
-def test_raw_blocks_do_not_share_memory_with_the_table():
+def test_numbers_do_not_share_memory_with_the_table():
     X = np.arange(6.0).reshape(3, 2)
-    seen = []
-    for start, numbers in source_of(X).raw_blocks(block_rows=2):
-        seen.append((start, numbers.tolist()))
+    source, seen = source_of(X), []
+    for span in source.spans(2):
+        numbers = source.numbers(*span)
+        seen.append((span[0], numbers.tolist()))
         assert not np.shares_memory(numbers, X)
     assert seen == [(0, [[0, 1], [2, 3]]), (2, [[4, 5]])]
 
@@ -317,7 +319,7 @@ def test_raw_blocks_do_not_share_memory_with_the_table():
 )
 def test_labels_have_one_spelling(y, labels):
     source = source_of(np.zeros((len(y), 1)), y)
-    found = [label for _, block in source.label_blocks(block_rows=1) for label in block]
+    found = [next(iter(levels_of(source.target_cells(i, i + 1))), None) for i in range(len(y))]
     assert [(type(label), label) for label in found] == [(type(label), label) for label in labels]
 
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skdpflow.curator.encode import RowSource
-from skdpflow.curator.pairs import MAX_SCORED_ENTRIES, Binning, Pairs, PairScores
 from skdpflow.curator.sketch import sketch_rows
 from skdpflow.curator.statistics import Block
+from skdpflow.curator.statistics.pairs import MAX_SCORED_ENTRIES, Binning, Pairs, PairScores
 from skdpflow.domain import Categories, Domain, Interval
 from skdpflow.domain.schema import schema_of
 from skdpflow.latent.rank import RankTransform
@@ -98,6 +98,7 @@ def test_tables_are_those_of_a_loop_over_rows(rows):
         assert (part.transpose(0, 2, 1) == mirrored).all()
 
 
+@pytest.mark.slow
 @given(rows_of, st.data())
 @settings(max_examples=150, deadline=None)
 def test_neighbours_move_a_score_by_at_most_its_sensitivity(rows, data):

@@ -14,7 +14,8 @@ from sklearn.metrics import accuracy_score, brier_score_loss
 from skdpflow import BudgetExceededError, Categories, Interval, PrivacyLeakWarning, PrivacyLedger
 from skdpflow._isolation import Replica
 from skdpflow.accountants import GaussianDPAccountant, gdp_mu
-from skdpflow.curator.curator import Budget, Curator
+from skdpflow.accountants.budget import Budget
+from skdpflow.curator.curator import Curator
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.curator.scoring import LEVELS, SCORINGS, RowScorer
 from skdpflow.model_selection import dp_score
@@ -49,7 +50,7 @@ def scorer(X, y, scoring="accuracy", neighbours="add-remove", noise=None):
 
 @pytest.mark.parametrize("scoring", SCORINGS)
 @pytest.mark.parametrize("neighbours", ["add-remove", "replace-one"])
-@pytest.mark.parametrize("container", [np.asarray, pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("container", [np.asarray, pd.DataFrame, pytest.param(pl.DataFrame, marks=pytest.mark.slow)])
 def test_it_is_the_score_but_for_noise(scoring, neighbours, container):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # models fitted without names
@@ -129,7 +130,7 @@ def test_the_noise_covers_the_largest_change_that_a_row_can_make(neighbours, fac
         curator = curator_of(rows, noise, neighbours)
         rows.score(Replica(MODEL), curator, 1.0)
     assert totals[0] - totals[1] == 2 * LEVELS
-    (entry,) = curator.ledger.entries
+    (entry,) = curator.filter.entries
     assert noise.scales == [factor * LEVELS * entry.event.noise_multiplier]
 
 
@@ -138,7 +139,7 @@ def test_the_number_of_rows_has_noise_where_neighbours_differ_in_it():
     rows = scorer(X, Y, noise=noise)
     curator = curator_of(rows, noise, "add-remove")
     rows.count(curator, 0.4, 200)
-    assert noise.scales == [entry.event.noise_multiplier for entry in curator.ledger.entries]
+    assert noise.scales == [entry.event.noise_multiplier for entry in curator.filter.entries]
     assert len(noise.scales) == 2
 
 
@@ -154,7 +155,7 @@ def test_rows_are_used_by_secret_keys_of_their_own(seed):
 
 
 @pytest.mark.usefixtures("entropy")
-def test_keys_come_from_the_noise():
+def test_each_score_uses_rows_of_its_own():
     used = []
     for _ in range(2):
         rows = scorer(X, Y, neighbours="replace-one", noise=(noise := NoiseSource()))
@@ -280,7 +281,7 @@ def test_what_is_measured_stays_within_the_cap(neighbours):
     rows.count(curator, share, 10**6)
     assert rows._n_used == len(X) or share  # exact where it is public
     rows.score(Replica(MODEL), curator, 1.0 - share)
-    assert len(curator.ledger.entries) == (3 if share else 1)
+    assert len(curator.filter.entries) == (3 if share else 1)
     with pytest.raises(BudgetExceededError):
         rows.score(Replica(MODEL), curator, 0.01)
 

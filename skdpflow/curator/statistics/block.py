@@ -1,0 +1,118 @@
+"""Encoded rows with what statistics derive from them, and what a statistic is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skdpflow.domain.codes import NO_PLACE, clipped
+from skdpflow.domain.columns import Column
+from skdpflow.latent.rank import LATENT_LIMIT, LATENT_STEPS, RankTransform
+
+
+class Block:
+    """Encoded rows, with what statistics derive from them more than once.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n, d), int64
+        Integer codes, as `skdpflow.domain.codes` lays them out. A numeric target is the last column.
+    classes : ndarray of shape (n,), int64
+        Class codes; -1 is a label outside the declared ones, 0 everywhere when y is no class label.
+    ranks : callable
+        Returns the (n, d) random ranks.
+    raw : callable
+        Returns columns as floats, of which a numeric target is the last.
+    columns : sequence of Interval or Categories, default=()
+        What the codes are of; without them, all are codes of values.
+    """
+
+    def __init__(
+        self,
+        codes: NDArray[np.int64],
+        classes: NDArray[np.int64],
+        ranks: Callable[[], NDArray[np.float64]],
+        raw: Callable[[Sequence[int]], NDArray[np.float64]] | None = None,
+        columns: Sequence[Column] = (),
+    ) -> None:
+        self.codes = codes
+        self.classes = classes
+        self.raw = raw
+        self._ranks = ranks
+        self._columns = columns
+        self._latent: dict[int, NDArray[np.int64]] = {}
+
+    @cached_property
+    def clipped(self) -> NDArray[np.int64]:
+        """Codes of the nearest values; `NO_PLACE` where there is none."""
+        return clipped(self.codes, self._columns)
+
+    def no_value(self, j: int) -> NDArray[np.bool_]:
+        """Say which cells of a column are missing, unreadable or outside of it."""
+        return self.codes[:, j] >= self._columns[j].n_values
+
+    def components(self, params: Mapping[str, Any]) -> NDArray[np.int64]:
+        """Component of each row: its class, or the bin of its numeric target between released edges; -1 for none.
+
+        With ``cut_directions``, such a component is cut along its own integer directions, at integers. Projections are
+        exact, so where a row falls depends on that row alone, and subcomponents are disjoint.
+        """
+        component = self.classes
+        if "component_edges" in params:
+            target = self.clipped[:, -1]
+            component = np.where(
+                target == NO_PLACE, -1, np.searchsorted(params["component_edges"], target, side="right")
+            )
+        if "cut_directions" not in params:
+            return np.where(component < params["n_components"], component, -1)
+        z = self.latent(params).astype(np.float64)
+        out = np.full(len(component), -1, dtype=np.int64)
+        for c, (directions, cuts) in enumerate(zip(params["cut_directions"], params["cuts"], strict=True)):
+            beyond = z[component == c] @ directions.astype(np.float64) > cuts
+            out[component == c] = (c << len(cuts)) + beyond @ (1 << np.arange(len(cuts)))
+        return out
+
+    def latent(self, params: Mapping[str, Any]) -> NDArray[np.int64]:
+        """Latent scores on the integer lattice; elementwise, so row-local to the bit.
+
+        With a ``centre``, columns are not ranked but clipped and scaled to (-1, 1) by their number of levels, less that
+        centre; a cell without a nearest value counts as the midpoint.
+        """
+        key = id(params["centre"] if "centre" in params else params["latent_cdf"])
+        if key not in self._latent and "centre" in params:
+            v = np.where(self.clipped == NO_PLACE, 0.0, (2 * self.clipped + 1) / params["levels"] - 1.0)
+            self._latent[key] = np.rint(np.clip(v, -1.0, 1.0) * LATENT_STEPS).astype(np.int64) - params["centre"]
+        elif key not in self._latent:
+            z = np.nan_to_num(RankTransform.from_params(params).to_latent(self.codes, self._ranks()))
+            self._latent[key] = np.rint(np.clip(z, -LATENT_LIMIT, LATENT_LIMIT) * LATENT_STEPS).astype(np.int64)
+        return self._latent[key]
+
+    def places(self, transform: RankTransform) -> NDArray[np.int64]:
+        """Return where cells are counted on the axes of a transform, see `RankTransform.placed`."""
+        ranks = self._ranks() if transform.beyond(self.codes).any() else 0.0
+        return transform.placed(self.codes, ranks)[0]
+
+
+class Statistic(Protocol):
+    """A map of records to integer vectors; `kind` names it in a `Request`.
+
+    `shape` is that of the sum, `touched` the number of its coordinates to which one row contributes.
+    """
+
+    shape: tuple[int, ...]
+    touched: int
+    relative_scale: NDArray[np.float64]
+
+    def __init__(self, params: Mapping[str, Any]) -> None: ...
+
+    def contributions(self, block: Block) -> NDArray[np.int64]:
+        """Sum of the contributions of the rows of a block."""
+        ...
+
+    def sensitivity(self, neighbours: str) -> float:
+        """L2 sensitivity of the vector divided by `relative_scale`."""
+        ...

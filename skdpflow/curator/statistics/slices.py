@@ -1,0 +1,81 @@
+"""Histograms of latent vectors: of their projections, and of their lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skdpflow.curator import _params as check
+from skdpflow.curator.statistics.block import Block
+from skdpflow.release.sensitivity import of_ones
+
+
+class SlicedHistograms:
+    r"""Histograms of integer projections of the latent vectors along :math:`k` directions, per component.
+
+    Scores and directions are integers, so the projections are exact in float64 arithmetic and the bins compare
+    integers. A record adds one to exactly one bin of each direction in its own component: :math:`\sqrt k` when it is
+    added or removed, :math:`\sqrt{2k}` when it is replaced, by the argument of `Histograms`, whatever the directions
+    are.
+    """
+
+    relative_scale = np.ones(1)
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._params = params
+        n_columns = check.latent_columns(params)
+        directions = check.exact_directions(params["directions"], "directions", n_columns)  # (n_components or 1, d, k)
+        self._directions = directions.astype(np.float64)
+        edges = check.integers(params["slice_edges"], "slice_edges", 2**53)  # (n_components, k, bins - 1)
+        self._edges = check.increasing(edges, "slice_edges", ties=True)
+        n_components, self.touched, inner = self._edges.shape
+        if n_components != check.component_count(params):
+            raise ValueError("The parameter 'slice_edges' of a statistic must have edges for each component.")
+        self.shape: tuple[int, ...] = (n_components, self.touched, inner + 1)
+
+    def contributions(self, block: Block) -> NDArray[np.int64]:
+        """Sum the contributions of the rows of a block."""
+        z = block.latent(self._params).astype(np.float64)
+        component = block.components(self._params)
+        out = np.zeros(self.shape, dtype=np.int64)
+        for c in range(self.shape[0]):
+            p = z[component == c] @ self._directions[min(c, len(self._directions) - 1)]
+            for i in range(self.shape[1]):
+                place = np.searchsorted(self._edges[c, i], p[:, i], side="right")
+                out[c, i] = np.bincount(place, minlength=self.shape[2])
+        return out
+
+    def sensitivity(self, neighbours: str) -> float:
+        """Return the L2 sensitivity under a neighbouring relation."""
+        return of_ones(self.shape[1], neighbours)
+
+
+class Norms:
+    r"""Histogram of the squared lengths of the latent vectors in lattice units, per component.
+
+    A squared length is an exact integer. A record adds one to at most one bin, in its own component: sensitivity 1 when
+    it is added or removed, :math:`\sqrt 2` when it is replaced.
+    """
+
+    relative_scale = np.ones(1)
+    touched = 1
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._params = params
+        check.latent_columns(params)
+        self._edges = check.increasing(check.integers(params["norm_edges"], "norm_edges", 2**53), "norm_edges")
+        self.shape: tuple[int, ...] = (check.component_count(params), len(self._edges) + 1)
+
+    def contributions(self, block: Block) -> NDArray[np.int64]:
+        """Sum the contributions of the rows of a block."""
+        z = block.latent(self._params)
+        component = block.components(self._params)
+        flat = component * self.shape[1] + np.searchsorted(self._edges, (z * z).sum(axis=1), side="right")
+        return np.bincount(flat[component >= 0], minlength=self.shape[0] * self.shape[1]).reshape(self.shape)
+
+    def sensitivity(self, neighbours: str) -> float:
+        """Return the L2 sensitivity under a neighbouring relation."""
+        return of_ones(1, neighbours)
