@@ -1,4 +1,4 @@
-"""The command line: ``python -m skdpflow synthesize|sample|inspect``."""
+"""The command line: ``python -m skdpflow domain|synthesize|sample|inspect``."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ import numpy as np
 from skdpflow._flow import DPSlicedWassersteinFlow
 from skdpflow._flow.files import load_flow
 from skdpflow._outputs import check_writable, place
-from skdpflow.domain import Domain
+from skdpflow.domain import Domain, Key
 from skdpflow.files import TableFile, check_table, write_table
+from skdpflow.sampling.draw import keys_from
 
 STDOUT = "-"
 ROWS_FILE = "synthetic rows: .csv or .parquet, or - for CSV to standard output"
@@ -43,6 +44,16 @@ def _parser() -> argparse.ArgumentParser:
     synthesize.add_argument("--release", help="keep the flow in this file, for sample and inspect")
     synthesize.add_argument("-o", "--output", required=True, help=ROWS_FILE)
     _rows(synthesize)
+
+    domain = commands.add_parser(
+        "domain", help="print a skeleton of a domain file, from names and dtypes alone; no row is read"
+    )
+    domain.add_argument("table", help="private rows: .csv or .parquet")
+    domain.add_argument(
+        "--private-look",
+        metavar="DOMAIN",
+        help="instead, print to standard error how rows fit this domain file: a look at private rows, for you alone",
+    )
 
     sample = commands.add_parser("sample", help="write synthetic rows from a release; spends nothing")
     sample.add_argument("release", help="what synthesize, Release.save or flow.save wrote")
@@ -78,6 +89,9 @@ def _blocks(flow: DPSlicedWassersteinFlow, n: int | None, seed: int | None) -> I
             X, y = flow.sample_labeled(size, random_state=rng)
         block = pd.DataFrame(X if release.schema.container != "polars" else X.to_pandas())
         block.columns = [str(name) for name in release.schema.names or release.domain.names]
+        keys = [j for j, column in enumerate(release.domain.columns) if start and isinstance(column, Key)]
+        for j in keys:  # every block is a sample of its own
+            block[block.columns[j]] = np.asarray(keys_from(release, j, size, start))
         if y is not None:
             block[str(release.schema.target_name or "y")] = np.asarray(y)
         yield block
@@ -167,7 +181,15 @@ def _inspect(given: argparse.Namespace) -> None:
     print(statement.to_json() if given.json else statement)
 
 
-_COMMANDS = {"synthesize": _synthesize, "sample": _sample, "inspect": _inspect}
+def _domain(given: argparse.Namespace) -> None:
+    table = TableFile(given.table)
+    if given.private_look is None:
+        print(Domain.template(table))
+    else:  # never to where the domain file goes
+        print(Domain.from_json(given.private_look).check(table), file=sys.stderr)
+
+
+_COMMANDS = {"domain": _domain, "synthesize": _synthesize, "sample": _sample, "inspect": _inspect}
 
 
 def _run(given: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 ORDER = (
     "quickstart",
+    "columns",
     "quality",
     "choosing_epsilon",
     "hospitals",

@@ -269,8 +269,9 @@ class BaseFlow(DensityMixin, BaseEstimator):
         Returns
         -------
         log_density : ndarray of shape (n_samples,)
-            With respect to the Lebesgue measure on continuous columns and the counting measure on integers
-            and categories; -inf for rows outside the domain, such as fractions in an integer column. A
+            With respect to the Lebesgue measure on continuous columns and the counting measure on integers, columns
+            with a declared grain (`decimals`, `step`) and categories; -inf for rows outside the domain, such as
+            fractions in an integer column, or values that a declared grain does not have. A
             numeric target is integrated out.
 
         Raises

@@ -13,8 +13,7 @@ import numpy as np
 
 from skdpflow import accountants, mechanisms, projections
 from skdpflow._outputs import replacing
-from skdpflow.domain import Categories, Domain, Interval
-from skdpflow.domain.columns import column_from_dict
+from skdpflow.domain import Categories, Domain, Interval, column_from_dict
 from skdpflow.exceptions import ReleaseError
 from skdpflow.release import Release
 from skdpflow.release.archive import check_sizes, read_json, read_member

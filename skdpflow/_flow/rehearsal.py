@@ -79,5 +79,5 @@ def _values(column: Column, places: NDArray[np.float64]) -> NDArray[Any]:
         levels = column.categories or MADE_UP_LEVELS
         return _picked(levels, np.minimum((places * len(levels)).astype(np.int64), len(levels) - 1))
     values = column.lower + places * (column.upper - column.lower)
-    values = np.rint(values) if column.integer else values
+    values = column.nearest(values)
     return np.asarray(values if column.unit is None else values.astype(np.int64).astype(f"datetime64[{column.unit}]"))

@@ -22,6 +22,7 @@ from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import measure, prepare
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Column, Interval
+from skdpflow.domain.measured import measured_domain
 from skdpflow.files import TableFile
 from skdpflow.inspection._rows import Table, compare_rows
 from skdpflow.inspection._sample import Sample
@@ -85,7 +86,7 @@ def _admitted(estimator: Any, X: Any, y: Any, domain: Any, target: Column | None
     """Check the rows, and that synthetic rows can be written in their dtypes."""
     # on a copy, so that input that is refused leaves an earlier fit as it was
     source = admit(copy.copy(estimator), X, y, domain=domain, target=target)
-    check_writable(source.schema, source.domain, target)
+    check_writable(source.table_schema, source.declared, target)
     return source
 
 
@@ -136,6 +137,9 @@ def rehearsed(estimator: Any, n_guess: int, n_features: int | None, n_classes: i
     n = check_int(name, "n_guess", n_guess, 1)
     width, domain, target = planned_columns(name, estimator.domain, estimator.target, n_features, n_classes)
     given = Parameters.of(clone(estimator))  # a random_state must not move on
+    if domain is not None:
+        domain = measured_domain(domain)
+        width = len(domain)
     recorder = Recorder(given.mechanism)
     X, y = made_up_rows(n, width, domain, target, n_classes)
     release = _measured(estimator, X, y, given, recorder, domain, target, NoiseSource(0))
@@ -144,8 +148,9 @@ def rehearsed(estimator: Any, n_guess: int, n_features: int | None, n_classes: i
 
 def distance_of_rows(estimator: Any, X: Any, model: Model) -> float:
     """Sliced Wasserstein-2 distance of rows to a synthetic sample."""
-    domain, release = estimator.domain_, estimator.release_
-    source = admit(estimator, X, domain=domain, reset=False)
+    release = estimator.release_
+    domain = release.measured
+    source = admit(estimator, X, domain=release.domain, reset=False)
     seed = int(release.transport["seed"])
     positions, _ = draw_positions(model, release, SCORE_SAMPLES, np.random.default_rng(seed))
     numeric = numeric_indices(domain)
@@ -163,9 +168,10 @@ def distance_of_rows(estimator: Any, X: Any, model: Model) -> float:
 
 def comparison_of_rows(estimator: Any, X: Any, y: Any, sample: Sample, rng: np.random.Generator) -> dict[str, Any]:
     """Compare rows with a synthetic sample, exactly."""
-    domain, release = estimator.domain_, estimator.release_
+    release = estimator.release_
+    domain = release.measured
     target = release.target if y is not None or isinstance(X, TableFile) else None
-    source = admit(estimator, X, y, domain=domain, target=target, reset=False)
+    source = admit(estimator, X, y, domain=release.domain, target=target, reset=False)
     if isinstance(estimator.ledger, PrivacyLedger):  # an entry of nothing, which spends nothing
         estimator.ledger.debit(ComposedEvent(()), LOOKED, neighbours=estimator.ledger.neighbours)
     numeric, numbers, codes, targets = numeric_indices(domain), [], [], []
@@ -182,10 +188,11 @@ def comparison_of_rows(estimator: Any, X: Any, y: Any, sample: Sample, rng: np.r
 
 def density_of_rows(estimator: Any, X: Any, model: Model) -> NDArray[np.float64]:
     """Log-density of rows."""
-    domain = estimator.domain_
-    constraints = Constraints.of(domain, estimator.release_.schema)
+    release = estimator.release_
+    domain = release.measured
+    constraints = Constraints.of(domain, release.measured_schema)
     conditional = None if constraints is None else ConditionalDensity(model, constraints)
-    source = admit(estimator, X, domain=domain, reset=False)
+    source = admit(estimator, X, domain=release.domain, reset=False)
     out = []
     for start, stop in source.spans():
         with quiet():

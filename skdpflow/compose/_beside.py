@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from skdpflow.domain import Column, Domain
+from skdpflow.domain.measured import measured_domain
 from skdpflow.domain.schema import container_of, schema_of
 from skdpflow.sampling.decode import decode, decode_target
 from skdpflow.sampling.dtypes import library_of
@@ -65,6 +66,6 @@ def check_beside(X: Any, y: Any, domain: Domain, target: Column) -> None:
     """Refuse frames beside which synthetic rows cannot be put, before anything is spent."""
     schema = schema_of(X, y)
     check_writable(schema, domain, target)
-    levels = np.array([[column.n_levels - 1.0 for column in domain.columns]])
+    levels = np.array([[column.n_levels - 1.0 for column in measured_domain(domain).columns]])
     beside([X[:0], decode(levels, domain, schema)])
     beside([y[:0], decode_target([0], target, schema)])

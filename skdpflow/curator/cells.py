@@ -259,7 +259,8 @@ class _Index:
 
     def __init__(self, categories: Categories, single: np.dtype[Any] | None) -> None:
         self.by_value: dict[Any, int] = {}
-        self.unlisted = code_of(categories, "unlisted")
+        other = categories.other
+        self.unlisted = code_of(categories, "unlisted") if other is None else categories.values.index(other)
         self._exact: dict[Any, int] = {}
         self._floats: dict[float, int] = {}
         for code, value in enumerate(categories.values):

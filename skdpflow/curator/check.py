@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from skdpflow.curator.cells import quiet
 from skdpflow.curator.dtypes import check_declared
 from skdpflow.curator.encode import RowSource
+from skdpflow.curator.files import header_of
 from skdpflow.curator.gate import admit, as_table, as_target
 from skdpflow.domain import Categories, Column, Domain
 from skdpflow.domain.check import DomainCheck
@@ -59,6 +60,18 @@ def check_rows(domain: Domain, table: Any, y: Any, target: Column | None) -> Dom
         tuple(unnamed),
         tuple(absent),
     )
+
+
+def names_and_dtypes(table: Any) -> list[tuple[str, str, Any]]:
+    """Return names, container and dtypes of the columns of a frame or a file, see `Domain.template`; reads no row."""
+    if isinstance(table, TableFile):
+        return [(name, "pandas", dtype) for name, dtype in header_of(table)]
+    container = container_of(table)
+    if container == "numpy" or len(table.shape) != 2:
+        raise TypeError(
+            f"Domain.template needs a data frame or a TableFile. Got an instance of {type(table).__name__!r}."
+        )
+    return [(str(name), container, dtype) for name, dtype in zip(table.columns, table.dtypes, strict=True)]
 
 
 class _Asking(BaseEstimator):

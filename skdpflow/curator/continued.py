@@ -64,8 +64,8 @@ def measure_more(
     curator = Curator(source, budget, noise, before=release.cap, n_jobs=n_jobs)
     cap, head = _both(release.cap, curator.whole_event), None
     seed = int(np.random.default_rng([int(release.transport["seed"]), n_fits(release)]).integers(2**31))
-    domain, target = release.domain, release.target
-    context = PlanContext(domain, target, curator.mu, budget.neighbours, seed, projections)
+    domain, target = release.measured, release.target
+    context = PlanContext.of(domain, target, curator.mu, budget.neighbours, seed, projections)
     later = getattr(mechanism, "continue_demands", None)
     demands = [
         *of_requests(next(mechanism.continue_plan(context, release), []), budget.neighbours, source),

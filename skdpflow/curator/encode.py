@@ -15,6 +15,7 @@ from skdpflow.curator.files import FileColumn, FileRows
 from skdpflow.curator.read import read_column, type_of_column
 from skdpflow.domain import FINE_LEVELS, Categories, Column, Domain, Interval
 from skdpflow.domain.codes import code_of, n_codes
+from skdpflow.domain.measured import is_measured, measured_domain, measured_places, measured_schema
 from skdpflow.domain.schema import Schema
 
 __all__ = ["RowSource", "encode_cells"]
@@ -33,6 +34,8 @@ def _interval_codes(
     Each cell has one code, also one that is missing or lies outside, as every sensitivity assumes. What is no number,
     or is missing where it must not be, is unreadable.
     """
+    x = counted(x, intervals, types)
+    intervals = [interval.measured for interval in intervals]
     lower, upper = np.transpose([_bounds(interval, found) for interval, found in zip(intervals, types, strict=True)])
     inside = (x >= lower) & (x <= upper)
     if inside.all():
@@ -47,6 +50,20 @@ def _interval_codes(
     missing = (np.isnan(numbers) if gaps is None else gaps[at]) & np.array([i.nullable for i in intervals])[j]
     codes[at] = np.where(missing, np.array([i.n_values for i in intervals])[j], own)
     return codes
+
+
+def counted(x: NDArray[np.float64], columns: Sequence[Column], types: Sequence[CellType]) -> NDArray[np.float64]:
+    """Return numbers as they are measured: those of columns with a declared grain as whole numbers of steps."""
+    lattices = [column.lattice if isinstance(column, Interval) else None for column in columns]
+    x = x.copy() if any(lattices) else x
+    for i, (column, lattice) in enumerate(zip(columns, lattices, strict=True)):
+        if lattice is None or not isinstance(column, Interval):
+            continue
+        own, (lower, upper) = x[:, i], _bounds(column, types[i])
+        beside = np.where(own < lower, -np.inf, np.where(own > upper, np.inf, np.nan))
+        inside = (own >= lower) & (own <= upper)
+        x[:, i] = np.where(inside, lattice.counts(np.where(inside, own, lower)), beside)
+    return x
 
 
 def _bounds(interval: Interval, found: CellType) -> tuple[float, float]:
@@ -107,28 +124,36 @@ class RowSource:
 
     Attributes
     ----------
-    schema : Schema
-        Container, names and dtypes: public.
-    domain : Domain or None
-        The declared domain: public.
+    table_schema : Schema
+        Container, names and dtypes of all columns: public.
+    declared : Domain or None
+        The declared domain of all columns: public.
+    schema, domain : Schema, and Domain or None
+        The same of the measured columns. Everything else that this class does, it does with these columns alone: no
+        cell of another one is read.
     """
 
     def __init__(self, table: Any, target: Any, schema: Schema, domain: Domain | None) -> None:
         self._table = table
         self._target = target
-        self.schema = schema
-        self.domain = domain
+        self.table_schema = self.schema = schema
+        self.declared = self.domain = domain
+        self._places = list(range(schema.n_features))
+        if domain is not None and not all(map(is_measured, domain.columns)):
+            self._places = measured_places(domain)
+            self.schema, self.domain = measured_schema(schema, domain), measured_domain(domain)
         self._kept: dict[tuple[int, int], tuple[tuple[Column, ...], NDArray[np.int32]]] = {}
 
     @cached_property
     def types(self) -> list[CellType]:
         """The type of the cells of each column: public. A TypeError or ValueError if one cannot be read."""
         if isinstance(self._table, FileRows):
-            return self._table.types[: self.n_features]
+            return [self._table.types[place] for place in self._places]
         if self.schema.container == "numpy":
             return [type_of_column("numpy", self._table.dtype, self.label(0))] * self.n_features
+        dtypes = list(self._table.dtypes)
         return [
-            type_of_column(self.schema.container, dtype, self.label(j)) for j, dtype in enumerate(self._table.dtypes)
+            type_of_column(self.schema.container, dtypes[place], self.label(j)) for j, place in enumerate(self._places)
         ]
 
     @cached_property
@@ -144,7 +169,8 @@ class RowSource:
         """Whether the table has numbers only, whose blocks are converted at once: far faster for many columns."""
         if self.schema.container == "polars" or isinstance(self._table, FileRows):
             return False
-        dtypes = [self._table.dtype] if self.schema.container == "numpy" else list(self._table.dtypes)
+        numpy = self.schema.container == "numpy"
+        dtypes = [self._table.dtype] if numpy else list(self._table.dtypes.iloc[self._places])
         return all(isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in dtypes)
 
     @property
@@ -176,15 +202,15 @@ class RowSource:
 
     def cells(self, start: int, stop: int, j: int, column: Column | None = None) -> RawCells:
         """Return one column of a block as it is."""
-        local = _by_the_clock(column)
+        local, place = _by_the_clock(column), self._places[j]
         if isinstance(self._table, FileRows):
-            return self._table.cells(start, stop, j, local)
+            return self._table.cells(start, stop, place, local)
         if self.schema.container == "pandas":
-            values = self._table.iloc[start:stop, j]
+            values = self._table.iloc[start:stop, place]
         elif self.schema.container == "polars":
-            values = self._table.to_series(j)[start:stop]
+            values = self._table.to_series(place)[start:stop]
         else:
-            values = self._table[start:stop, j]
+            values = self._table[start:stop, place]
         return read_column(values, self.schema.container, self.types[j], local)
 
     def numbers(self, start: int, stop: int, columns: Sequence[int] | None = None) -> NDArray[np.float64]:
@@ -199,12 +225,14 @@ class RowSource:
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
         """Return columns of a block as numbers, and which of them are missing; None for those that are NaN."""
         if self._plain:
+            places = [self._places[j] for j in columns]
+            every = places == list(range(self._table.shape[1]))
             with np.errstate(over="ignore"):
                 if self.schema.container == "pandas":
-                    block = self._table.iloc[start:stop].to_numpy(dtype=np.float64)
-                else:
-                    block = np.array(self._table[start:stop], dtype=np.float64)
-            return (block if len(columns) == self.n_features else block[:, columns]), None
+                    part = self._table.iloc[start:stop] if every else self._table.iloc[start:stop, places]
+                    return part.to_numpy(dtype=np.float64), None
+                block = self._table[start:stop] if every else self._table[start:stop, places]
+                return np.array(block, dtype=np.float64), None
         numbers, gaps = np.empty((stop - start, len(columns))), np.empty((stop - start, len(columns)), dtype=np.bool_)
         for i, (j, column) in enumerate(zip(columns, declared, strict=True)):
             interval = column if isinstance(column, Interval) else None
@@ -224,6 +252,17 @@ class RowSource:
     def target_codes(self, start: int, stop: int, target: Column) -> NDArray[np.int64]:
         """Encode the target of a block."""
         return encode_cells(self.target_cells(start, stop, target), self.target_type, target)
+
+    def counts(
+        self, start: int, stop: int, columns: Sequence[int], declared: Sequence[Column], target: Column | None
+    ) -> NDArray[np.float64]:
+        """Return columns of a block as they are measured, the target as the one after the last."""
+        own = [j for j in columns if j < self.n_features]
+        numbers, types = self.numbers(start, stop, own), [self.types[j] for j in own]
+        if len(own) < len(columns):
+            numbers = np.column_stack([numbers, self.target_numbers(start, stop, target)])
+            types.append(self.target_type)
+        return counted(numbers, [declared[j] for j in columns], types) if declared else numbers
 
     def target_numbers(self, start: int, stop: int, target: Column | None) -> NDArray[np.float64]:
         """Return a numeric target of a block as numbers."""

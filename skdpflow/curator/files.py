@@ -13,10 +13,12 @@ import numpy as np
 from skdpflow.curator.cells import RawCells, quiet
 from skdpflow.curator.dtypes import FLOAT, OBJECT, TEXT, CellType, arrow_type
 from skdpflow.curator.read import objects, read_column
-from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain import Categories, Column, Constant, Domain, Interval, Key
+from skdpflow.domain.measured import is_measured
+from skdpflow.domain.unmeasured import Unmeasured
 from skdpflow.files import TableFile, kind_of
 
-__all__ = ["FileColumn", "FileRows"]
+__all__ = ["FileColumn", "FileRows", "header_of"]
 
 _CHUNK = 2**14
 _T = TypeVar("_T")
@@ -39,8 +41,10 @@ def _safely(read: Callable[[], _T], kind: str) -> _T:
     raise ValueError(f"The file cannot be read. It must be {_FORMS[kind]}, and stay as it is during the fit.")
 
 
-def _declared(column: Column) -> str:
+def _declared(column: Column | Unmeasured) -> str:
     """Name the dtype that a column of text cells is read as."""
+    if isinstance(column, Constant | Key):
+        column = column.cells(1)[0]
     if isinstance(column, Interval):
         if column.unit is not None:
             return "object"
@@ -50,8 +54,10 @@ def _declared(column: Column) -> str:
     return names.get(next(iter(kinds)), "object") if len(kinds) == 1 else "object"
 
 
-def _csv_type(column: Column) -> CellType:
+def _csv_type(column: Column | Unmeasured) -> CellType:
     """Return the type of cells of text once they are read as declared."""
+    if isinstance(column, Constant | Key):
+        return OBJECT
     if isinstance(column, Categories):
         return OBJECT if column.declared else TEXT
     return FLOAT if column.unit is None else TEXT
@@ -106,6 +112,26 @@ class _Spellings:
         return self._exact.get(exact, self._floats.get(number, cell))
 
 
+def _header(path: Any) -> list[str]:
+    """Names in a CSV file, as they stand there: pandas gives others to empty and repeated ones."""
+    import pandas as pd
+
+    form: Any = {"header": None, "nrows": 1, "dtype": str, "keep_default_na": False, "encoding_errors": "replace"}
+    return list(pd.read_csv(path, **form).iloc[0])
+
+
+def header_of(file: TableFile) -> list[tuple[str, Any]]:
+    """Return the names of the columns of a file with their dtypes, which are None in a CSV file."""
+    import pandas as pd
+
+    if kind_of(file.path) == "csv":
+        return [(name, None) for name in _safely(lambda: _header(file.path), "csv")]
+    from pyarrow import parquet
+
+    schema = _safely(lambda: parquet.read_schema(file.path), "parquet")
+    return [(name, pd.ArrowDtype(schema.field(name).type)) for name in schema.names]
+
+
 class FileRows:
     """The rows of a file: their shape, types and dtypes, and blocks of columns.
 
@@ -123,7 +149,7 @@ class FileRows:
         self._path, self._kind, self._columns = file.path, kind_of(file.path), columns
         self._lock, self._next, self._block = Lock(), 0, (0, 0, pd.DataFrame())
         if self._kind == "csv":
-            found = _safely(self._header, "csv")
+            found = _safely(lambda: _header(self._path), "csv")
         else:
             from pyarrow import parquet
 
@@ -138,11 +164,15 @@ class FileRows:
             raise ValueError(f"The file has more than one column of the names {twice}: rename them.")
         if undeclared := [name for name in found if name not in columns]:
             raise ValueError(f"Not in the domain: the columns {undeclared} of the file; drop them or declare them.")
+        self._read = [name for name, column in columns.items() if is_measured(column)]
         if self._kind == "csv":
             self.dtypes = [pd.api.types.pandas_dtype(_declared(column)) for column in columns.columns]
             self.types = [_csv_type(column) for column in columns.columns]
         else:
-            self.types = [arrow_type(schema.field(name).type, f"Column {name!r} of the file") for name in columns]
+            self.types = [
+                arrow_type(schema.field(name).type, f"Column {name!r} of the file") if name in self._read else OBJECT
+                for name in columns
+            ]
             empty = _safely(lambda: schema.empty_table().select(list(columns)).to_pandas(), "parquet")
             self.dtypes = list(empty.dtypes)
         self.columns = list(columns)
@@ -152,21 +182,15 @@ class FileRows:
         self._reader = self._chunks()
         self._rest = pd.DataFrame()
 
-    def _header(self) -> list[str]:
-        """Names in a CSV file, as they stand there: pandas gives others to empty and repeated ones."""
-        import pandas as pd
-
-        form: Any = {"header": None, "nrows": 1, "dtype": str, "keep_default_na": False, "encoding_errors": "replace"}
-        return list(pd.read_csv(self._path, **form).iloc[0])
-
     def _chunks(self) -> Iterator[Any]:
         import pandas as pd
 
-        names = list(self._columns)
+        names = self._read
         if self._kind == "csv":
             missing = {}
-            for name, column in self._columns.items():
-                values = (column.categories or ()) if isinstance(column, Categories) else ()
+            for name in names:
+                column = self._columns[name]
+                values = column.values if isinstance(column, Categories) and column.declared else ()
                 missing[name] = [text for text in _MISSING if text not in set(map(str, values))]
             # index_col: a comma at the end of lines must not shift the columns
             yield from pd.read_csv(
@@ -198,7 +222,7 @@ class FileRows:
             self._reader, self._rest, self._next = self._chunks(), pd.DataFrame(), 0
         parts, have = [self._rest], len(self._rest)
         while have < stop - self._next:
-            chunk = _safely(lambda: next(self._reader), self._kind)[list(self._columns)]
+            chunk = _safely(lambda: next(self._reader), self._kind)[self._read]
             if self._next + have + len(chunk) <= start:
                 self._next, parts, have = self._next + have + len(chunk), [], 0
                 continue
@@ -213,7 +237,7 @@ class FileRows:
     def cells(self, start: int, stop: int, j: int, local: bool = False) -> RawCells:
         """Return one column of a block."""
         with self._lock:
-            series = self._rows(start, stop).iloc[:, j]
+            series = self._rows(start, stop)[self.columns[j]]
         if self._kind == "csv":
             return _read(series, self._columns.columns[j])
         return read_column(series, "pandas", self.types[j], local)

@@ -24,6 +24,7 @@ from skdpflow.curator.read import objects
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.domain.resolve import resolve_domain
 from skdpflow.domain.schema import Name, Schema, container_of, dtypes_of, schema_of
+from skdpflow.domain.unmeasured import Constant, Key
 from skdpflow.files import TableFile
 
 __all__ = ["admit", "as_table", "as_target", "declared_dtype", "declared_schema"]
@@ -171,6 +172,8 @@ def declared_dtype(columns: Sequence[Column | None]) -> str:
     """Name a dtype that follows from what is declared, for cells that come without one."""
     kinds: set[str] = set()
     for column in columns:
+        if isinstance(column, Constant | Key):
+            column = column.cells(1)[0]
         if isinstance(column, Categories):
             values = {type(value) for value in column.values} if column.declared else {object}
             names = {int: "int64", float: "float64", bool: "bool"}

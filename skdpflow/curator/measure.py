@@ -16,6 +16,7 @@ from skdpflow.curator.fits import check_plan, made_up_domain, of_bounds, of_labe
 from skdpflow.curator.labels import find_labels, find_levels, with_levels
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain.measured import as_measured, put_back
 from skdpflow.exceptions import BudgetExceededError
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.ledger.lineage import Payer, Resting
@@ -56,10 +57,14 @@ def converse(
 def encoded_as(domain: Domain, target: Column | None, columns: Sequence[Column]) -> tuple[Domain, Column | None]:
     """Return the domain and the target with grids for their cells, and nothing else changed."""
     declared = (*domain.columns, *((target,) if isinstance(target, Interval) else ()))
-    if tuple(columns) != declared:
+    if tuple(columns) != tuple(map(as_measured, declared)):
         raise ValueError("A request may give columns grids, and change nothing else that is declared of them.")
-    located = Domain(dict(zip(domain.names, columns, strict=False)), constraints=domain.constraints)
-    return located, columns[-1] if isinstance(target, Interval) else target
+    located = [
+        replace(own, grid=grid) if isinstance(own, Interval) and own.grid is not grid else own
+        for own, grid in zip(declared, (getattr(column, "grid", None) for column in columns), strict=True)
+    ]
+    of_rows = Domain(dict(zip(domain.names, located, strict=False)), constraints=domain.constraints)
+    return of_rows, located[-1] if isinstance(target, Interval) else target
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ def prepare(
     left = 1.0 - BOUNDS_SHARE * (domain is None) - LABELS_SHARE * find_classes - LEVELS_SHARE * (n_found > 0)
     mu, slack = curator.mu * float(np.sqrt(left)), PLAN_SLACK * curator.slack.epsilon
     columns = made_up_domain(source.n_features) if domain is None else domain
-    context = PlanContext(columns, target, mu, budget.neighbours, seed, projections, slack)
+    context = PlanContext.of(columns, target, mu, budget.neighbours, seed, projections, slack)
     others = [
         *([of_bounds(source.n_features, budget.neighbours)] if domain is None else []),
         *([of_labels(LABELS_SHARE, 1, budget.neighbours)] if find_classes else []),
@@ -173,16 +178,16 @@ def measure(
         domain, measurement = _listed(domain, source, ready, budget.neighbours)
         measured.append(measurement)
 
-    context = replace(ready.context, domain=domain, target=target)
+    context = ready.context.about(domain, target)
     answers, domain, target = converse(
         curator, mechanism.plan(context), left, domain, target, found_labels=find_classes
     )
     measured += answers
 
     return Release(
-        domain=domain,
+        domain=domain if source.declared is None else put_back(domain, source.declared),
         target=target,
-        schema=source.schema,
+        schema=source.table_schema,
         neighbours=budget.neighbours,
         epsilon=budget.epsilon,
         delta=budget.delta,

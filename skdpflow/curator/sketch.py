@@ -82,9 +82,9 @@ def sketch_rows(
 ) -> list[Sketch]:
     """Sum the contributions of all rows to several statistics in one pass."""
     numeric_target = isinstance(target, Interval)
-    columns: tuple[Column, ...] = () if domain is None else domain.columns
+    declared: tuple[Column, ...] = () if domain is None else domain.columns
     if isinstance(target, Interval):
-        columns = (*columns, target)
+        declared = (*declared, target)
 
     def one(start: int, stop: int) -> list[Sketch]:
         if domain is None:
@@ -101,12 +101,9 @@ def sketch_rows(
             return random_ranks(rank_key, start, stop - start, codes.shape[1])
 
         def raw(columns: Sequence[int]) -> NDArray[np.float64]:
-            numbers = source.numbers(start, stop, [j for j in columns if j < source.n_features])
-            if numeric_target and columns and columns[-1] == source.n_features:
-                return np.column_stack([numbers, source.target_numbers(start, stop, target)])
-            return numbers
+            return source.counts(start, stop, columns, declared, target)
 
-        block = Block(codes, classes, ranks, raw, columns)
+        block = Block(codes, classes, ranks, raw, declared)
         return [_contribution(s, block) for s in statistics]
 
     # shared memory is required and not only preferred, so that no backend sends rows to another process

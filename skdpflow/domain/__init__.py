@@ -1,6 +1,8 @@
 """Public knowledge about a table: its columns, their values, names and dtypes."""
 
-from skdpflow.domain.columns import FINE_LEVELS, Categories, Column, Interval, column_from_dict
+from skdpflow.domain.columns import FINE_LEVELS, Categories, Column, Interval
 from skdpflow.domain.domain import Domain
+from skdpflow.domain.reading import column_from_dict
+from skdpflow.domain.unmeasured import Constant, Key
 
-__all__ = ["FINE_LEVELS", "Categories", "Column", "Domain", "Interval", "column_from_dict"]
+__all__ = ["FINE_LEVELS", "Categories", "Column", "Constant", "Domain", "Interval", "Key", "column_from_dict"]

@@ -5,20 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from skdpflow._validation import check_bool, check_choice, check_real, invalid
+from skdpflow._validation import check_bool, check_choice, check_int, check_real, invalid
 from skdpflow.domain.dates import units_since_1970
 from skdpflow.domain.grid import FINE_LEVELS, Grid, after
+from skdpflow.domain.lattice import Lattice
 
-__all__ = ["FINE_LEVELS", "UNITS", "Categories", "Column", "Interval", "column_from_dict", "since_epoch", "take"]
+__all__ = ["FINE_LEVELS", "UNITS", "Categories", "Column", "Interval", "Scalar", "plain_scalar", "since_epoch"]
 
 UNITS = ("D", "h", "m", "s", "ms", "us")
 """Units of dates and times, as numpy calls them: whole numbers of them are counted from 1970."""
 
 _EXACT_INTEGERS = 2**53
+_MOST_DECIMALS = 15
 
 Scalar = str | int | float | bool
 
@@ -45,6 +48,12 @@ class Interval:
     special : list of float, or of str or dates with a unit, default=()
         Single values that mean something of their own, such as 0 or the codes -9 and 999 of "refused" and "unknown".
         They lie between the bounds, are counted each by itself, and come back exactly.
+    decimals : int or None, default=None
+        Number of digits after the point that values have at most, such as 2 for cents. Sampled values are the floats
+        nearest to such decimals.
+    step : float or None, default=None
+        Distance of neighbouring values, counted from `lower`: 0.25 for quarters. Instead of `decimals`. Neither goes
+        with ``integer=True`` or a `unit`.
     grid : Grid or None, default=None
         Cells that a fit has located; a released thing, which no fit takes from what is declared.
 
@@ -69,6 +78,10 @@ class Interval:
     An integer interval of at most 2**20 values has one level per value. Any other interval is cut into 2**20
     equal cells; if it is an integer one, values are rounded on the way out.
 
+    A grain (`integer`, `decimals` or `step`) is public knowledge, as all that is declared. Nobody looks for it in the
+    rows: a grain that is not declared is known to whoever declares the columns only, and sampled values do not show it.
+    With a grain, each cell is read as the value nearest to it, and every value can be found to hold mass of its own.
+
     Examples
     --------
     >>> from skdpflow.domain.domain import Interval
@@ -78,6 +91,8 @@ class Interval:
     1048576
     >>> Interval("2024-01-01", "2024-12-31", unit="D", nullable=True).n_levels
     367
+    >>> Interval(0, 4, step=0.25).n_levels
+    17
     """
 
     lower: float
@@ -86,6 +101,8 @@ class Interval:
     nullable: bool = field(default=False, kw_only=True)
     unit: str | None = field(default=None, kw_only=True)
     special: tuple[float, ...] = field(default=(), kw_only=True)
+    decimals: int | None = field(default=None, kw_only=True)
+    step: float | None = field(default=None, kw_only=True)
     grid: Grid | None = field(default=None, kw_only=True, compare=False)
 
     def __post_init__(self) -> None:
@@ -104,6 +121,11 @@ class Interval:
                     raise invalid("Interval", name, "a whole number within 2**53 when integer=True", bound)
                 bound = int(bound)
             bounds[name] = bound
+        if bounds["lower"] == bounds["upper"]:
+            raise ValueError(
+                f"Interval needs lower < upper. Got {self.lower!r} twice: declare a column that has one value as "
+                f"Constant({self.lower!r}), which is not measured and costs nothing."
+            )
         if not bounds["lower"] < bounds["upper"]:
             raise ValueError(f"Interval needs lower < upper. Got {self.lower!r} and {self.upper!r} instead.")
         if not math.isfinite(bounds["upper"] - bounds["lower"]):
@@ -111,12 +133,79 @@ class Interval:
         special = self._special(integer, bounds)
         for name, value in {**bounds, "integer": integer, "nullable": nullable, "special": special}.items():
             object.__setattr__(self, name, value)
+        self._check_grain()
+        own = self if self.grid is None else self.measured
         if self.grid is not None and (
-            self.grid.integer != integer
-            or self.grid.edges[0] != self.lower
-            or self.grid.edges[-1] != after(np.array(float(self.upper)), integer)
+            self.grid.integer != own.integer
+            or self.grid.edges[0] != own.lower
+            or self.grid.edges[-1] != after(np.array(float(own.upper)), own.integer)
         ):
             raise ValueError("The grid of an Interval must be one of its own values, from lower to upper.")
+
+    def _check_grain(self) -> None:
+        """Refuse a grain that is none, or that double precision cannot tell apart."""
+        if self.decimals is None and self.step is None:
+            return
+        if self.decimals is not None and self.step is not None:
+            raise ValueError("Interval takes `decimals` or `step`, not both: decimals=2 says the same as step=0.01.")
+        if self.integer:
+            raise ValueError(
+                "Interval takes `decimals` or `step` for numbers only: leave out integer=True, or the unit of dates."
+            )
+        if self.decimals is not None:
+            decimals = check_int("Interval", "decimals", self.decimals, 1)
+            object.__setattr__(self, "decimals", decimals)
+        else:
+            object.__setattr__(self, "step", check_real("Interval", "step", self.step, 0.0))
+        lattice = self.lattice
+        if lattice is None:
+            raise ValueError(
+                f"The values of {self!r} are too many for double precision to tell them apart. Declare narrower bounds "
+                "or a coarser grain."
+            )
+        if lattice.last <= lattice.first:
+            raise ValueError(f"{self!r} has fewer than two values: declare wider bounds or a finer grain.")
+        special = np.array(self.special, dtype=np.float64)
+        if (self.nearest(special) != special).any():
+            raise ValueError(f"The special values of {self!r} must be values that its grain allows.")
+
+    @cached_property
+    def lattice(self) -> Lattice | None:
+        """The values that `decimals` or `step` allow; None if neither is declared."""
+        if self.decimals is not None:
+            within = self.decimals <= _MOST_DECIMALS
+            return Lattice.between(self.lower, self.upper, float(f"1e-{self.decimals}"), 0) if within else None
+        return None if self.step is None else Lattice.between(self.lower, self.upper, self.step, self.lower)
+
+    @property
+    def measured(self) -> Interval:
+        """The column as it is measured: itself, or whole numbers of steps where `decimals` or `step` is declared."""
+        return self if self.lattice is None else self._in_steps
+
+    @cached_property
+    def _in_steps(self) -> Interval:
+        assert self.lattice is not None
+        first, last = self.lattice.first, self.lattice.last
+        special = tuple(self.lattice.counts(np.array(self.special, dtype=np.float64)).tolist())
+        return Interval(first, last, integer=True, nullable=self.nullable, special=special, grid=self.grid)
+
+    def nearest(self, numbers: Any) -> Any:
+        """Return the values nearest to numbers: between the bounds, and of the declared grain.
+
+        Parameters
+        ----------
+        numbers : ndarray of shape (n,), float64
+            Numbers.
+
+        Returns
+        -------
+        values : ndarray of shape (n,), float64
+            Values of the column.
+        """
+        if self.lattice is not None:
+            return self.lattice.numbers(self.lattice.counts(numbers))
+        numbers = np.clip(numbers, self.lower, self.upper)
+        return np.rint(numbers) if self.integer else numbers
 
     def _special(self, integer: bool, bounds: Mapping[str, float]) -> tuple[float, ...]:
         """Return the special values, each once and in order."""
@@ -136,13 +225,14 @@ class Interval:
     @property
     def discrete(self) -> bool:
         """Whether every level stands for exactly one value."""
-        return self.integer and self.upper - self.lower + 1 <= FINE_LEVELS
+        own = self.measured
+        return own.integer and own.upper - own.lower + 1 <= FINE_LEVELS
 
     @property
     def n_values(self) -> int:
         """Number of cells into which the values fall; the code of a missing value."""
         if self.discrete:
-            return int(self.upper - self.lower) + 1
+            return int(self.measured.upper - self.measured.lower) + 1
         return FINE_LEVELS if self.grid is None else self.grid.n_levels
 
     @property
@@ -171,6 +261,7 @@ class Interval:
             "nullable": self.nullable,
             "unit": self.unit,
             "special": list(self.special),
+            **{name: value for name in ("decimals", "step") if (value := getattr(self, name)) is not None},
             **({} if self.grid is None else {"edges": list(self.grid.edges), "shares": list(self.grid.shares)}),
         }
 
@@ -187,6 +278,8 @@ class Interval:
         codes : ndarray of shape (n,), int64
             From 0, less than `n_values`.
         """
+        if self.lattice is not None:
+            return self.measured.codes(self.lattice.counts(numbers))
         if self.discrete:
             return (np.rint(numbers) - self.lower).astype(np.int64)
         if self.grid is not None:
@@ -207,6 +300,8 @@ class Interval:
         positions : ndarray of shape (n,), float64
             From 0 to `n_values`.
         """
+        if self.lattice is not None:
+            return self.measured.positions(self.lattice.counts(numbers))
         if self.discrete:
             return numbers - self.lower
         if self.grid is not None:
@@ -224,8 +319,10 @@ class Interval:
         Returns
         -------
         numbers : ndarray of shape (n,), float64
-            Between the bounds, and whole if the column is of whole numbers.
+            Between the bounds, and of the declared grain.
         """
+        if self.lattice is not None:
+            return self.lattice.numbers(self.measured.numbers(positions))
         if self.discrete:
             return self.lower + np.clip(np.floor(positions), 0, self.n_values - 1)
         if self.grid is not None:
@@ -233,8 +330,7 @@ class Interval:
         else:
             numbers = self.lower + positions / self.n_values * (self.upper - self.lower)
             numbers = np.where(positions >= np.nextafter(self.n_values, 0.0), self.upper, numbers)  # exact at the end
-        numbers = np.clip(numbers, self.lower, self.upper)
-        return np.rint(numbers) if self.integer else numbers
+        return self.nearest(numbers)
 
     def without_grid(self) -> Interval:
         """Return the same column as it was declared.
@@ -275,6 +371,8 @@ class Interval:
         given += ", nullable=True" if self.nullable else ""
         given += "" if self.unit is None else f", unit={self.unit!r}"
         given += f", special={list(self.special)!r}" if self.special else ""
+        grain = {name: getattr(self, name) for name in ("decimals", "step")}
+        given += "".join(f", {name}={value!r}" for name, value in grain.items() if value is not None)
         return f"Interval({lower}, {upper}{given})"
 
 
@@ -288,8 +386,8 @@ def since_epoch(name: str, bound: Any, unit: str) -> int | float:
     return count
 
 
-def _plain_scalar(value: object) -> Scalar:
-    """Return a category as a plain Python scalar."""
+def plain_scalar(owner: str, name: str, value: object, expected: str = "") -> Scalar:
+    """Return a value as a plain Python scalar."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, bool):
@@ -300,7 +398,7 @@ def _plain_scalar(value: object) -> Scalar:
         return str.__str__(value)
     if isinstance(value, float) and math.isfinite(value):
         return float(value)
-    raise invalid("Categories", "categories", "a list of str, int, finite float or bool", value)
+    raise invalid(owner, name, f"a {expected}str, int, finite float or bool", value)
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -318,13 +416,16 @@ class Categories:
         Whether the list is in a meaningful order, as in "low", "medium", "high".
     nullable : bool, default=False
         Whether values may be missing (NaN, None, NA). That a value is missing is then modelled as one more level.
+    other : str, int, float, bool or None, default=None
+        What stands for every value that is not listed. It is a level of its own, the last one, unless it is listed
+        itself. None leaves unlisted values outside of the column, see `Domain`.
 
     Attributes
     ----------
     declared : bool
         Whether the values are public.
     values : tuple of str, int, float or bool
-        The values.
+        The values, with that of `other`.
     n_values : int
         Number of values; the code of a missing one.
     n_levels : int
@@ -346,6 +447,8 @@ class Categories:
     >>> from skdpflow.domain.domain import Categories
     >>> Categories(["A", "B", "C"]).n_levels
     3
+    >>> Categories(["Oslo", "Bergen"], other="other").values
+    ('Oslo', 'Bergen', 'other')
     >>> Categories().declared
     False
     """
@@ -353,15 +456,21 @@ class Categories:
     categories: tuple[Scalar, ...] | None
     ordered: bool
     nullable: bool
+    other: Scalar | None
 
     def __init__(
-        self, categories: Iterable[Scalar] | None = None, *, ordered: bool = False, nullable: bool = False
+        self,
+        categories: Iterable[Scalar] | None = None,
+        *,
+        ordered: bool = False,
+        nullable: bool = False,
+        other: Scalar | None = None,
     ) -> None:
         given: object = () if categories is None else categories
         if isinstance(given, str | bytes | Set | Mapping) or not isinstance(given, Iterable):
             raise invalid("Categories", "categories", "an ordered list of values or None", given)
         values: dict[Scalar, Scalar] = {}
-        for value in map(_plain_scalar, given):
+        for value in (plain_scalar("Categories", "categories", value, "list of ") for value in given):
             if value in values:
                 raise ValueError(
                     f"The values of Categories must be unique: {values[value]!r} and {value!r} are equal "
@@ -371,6 +480,13 @@ class Categories:
         object.__setattr__(self, "categories", tuple(values) or None)
         object.__setattr__(self, "ordered", check_bool("Categories", "ordered", ordered))
         object.__setattr__(self, "nullable", check_bool("Categories", "nullable", nullable))
+        object.__setattr__(self, "other", None if other is None else plain_scalar("Categories", "other", other))
+        if self.other is not None and not values:
+            raise ValueError("Categories takes `other` beside a list of values only.")
+        if self.other is not None and self.ordered and self.other not in values:
+            raise ValueError(
+                f"Ordered Categories need a place for other={self.other!r}: list it among the values, where it belongs."
+            )
 
     @property
     def declared(self) -> bool:
@@ -382,7 +498,9 @@ class Categories:
         """The declared values; a ValueError if they are still to be found."""
         if self.categories is None:
             raise ValueError("These Categories have no values yet: list them, or find them privately first.")
-        return self.categories
+        if self.other is None or self.other in self.categories:
+            return self.categories
+        return (*self.categories, self.other)
 
     @property
     def discrete(self) -> bool:
@@ -412,6 +530,7 @@ class Categories:
             "categories": list(self.categories) if self.categories else None,
             "ordered": self.ordered,
             "nullable": self.nullable,
+            **({} if self.other is None else {"other": self.other}),
         }
 
     def listing(self, values: Iterable[Scalar]) -> Categories:
@@ -437,46 +556,13 @@ class Categories:
         column : Categories
             Without missing cells.
         """
-        return Categories(self.categories, ordered=self.ordered)
+        return Categories(self.categories, ordered=self.ordered, other=self.other)
 
     def __repr__(self) -> str:
         given = [] if self.categories is None else [repr(list(self.categories))]
         given += [f"{name}=True" for name in ("ordered", "nullable") if getattr(self, name)]
+        given += [] if self.other is None else [f"other={self.other!r}"]
         return f"Categories({', '.join(given)})"
 
 
 Column = Interval | Categories
-
-
-def take(data: object, what: str, keys: set[str]) -> dict[str, Any]:
-    """Return a dict that has exactly these keys, or say what is wrong with it."""
-    if not isinstance(data, Mapping) or set(data) != keys:
-        raise ValueError(f"{what} must be a dict with exactly the keys {', '.join(sorted(keys))}.")
-    return dict(data)
-
-
-def column_from_dict(data: Mapping[str, Any]) -> Column:
-    """Build a column from what its ``to_dict`` gave.
-
-    Examples
-    --------
-    >>> from skdpflow.domain.domain import Interval, column_from_dict
-    >>> column_from_dict(Interval(0, 3, integer=True).to_dict())
-    Interval(0, 3, integer=True)
-    """
-    kind = data.get("kind") if isinstance(data, Mapping) else None
-    if kind == "interval":
-        located = {"edges", "shares"} & set(data)  # what a fit has found
-        names = {"kind", "lower", "upper", "integer", "nullable", "unit", "special"}
-        fields = take(data, "An interval", names | ({"edges", "shares"} if located else set()))
-        del fields["kind"]
-        edges, shares = fields.pop("edges", None), fields.pop("shares", None)
-        if located:
-            fields["grid"] = Grid(tuple(map(float, edges)), tuple(map(float, shares)), bool(fields["integer"]))
-        return Interval(fields.pop("lower"), fields.pop("upper"), **fields)
-    if kind == "categories":
-        fields = take(data, "A categories column", {"kind", "categories", "ordered", "nullable"})
-        if not isinstance(fields["categories"], list | None):
-            raise ValueError("The 'categories' of a column must be a list or null.")
-        return Categories(fields["categories"], ordered=fields["ordered"], nullable=fields["nullable"])
-    raise ValueError("The 'kind' of a column must be 'interval' or 'categories'.")

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from skdpflow._outputs import replacing
 from skdpflow._validation import invalid
-from skdpflow.domain.columns import FINE_LEVELS, Categories, Column, Interval, column_from_dict, take
+from skdpflow.domain.columns import FINE_LEVELS, Categories, Column, Interval
 from skdpflow.domain.constraints import rules_of
 from skdpflow.domain.encodings import decoded
 from skdpflow.domain.public import columns_of_dtypes, columns_of_sample
+from skdpflow.domain.reading import column_from_dict, declared_from_dict, take
+from skdpflow.domain.template import skeleton
+from skdpflow.domain.unmeasured import Constant, Key, Unmeasured
 
 if TYPE_CHECKING:
     from skdpflow.domain.check import DomainCheck
@@ -39,7 +42,7 @@ class Domain(Mapping[str, Column]):
 
     Parameters
     ----------
-    columns : mapping of str to Interval or Categories
+    columns : mapping of str to Interval, Categories, Constant or Key
         One entry per column. The order counts for arrays, the names for data frames; names of a frame that are whole
         numbers are compared as text. The target may be among them, under its own name, if the parameter ``target``
         says the same of it.
@@ -54,7 +57,7 @@ class Domain(Mapping[str, Column]):
     ----------
     names : tuple of str
         Names of the columns.
-    columns : tuple of Interval or Categories
+    columns : tuple of Interval, Categories, Constant or Key
         The columns.
     constraints : tuple of str
         The constraints.
@@ -95,7 +98,7 @@ class Domain(Mapping[str, Column]):
     _columns: dict[str, Column]
     _constraints: tuple[str, ...]
 
-    def __init__(self, columns: Mapping[str, Column], *, constraints: Sequence[str] | None = None) -> None:
+    def __init__(self, columns: Mapping[str, Column | Unmeasured], *, constraints: Sequence[str] | None = None) -> None:
         if not isinstance(columns, Mapping):
             raise invalid("Domain", "columns", "a dict of column names to Interval or Categories", columns)
         if not columns:
@@ -103,15 +106,18 @@ class Domain(Mapping[str, Column]):
         for name, column in columns.items():
             if not isinstance(name, str):
                 raise invalid("Domain", "columns", "a dict whose keys are str (a column 0 is called '0')", name)
-            if not isinstance(column, Interval | Categories):
-                raise invalid("Domain", "columns", f"an Interval or Categories for column {name!r}", column)
+            if not isinstance(column, Interval | Categories | Constant | Key):
+                expected = f"an Interval, Categories, Constant or Key for column {name!r}"
+                raise invalid("Domain", "columns", expected, column)
+        if all(isinstance(column, Constant | Key) for column in columns.values()):
+            raise ValueError("A Domain needs at least one column that is measured: an Interval or Categories.")
         object.__setattr__(self, "_columns", {str.__str__(name): column for name, column in columns.items()})
         if constraints is None:
             constraints = columns.constraints if isinstance(columns, Domain) else ()
         if not isinstance(constraints, list | tuple) or not all(isinstance(text, str) for text in constraints):
             raise invalid("Domain", "constraints", "a list of str, such as ['admission <= discharge']", constraints)
         object.__setattr__(self, "_constraints", tuple(map(str.__str__, constraints)))
-        rules_of(self._constraints, self._columns)  # refuses what is no constraint
+        rules_of(self._constraints, self._columns)  # refuses what is no constraint, and columns that are not measured
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -152,26 +158,26 @@ class Domain(Mapping[str, Column]):
         Parameters
         ----------
         data : dict
-            Exactly that; anything else is a ValueError. "constraints" may be left out.
+            That, or one written by hand: what has a default may be left out, and keys that begin with ``_`` are notes.
+            Anything else is a ValueError.
 
         Returns
         -------
         Domain
             The domain.
         """
-        given = {"constraints": [], **data} if isinstance(data, Mapping) else data
-        fields = take(given, "A domain", {"kind", "columns", "constraints"})
+        fields = take(data, "A domain", {"kind", "columns"}, {"constraints": []})
         if fields["kind"] != "domain" or not isinstance(fields["columns"], list):
             raise ValueError("A domain must be of the kind 'domain' and hold a list of columns.")
         if not isinstance(fields["constraints"], list):
             raise ValueError("The 'constraints' of a domain must be a list.")
-        columns: dict[str, Column] = {}
+        columns: dict[str, Column | Unmeasured] = {}
         for entry in fields["columns"]:
             if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
                 raise ValueError("Every column of a domain must be a dict with a 'name'.")
             if entry["name"] in columns:
                 raise ValueError(f"The domain names column {entry['name']!r} twice.")
-            columns[entry["name"]] = column_from_dict({k: v for k, v in entry.items() if k != "name"})
+            columns[entry["name"]] = declared_from_dict({k: v for k, v in entry.items() if k != "name"}, entry["name"])
         return cls(columns, constraints=fields["constraints"])
 
     def to_json(self, file: str | os.PathLike[str] | None = None) -> str:
@@ -235,7 +241,7 @@ class Domain(Mapping[str, Column]):
 
     @classmethod
     def from_dtypes(
-        cls, frame: Any, columns: Mapping[str, Column] | None = None, *, constraints: Sequence[str] = ()
+        cls, frame: Any, columns: Mapping[str, Column | Unmeasured] | None = None, *, constraints: Sequence[str] = ()
     ) -> Domain:
         """Read what the dtypes of a frame say; no value is looked at.
 
@@ -243,7 +249,7 @@ class Domain(Mapping[str, Column]):
         ----------
         frame : pandas.DataFrame or polars.DataFrame
             Private rows are allowed.
-        columns : mapping of str to Interval or Categories, or None, default=None
+        columns : mapping of str to Interval, Categories, Constant or Key, or None, default=None
             What dtypes do not say: bounds of wide numbers and of dates, categories of text. They go before.
         constraints : list of str, default=()
             What holds in every row.
@@ -293,6 +299,39 @@ class Domain(Mapping[str, Column]):
         Domain({'age': Interval(17, 90, integer=True), 'ward': Categories(['A', 'B'], nullable=True)})
         """
         return cls(columns_of_sample(sample), constraints=constraints)
+
+    @staticmethod
+    def template(table: Any) -> str:
+        """Return a skeleton of a domain file, from names and dtypes alone; no row is read.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame, polars.DataFrame or TableFile
+            Private rows are allowed. The names of a CSV file are those in its first line, which must be a header; it
+            has no dtypes.
+
+        Returns
+        -------
+        text : str
+            JSON to correct and fill in: wide ranges that are the same for every table, notes on what to decide (keys
+            that begin with ``_``), and blanks, ``"?"``, for what the dtype does not say. :meth:`from_json` refuses it
+            until no blank is left.
+
+        See Also
+        --------
+        from_dtypes : The same for those who write Python.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from skdpflow import Domain
+        >>> text = Domain.template(pd.DataFrame({"age": [30, 41], "ward": ["A", "B"]}))
+        >>> [line.strip() for line in text.splitlines() if '"lower"' in line or '"categories": "?"' in line]
+        ['"lower": -1000000000,', '"categories": "?",']
+        """
+        from skdpflow.curator.check import names_and_dtypes
+
+        return skeleton(names_and_dtypes(table))
 
     def describe(self) -> str:
         """Return a text with one line for each column and for each constraint.
@@ -403,14 +442,22 @@ class Domain(Mapping[str, Column]):
         return f"Domain({self._columns!r}{given})"
 
 
-def _in_words(column: Column) -> str:
+def _in_words(column: Column | Unmeasured) -> str:
+    if isinstance(column, Constant):
+        return f"always {column.value!r}; not measured"
+    if isinstance(column, Key):
+        return f"keys such as {column.pattern.format(0)!r}; not measured"
     if isinstance(column, Interval):
         kind = "dates and times" if column.unit else "whole numbers" if column.integer else "numbers"
         words = "{} from {} to {}".format(kind, *column.bounds()) + (f" by {column.unit}" if column.unit else "")
+        if column.decimals is not None:
+            words += f" with {column.decimals} decimal{'s' if column.decimals > 1 else ''}"
+        words += "" if column.step is None else f" in steps of {column.step:g}"
     elif not column.declared:
         words = "values that are to be found privately"
     else:
         shown = ", ".join(map(repr, column.values[:_MOST_NAMED])) + (", ..." if column.n_values > _MOST_NAMED else "")
         order = "ordered " if column.ordered else ""
         words = f"{column.n_values} {order}value{'s' if column.n_values > 1 else ''}: {shown}"
+        words += "" if column.other is None else f" (for all others: {column.other!r})"
     return words + (", or missing" if column.nullable else "")

@@ -10,6 +10,7 @@ import numpy as np
 
 from skdpflow.domain.columns import Categories, Column, Interval
 from skdpflow.domain.schema import container_of
+from skdpflow.domain.unmeasured import Unmeasured
 
 _SMALL_INTEGERS = {f"{sign}int{bits}": np.iinfo(f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16)}
 
@@ -21,7 +22,7 @@ def _frame(frame: Any, what: str) -> str:
     return container
 
 
-def _of_dtype(container: str, dtype: Any) -> Column | str:
+def of_dtype(container: str, dtype: Any) -> Column | str:
     """Return the column that a dtype declares, or words for what has to be declared."""
     name, nullable = str(dtype), container == "polars" or not isinstance(dtype, np.dtype)
     kind = name.lower()
@@ -41,7 +42,7 @@ def _of_dtype(container: str, dtype: Any) -> Column | str:
     return "values: Categories([...])"
 
 
-def columns_of_dtypes(frame: Any, given: Mapping[str, Column]) -> dict[str, Column]:
+def columns_of_dtypes(frame: Any, given: Mapping[str, Column | Unmeasured]) -> dict[str, Column | Unmeasured]:
     """Return the columns that dtypes and `given` declare; no value of the frame is looked at."""
     container = _frame(frame, "Domain.from_dtypes")
     names = [str(name) for name in frame.columns]
@@ -49,7 +50,7 @@ def columns_of_dtypes(frame: Any, given: Mapping[str, Column]) -> dict[str, Colu
     if unexpected:
         raise ValueError(f"The frame has no columns {unexpected}.")
     found = {
-        name: given[name] if name in given else _of_dtype(container, dtype)
+        name: given[name] if name in given else of_dtype(container, dtype)
         for name, dtype in zip(names, frame.dtypes, strict=True)
     }
     left = [f"{name!r} ({open_})" for name, open_ in found.items() if isinstance(open_, str)]
@@ -76,7 +77,9 @@ def _of_values(values: list[Any], name: str) -> Column:
         integer = all(float(v).is_integer() for v in plain)
         lower, upper = min(plain), max(plain)
         if lower == upper:
-            raise ValueError(f"Column {name!r} of the sample is constant: declare it with Interval(lower, upper).")
+            raise ValueError(
+                f"Column {name!r} of the sample is constant: declare it as Constant(value) or Interval(lower, upper)."
+            )
         return Interval(lower, upper, integer=integer, nullable=nullable)
     moments: Any = None
     plain = [v.astimezone(UTC).replace(tzinfo=None) if getattr(v, "tzinfo", None) else v for v in plain]

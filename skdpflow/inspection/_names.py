@@ -17,7 +17,7 @@ _NAMED = 3
 
 def column_names(release: Release) -> list[str]:
     """Return the names of all measured columns, of which a numeric target is the last."""
-    names = [str(name) for name in release.domain.names]
+    names = [str(name) for name in release.measured.names]
     return [*names, target_name(release)] if release.numeric_target else names
 
 

@@ -61,11 +61,11 @@ class Table:
     def of_rows(cls, release: Release, numbers: Array, codes: NDArray[np.int64], target: NDArray[Any] | None) -> Self:
         """Take rows that were read: numbers of the intervals, codes of all columns, and the target."""
         own = codes.astype(np.float64)
-        intervals = [j for j, column in enumerate(release.domain.columns) if isinstance(column, Interval)]
+        intervals = [j for j, column in enumerate(release.measured.columns) if isinstance(column, Interval)]
         own[:, intervals] = numbers
         if "bounds" not in release:  # synthetic rows hold declared values only
             for j in intervals:
-                column = release.domain.columns[j]
+                column = release.measured.columns[j]
                 assert isinstance(column, Interval)
                 own[:, j] = np.clip(own[:, j], column.lower, column.upper)
         if release.numeric_target:
@@ -79,7 +79,7 @@ class Table:
     @cached_property
     def features(self) -> Array:
         """Columns of X."""
-        return self.numbers[:, : len(self.release.domain)]
+        return self.numbers[:, : len(self.release.measured)]
 
     def some(self, rows: NDArray[np.int64]) -> Table:
         """Return some rows."""
@@ -189,7 +189,7 @@ def _drawn(n: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
 
 def _trees(release: Release, classifier: bool) -> Any:
     """Return a model of trees, which takes missing cells and categories as they are."""
-    wide = [isinstance(c, Categories) and 2 < c.n_levels <= _MOST_CATEGORIES for c in release.domain.columns]
+    wide = [isinstance(c, Categories) and 2 < c.n_levels <= _MOST_CATEGORIES for c in release.measured.columns]
     kind = HistGradientBoostingClassifier if classifier else HistGradientBoostingRegressor
     return kind(max_iter=60, categorical_features=np.array(wide), early_stopping=False, random_state=0)
 

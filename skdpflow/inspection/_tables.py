@@ -115,7 +115,7 @@ def _histograms(sample: Sample, m: Measurement) -> Iterator[Counted]:
                 missed += float(own.sum())
         bins = np.searchsorted(edges[: n_bins + 1], sample.codes[:, j], side="right") - 1
         sampled = _crossed(component, np.minimum(bins, n_bins - 1), n_components, n_bins)
-        of = "target" if j >= len(sample.release.domain) else "column"
+        of = "target" if j >= len(sample.release.measured) else "column"
         name = partial(_bin_name, edges, column)
         yield Counted(of, (names[j],), m.name, measured, sampled, sd, missed, column.ordered, name)
 

@@ -279,7 +279,7 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
                 f"{name} needs declared categories: Categories([...]) for {list(source.domain.undeclared)}. Finding "
                 "them has a threshold, and so no curve of Renyi divergences."
             )
-        check_writable(source.schema, source.domain, target)
+        check_writable(source.table_schema, source.declared, target)
         for _, candidate in candidates:
             check_domain(name, candidate, source)
             with sealed(noise.rank_key()):

@@ -61,7 +61,7 @@ def draw_candidate(owner: str, estimator: Any, spaces: list[dict[str, Any]], key
 
 def check_domain(owner: str, estimator: Any, source: Any) -> None:
     """Refuse a candidate with another domain: whether it takes the rows must not decide how many trials there are."""
-    steps, schema = paying_steps(estimator.generator), source.schema
+    steps, schema = paying_steps(estimator.generator), source.table_schema
     y = {"target": steps[-1].target, "target_name": schema.target_name}
-    if resolve_domain(steps[0].domain, schema.names, schema.n_features, owner=owner, **y) != source.domain:
+    if resolve_domain(steps[0].domain, schema.names, schema.n_features, owner=owner, **y) != source.declared:
         raise ValueError("All candidates of a search must have the same 'domain' of the rows.")

@@ -176,7 +176,7 @@ class DPTransformer(TransformerMixin, BaseEstimator):
         """Check the rows before anything is spent."""
         # on a copy, so that input that is refused leaves an earlier fit as it was
         source = admit(copy.copy(self), X, domain=self.domain)
-        columns = {} if source.domain is None else source.domain
+        columns = {} if source.declared is None else source.declared
         not_numeric = [n for n, c in columns.items() if not isinstance(c, Interval)]
         if not_numeric:
             raise ValueError(f"Columns must be numeric here, declared as an Interval. These are not: {not_numeric}.")

@@ -9,6 +9,7 @@ from typing import Any
 from skdpflow.accountants.events import ComposedEvent, Event
 from skdpflow.accountants.resting import RestsOn, all_allowed
 from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain.measured import as_measured, measured_domain, measured_schema
 from skdpflow.domain.schema import Schema
 from skdpflow.release.measurement import Measurement
 
@@ -50,7 +51,9 @@ class Content:
     @property
     def classes(self) -> tuple[Any, ...] | None:
         """The class labels, or None where y is not categorical."""
-        return tuple(self.target.categories or ()) if isinstance(self.target, Categories) else None
+        if not isinstance(self.target, Categories):
+            return None
+        return self.target.values if self.target.declared else ()
 
     @property
     def found_columns(self) -> tuple[int, ...]:
@@ -63,10 +66,20 @@ class Content:
         return isinstance(self.target, Interval)
 
     @property
+    def measured(self) -> Domain:
+        """The columns of the domain that are measured."""
+        return measured_domain(self.domain)
+
+    @property
+    def measured_schema(self) -> Schema:
+        """The names and dtypes of the measured columns."""
+        return measured_schema(self.schema, self.domain)
+
+    @property
     def columns(self) -> tuple[Column, ...]:
         """The measured columns: those of the domain and, last, a numeric target."""
         extra = (self.target,) if isinstance(self.target, Interval) else ()
-        return (*self.domain.columns, *extra)
+        return tuple(map(as_measured, (*self.measured.columns, *extra)))
 
     @property
     def allowed(self) -> ComposedEvent:

@@ -91,7 +91,7 @@ def mismatches(release: Content) -> tuple[Mismatch, ...]:
         for j, outside, *counted in _counted(m, release):
             estimates.setdefault((j, outside), _Estimate()).add(*counted)
     limit = -float(ndtri(FALSE_ALARMS / max(len(estimates), 1)))
-    names = [*release.domain.names, None]
+    names = [*release.measured.names, None]
     found = []
     for (j, outside), estimate in sorted(estimates.items(), key=lambda item: item[0][0]):
         # half a count more than for normal noise, since it is rounded
@@ -102,7 +102,7 @@ def mismatches(release: Content) -> tuple[Mismatch, ...]:
 
 def _counted(m: Measurement, release: Content) -> Iterator[tuple[int, Outside, float, float, float, float]]:
     """Yield column, way to lie outside, noisy count and its noise, and those of all rows."""
-    d, sd = len(release.domain), float(np.max(m.sd))
+    d, sd = len(release.measured), float(np.max(m.sd))
     declared = "bounds" not in release and not release.handed_domain
     if m.kind == "counts" and m.params.get("unlisted") is True and "labels" not in release:
         if isinstance(release.target, Categories) and m.values.ndim == 1:

@@ -14,6 +14,7 @@ from typing import Any
 
 from skdpflow.accountants.slack import differing, draw_slack
 from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain.measured import as_measured
 from skdpflow.release.measurement import Measurement
 
 
@@ -87,9 +88,9 @@ class PlanContext:
     Parameters
     ----------
     domain : Domain
-        Columns of X.
+        Columns of X, as they are measured; see `of`.
     target : Interval, Categories or None
-        What y is.
+        What y is, as it is measured.
     mu : float
         Total budget of the mechanism as a Gaussian DP parameter.
     neighbours : {"add-remove", "replace-one"}
@@ -110,6 +111,16 @@ class PlanContext:
     projections: Any
     slack: float = math.inf
 
+    @classmethod
+    def of(cls, domain: Domain, target: Column | None, *others: Any) -> PlanContext:
+        """Return what is known of declared columns: how they are measured."""
+        return cls(*_as_measured(domain, target), *others)
+
+    def about(self, domain: Domain, target: Column | None) -> PlanContext:
+        """Return the same, of other declared columns."""
+        domain, target = _as_measured(domain, target)
+        return replace(self, domain=domain, target=target)
+
     @property
     def columns(self) -> tuple[Column, ...]:
         """The measured columns: those of the domain and, last, a numeric target."""
@@ -124,4 +135,11 @@ class PlanContext:
     @property
     def n_classes(self) -> int:
         """Number of classes, 1 where y is no class label."""
-        return len(self.target.categories or ()) if isinstance(self.target, Categories) else 1
+        if not isinstance(self.target, Categories):
+            return 1
+        return self.target.n_values if self.target.declared else 0
+
+
+def _as_measured(domain: Domain, target: Column | None) -> tuple[Domain, Column | None]:
+    columns = {name: as_measured(column) for name, column in domain.items()}
+    return Domain(columns, constraints=domain.constraints), None if target is None else as_measured(target)

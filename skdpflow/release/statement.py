@@ -17,6 +17,7 @@ from skdpflow.accountants.event_json import event_to_dict
 from skdpflow.accountants.events import Event, flatten_event
 from skdpflow.accountants.gaussian import total_mu
 from skdpflow.domain import Categories, Column, Interval
+from skdpflow.domain.measured import is_measured
 from skdpflow.release import sentences as texts
 from skdpflow.release.archive import plain
 from skdpflow.release.board import board_page
@@ -211,7 +212,7 @@ def _step(name: str, release: Content) -> dict[str, Any]:
             else "found privately"
             if found
             else "declared",
-            "levels_found_privately": [release.domain.names[j] for j in release.found_columns],
+            "levels_found_privately": [release.measured.names[j] for j in release.found_columns],
             "target": None if release.target is None else _without_grid(release.target).to_dict(),
             "target_is": "found privately" if "labels" in release else "declared",
             "outside": [mismatch.to_dict() for mismatch in mismatches(release)],
@@ -274,11 +275,13 @@ def _assumptions(releases: Mapping[str, Content], public_steps: Mapping[str, str
             "were not inferred from the values."
         )
         if "bounds" not in release:
-            levels = ", ".join(repr(release.domain.names[j]) for j in release.found_columns)
+            levels = ", ".join(repr(release.measured.names[j]) for j in release.found_columns)
             but = f", except the categories of {levels}, which were found privately" if levels else ""
             out.append(f"The domain{of} was declared, and not learnt from the rows{but}.")
         if any(m.kind == "location" for m in release.measurements):
             out.append(f"Bins and single values of numeric columns{of} are public, or follow from noisy counts.")
+        if unmeasured := [f"{name} ({c!r})" for name, c in release.domain.items() if not is_measured(c)]:
+            out.append(f"Not measured{of}, and not read: {', '.join(unmeasured)}.")
         out += [f"In every row{of}, as declared: {fact}" for fact in release.domain.constraints]
     for release in releases.values():
         if release.numeric_target:

@@ -48,12 +48,6 @@ def _numbers(positions: NDArray[np.float64], interval: Interval) -> NDArray[np.f
     return np.asarray(interval.numbers(positions))
 
 
-def _inside(numbers: NDArray[np.float64], interval: Interval) -> NDArray[np.float64]:
-    """Clip numbers to the interval, and round them if it is one of whole numbers."""
-    numbers = np.clip(numbers, interval.lower, interval.upper)
-    return np.rint(numbers) if interval.integer else numbers
-
-
 def _cast(numbers: NDArray[np.float64], interval: Interval, dtype: np.dtype[Any] | None) -> NDArray[Any]:
     """Return numbers of the interval in a dtype, or in their own."""
     if dtype is None:
@@ -147,7 +141,7 @@ class Cells:
         cls, numbers: NDArray[np.float64], gaps: NDArray[np.bool_], column: Interval, container: str, dtype: str | None
     ) -> Self:
         """Bring numbers into an interval and into the dtype that they go out with."""
-        return cls._of(_inside(numbers, column), gaps, column, container, dtype)
+        return cls._of(np.asarray(column.nearest(numbers)), gaps, column, container, dtype)
 
     @classmethod
     def _of(

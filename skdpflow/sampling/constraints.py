@@ -148,5 +148,5 @@ def _positions(cells: Cells, column: Column) -> Array:
     assert isinstance(column, Interval)
     numbers = cells.numbers(column)
     if column.discrete:
-        return numbers - column.lower + 0.5
+        return np.asarray(column.positions(numbers) + 0.5)
     return np.clip(column.positions(numbers), 0.0, np.nextafter(float(column.n_values), 0.0))

@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skdpflow.domain import Categories, Column, Domain
+from skdpflow.domain.measured import measured_domain, measured_schema
 from skdpflow.domain.schema import Name, Schema
+from skdpflow.domain.unmeasured import Constant, Key, Unmeasured, in_dtype_of_numbers
 from skdpflow.sampling.cells import Cells, as_dates, cells_of
 from skdpflow.sampling.dtypes import Dtype, dtype_of, library_of
 from skdpflow.sampling.entries import entries_of, natural_entries
 from skdpflow.sampling.to_pandas import pandas_series
 from skdpflow.sampling.to_polars import polars_series
 
-__all__ = ["class_labels", "decode", "decode_target", "rows_of", "to_container", "written"]
+__all__ = ["class_labels", "decode", "decode_target", "rows_of", "to_container", "unmeasured_cells", "written"]
 
 
 def _array(cells: Cells, column: Column, dtype: Dtype | None) -> NDArray[Any]:
@@ -89,16 +91,28 @@ def decode(positions: ArrayLike, domain: Domain, schema: Schema) -> Any:
     array([[0.5 , 1.  ],
            [0.25, 6.  ]])
     """
-    return rows_of(cells_of(positions, domain, schema), domain, schema)
+    cells = cells_of(positions, measured_domain(domain), measured_schema(schema, domain))
+    return rows_of(cells, domain, schema)
 
 
 def rows_of(cells: Sequence[Cells], domain: Domain, schema: Schema) -> Any:
     """Turn cells into rows like those that were given."""
+    measured, n = iter(cells), len(cells[0].gaps)
     columns = [
-        written(own, column, schema.container, dtype)
-        for own, column, dtype in zip(cells, domain.columns, schema.dtypes, strict=True)
+        unmeasured_cells(column, n, schema.container, dtype)
+        if isinstance(column, Constant | Key)
+        else written(next(measured), column, schema.container, dtype)
+        for column, dtype in zip(domain.columns, schema.dtypes, strict=True)
     ]
     return to_container(columns, schema)
+
+
+def unmeasured_cells(column: Unmeasured, n: int, container: str, dtype: str | None, first: int = 0) -> Any:
+    """Write the cells of a column that is not measured, for rows that are numbered from `first`."""
+    known, (categories, codes) = dtype_of(container, dtype), column.cells(n, first)
+    if known is not None and known.kind in ("number", "decimal"):
+        categories = in_dtype_of_numbers(categories) or categories
+    return written(Cells(codes, np.zeros(n, dtype=np.bool_)), categories, container, dtype)
 
 
 def decode_target(positions: ArrayLike, target: Column, schema: Schema) -> Any:

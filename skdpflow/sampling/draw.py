@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow._validation import check_generator, check_int, check_shares, class_codes
+from skdpflow.domain import Key
 from skdpflow.release import Release
 from skdpflow.sampling.cells import cells_of
 from skdpflow.sampling.constrained import sample_met
 from skdpflow.sampling.constraints import Constraints
-from skdpflow.sampling.decode import decode_target, rows_of
+from skdpflow.sampling.decode import decode_target, rows_of, unmeasured_cells
 from skdpflow.sampling.where import condition_of, sample_where
 from skdpflow.transport.model import Model
 
@@ -63,7 +64,7 @@ def draw_positions(
     component: Components | None = None,
 ) -> tuple[Array, Components]:
     """Draw positions, of given components or of any, that meet the constraints and a condition if there are any."""
-    constraints = Constraints.of(release.domain, release.schema)
+    constraints = Constraints.of(release.measured, release.measured_schema)
 
     def drawn(component: Components, *, fixed: bool = False) -> tuple[Array, Components]:
         return (
@@ -89,9 +90,10 @@ def draw_positions(
 
 def decode_rows(release: Release, positions: Array, component: Components) -> tuple[Any, Any]:
     """Return rows like those that were given, and their targets if there is a target."""
-    d = len(release.domain)
-    cells = cells_of(positions[:, :d], release.domain, release.schema)
-    constraints = Constraints.of(release.domain, release.schema)
+    domain, schema = release.measured, release.measured_schema
+    d = len(domain)
+    cells = cells_of(positions[:, :d], domain, schema)
+    constraints = Constraints.of(domain, schema)
     if constraints is not None:  # exactly what was computed, and not what the lattice rounds it to
         for j, own in constraints.solve(positions)[2].items():
             cells[j] = own
@@ -99,3 +101,10 @@ def decode_rows(release: Release, positions: Array, component: Components) -> tu
     if release.target is None:
         return X, None
     return X, decode_target(positions[:, d] if release.numeric_target else component, release.target, release.schema)
+
+
+def keys_from(release: Release, j: int, n: int, first: int) -> Any:
+    """Return the keys of rows that are numbered from `first`."""
+    column = release.domain.columns[j]
+    assert isinstance(column, Key)
+    return unmeasured_cells(column, n, release.schema.container, release.schema.dtypes[j], first)

@@ -64,7 +64,7 @@ def inside(values: Array, domain: Domain) -> NDArray[np.bool_]:
     intervals = [c for c in domain.columns if isinstance(c, Interval)]
     for x, column in zip(values.T, intervals, strict=True):
         possible = (x >= column.lower) & (x <= column.upper)
-        if column.integer:
-            possible &= x == np.rint(x)
+        near = column.nearest(x)  # which single precision may hold, too
+        possible &= (x == near) | (x == near.astype(np.float32)) | (not column.measured.integer)
         out &= possible | (np.isnan(x) & column.nullable)
     return out

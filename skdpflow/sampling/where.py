@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from skdpflow.domain import Domain
 from skdpflow.domain.columns import Categories, Column, Interval, since_epoch
 from skdpflow.domain.grid import after
+from skdpflow.domain.measured import is_measured, measured_domain
 from skdpflow.transport.model import Model
 
 Array = NDArray[np.float64]
@@ -63,6 +64,8 @@ def _number(column: Interval, bound: Any, name: str) -> float:
 def _between(column: Interval, low: float, high: float, name: str) -> tuple[float, float]:
     """Return the positions of numbers from `low` to `high`, both among them."""
     low, high = max(low, column.lower), min(high, column.upper)
+    if column.lattice is not None and low <= high:
+        return _between(column.measured, *column.lattice.within(low, high), name)
     if column.integer:
         low, high = math.ceil(low), math.floor(high)
     if low > high:
@@ -125,7 +128,7 @@ def _ranges(column: Column, wanted: Any, name: str) -> list[tuple[float, float]]
         elif isinstance(column, Categories):
             level = _level(column, value, name)
             found.append((level, level + 1))
-        elif column.integer or column.grid is not None:
+        elif column.measured.integer or column.grid is not None:
             number = _number(column, value, name)
             found.append(_between(column, number, number, name))
         else:
@@ -144,6 +147,10 @@ def condition_of(where: Any, domain: Domain) -> Ranges:
     wishes = {str(name): wanted for name, wanted in where.items()} if isinstance(where, Mapping) else None
     if wishes is None or not set(wishes) <= set(domain.names):
         raise ValueError(f"`where` must be a dict whose keys are columns of the domain: {list(domain.names)[:10]}.")
+    unmeasured = [name for name in wishes if not is_measured(domain[name])]
+    if unmeasured:
+        raise ValueError(f"`where` cannot ask for values of {unmeasured}: they are constants or keys, not measured.")
+    domain = measured_domain(domain)
     return {domain.names.index(name): _ranges(domain[name], wanted, name) for name, wanted in wishes.items()}
 
 

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.domain import Column, Domain, Interval
+from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain.measured import measured_domain
 from skdpflow.domain.schema import Schema
-from skdpflow.sampling.cells import Cells, cells_of
-from skdpflow.sampling.decode import rows_of, written
+from skdpflow.domain.unmeasured import Constant, Key, Unmeasured, in_dtype_of_numbers
+from skdpflow.sampling.cells import Cells
+from skdpflow.sampling.decode import decode, written
 from skdpflow.sampling.dtypes import Dtype, dtype_of
 from skdpflow.sampling.entries import entries_of
 
@@ -34,13 +36,15 @@ def check_writable(schema: Schema, domain: Domain | None, target: Column | None)
     dtypes = [dtype_of(schema.container, dtype) for dtype in schema.dtypes]
     declared = [_listed(column, dtype) for column, dtype in zip(given, dtypes, strict=True)]
     for name, column, dtype in zip(names, declared, schema.dtypes, strict=True):
-        if (column, dtype) not in tried:
+        if isinstance(column, Constant | Key):
+            _try_unmeasured(f"Column {name!r} of X", column, schema.container, dtype)
+        elif (column, dtype) not in tried:
             tried.add((column, dtype))
             _try(f"Column {name!r} of X", column, schema.container, dtype, known=domain is not None)
     if domain is not None:
         domain = Domain(dict(zip(domain, declared, strict=True)))
-        ends = np.array([[0.0, column.n_levels - 0.5] for column in domain.columns]).T
-        rows_of(cells_of(ends, domain, schema), domain, schema)
+        ends = np.array([[0.0, column.n_levels - 0.5] for column in measured_domain(domain).columns]).T
+        decode(ends, domain, schema)
     if target is not None and schema.target_container is not None:
         known = isinstance(target, Interval) or target.declared
         column = _listed(target, dtype_of(schema.target_container, schema.target_dtype))
@@ -49,7 +53,7 @@ def check_writable(schema: Schema, domain: Domain | None, target: Column | None)
 
 def _listed(column: Column, dtype: Dtype | None) -> Column:
     """Return a column with values that a dtype can hold, where its own are yet to be found."""
-    if isinstance(column, Interval) or column.declared:
+    if not isinstance(column, Categories) or column.declared:
         return column
     text = dtype is not None and dtype.kind in ("text", "category", "object")
     return column.listing(["a", "b"] if text else [0, 1])
@@ -85,6 +89,14 @@ def _try(label: str, column: Column, container: str, name: str | None, *, known:
         )
 
 
+def _try_unmeasured(label: str, column: Unmeasured, container: str, name: str | None) -> None:
+    """Write a few cells of a column that is not measured."""
+    dtype, categories = dtype_of(container, name), column.cells(2)[0]
+    if dtype is not None and dtype.kind in ("number", "decimal"):
+        categories = in_dtype_of_numbers(categories) or categories
+    _try(label, categories, container, name, known=True)
+
+
 def _holds(dtype: Dtype, column: Column) -> bool:
     """Say whether a dtype has each of the declared categories; lists of pandas are not public, and hold any."""
     if isinstance(column, Interval) or dtype.kind in ("category", "object"):
@@ -94,7 +106,11 @@ def _holds(dtype: Dtype, column: Column) -> bool:
 
 def _inside(cells: Cells, column: Interval) -> NDArray[Any]:
     numbers = cells.numbers(column)
-    return cells.gaps | ((numbers >= column.lower) & (numbers <= column.upper))
+    inside = (numbers >= column.lower) & (numbers <= column.upper)
+    if column.lattice is not None:  # a dtype may round numbers to its own grain
+        near = column.nearest(numbers)
+        inside &= (numbers == near) | (numbers == near.astype(np.float32)) | (cells.values.dtype == np.float16)
+    return cells.gaps | inside
 
 
 def _short(column: Column) -> str:

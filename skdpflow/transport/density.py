@@ -22,6 +22,7 @@ def _log_unit(column: Column, codes: NDArray[np.int64]) -> Array | float:
     """Log of lattice levels per unit of the column's measure; a missing or a single value counts as one."""
     if not isinstance(column, Interval) or column.discrete:
         return 0.0
+    column = column.measured
     if column.grid is not None:
         return np.where(codes < column.n_values, column.grid.log_levels(codes), 0.0)
     width = column.upper - column.lower + (1.0 if column.integer else 0.0)

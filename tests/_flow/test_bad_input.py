@@ -116,7 +116,7 @@ def test_plug_ins_that_do_not_fit_are_named(X, params, message):
         (([0, 2], [1, 1]), "lower < upper"),
         ({}, "at least one column"),
         ({"a": Interval(0, 1)}, "must describe the 2 columns"),
-        ({"a": (0, 1), "b": (0, 1)}, "Interval or Categories for column 'a'"),
+        ({"a": (0, 1), "b": (0, 1)}, "Constant or Key for column 'a'"),
     ],
 )
 def test_domains_that_make_no_sense(X, domain, message):

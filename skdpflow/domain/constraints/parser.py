@@ -150,6 +150,10 @@ class Parser:
                 f"names {name!r}, which is no column of the domain (a target is none). Its columns: {listed}."
             )
         column = self.columns[name]
+        if not isinstance(column, Interval | Categories):
+            raise self.error(
+                f"names {name!r}, which is not measured: write the value of a Constant itself; keys have no meaning."
+            )
         if isinstance(column, Categories) and not column.declared:
             raise self.error(f"names {name!r}, whose values are not listed. List them: Categories([...]).")
         if isinstance(column, Interval):
