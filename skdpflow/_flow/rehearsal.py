@@ -1,4 +1,4 @@
-"""Made-up rows of a table that nobody has seen, and the rounds that a mechanism asks for on them."""
+"""Made-up rows of a table that nobody has seen, on which a fit is rehearsed."""
 
 from __future__ import annotations
 
@@ -11,66 +11,11 @@ from numpy.typing import NDArray
 from skdpflow._validation import check_int
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.domain.resolve import resolve_domain
-from skdpflow.release import Release
-from skdpflow.release.request import PlanContext, Rounds
-from skdpflow.transport.model import Model
 
 #: Part of a made-up value that depends on the made-up target, beside one of its own.
 DEPENDENCE = 0.5
 #: Values of a column whose own are to be found.
 MADE_UP_LEVELS = tuple(f"level {i}" for i in range(10))
-
-
-class Noting:
-    """A mechanism that notes which rounds another one asks for.
-
-    Parameters
-    ----------
-    mechanism : Mechanism
-        Whose plan is carried out.
-
-    Attributes
-    ----------
-    rounds : list of list of str
-        Names of what was asked for, round by round.
-    """
-
-    def __init__(self, mechanism: Any) -> None:
-        self._mechanism = mechanism
-        self.rounds: list[list[str]] = []
-
-    def plan(self, context: PlanContext) -> Rounds:
-        """Pass the rounds on."""
-        self.rounds = []
-        rounds = self._mechanism.plan(context)
-        requests = next(rounds, None)
-        while requests is not None:
-            self.rounds.append([r.name for r in requests])
-            answers = yield requests
-            try:
-                requests = rounds.send(answers)
-            except StopIteration:
-                requests = None
-
-    @property
-    def demands(self) -> Any:
-        """The most that the mechanism may ask for, if it says."""
-        return getattr(self._mechanism, "demands", None)
-
-    @property
-    def most_components(self) -> Any:
-        """The most components into which the mechanism may part the rows, if it says."""
-        return getattr(self._mechanism, "most_components", None)
-
-    def learn(self, release: Release) -> Model:
-        """Learn a model."""
-        model: Model = self._mechanism.learn(release)
-        return model
-
-    def describe(self) -> dict[str, Any]:
-        """Describe the mechanism."""
-        description: dict[str, Any] = self._mechanism.describe()
-        return description
 
 
 def planned_columns(

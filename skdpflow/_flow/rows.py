@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from skdpflow._flow.parameters import Parameters
 from skdpflow._flow.plan import FitPlan
-from skdpflow._flow.rehearsal import Noting, made_up_rows, planned_columns
+from skdpflow._flow.rehearsal import made_up_rows, planned_columns
 from skdpflow._validation import check_int
 from skdpflow.accountants import Event
 from skdpflow.curator.cells import quiet
@@ -24,6 +24,7 @@ from skdpflow.curator.measure import measure, prepare
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Column
 from skdpflow.ledger.lineage import note_more, payer_of, terms_of
+from skdpflow.mechanisms.recorder import Recorder
 from skdpflow.metrics import sliced_wasserstein_distance
 from skdpflow.release import Release
 from skdpflow.release.pooling import n_fits
@@ -131,10 +132,10 @@ def rehearsed(estimator: Any, n_guess: int, n_features: int | None, n_classes: i
     n = check_int(name, "n_guess", n_guess, 1)
     width, domain, target = planned_columns(name, estimator.domain, estimator.target, n_features, n_classes)
     given = Parameters.of(clone(estimator))  # a random_state must not move on
-    noting = Noting(given.mechanism)
+    recorder = Recorder(given.mechanism)
     X, y = made_up_rows(n, width, domain, target, n_classes)
-    release = _measured(estimator, X, y, given, noting, domain, target, NoiseSource(0))
-    return FitPlan.of(release, noting.rounds, n)
+    release = _measured(estimator, X, y, given, recorder, domain, target, NoiseSource(0))
+    return FitPlan.of(release, [[r.name for r in requests] for requests in recorder.asked], n)
 
 
 def distance_of_rows(estimator: Any, X: Any, model: Model) -> float:

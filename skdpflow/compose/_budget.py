@@ -20,8 +20,9 @@ from skdpflow.accountants import (
     ThresholdEvent,
     gdp_mu,
 )
+from skdpflow.accountants.slack import DELTA_SLACK, EPSILON_SLACK
 from skdpflow.domain import Categories
-from skdpflow.release.request import DELTA_SLACK, EPSILON_SLACK, LABELS_DELTA_SHARE, LEVELS_DELTA_SHARE
+from skdpflow.release.discovery import LABELS_DELTA_SHARE, LEVELS_DELTA_SHARE
 
 
 @dataclass(frozen=True)

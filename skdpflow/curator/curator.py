@@ -22,6 +22,7 @@ from skdpflow.accountants import (
 from skdpflow.accountants.algebra import ROUNDING
 from skdpflow.accountants.base import tally
 from skdpflow.accountants.gaussian import total_mu
+from skdpflow.accountants.slack import DELTA_SLACK, EPSILON_SLACK, differing, draw_slack
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.kinds import KINDS
 from skdpflow.curator.noise import MAX_SCALE, NoiseSource
@@ -33,16 +34,7 @@ from skdpflow.domain import Categories, Column, Domain
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.ledger.filter import PrivacyFilter
 from skdpflow.release import Measurement
-from skdpflow.release.request import (
-    DELTA_SLACK,
-    EPSILON_SLACK,
-    Request,
-    differing,
-    draw_slack,
-)
-
-#: Part of the floating-point slack that a mechanism may plan with; the rest is for selections and what is found before.
-PLAN_SLACK = 0.875
+from skdpflow.release.request import Request
 
 
 @dataclass(frozen=True)
@@ -119,19 +111,10 @@ class Curator:
     may be chosen adaptively and can never exceed it. Gaussian mechanisms with :math:`\sum_i \mu_i^2 \le 1/m^2`, also
     adaptive ones, are dominated by that one release, so the guarantee holds with any accountant.
 
-    Floating-point slack: where an integer's cell begins, at :math:`b` standard deviations, the computed draw is off by
-    at most :math:`8 b` units of :math:`2^{-53}`: one for the product, seven for :math:`z` (see
-    `skdpflow.curator.noise.half_normal`); and the uniform has 53 digits, which is two units of the probability beyond.
-    So probability of at most :math:`2^{-53} (8 b \varphi(b) + 2 \Phi(-b))` moves across each boundary, and that of a
-    cell changes by a relative :math:`r`, in each of the two neighbours. For scales :math:`s \ge 1` its mean is below
-    :math:`17 s 2^{-53}`, and below :math:`17 \cdot 2^{-53}` for others. The sum of :math:`r` over :math:`m` coordinates
-    exceeds :math:`(m + 8) \max(s, 1) 2^{-48}` seldom (far out, :math:`r` grows as :math:`b^2` where :math:`s` is
-    small), and by less than :math:`m 2^{-60}` on average, which a test computes by Chernoff's bound. That is
-    :math:`(m + 8) \max(s, 1) 2^{-47}` in epsilon and :math:`m 2^{-60}` in delta, for both neighbours. Only
-    coordinates that differ between the neighbours count: the others have the same distribution, exact or not. The
-    fractions `EPSILON_SLACK` and `DELTA_SLACK` of epsilon and delta are held back for it before the noise is
-    calibrated, as `SlackEvent` says, and a request that would exceed them is refused. Selections draw on the same
-    epsilon, see `skdpflow.curator.selection.rounding_epsilon`.
+    The fractions `EPSILON_SLACK` and `DELTA_SLACK` of epsilon and delta are held back for floating-point arithmetic
+    before the noise is calibrated, as `SlackEvent` says, and a request that would exceed them is refused: see
+    `skdpflow.accountants.slack`. Selections draw on the same epsilon, see
+    `skdpflow.curator.selection.rounding_epsilon`.
     """
 
     def __init__(

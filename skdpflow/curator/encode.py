@@ -273,11 +273,6 @@ class RowSource:
                 block = self.block(start, stop, domain, target)
             yield start, *block
 
-    def raw_blocks(self, *, block_rows: int | None = None) -> Iterator[tuple[int, NDArray[np.float64]]]:
-        """Iterate over the rows as numbers, for finding bounds privately."""
-        for start, stop in self.spans(block_rows):
-            yield start, self.numbers(start, stop)
-
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("A RowSource holds private rows and cannot be pickled or copied.")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skdpflow.accountants.slack import differing
 from skdpflow.curator.kinds import KINDS
 from skdpflow.curator.labels import MAX_LABELS
 from skdpflow.curator.noise import MAX_SCALE
@@ -16,15 +17,8 @@ from skdpflow.curator.selection import rounding_epsilon, selection_epsilon
 from skdpflow.curator.statistics.pairs import PairScores
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.release.checks import MAX_PARTICLES
-from skdpflow.release.request import (
-    BOUNDS_GRID,
-    BOUNDS_SHARE,
-    DEFAULT_BOUNDS,
-    Demand,
-    PlanContext,
-    Request,
-    differing,
-)
+from skdpflow.release.discovery import BOUNDS_GRID, BOUNDS_SHARE, DEFAULT_BOUNDS
+from skdpflow.release.request import Demand, PlanContext, Request
 from skdpflow.release.sensitivity import of_ones
 
 if TYPE_CHECKING:

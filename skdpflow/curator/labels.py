@@ -34,11 +34,11 @@ import numpy as np
 from scipy.special import ndtri
 
 from skdpflow.accountants import ComposedEvent, ThresholdEvent
+from skdpflow.accountants.slack import differing
 from skdpflow.curator.cells import RawCells, plain_label, quiet
 from skdpflow.curator.encode import RowSource
 from skdpflow.domain import Categories, Column
 from skdpflow.release import Measurement
-from skdpflow.release.request import differing
 from skdpflow.release.sensitivity import of_ones
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from skdpflow.curator.curator import PLAN_SLACK, Budget, Curator
+from skdpflow.accountants.slack import PLAN_SLACK
+from skdpflow.curator.curator import Budget, Curator
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.fits import check_plan, made_up_domain, of_bounds, of_labels
 from skdpflow.curator.labels import find_labels, find_levels, with_levels
@@ -16,18 +17,17 @@ from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.exceptions import BudgetExceededError
 from skdpflow.release import Measurement, Release
-from skdpflow.release.request import (
+from skdpflow.release.dialogue import Dialogue
+from skdpflow.release.discovery import (
     BOUNDS_GRID,
     BOUNDS_SHARE,
     LABELS_DELTA_SHARE,
     LABELS_SHARE,
     LEVELS_DELTA_SHARE,
     LEVELS_SHARE,
-    PlanContext,
-    Request,
-    Rounds,
     bounds_from_histogram,
 )
+from skdpflow.release.request import PlanContext, Request, Rounds
 
 
 def converse(
@@ -35,8 +35,8 @@ def converse(
 ) -> tuple[list[Measurement], Domain, Column | None]:
     """Answer a plan, round by round."""
     measured: list[Measurement] = []
-    requests = next(rounds, None)
-    while requests is not None:
+    dialogue = Dialogue(rounds)
+    for requests in dialogue:
         if found_labels and any(r.kind == "records" for r in requests):
             raise ValueError(
                 "Records show how many rows each class has: labels that are found privately do not allow it."
@@ -46,10 +46,7 @@ def converse(
                 domain, target = encoded_as(domain, target, request.columns)
         answers = curator.answer([replace(r, share=r.share * share) for r in requests], domain, target)
         measured += answers
-        try:
-            requests = rounds.send(answers)
-        except StopIteration:
-            requests = None
+        dialogue.answer(answers)
     return measured, domain, target
 
 

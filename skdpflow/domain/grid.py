@@ -20,7 +20,8 @@ FINE_LEVELS = 2**20
 
 def after(x: Array, integer: bool) -> Array:
     """Return the next number after each: the next whole one, or the next of double precision."""
-    return np.asarray(x + 1.0 if integer else np.nextafter(x, np.inf))
+    with np.errstate(over="ignore"):  # infinity follows the largest number
+        return np.asarray(x + 1.0 if integer else np.nextafter(x, np.inf))
 
 
 @dataclass(frozen=True)

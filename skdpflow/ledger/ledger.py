@@ -26,11 +26,11 @@ from skdpflow.accountants import (
     resolve_accountant,
 )
 from skdpflow.accountants.algebra import covers
+from skdpflow.accountants.slack import DELTA_SLACK, EPSILON_SLACK
 from skdpflow.exceptions import BudgetExceededError, LedgerError
 from skdpflow.ledger.log import Chain, Row
 from skdpflow.ledger.parts import Part, worst_cases
 from skdpflow.release.checks import together
-from skdpflow.release.request import DELTA_SLACK, EPSILON_SLACK
 
 __all__ = ["PrivacyLedger"]
 

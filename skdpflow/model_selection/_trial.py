@@ -26,6 +26,7 @@ from skdpflow.accountants import (
 )
 from skdpflow.accountants.base import Accountant, accountant_name, resolve_accountant
 from skdpflow.accountants.repetition import steepness
+from skdpflow.accountants.slack import DELTA_SLACK, EPSILON_SLACK
 from skdpflow.compose import GenerativePipeline, TrainOnSynthetic
 from skdpflow.compose._budget import split_budget
 from skdpflow.compose._generators import check_generator_of, check_target_for, releases_of
@@ -34,7 +35,6 @@ from skdpflow.domain import Categories
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.ledger.joint import Prepaid
 from skdpflow.ledger.lineage import learns_from, sources_of
-from skdpflow.release.request import DELTA_SLACK, EPSILON_SLACK
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
+from skdpflow.accountants.slack import differing, draw_slack
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.release.measurement import Measurement
 
@@ -77,16 +76,6 @@ class Demand:
         return 0.0 if self.n_choices else draw_slack(differing(self.touched, neighbours), self.scale(mu))
 
 
-def differing(touched: int, neighbours: str) -> int:
-    """Return in how many coordinates neighbours may differ: a replaced row leaves some and enters others."""
-    return touched * (1 if neighbours == "add-remove" else 2)
-
-
-def draw_slack(differing: int, scale: float) -> float:
-    """Return the epsilon that rounding a draw may cost; the proof is beside `skdpflow.curator.measure.Curator`."""
-    return (differing + 8) * max(scale, 1.0) * 2.0**-47
-
-
 #: A round-by-round dialogue between a mechanism and the curator.
 Rounds = Generator[list[Request], list[Measurement], None]
 
@@ -136,37 +125,3 @@ class PlanContext:
     def n_classes(self) -> int:
         """Number of classes, 1 where y is no class label."""
         return len(self.target.categories or ()) if isinstance(self.target, Categories) else 1
-
-
-# ---------------------------------------------------------------- what is held back, and found, before the plan begins
-
-#: Shares of epsilon and delta held back for floating-point arithmetic.
-EPSILON_SLACK = 2.0**-12
-DELTA_SLACK = 2.0**-8
-BOUNDS_SHARE = 0.1
-LABELS_SHARE = 0.05
-LABELS_DELTA_SHARE = 0.1
-LEVELS_SHARE = 0.05
-LEVELS_DELTA_SHARE = 0.1
-DEFAULT_BOUNDS = (-1.0, 1.0)
-
-#: Candidate bounds: zero, and plus and minus the powers of two whose squares double precision holds, from about 1e-150
-#: to 1e150.
-_MAGNITUDES = 2.0 ** np.arange(-500, 500)
-BOUNDS_GRID = np.concatenate([-_MAGNITUDES[::-1], [0.0], _MAGNITUDES])
-
-
-def bounds_from_histogram(m: Measurement) -> list[Interval]:
-    """Choose an interval per column from noisy counts on the public grid of magnitudes."""
-    grid, counts = m.params["grid"], m.values
-    # half a count more than for normal noise, since it is rounded
-    threshold = float(np.max(m.noise_scale)) * np.sqrt(2.0 * np.log(100.0 * counts.size)) + 0.5
-    edges = np.concatenate([[2 * grid[0]], grid, [2 * grid[-1]]])
-    likely, out = threshold / 1.5, []
-    for row in counts:
-        stands = row > threshold
-        stands |= (row > likely) & (np.append(stands[1:], False) | np.append(False, stands[:-1]))
-        found = np.flatnonzero(stands)
-        low, high = (edges[found[0]], edges[found[-1] + 1]) if found.size else DEFAULT_BOUNDS
-        out.append(Interval(float(low), float(high)))
-    return out

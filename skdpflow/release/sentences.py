@@ -130,7 +130,8 @@ KINDS: dict[str, tuple[str, dict[str, str], str]] = {
     ),
     "bounds": ("one to one bin of a public grid, for each of d columns", _ones("d"), _GAUSSIAN),
     "location": (
-        "one to one bin of each of d columns, of all classes together; bins are public or follow from earlier counts",
+        "one to one count of each of d columns, of all classes together: that of a bin, or that of missing and outside "
+        "cells; bins are public or follow from earlier counts",
         _ones("d"),
         _GAUSSIAN,
     ),

@@ -15,6 +15,7 @@ from skdpflow.accountants.base import tally
 from skdpflow.accountants.event_json import event_to_dict
 from skdpflow.accountants.events import Event, flatten_event
 from skdpflow.accountants.gaussian import total_mu
+from skdpflow.domain import Column, Interval
 from skdpflow.release import sentences as texts
 from skdpflow.release.archive import plain
 from skdpflow.release.checks import together
@@ -173,19 +174,24 @@ def _step(name: str, release: Content) -> dict[str, Any]:
         "measurements": [_measurement(m, release) for m in release.measurements],
         "rows": {
             "schema": release.schema.to_dict(),
-            "domain": release.domain.to_dict(),
+            "domain": release.domain.without_grids().to_dict(),
             "domain_is": "released by an earlier step"
             if release.handed_domain
             else "found privately"
             if found
             else "declared",
             "levels_found_privately": [release.domain.names[j] for j in release.found_columns],
-            "target": None if release.target is None else release.target.to_dict(),
+            "target": None if release.target is None else _without_grid(release.target).to_dict(),
             "target_is": "found privately" if "labels" in release else "declared",
             "outside": [mismatch.to_dict() for mismatch in mismatches(release)],
         },
         "ledger": release.ledger,
     }
+
+
+def _without_grid(column: Column) -> Column:
+    """Return what was declared of a column: where its mass was located is released, not declared."""
+    return column.without_grid() if isinstance(column, Interval) else column
 
 
 def _measurement(m: Measurement, release: Content) -> dict[str, Any]:
@@ -231,6 +237,8 @@ def _assumptions(releases: Mapping[str, Content], public_steps: Mapping[str, str
             levels = ", ".join(repr(release.domain.names[j]) for j in release.found_columns)
             but = f", except the categories of {levels}, which were found privately" if levels else ""
             out.append(f"The domain{of} was declared, and not read off the rows{but}.")
+        if any(m.kind == "location" for m in release.measurements):
+            out.append(f"Bins and single values of numeric columns{of} are public, or follow from noisy counts.")
         out += [f"In every row{of}, as declared: {fact}" for fact in release.domain.constraints]
     for release in releases.values():
         if release.numeric_target:

@@ -20,9 +20,10 @@ from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, Rele
 from skdpflow.accountants import GaussianDPAccountant
 from skdpflow.domain import Column
 from skdpflow.mechanisms import Mechanism, check_setting, resolve_mechanism
-from skdpflow.release import Measurement
+from skdpflow.mechanisms.recorder import Recorder
+from skdpflow.release.dialogue import Dialogue
 from skdpflow.release.pooling import REPEAT, pooled
-from skdpflow.release.request import PlanContext, Request, Rounds
+from skdpflow.release.request import Request
 from skdpflow.transport.model import Model
 
 _DELTA = 1e-6
@@ -77,42 +78,6 @@ def _settings() -> Iterator[_Setting]:
         yield _Setting(_NARROW, target, neighbours, 3, 0.1)
 
 
-class _Recorder:
-    """Hands everything on to a mechanism, and keeps what was asked and answered."""
-
-    def __init__(self, mechanism: Mechanism) -> None:
-        self.mechanism = mechanism
-        self.context: PlanContext | None = None
-        self.asked: list[list[Request]] = []
-        self.answered: list[list[Measurement]] = []
-
-    def plan(self, context: PlanContext) -> Rounds:
-        self.context, self.asked, self.answered = context, [], []  # a plan is begun once more to see whether it fits
-        rounds = self.mechanism.plan(context)
-        requests = next(rounds, None)
-        while requests is not None:
-            self.asked.append(requests)
-            _check_requests(self.asked)
-            answers = yield requests
-            self.answered.append(answers)
-            try:
-                requests = rounds.send(answers)
-            except StopIteration:
-                requests = None
-
-    def learn(self, release: Release) -> Model:
-        return self.mechanism.learn(release)
-
-    def describe(self) -> dict[str, Any]:
-        return self.mechanism.describe()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.mechanism, name)
-
-    def __sklearn_clone__(self) -> _Recorder:
-        return self
-
-
 def check_mechanism(mechanism: Mechanism) -> None:
     """Check that a mechanism keeps the contract the package relies on.
 
@@ -156,7 +121,7 @@ def check_mechanism(mechanism: Mechanism) -> None:
     _check_description(mechanism)
     worked, refusals = 0, []
     for setting in _settings():
-        recorder = _Recorder(mechanism)
+        recorder = Recorder(mechanism, _check_requests)
         try:
             check_setting(mechanism, setting.target, setting.neighbours)
             flow = _fit(recorder, setting)
@@ -222,7 +187,7 @@ def _check_requests(asked: list[list[Request]]) -> None:
     assert total <= 1.0 + _ROUNDING, f"The shares of all requests must sum to one at most. Got {total:g}."
 
 
-def _check_fit(mechanism: Mechanism, recorder: _Recorder, flow: DPSlicedWassersteinFlow, setting: _Setting) -> None:
+def _check_fit(mechanism: Mechanism, recorder: Recorder, flow: DPSlicedWassersteinFlow, setting: _Setting) -> None:
     release = flow.release_
     spent = GaussianDPAccountant().epsilon(release.event, _DELTA)
     assert spent <= setting.epsilon, f"The measurements cost epsilon={spent:g}."
@@ -271,18 +236,18 @@ def _check_continued(mechanism: Mechanism, flow: DPSlicedWassersteinFlow, settin
     )
 
 
-def _check_replay(mechanism: Mechanism, recorder: _Recorder) -> None:
+def _check_replay(mechanism: Mechanism, recorder: Recorder) -> None:
     assert recorder.context is not None
-    rounds = mechanism.plan(recorder.context)
-    for i, asked in enumerate(recorder.asked):
-        try:
-            again = next(rounds) if i == 0 else rounds.send(recorder.answered[i - 1])
-        except StopIteration:
-            again = []
+    dialogue = Dialogue(mechanism.plan(recorder.context))
+    rounds = iter(dialogue)
+    recorded = zip([*recorder.asked, []], [*recorder.answered, []], strict=True)
+    for i, (asked, answers) in enumerate(recorded, start=1):
+        again = next(rounds, [])
         assert [_key(r) for r in again] == [_key(r) for r in asked], (
             "plan() must be a function of what is public and of the answers: answered the same, it asked for "
-            f"other measurements in round {i + 1}."
+            f"other measurements in round {i}."
         )
+        dialogue.answer(answers)
 
 
 def _key(request: Request) -> tuple[Any, ...]:

@@ -24,6 +24,7 @@ from skdpflow.model_selection import dp_score
 from skdpflow.preprocessing import DPPCA
 from skdpflow.release import Measurement
 from skdpflow.release.checks import check_particles
+from skdpflow.release.dialogue import Dialogue
 from skdpflow.release.request import PlanContext, Request
 
 RNG = np.random.default_rng(0)
@@ -199,11 +200,12 @@ def test_the_lattice_gets_coarser_only_where_the_slack_asks_for_it():
 
     def steps(slack):
         context = PlanContext(domain, None, 0.001, "add-remove", 0, None, slack)
-        rounds = mechanism.plan(context)
-        asked = next(rounds)
-        while not any(r.kind == "column_moments" for r in asked):
-            asked = rounds.send([empty(r) for r in asked])
-        (moments,) = asked
+        dialogue = Dialogue(mechanism.plan(context))
+        for asked in dialogue:
+            if any(r.kind == "column_moments" for r in asked):
+                (moments,) = asked
+                break
+            dialogue.answer([empty(r) for r in asked])
         demands = mechanism.demands(context)
         assert max(d.scale(context.mu) for d in demands if not d.n_choices) < MAX_SCALE
         return moments.params["steps"], sum(d.slack(context.mu, "add-remove") for d in demands)

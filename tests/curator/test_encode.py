@@ -296,11 +296,12 @@ def test_targets():
     assert codes.tolist() == [0, 0, 0]
 
 
-def test_raw_blocks_do_not_share_memory_with_the_table():
+def test_numbers_do_not_share_memory_with_the_table():
     X = np.arange(6.0).reshape(3, 2)
-    seen = []
-    for start, numbers in source_of(X).raw_blocks(block_rows=2):
-        seen.append((start, numbers.tolist()))
+    source, seen = source_of(X), []
+    for span in source.spans(2):
+        numbers = source.numbers(*span)
+        seen.append((span[0], numbers.tolist()))
         assert not np.shares_memory(numbers, X)
     assert seen == [(0, [[0, 1], [2, 3]]), (2, [[4, 5]])]
 

@@ -33,13 +33,13 @@ class Flow(DensityMixin, BaseEstimator):
     def fit(self, X, y=None):
         source = admit(self, X, y, domain=self.domain, target=self.target)
         self.domain_ = source.domain
-        self.sum_ = sum(numbers.sum() for _, numbers in source.raw_blocks())
+        self.sum_ = sum(source.numbers(*span).sum() for span in source.spans())
         return self
 
     def score_samples(self, X):
         check_is_fitted(self)
         source = admit(self, X, domain=self.domain_, reset=False)
-        return np.concatenate([numbers.sum(axis=1) for _, numbers in source.raw_blocks()])
+        return np.concatenate([source.numbers(*span).sum(axis=1) for span in source.spans()])
 
     def score(self, X, y=None):
         return self.score_samples(X).mean()

@@ -11,9 +11,9 @@ import pytest
 from scipy import stats
 from scipy.special import logsumexp, ndtr
 
+from skdpflow.accountants.slack import draw_slack
 from skdpflow.curator.noise import MAX_SCALE, NoiseSource, half_normal, random_ranks
 from skdpflow.release import rounded_normal_pmf
-from skdpflow.release.request import draw_slack
 
 N_DRAWS = 200_000
 FALSE_ALARM = 1e-9

@@ -17,7 +17,7 @@ from skdpflow.curator.statistics import STATISTICS
 from skdpflow.domain import FINE_LEVELS, Categories, Domain, Interval
 from skdpflow.domain.schema import schema_of
 from skdpflow.latent.rank import RankTransform
-from skdpflow.release.request import BOUNDS_GRID
+from skdpflow.release.discovery import BOUNDS_GRID
 
 KEY = 123_456_789_012_345_678_901_234_567
 N = 700

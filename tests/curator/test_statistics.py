@@ -13,7 +13,7 @@ from skdpflow.curator.statistics import Block
 from skdpflow.curator.statistics.moments import clip_to_ball
 from skdpflow.domain.codes import n_codes
 from skdpflow.latent.rank import LATENT_STEPS, Layout, RankTransform
-from skdpflow.release.request import BOUNDS_GRID
+from skdpflow.release.discovery import BOUNDS_GRID
 
 #: Statistics that are sums over rows; records have a line per row, and tests of their own.
 SUMS = {kind: statistic for kind, statistic in KINDS.items() if kind != "records"}

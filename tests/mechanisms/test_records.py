@@ -9,12 +9,12 @@ from sklearn.base import BaseEstimator
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, Release
 from skdpflow.accountants import noise_multiplier
+from skdpflow.accountants.slack import DELTA_SLACK, EPSILON_SLACK
 from skdpflow.curator import curator as curators
 from skdpflow.exceptions import PrivacyLeakWarning
 from skdpflow.mechanisms import RecordsMechanism
 from skdpflow.mechanisms.records import default_radius, lattice
 from skdpflow.projections import spectral_norm
-from skdpflow.release.request import DELTA_SLACK, EPSILON_SLACK
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(2000, 2)) @ np.array([[0.6, 0.3], [0.0, 0.3]])

@@ -27,13 +27,13 @@ from skdpflow import (
 from skdpflow.accountants import RenyiAccountant, RepeatAndSelectEvent, event_from_dict, event_to_dict, flatten_event
 from skdpflow.accountants.base import tally
 from skdpflow.accountants.repetition import poisson_rate, steepness
+from skdpflow.accountants.slack import DELTA_SLACK, EPSILON_SLACK
 from skdpflow.compose import GenerativePipeline, TrainOnSynthetic
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.ledger.joint import Prepaid
 from skdpflow.model_selection import DPSearchCV
 from skdpflow.model_selection._trial import TrialBudget, give_budget
 from skdpflow.preprocessing import DPPCA, DPStandardScaler
-from skdpflow.release.request import DELTA_SLACK, EPSILON_SLACK
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 2))

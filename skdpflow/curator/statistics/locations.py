@@ -61,7 +61,8 @@ class Location:
                 "The parameters of a statistic of locations must have increasing columns, and edges for each."
             )
         for edges in self._edges:
-            check.increasing(edges, "edges")
+            if len(check.increasing(edges, "edges")) < 2:
+                raise ValueError("The parameter 'edges' of a statistic of locations must hold two edges per column.")
         self.touched = len(self._columns)
         self.shape: tuple[int, ...] = (sum(len(edges) for edges in self._edges),)
 

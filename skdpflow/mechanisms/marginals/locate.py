@@ -64,7 +64,9 @@ def wants_locating(column: object) -> bool:
     """Whether a column is measured on bins that are to be located."""
     if not isinstance(column, Interval) or (column.discrete and column.n_values <= FEW_VALUES):
         return False
-    return float(column.upper) - float(column.lower) > NARROWEST
+    low, end = ends_of(column)
+    # a bin has to end beyond the upper bound, which the largest numbers have no room for
+    return float(column.upper) - low > NARROWEST and float(column.upper) < end < np.inf
 
 
 def ask_location(
@@ -199,7 +201,7 @@ def first_edges(column: Interval) -> Array:
     width, largest = upper - low, max(abs(low), abs(upper))
     magnitudes = largest * 2.0 ** (-np.arange(0, OCTAVES * PER_OCTAVE + 1) / PER_OCTAVE)
     halves = width * 2.0 ** -np.arange(1.0, OCTAVES)
-    linear = low + width * np.arange(1, LINEAR) / LINEAR
+    linear = low + width * (np.arange(1, LINEAR) / LINEAR)
     edges = np.concatenate([magnitudes, -magnitudes, linear, low + halves, upper - halves])
     atoms = np.array([0.0, low, upper, *USUAL_CODES, *column.special], dtype=np.float64)
     return _inside(edges, atoms, low, end, column.integer)
