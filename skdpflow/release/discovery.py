@@ -1,4 +1,4 @@
-"""What is found privately before a plan begins, if it is not declared: bounds and levels of columns, and class labels."""
+"""What is found privately before a plan begins, if it is not declared: bounds and levels of columns, and labels."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import numpy as np
 from skdpflow.domain import Interval
 from skdpflow.release.measurement import Measurement
 
-#: Shares of mu**2 that find bounds, labels, and levels of columns, and the shares of delta of the thresholds that labels
-#: and levels have to pass.
+#: Shares of mu**2 that find bounds, labels, and levels of columns, and the shares of delta of the thresholds that
+#: labels and levels have to pass.
 BOUNDS_SHARE = 0.1
 LABELS_SHARE = 0.05
 LABELS_DELTA_SHARE = 0.1
