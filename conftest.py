@@ -16,6 +16,9 @@ from hypothesis import Phase, settings
 #: A program of its own: it plants mistakes in a copy of the package and takes minutes.
 collect_ignore = ["tests/mutants"]
 
+#: Examples of docstrings cannot be marked where they stand.
+SLOW_EXAMPLES = {"skdpflow.testing._mechanisms.check_mechanism", "skdpflow.model_selection._search.DPSearchCV"}
+
 # The same examples in every run, and no shrinking, which makes a failing run take minutes.
 settings.register_profile(
     "skdpflow", deadline=None, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate]
@@ -50,6 +53,11 @@ class Entropy:
 
 
 ENTROPY = Entropy()
+
+
+def pytest_itemcollected(item):
+    if item.name in SLOW_EXAMPLES:
+        item.add_marker(pytest.mark.slow)
 
 
 def pytest_collectstart(collector):

@@ -1,4 +1,4 @@
-"""Code of others in a room of its own: it shares no random state with anything outside, and is not heard."""
+"""Runs users' estimators with their own random state, and without their warnings and output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 
 @contextmanager
 def sealed(key: int) -> Iterator[None]:
-    """Run code that must not be heard, and that must not tell how often such code ran before.
+    """Run code without its warnings and output, and with random generators that do not depend on earlier runs.
 
     Notes
     -----
@@ -37,7 +37,7 @@ def sealed(key: int) -> Iterator[None]:
 class Replica:
     """A copy of a model whose predictions for a row do not depend on which rows it predicted before.
 
-    Whatever a prediction changes, it changes the copy. And before each row, `rewind` sets all random generators that
+    A prediction changes the copy only. Before each row, `rewind` sets all random generators that
     the copy can reach back to where they were: those in its attributes, and the global ones.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Files that appear when they are complete: a crash or a full disk leaves the old one, or none, never half of one."""
+"""Output files that are complete or absent: after a crash or on a full disk, the old file or no file is there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fitted estimators that are parts of another one, which states the guarantee of the very fit that they have."""
+"""Fitted estimators that are parts of another one, whose statement is for their present fit."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Any
 
 
 def hold(part: Any, owner: Any) -> None:
-    """Say of a fitted estimator that it is a part of another one."""
+    """Mark a fitted estimator as a part of another one."""
     part._held_by = type(owner).__name__
 
 
 def check_free(estimator: Any) -> None:
-    """Refuse to fit a part of another estimator, before a row is read: what that one states would become false."""
+    """Refuse to fit a part of another estimator, before a row is read: the statement of the whole would be false."""
     owner = getattr(estimator, "_held_by", None)
     if owner is not None:
         name = type(estimator).__name__

@@ -22,7 +22,7 @@ class InvalidParameterError(ValueError, TypeError):
 def describe(value: object) -> str:
     """Show a parameter in a message: scalars as they are, anything larger by its type only.
 
-    A table that was passed in the place of a parameter must not have its rows printed.
+    The rows of a table that was passed by mistake must not be printed.
     """
     if value is None or isinstance(value, str | bytes | Real):
         text = repr(value.item()) if isinstance(value, np.generic) else repr(value)

@@ -16,7 +16,7 @@ class BudgetExceededError(RuntimeError):
 
 
 class DomainMismatchWarning(UserWarning):
-    """Released counts say that rows lie outside of what was declared: of listed values, bounds, or classes.
+    """Released counts say that rows lie outside of the declared values, bounds or classes.
 
     It is a function of the `Release` alone, and so is whether it occurs. If all rows lie inside, it occurs in one of a
     thousand fits. The privacy statement says the same.

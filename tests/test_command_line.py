@@ -73,6 +73,7 @@ def test_a_table_goes_through(tmp_path, capsys, suffix):
     assert json.loads(capsys.readouterr().out)["guarantee"]["epsilon"] == 5
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Fit number:skdpflow.PrivacyLeakWarning")
 def test_a_file_gives_what_its_frame_gives(tmp_path):
     """Blocks of a file are coded as the rows of a frame are."""
@@ -103,7 +104,7 @@ def test_a_file_gives_what_its_frame_gives(tmp_path):
         ),
     ],
 )
-def test_failures(tmp_path, monkeypatch, capsys, line, code, message):
+def test_failures_have_their_exit_code_and_message(tmp_path, monkeypatch, capsys, line, code, message):
     monkeypatch.chdir(tmp_path)
     DOMAIN.to_json("d.json")
     rows(50).to_csv("t.csv", index=False)
@@ -123,6 +124,7 @@ def test_a_cell_that_cannot_be_read_is_no_error(tmp_path, monkeypatch, capsys):
     assert "SECRET" not in "".join(capsys.readouterr())
 
 
+@pytest.mark.slow
 def test_wrong_usage_exits_with_two():
     done = subprocess.run([sys.executable, "-m", "skdpflow", "synthesize"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
@@ -157,6 +159,7 @@ def test_samples_go_to_the_standard_output(tmp_path, capsys):
     assert synthetic["a"].between(0, 1).all()
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_enough_is_no_error(tmp_path):
     flow = DPSlicedWassersteinFlow(domain={"a": Interval(0, 1)}).fit(pd.DataFrame({"a": np.linspace(0, 1, 500)}))
     flow.save(tmp_path / "r")

@@ -92,6 +92,7 @@ with replacing(sys.argv[1]) as file:
 """
 
 
+@pytest.mark.slow
 def test_a_killed_writer_leaves_the_old_file(tmp_path):
     path = tmp_path / "f"
     path.write_bytes(b"old")
@@ -175,6 +176,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", [False, True])
 def test_rows_that_find_no_room_leave_the_release_and_say_where(here, named):
     (here / "o.csv").write_text("old")

@@ -61,7 +61,7 @@ def test_numpy_integers_come_back_as_int():
     assert checked == 3
 
 
-def test_booleans():
+def test_booleans_of_numpy_are_booleans_and_integers_are_not():
     assert check_bool(FLOW, "verbose", np.bool_(True)) is True
     with pytest.raises(InvalidParameterError, match="Got 1 instead"):
         check_bool(FLOW, "verbose", 1)

@@ -36,7 +36,7 @@ class BaseFlow(DensityMixin, BaseEstimator):
         model, classes = mechanism.learn(pooled(release)), None
         if isinstance(release.target, Categories):
             classes = class_labels(release.target, release.schema)
-        # all at the end, and the model after its guarantee: it is never beside one that is smaller
+        # attributes are set at the end, the guarantee before the model: no model stands beside the guarantee of another
         set_released(self, release)
         self._model = model
         if classes is not None:
@@ -227,8 +227,9 @@ class BaseFlow(DensityMixin, BaseEstimator):
         Notes
         -----
         For continuous columns it is the density of the flow at the row, rounded to the lattice of the
-        domain. The mass of an integer or category is the integral of the density over its cell: it is
-        bounded from below by the mean of the log-density over a fixed public point set (Jensen's inequality).
+        domain. The mass of an integer or category is the integral of the density over the positions that stand for
+        it. It is bounded from below by the mean of the log-density over a fixed public point set (Jensen's
+        inequality).
 
         Where the domain has constraints, rows that violate one get -inf, and the density of the others is divided by
         the share that meets all, of rows with the same class, gaps and labels in a fixed public sample.

@@ -27,7 +27,7 @@ class ExpectedError:
         Standard deviation that the noise of the release gives it, with this measurement alone and no denoising: what
         the model makes of all measurements together is closer, unless clipping to a ball moves it.
     sampling : float
-        Standard deviation that it has anyhow, because rows are a sample; NaN where that means nothing.
+        Standard deviation that it has without noise, because rows are a sample; NaN where it has none.
     source : str
         Name of the measurement.
     """

@@ -22,12 +22,12 @@ from skdpflow.release.archive import check_sizes, read_json, read_member
 FLOW_VERSION = 1
 _RELEASE, _PARAMETERS = "release.npz", "parameters.json"
 _MAX_RELEASE = 2**31
-#: Seeds stay out: that of the noise removes the noise, and neither changes a fitted flow.
+#: Seeds are not saved: with the seed of the noise, the noise can be removed, and a fitted flow needs neither seed.
 _SEEDS = ("random_state", "noise_random_state")
 
 
 class _Foreign(TypeError):
-    """A parameter that is an object of somebody else's class."""
+    """A parameter whose class is not of this package."""
 
 
 def _to_plain(value: Any) -> Any:

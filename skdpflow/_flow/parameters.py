@@ -1,4 +1,4 @@
-"""Parameters of what measures rows, checked and resolved before anything is read or spent."""
+"""Parameters of estimators that measure rows, checked before anything is read or spent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SEEDED = (
 
 
 def warn_of_score(estimator: Any) -> None:
-    """Warn the caller of a score of rows whose budget is kept; once for each ledger."""
+    """Warn once for each ledger that the score of private rows is not covered by it."""
     ledger = getattr(estimator, "ledger", None)
     if isinstance(ledger, PrivacyLedger) and not ledger.warned_of_scores:
         warnings.warn(
@@ -55,7 +55,7 @@ def check_transport(estimator: Any) -> dict[str, Any]:
 
 
 def checked_mechanism(estimator: Any) -> Mechanism:
-    """Return a clone of the mechanism: whatever it does, the parameter stays as it is."""
+    """Return a clone of the mechanism, so that a fit does not change the parameter."""
     mechanism = resolve_mechanism(estimator.mechanism, type(estimator).__name__)
     return cast(Mechanism, clone(mechanism, safe=False))
 

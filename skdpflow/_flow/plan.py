@@ -95,7 +95,7 @@ class FitPlan:
         rounds : sequence of sequence of str
             Names of the measurements of each round of the mechanism.
         n_guess : int
-            Number of rows to reckon with.
+            Number of rows to plan for.
 
         Returns
         -------

@@ -68,9 +68,9 @@ def made_up_rows(
 
 
 def _picked(values: Sequence[Any], codes: NDArray[np.int64]) -> NDArray[Any]:
-    cells = np.empty(len(values), dtype=object)
-    cells[:] = list(values)
-    return cells[codes]
+    array = np.empty(len(values), dtype=object)
+    array[:] = list(values)
+    return array[codes]
 
 
 def _values(column: Column, places: NDArray[np.float64]) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Where the rows of a table come in: all that a flow does with them. What it keeps of them is a Release."""
+"""Everything that a flow does with rows; it keeps a Release of them."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _measured(
 
 
 def _admitted(estimator: Any, X: Any, y: Any, domain: Any, target: Column | None) -> RowSource:
-    """Check the rows, and that such rows can be given back."""
+    """Check the rows, and that synthetic rows can be written in their dtypes."""
     # on a copy, so that input that is refused leaves an earlier fit as it was
     source = admit(copy.copy(estimator), X, y, domain=domain, target=target)
     check_writable(source.schema, source.domain, target)

@@ -1,10 +1,10 @@
-"""How a pipeline splits its budget over the steps that pay."""
+"""The budget of a pipeline: the shares of its steps, and what the Release of each step states."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,15 @@ from skdpflow.accountants import (
     GaussianDPAccountant,
     GaussianEvent,
     NonPrivateEvent,
+    RestsOn,
     SlackEvent,
     ThresholdEvent,
     gdp_mu,
 )
 from skdpflow.accountants.slack import DELTA_SLACK, EPSILON_SLACK
 from skdpflow.domain import Categories
+from skdpflow.ledger.joint import Terms
+from skdpflow.release import Release
 from skdpflow.release.discovery import LABELS_DELTA_SHARE, LEVELS_DELTA_SHARE
 
 
@@ -56,7 +59,7 @@ def split_budget(
     if not isinstance(weights, Mapping) or set(weights) != set(names):
         raise invalid(owner, "weights", f"None or a mapping of exactly {names} to positive numbers", weights)
     parts = np.array([check_real(owner, "weights", weights[name], 0.0) for name in names])
-    slack = epsilon * EPSILON_SLACK * len(names)  # no step has a larger epsilon
+    slack = epsilon * EPSILON_SLACK * len(names)  # the epsilon of a step is at most that of the whole
     labels = LABELS_DELTA_SHARE * _undeclared(paying[-1][1].target)
     domain = paying[-1][1].domain
     if isinstance(domain, Mapping) and any(map(_undeclared, domain.values())):
@@ -75,3 +78,21 @@ def split_budget(
             events.append(NonPrivateEvent())
         shares[name] = Share(own, ComposedEvent(tuple(events)))
     return shares
+
+
+def terms_of_step(
+    given: Terms, earlier: Release | None, whole: tuple[float, float], n_steps: int, *, handed: bool
+) -> Terms:
+    """Return what the Release of a step states: it rests on what the pipeline was given and on the step before."""
+    contained = any(source.contains for source in given.before)
+    before = given.before
+    if earlier is not None and not contained:
+        others = tuple(replace(source, gave_domain=False) for source in earlier.before)
+        before = (*others, RestsOn(earlier.cap, gave_domain=handed))
+    elif handed:
+        before = tuple(replace(source, gave_domain=True) for source in before)
+    if given.asked is not None:
+        return Terms(before, given.asked)
+    # the Release of the first of several steps rests on nothing else, so it states its own share
+    own_share = earlier is None and n_steps > 1
+    return Terms(before, None if own_share else whole)

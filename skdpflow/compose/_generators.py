@@ -1,4 +1,4 @@
-"""What is asked of a generator, and checked before it sees a row."""
+"""Checks of a generator, before it sees a row."""
 
 from __future__ import annotations
 

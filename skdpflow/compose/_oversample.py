@@ -139,9 +139,9 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
         self._check_strategy(keep)
         classes = self._known_classes()
         labels = _flat(y, strict=keep)[0]
-        if classes is not None:  # what is refused costs nothing
+        if classes is not None:  # refused before anything is spent
             wanted = self._wanted(labels, classes, keep)
-        # a list stays one, so that what is declared decides its dtype
+        # a list stays a list, so that the declaration decides its dtype
         generator = self._fitted(X, y if isinstance(y, list) and labels.ndim == 1 else labels, keep)
         if classes is None:
             wanted = self._wanted(labels, list(generator.classes_), keep)
@@ -245,7 +245,7 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
         return list(target.values) if target.declared else None
 
     def _check_beside(self, X: Any, y: Any) -> None:
-        """Refuse a frame beside which a flow could not put its rows, where its columns and classes are declared."""
+        """Refuse a frame to which synthetic rows could not be added, where its columns and classes are declared."""
         flow = self.generator
         if container_of(X) == "numpy" or not isinstance(flow, DPSlicedWassersteinFlow):
             return

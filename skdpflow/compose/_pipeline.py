@@ -1,4 +1,4 @@
-"""Pipelines that sample: one budget for all steps that look at the rows."""
+"""Pipelines that sample, with one budget for all steps that read the rows."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch, Tags
 from sklearn.utils.validation import check_is_fitted
 
-from skdpflow._flow import DPSlicedWassersteinFlow
 from skdpflow._flow.parameters import warn_of_score
 from skdpflow._ownership import check_free, hold
-from skdpflow._validation import check_generator, invalid
-from skdpflow.accountants import ComposedEvent, RestsOn
-from skdpflow.compose._budget import Share, split_budget
+from skdpflow._validation import check_generator
+from skdpflow.accountants import ComposedEvent
+from skdpflow.compose._budget import Share, split_budget, terms_of_step
 from skdpflow.compose._steps import (
     check_fit,
     check_fits,
-    check_transformer,
+    check_steps,
     forward,
     is_passthrough,
     learn_nothing,
     pays,
 )
 from skdpflow.ledger import PrivacyLedger
-from skdpflow.ledger.joint import Prepaid, Terms
+from skdpflow.ledger.joint import Prepaid
 from skdpflow.ledger.lineage import checked_ledger, hand_on, learns_from, payer_of, terms_of
 from skdpflow.preprocessing import DPPCA
 from skdpflow.release import Release
@@ -159,39 +158,6 @@ class GenerativePipeline(Pipeline):
         self.weights = weights
         self.ledger = ledger
 
-    # ------------------------------------------------------------------ before anything is read
-
-    def _check_steps(self) -> list[tuple[str, Any]]:
-        """Check all steps; returns those that pay."""
-        owner = type(self).__name__
-        if not isinstance(self.steps, list) or not self.steps:
-            raise invalid(owner, "steps", "a list of (name, estimator), the last of them a generator", self.steps)
-        self._validate_names([name for name, _ in self.steps])
-        for name, step in self.steps[:-1]:
-            if not is_passthrough(step):
-                check_transformer(owner, name, step)
-        last, generator = self.steps[-1]
-        if type(generator) is not DPSlicedWassersteinFlow:  # a subclass could do anything with the rows
-            raise invalid(owner, last, "a DPSlicedWassersteinFlow, as it is the last step, and no subclass", generator)
-        paying = [(name, step) for name, step in self.steps if pays(step)]
-        for name, step in paying:
-            if paying[0][1] is not generator and getattr(step.domain, "constraints", None):
-                raise ValueError(
-                    f"The domain of the step {name!r} has constraints, which rows that come back through a private "
-                    "transformer would not meet. Use the generator alone, or Domain(dict(domain)), which has none."
-                )
-        if len({step.neighbours for _, step in paying}) > 1:
-            raise ValueError(f"All steps of {owner} that pay must have the same 'neighbours'.")
-        for name, step in self.steps:
-            if getattr(step, "ledger", None) is not None:
-                raise ValueError(
-                    f"The step {name!r} has a ledger of its own, which would be charged for a part of what {owner} "
-                    "spends. Give it to the pipeline, which debits all steps at once: ledger=..., and None to the step."
-                )
-        return paying
-
-    # ------------------------------------------------------------------ fit
-
     def fit(self, X: Any, y: Any = None) -> Self:
         """Fit all steps within the budget.
 
@@ -244,10 +210,11 @@ class GenerativePipeline(Pipeline):
                     if rows is not X:
                         parts[name].check(check_fit(step, rows, y), name, neighbours=neighbours)
                     head = None if payer is None else payer.debit(whole, what, neighbours=neighbours)
-                terms = self._terms(terms_of(payer), earlier, len(shares), handed=domain is not None)
+                whole_budget = float(self.epsilon), float(self.delta)
+                terms = terms_of_step(terms_of(payer), earlier, whole_budget, len(shares), handed=domain is not None)
                 part = replace(parts[name], head=head, terms=terms)
                 step.set_params(ledger=part).fit(rows, y).set_params(ledger=None)
-                if earlier is not None:  # its clones see rows, and may have a domain, that the earlier steps released
+                if earlier is not None:  # clones of this step rest on it, too
                     learns_from(step, earlier, gave_domain=domain is not None)
                 earlier, domain = step.release_, getattr(step, "domain_out_", None)
             else:
@@ -263,6 +230,10 @@ class GenerativePipeline(Pipeline):
         self._paid = list(shares)
         self.privacy_spent_ = fitted[-1][1].privacy_spent_  # it rests on all steps
         return self
+
+    def _check_steps(self) -> list[tuple[str, Any]]:
+        """Check all steps; returns those that pay."""
+        return check_steps(type(self).__name__, self.steps, reserved=self.get_params(deep=False))
 
     def _shares(self, paying: list[tuple[str, Any]]) -> dict[str, Share]:
         return split_budget(type(self).__name__, self.epsilon, self.delta, paying, self.weights)
@@ -282,21 +253,6 @@ class GenerativePipeline(Pipeline):
             parts[name].check(event, name, neighbours=neighbours)
         return given, parts
 
-    def _terms(self, given: Terms, earlier: Release | None, n_steps: int, *, handed: bool) -> Terms:
-        """Return what the Release of a step states, which rests on all before it."""
-        contained = any(source.contains for source in given.before)
-        before = given.before
-        if earlier is not None and not contained:
-            others = tuple(replace(source, gave_domain=False) for source in earlier.before)
-            before = (*others, RestsOn(earlier.cap, gave_domain=handed))
-        elif handed:
-            before = tuple(replace(source, gave_domain=True) for source in before)
-        if given.asked is not None:
-            return Terms(before, given.asked)
-        # what the first of several steps released is all that it rests on, so it states its own share
-        own_share = earlier is None and n_steps > 1
-        return Terms(before, None if own_share else (float(self.epsilon), float(self.delta)))
-
     def privacy_statement(self) -> PrivacyStatement:
         """State what all steps guarantee together, what that rests on, and what it does not cover.
 
@@ -311,8 +267,6 @@ class GenerativePipeline(Pipeline):
         }
         last = self.steps_[-1][1].release_
         return PrivacyStatement.of(self.releases_, last.epsilon, last.delta, public_steps=public)
-
-    # ------------------------------------------------------------------ what is made of it
 
     def _back(self, X: Any, rng: np.random.Generator) -> Any:
         for _, step in reversed(self.steps_[:-1]):

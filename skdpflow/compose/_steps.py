@@ -1,8 +1,8 @@
-"""Steps before a generator: those that pay, those that need not, and those that are refused."""
+"""Steps before a generator: those that pay, public ones, and those that are refused."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ PAYING = (DPSlicedWassersteinFlow, DPStandardScaler, DPQuantileTransformer, DPPC
 
 
 def pays(step: Any) -> bool:
-    """Whether a step pays for what it learns: of exactly one of these classes, as a subclass could do anything."""
+    """Whether a step pays for what it learns: it is of exactly one of these classes, and no subclass."""
     return type(step) in PAYING
 
 
@@ -56,8 +56,43 @@ def check_transformer(owner: str, name: str, step: Any) -> None:
     )
 
 
+def check_steps(owner: str, steps: Any, reserved: Iterable[str]) -> list[tuple[str, Any]]:
+    """Refuse steps with which no pipeline can keep one budget; returns those that pay."""
+    if not isinstance(steps, list) or not steps:
+        raise invalid(owner, "steps", "a list of (name, estimator), the last of them a generator", steps)
+    names = [name for name, _ in steps]
+    unusable = [name for name in names if "__" in name or name in reserved or names.count(name) > 1]
+    if unusable:
+        raise ValueError(
+            f"The names of the steps of {owner} must differ, must not contain '__', and must not be names of its "
+            f"parameters. Got {unusable}."
+        )
+    for name, step in steps[:-1]:
+        if not is_passthrough(step):
+            check_transformer(owner, name, step)
+    last, generator = steps[-1]
+    if type(generator) is not DPSlicedWassersteinFlow:  # the budget of a subclass may be spent in another way
+        raise invalid(owner, last, "a DPSlicedWassersteinFlow, as it is the last step, and no subclass", generator)
+    paying = [(name, step) for name, step in steps if pays(step)]
+    for name, step in paying:
+        if paying[0][1] is not generator and getattr(step.domain, "constraints", None):
+            raise ValueError(
+                f"The domain of the step {name!r} has constraints, which rows that come back through a private "
+                "transformer would not meet. Use the generator alone, or Domain(dict(domain)), which has none."
+            )
+    if len({step.neighbours for _, step in paying}) > 1:
+        raise ValueError(f"All steps of {owner} that pay must have the same 'neighbours'.")
+    for name, step in steps:
+        if getattr(step, "ledger", None) is not None:
+            raise ValueError(
+                f"The step {name!r} has a ledger of its own, which would be charged for a part of what {owner} "
+                "spends. Give it to the pipeline, which debits all steps at once: ledger=..., and None to the step."
+            )
+    return paying
+
+
 def check_fit(step: Any, rows: Any, y: Any) -> Event:
-    """Refuse what the fit of a step that pays would refuse; spends nothing, and returns what it would be allowed."""
+    """Make the checks of the fit of a step that pays; spends nothing, and returns what the fit would be allowed."""
     return step._check_fit(rows) if isinstance(step, DPTransformer) else check_fit_of_flow(step, rows, y)
 
 
@@ -103,7 +138,7 @@ def check_fits(steps: Sequence[tuple[str, Any]], X: Any, y: Any) -> dict[str, Ev
 
 
 def schema_beside(release: Release, rows: Any, y: Any, owner: str) -> Schema:
-    """Return the schema of rows that get others from a Release beside them; no cell decides a dtype."""
+    """Return the schema of rows to which synthetic rows are added; it does not depend on cells."""
     return declared_schema(rows, y, release.domain, release.target, owner)
 
 

@@ -273,7 +273,7 @@ class TrainOnSynthetic(MetaEstimatorMixin, BaseEstimator):
         return hand_on(self, super().__sklearn_clone__())
 
     def __sklearn_tags__(self) -> Tags:
-        """Behave as the estimator does, with the input of the generator."""
+        """Return the tags of the estimator, with the input tags of the generator."""
         tags = super().__sklearn_tags__()
         inner = get_tags(self.estimator)
         tags.estimator_type = inner.estimator_type
@@ -284,7 +284,7 @@ class TrainOnSynthetic(MetaEstimatorMixin, BaseEstimator):
         tags.target_tags.required = True
         tags.input_tags = deepcopy(get_tags(self.generator).input_tags)
         tags.non_deterministic = True
-        # on a few hundred rows, noise decides
+        # on a few hundred rows, the result is mostly noise
         for kind in (tags.classifier_tags, tags.regressor_tags):
             if kind is not None:
                 kind.poor_score = True

@@ -1,1 +1,1 @@
-"""The only place where raw rows are touched; what leaves it carries noise."""
+"""The only place where raw rows are read; everything that leaves it has noise."""

@@ -1,4 +1,4 @@
-"""Checks of the public parameters on which a sensitivity rests: a mechanism may send anything."""
+"""Checks of the public parameters on which a sensitivity rests, since a mechanism may send any values."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def integers(values: ArrayLike, name: str, largest: float) -> NDArray[np.int64]:
 
 
 def increasing(edges: NDArray[Any], name: str, *, ties: bool = False) -> NDArray[Any]:
-    """Return edges if they increase along the last axis; a search among others is not row-local."""
+    """Return edges if they increase along the last axis: otherwise a search among them depends on other rows."""
     steps = np.diff(edges)
     if not np.isfinite(edges).all() or not (steps >= 0 if ties else steps > 0).all():
         raise ValueError(f"The parameter {name!r} of a statistic must hold finite, increasing numbers.")

@@ -1,4 +1,4 @@
-"""Public steps as functions of one row alone: they are tried on public rows first, and each private row meets a copy.
+"""Public steps as functions of one row alone: they are tried on public rows, and each private row is given to a copy.
 
 What is measured behind a step has its stated sensitivity only if a row becomes the same whatever other rows there are.
 A step that draws random numbers, or keeps something of a row, breaks that: without one row, all later ones get other
@@ -30,7 +30,7 @@ Outcome = tuple[Any, ...]
 
 @contextmanager
 def global_generators_kept() -> Iterator[Callable[[], None]]:
-    """Give what sets the generators of NumPy and Python back to where they are now; does so at the end, too."""
+    """Yield a function that resets the generators of NumPy and Python to their state now; reset them at the end."""
     legacy, plain = np.random.get_state(legacy=False), random.getstate()  # noqa: NPY002
 
     def rewind() -> None:
@@ -44,7 +44,7 @@ def global_generators_kept() -> Iterator[Callable[[], None]]:
 
 
 def fresh_copies(step: Any, name: str) -> Callable[[], Any]:
-    """Return what makes deep copies of a step as it is now, by pickle where that can be, as it is faster."""
+    """Return a function that makes deep copies of a step as it is now; by pickle where possible, which is faster."""
     problem = ""
     try:
         stored = pickle.dumps(step, protocol=pickle.HIGHEST_PROTOCOL)
@@ -89,7 +89,7 @@ def check_row_alone(step: Any, name: str, rows: Sequence[Any], outcome: Callable
 
 
 def _tried(step: Any, row: Any, outcome: Callable[[Any], Outcome]) -> Outcome:
-    """Return what a step makes of a row; if it cannot do with it, that is the outcome."""
+    """Return what a step makes of a row; an error is an outcome, too."""
     try:
         return outcome(step.transform(copy.deepcopy(row)))
     except Exception as error:

@@ -89,7 +89,7 @@ _SILENCE = _Silence()
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hold back all warnings of a pass over rows, since whether and how often one comes may depend on a cell."""
+    """Suppress all warnings of a pass over rows, since whether and how often one occurs may depend on a cell."""
     with _SILENCE, np.errstate(all="ignore"):
         yield
 
@@ -107,8 +107,8 @@ def _made_of(cells: list[Any], kinds: tuple[type, ...]) -> bool:
 def _plain(cell: Any) -> Any:
     """Return a cell as text or number of Python's own; None if it is neither.
 
-    A class of the user's own may derive from a known one. Its methods are not called: they could say something, or
-    remember the cells before.
+    A user's class may derive from a known one. Its methods are not called: they could print something, or store the
+    cells before.
     """
     kind = type(cell)
     if issubclass(kind, str):
@@ -137,7 +137,7 @@ def _missing(cell: Any) -> bool:
             return bool(np.isnat(cell))
         number = _plain(cell)
         if type(number) is Decimal:
-            return number.is_qnan()  # a signalling NaN is an accident, no gap
+            return number.is_qnan()  # a signalling NaN is no missing value
         return type(number) is float and math.isnan(number)
     except Exception:  # of a class of the user's own
         return False

@@ -1,4 +1,4 @@
-"""How rows fit a domain, exactly: for whoever holds the rows, and for nobody else."""
+"""Exact counts of how rows fit a domain: only for whoever holds the rows."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def check_rows(domain: Domain, table: Any, y: Any, target: Column | None) -> Dom
 
 
 class _Asking(BaseEstimator):
-    """Who asks, where a file is read."""
+    """The owner that messages name, where a file is read."""
 
 
 def _of_table(domain: Domain, X: Any, y: Any, target: Column | None) -> tuple[RowSource, list[Name], list[Name]]:

@@ -94,7 +94,7 @@ def measure_more(
 
 
 def _both(before: Event, now: Event) -> ComposedEvent:
-    """Compose without nesting, which would get deeper with every fit until no file could hold it."""
+    """Compose without nesting: with nesting, the depth would grow with every fit until no file could hold the event."""
     return ComposedEvent((*flatten_event(before), *flatten_event(now)))
 
 

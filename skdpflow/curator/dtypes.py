@@ -1,4 +1,4 @@
-"""Which cells a column has: one table from public dtypes to types of cells, and what each type can be declared as."""
+"""The types of cells: one table from public dtypes to types of cells, and what each type can be declared as."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ _NUMBERS = ("float", "whole", "bool", "decimal")
 
 
 def check_declared(found: CellType, column: Column | None, label: str, dtype: Any) -> None:
-    """Refuse a column none of whose cells can be what is declared, whatever they are."""
+    """Refuse a column whose dtype cannot hold any declared value."""
     if found.kind == "object" or (found.kind == "null" and column is not None and column.nullable):
         return
     if isinstance(column, Categories):

@@ -65,10 +65,10 @@ def _value_codes(x: NDArray[np.float64], intervals: Sequence[Interval]) -> NDArr
     discrete = np.array([interval.discrete for interval in intervals])
     if discrete.all():
         return (np.rint(x) - lower).astype(np.int64)
-    cells = np.minimum(np.floor((x - lower) / (upper - lower) * FINE_LEVELS), FINE_LEVELS - 1)
+    steps = np.minimum(np.floor((x - lower) / (upper - lower) * FINE_LEVELS), FINE_LEVELS - 1)
     if discrete.any():
-        cells[:, discrete] = np.rint(x[:, discrete]) - lower[discrete]
-    codes = cells.astype(np.int64)
+        steps[:, discrete] = np.rint(x[:, discrete]) - lower[discrete]
+    codes = steps.astype(np.int64)
     for i, interval in enumerate(intervals):
         if interval.grid is not None and not interval.discrete:
             codes[:, i] = interval.grid.codes(np.rint(x[:, i]) if interval.integer else x[:, i])
@@ -84,12 +84,12 @@ def encode_cells(raw: RawCells, found: CellType, column: Column) -> NDArray[np.i
 
 
 def _by_the_clock(column: Column | None) -> bool:
-    """Say whether times with a zone are read off its clock: for days, which are those of the zone."""
+    """Say whether times are read as local times of their zone: for days, which begin at local midnight."""
     return isinstance(column, Interval) and column.unit == "D"
 
 
 class RowSource:
-    """Private rows that passed the gate, to be read in blocks as often as needed.
+    """Private rows that passed the checks of the gate; they are read in blocks, as often as needed.
 
     It refers to the user's table and copies a block of it at a time, and the codes of a table in memory. It refuses to
     be pickled or copied, because it must not leave the curator.

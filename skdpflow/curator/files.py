@@ -34,7 +34,7 @@ def _safely(read: Callable[[], _T], kind: str) -> _T:
         return read()
     except (FileNotFoundError, IsADirectoryError, PermissionError):
         raise
-    except Exception:  # foreign code on private bytes; the error is raised outside, without this one as its context
+    except Exception:  # the error of a library may show private bytes, so it is not the context of ours
         pass
     raise ValueError(f"The file cannot be read. It must be {_FORMS[kind]}, and stay as it is during the fit.")
 

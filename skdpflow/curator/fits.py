@@ -97,7 +97,7 @@ def excess_of(demands: Iterable[Demand], mu: float, epsilon: float, delta: float
 
 
 def most_components(mechanism: Any, context: PlanContext) -> int:
-    """Return into how many leaves a mechanism may part the rows, each of which has particles of its own."""
+    """Return into how many components a mechanism may part the rows; each has particles of its own."""
     own: Callable[[PlanContext], int] | None = getattr(mechanism, "most_components", None)
     return own(context) if callable(own) else context.n_classes
 
@@ -114,8 +114,8 @@ def of_requests(requests: Sequence[Request], neighbours: str, source: RowSource)
     for request in requests:
         if request.kind == "select_pairs":
             scores = PairScores(request.params)
-            cells = int(np.prod(scores.shape))
-            out.append(Demand(request.share, scores.sensitivity(neighbours), 0, cells, n_choices=scores.k))
+            entries = int(np.prod(scores.shape))
+            out.append(Demand(request.share, scores.sensitivity(neighbours), 0, entries, n_choices=scores.k))
             continue
         if request.kind not in KINDS:
             raise ValueError(f"There is no statistic {request.kind!r}; there are {sorted([*KINDS, 'select_pairs'])}.")

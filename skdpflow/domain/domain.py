@@ -362,7 +362,7 @@ class Domain(Mapping[str, Column]):
         Returns
         -------
         domain : Domain
-            Without cells that a fit has located.
+            Without grids that a fit has located.
         """
         columns = {name: c.without_grid() if isinstance(c, Interval) else c for name, c in self._columns.items()}
         if all(columns[name] is c for name, c in self._columns.items()):

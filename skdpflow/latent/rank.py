@@ -21,7 +21,7 @@ DIRECTION_STEPS = 2**15
 LATENT_LIMIT = 4.0
 #: Rows that are worked on together: what is computed on the way stays in the processor's cache.
 _ROWS = 2**13
-#: In place of a place: a cell that is drawn from what was released of its column.
+#: Stands for the place of a cell that is drawn from the released distribution of its column.
 DRAWN = -2
 
 
@@ -238,10 +238,10 @@ class RankTransform:
         total = np.zeros(len(z))
         places, ranks = self.placed(codes, ranks)
         for j, (edges, cdf) in enumerate(zip(self.edges, self.cdf, strict=True)):
-            cell = np.clip(np.searchsorted(edges, places[:, j] + ranks[:, j], side="right") - 1, 0, len(edges) - 2)
+            step = np.clip(np.searchsorted(edges, places[:, j] + ranks[:, j], side="right") - 1, 0, len(edges) - 2)
             density = np.diff(cdf) / np.diff(edges)
             with np.errstate(divide="ignore"):  # where nothing was located, and almost no mass is left
-                total += np.log(density[cell])
+                total += np.log(density[step])
             total += 0.5 * z[:, j] ** 2 + 0.5 * np.log(2.0 * np.pi)
         return total
 

@@ -1,4 +1,4 @@
-"""The ledger of one fit: a cap on what may be spent, checked before noise is drawn."""
+"""The budget of one fit: a cap on its total spend, checked before noise is drawn."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from skdpflow.exceptions import BudgetExceededError
 
 __all__ = ["FilterEntry", "PrivacyFilter"]
 
-# Rounding in a sum of squares; calibrate() leaves a margin many times as large.
+# Rounding in a sum of squares. The margin that calibrate() leaves is many times as large.
 _ROUNDING = 1.0 + 1e-12
 # Deltas are summed as they are, so that only the last bits can differ.
 _DELTA_ROUNDING = 1.0 + 2.0**-50
@@ -21,7 +21,7 @@ _DELTA_ROUNDING = 1.0 + 2.0**-50
 
 @dataclass(frozen=True)
 class FilterEntry:
-    """One line of a ledger.
+    """One entry of a filter.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class PrivacyFilter:
     def debit(self, event: Event, what: str) -> None:
         """Record a spend that is about to happen, or refuse it and record nothing."""
         parts = tally(event)
-        # slack is no part of this cap: whoever calibrates it holds it back
+        # slack is not part of this cap: it was held back when the cap was calibrated
         mu = math.inf if parts.non_private or parts.slack_epsilon else total_mu(parts)
         entry = FilterEntry(event, str(what), mu * mu, parts.threshold_delta)
         entries = (*self._entries, entry)

@@ -1,4 +1,4 @@
-"""A part of a debit that was made for several fits together, and what the Release of such a fit states."""
+"""Single-use debit for one step of a joint fit, and what the Release of that step states."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from skdpflow.release import Release
 
 @dataclass(frozen=True)
 class Terms:
-    """What the Release of a fit rests on, and the (epsilon, delta) that was asked for all of it together.
+    """What the Release of a fit rests on, and the (epsilon, delta) that was requested for all of it together.
 
-    The delta is stated as it is, and an epsilon that is at least the one asked for. None leaves the Release as it is.
+    The Release states this delta, and at least this epsilon. None leaves the Release as it is.
     """
 
     before: tuple[RestsOn, ...] = ()
     asked: tuple[float, float] | None = None
 
     def state(self, release: Release) -> Release:
-        """Return a Release of a fit alone as it states what is guaranteed for it with all that it rests on."""
+        """Return a Release with the guarantee for the fit together with all that it rests on."""
         if self.asked is None:
             return release
         epsilon, delta = self.asked
@@ -43,7 +43,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Prepaid:
-    """Stands for a ledger in one of several fits, where all of them were paid for beforehand. It pays for one, once.
+    """Single-use debit for one step of a joint fit: takes the place of a ledger, since all steps were debited together.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Prepaid:
     neighbours: str
     head: str | None
     terms: Terms = Terms()
-    _unspent: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)  # taken once, for good
+    _unspent: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)  # of one fit only
 
     def debit(self, event: Event, what: str = "", *, neighbours: str) -> str | None:
         """Check that a fit stays within its part, before any noise is drawn; returns the head of the debit."""
@@ -82,5 +82,5 @@ class Prepaid:
             )
 
     def __deepcopy__(self, memo: Any) -> Prepaid:
-        """Return itself: the clone of an estimator could spend a copy once more."""
+        """Return itself: with a copy, the clone of an estimator could spend the part again."""
         return self

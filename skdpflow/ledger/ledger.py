@@ -14,44 +14,24 @@ from typing import Any
 from skdpflow._validation import check_choice, check_real, invalid
 from skdpflow.accountants import (
     Accountant,
-    ComposedEvent,
     Event,
-    GaussianEvent,
-    SlackEvent,
-    ThresholdEvent,
-    calibrate,
-    event_from_dict,
     event_to_dict,
-    flatten_event,
     resolve_accountant,
 )
-from skdpflow.accountants.algebra import covers
-from skdpflow.accountants.slack import DELTA_SLACK, EPSILON_SLACK
 from skdpflow.exceptions import BudgetExceededError, LedgerError
+from skdpflow.ledger.affordable import largest_epsilon
+from skdpflow.ledger.entries import Entry, check_paid, read_entries, read_entry
 from skdpflow.ledger.log import Chain, Row
 from skdpflow.ledger.parts import Part, worst_cases
-from skdpflow.release.checks import together
 
 __all__ = ["PrivacyLedger"]
 
 _ACCOUNTANTS = ("gdp", "zcdp", "rdp", "pld")
 
-Entry = tuple[Event, Part | None]  # what was done, and to which part
-
-
-def _entry(content: dict[str, Any]) -> Entry:
-    """Return the event of an entry and the part that it is charged to."""
-    by, key = content.get("part", ("", ""))
-    return event_from_dict(content["event"]), (str(by), str(key)) if by else None
-
 
 def _text(name: str | Integral) -> str:
     """Return what a name or key is, whatever a subclass such as an Enum writes for it: equal ones are one part."""
     return str.__str__(name) if isinstance(name, str) else str(int(name))
-
-
-def _entries(rows: list[Row]) -> list[Entry]:
-    return [_entry(json.loads(text)) for _, text, _ in rows[1:]]
 
 
 class PrivacyLedger:
@@ -149,7 +129,7 @@ class PrivacyLedger:
             "neighbours": check_choice(name, "neighbours", neighbours, ("add-remove", "replace-one")),
             "accountant": check_choice(name, "accountant", accountant, _ACCOUNTANTS),
         }
-        self._chain = Chain(path, {"format": "skdpflow-ledger-1", **budget}, _entry)
+        self._chain = Chain(path, {"format": "skdpflow-ledger-1", **budget}, read_entry)
         self._part: Part | None = None
         self.warned_of_scores = False  # so that it is said once
 
@@ -296,7 +276,7 @@ class PrivacyLedger:
                 raise LedgerError(
                     "This continues a fit on other rows: use the ledger of the same part, or of all rows."
                 )
-            entries = _entries(rows)
+            entries = read_entries(rows)
             spent, total = self._spent(entries), self._spent([*entries, (event, self._part)])
             if not total <= self.epsilon:
                 raise BudgetExceededError(
@@ -315,7 +295,7 @@ class PrivacyLedger:
     @property
     def events(self) -> tuple[Event, ...]:
         """What was recorded, in order."""
-        return tuple(event for event, _ in _entries(self._chain.read()))
+        return tuple(event for event, _ in read_entries(self._chain.read()))
 
     def spent(self) -> float:
         """Return the epsilon of all entries together, at the ledger's delta.
@@ -325,7 +305,7 @@ class PrivacyLedger:
         epsilon : float
             What the rows have been charged so far.
         """
-        return self._spent(_entries(self._chain.read()))
+        return self._spent(read_entries(self._chain.read()))
 
     def remaining(self) -> float:
         """Return the ledger's epsilon less what is spent; by tight composition a fit may ask for more than that.
@@ -350,7 +330,7 @@ class PrivacyLedger:
         epsilon : float
             At the ledger's delta.
         """
-        return self._spent([*_entries(self._chain.read()), (event, self._part)])
+        return self._spent([*read_entries(self._chain.read()), (event, self._part)])
 
     def affordable(self, delta: float, accountant: str | Accountant = "gdp", *, threshold_delta: float = 0.0) -> float:
         """Return what epsilon a fit may still ask for; by tight composition it can be more than `remaining`.
@@ -372,29 +352,8 @@ class PrivacyLedger:
         delta = check_real("affordable", "delta", delta, 0.0, 1.0)
         thresholds = check_real("affordable", "threshold_delta", threshold_delta, 0.0, delta, "left")
         fit = resolve_accountant(accountant, owner="affordable")
-        found = (ThresholdEvent(thresholds),) if thresholds else ()
-        cases = list(worst_cases(_entries(self._chain.read()), self._part))
-
-        def largest(slack: float) -> float:
-            rest = (*found, SlackEvent(slack, delta * DELTA_SLACK))
-            multiplier = max(
-                calibrate(
-                    lambda m, case=case: ComposedEvent((case, GaussianEvent(m), *rest)),  # type: ignore[misc]
-                    self.epsilon,
-                    self.delta,
-                    self.accountant,
-                )
-                for case in cases
-            )
-            return fit.epsilon(GaussianEvent(multiplier), delta * (1.0 - DELTA_SLACK) - thresholds)
-
-        try:
-            epsilon = largest(1e-300)  # with hardly any slack, so too large: its slack is enough for the answer
-            epsilon = largest(epsilon * EPSILON_SLACK)
-        except ValueError:  # no noise is enough
-            return 0.0
-        digits = f"{epsilon * (1.0 - 4.0 * EPSILON_SLACK):.12e}".partition("e")
-        return float(f"{digits[0][:5]}e{digits[2]}")  # four digits, rounded down
+        cases = list(worst_cases(read_entries(self._chain.read()), self._part))
+        return largest_epsilon(cases, (self.epsilon, self.delta), self.accountant, fit, delta, thresholds)
 
     def history(self) -> Any:
         """Return the entries as a pandas DataFrame.
@@ -408,7 +367,7 @@ class PrivacyLedger:
         import pandas as pd
 
         rows = self._chain.read()
-        entries, table = _entries(rows), []
+        entries, table = read_entries(rows), []
         for i, (_, text, head) in enumerate(rows[1:], 1):
             entry = json.loads(text)
             when, part, event = pd.Timestamp(entry["time"]), "=".join(entry.get("part", ())), json.dumps(entry["event"])
@@ -438,31 +397,7 @@ class PrivacyLedger:
         was not paid for can write another one's head into it. That is found only where both are given together, and
         together exceed the debit.
         """
-        paid: dict[str, Event] = {}  # by each debit, with those that it continues
-        rows_of: dict[str, set[Part | None]] = {}
-        for _, text, head in self._chain.read()[1:]:
-            content = json.loads(text)
-            (event, part), after = _entry(content), content.get("after")
-            paid[head] = ComposedEvent((*flatten_event(paid[after]), *flatten_event(event))) if after in paid else event
-            rows_of[head] = {part, *rows_of.get(after, ())}
-        fits: dict[str, dict[Any, Any]] = {}
-        for i, release in enumerate(releases):
-            if release.ledger not in paid:
-                raise LedgerError(
-                    f"The debit of release {i} is not in the ledger. It was set back to an older copy, or the release "
-                    "was made without it or with another one."
-                )
-            if self._part is not None and rows_of[release.ledger] - {self._part, None}:
-                raise LedgerError(f"The debit of release {i} is for other rows than those of {self!r}.")
-            # a copy with another transport is the same fit, and has the same noise; an altered cap is another one
-            fit = tuple((m.name, m.values.tobytes()) for m in release.measurements), release.cap, release.before
-            fits.setdefault(release.ledger, {})[fit] = release
-            charged = together(fits[release.ledger].values())
-            if release.neighbours != self.neighbours or not covers(paid[release.ledger], charged):
-                raise LedgerError(
-                    f"The debit of release {i} is smaller than what its fit was allowed (its cap, under "
-                    f"neighbours={release.neighbours!r}). The ledger or the release was altered: do not trust it."
-                )
+        check_paid(self._chain.read(), releases, self._part, self.neighbours)
 
     def __sklearn_clone__(self) -> PrivacyLedger:
         """Return the ledger itself: a copy would forget what is spent."""

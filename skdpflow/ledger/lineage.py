@@ -1,7 +1,7 @@
 """What an estimator and its clones were fitted to before, and what their parameters were learnt from.
 
-Both are handed on by `sklearn.base.clone`, are public, and know nothing of the rows: how many fits without a ledger
-there were in this process and what each was allowed, and Releases that decided parameters.
+`sklearn.base.clone` hands both on. Both are public and do not depend on the rows: the number of fits without a ledger
+in this process, what each of them was allowed, and the Releases that decided parameters.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Lineage:
         self.neighbours.add(neighbours)
 
     def __deepcopy__(self, memo: Any) -> Lineage:
-        """Return itself: a copy of an estimator sees the same rows as likely as a clone does."""
+        """Return itself: a copy of an estimator is likely to be fitted to the same rows."""
         return self
 
 
@@ -70,14 +70,14 @@ def hand_on(estimator: Any, clone: Estimator) -> Estimator:
 
 
 def inherit(owner: Any, part: Any) -> None:
-    """Let a part of an estimator whose parameters were learnt from a Release rest on that, whatever it is."""
+    """Record that a part of an estimator rests on the Release from which the parameters of the whole were learnt."""
     source = vars(owner).get("_learnt_from")
     if source is not None and not sources_of(part):
         learns_from(part, source.release)
 
 
 def learns_from(estimator: Any, release: Release, *, gave_domain: bool = False) -> None:
-    """Say that parameters of an estimator, and those of its steps, were decided by a Release."""
+    """Record that a Release decided parameters of an estimator and of its steps."""
     vars(estimator)["_learnt_from"] = Source(release, gave_domain)
     for attribute in ("steps", "steps_"):
         for _, step in vars(estimator).get(attribute, ()):
@@ -97,7 +97,7 @@ def sources_of(estimator: Any) -> tuple[Source, ...]:
 
 @dataclass(frozen=True)
 class Unpaid:
-    """Stands for the ledger of a fit that has none: it refuses nothing, and says what a ledger would have charged."""
+    """Takes the place of a ledger in a fit that has none: it refuses nothing, and warns of the total of fits."""
 
     lineage: Lineage
     owner: str
@@ -127,7 +127,7 @@ class Unpaid:
 
 
 def _outside() -> int:
-    """Return the level of the first caller that is not of this package, for a warning of the function that asks."""
+    """Return the stack level of the first caller outside of this package, for a warning."""
     level, frame = 0, inspect.currentframe()
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "skdpflow":
         level, frame = level + 1, frame.f_back
@@ -136,7 +136,7 @@ def _outside() -> int:
 
 @dataclass(frozen=True)
 class Resting:
-    """Stands for the ledger of a fit whose parameters were learnt from Releases: its own states these, too."""
+    """Takes the place of a ledger in a fit whose parameters Releases decided: the new Release names these."""
 
     ledger: PrivacyLedger | Unpaid | None
     sources: tuple[Source, ...]

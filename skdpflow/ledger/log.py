@@ -24,8 +24,8 @@ _HERE: WeakValueDictionary[str, Chain] = WeakValueDictionary()  # chains in the 
 
 Row = tuple[int, str, str]  # position, content as JSON, head of the chain
 
-#: Held while a connection is open, and while the process forks: SQLite would believe in the child that the parent's
-#: connection still holds its lock there, and every later transaction of the child would wait for it in vain.
+#: Held while a connection is open, and while the process forks. Otherwise SQLite in the child would think that the
+#: parent's connection still holds its lock, and each later transaction of the child would wait for it without end.
 _CONNECTED = threading.RLock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
@@ -67,13 +67,13 @@ def _unusable(path: Path, error: sqlite3.Error | OSError) -> LedgerError:
 
 
 def _flush_all(db: sqlite3.Connection) -> None:
-    """Let a commit last when the power fails: also flush that the journal is gone, which would undo it."""
+    """Make a commit survive a power failure: flush the deletion of the journal, which would undo it."""
     db.execute("PRAGMA synchronous=EXTRA")
     db.execute("PRAGMA fullfsync=ON")  # macOS: the disk's own cache too
 
 
 class Chain:
-    """Rows that can be appended and never changed without notice, nor taken back while they are open.
+    """Rows that can be appended. A changed row is noticed, and so is a lost row while the chain is open.
 
     Parameters
     ----------
@@ -100,12 +100,12 @@ class Chain:
         if self.path is None:
             _HERE[self.key] = self
         else:
-            if not os.path.exists(self.path):  # False, too, where it may not be seen: then it cannot be made either
+            if not os.path.exists(self.path):  # also False if the folder cannot be read: making it fails, too
                 self._create(self.path)
             self.read()
 
     def _create(self, path: Path) -> None:
-        """Make the file under another name and link it: it is never seen half made, and never overwrites."""
+        """Make the file under another name and link it, so that no file is seen incomplete or overwritten."""
         new = path.with_name(f".{path.name}.{self.key}")
         try:
             new.touch(exist_ok=False)
@@ -126,7 +126,7 @@ class Chain:
 
     @contextmanager
     def _transaction(self, path: Path, begin: str) -> Iterator[sqlite3.Connection]:
-        """Open a connection of this call alone, so that none is shared by threads or survives a fork."""
+        """Open a connection for this call alone, so that no thread shares it and it does not survive a fork."""
         try:
             url = f"{path.as_uri()}?mode=rw"
             with _CONNECTED, closing(sqlite3.connect(url, uri=True, timeout=_WAIT)) as db:
@@ -144,7 +144,7 @@ class Chain:
             raise _unusable(path, e) from e
 
     def _read(self, db: sqlite3.Connection, seen: tuple[int, str]) -> list[Row]:
-        """Return the checked rows of a file that holds nothing else: a trigger could take back what is written."""
+        """Return the checked rows of a file that holds nothing else: a trigger could delete what is written."""
         if db.execute("SELECT type, name, sql FROM sqlite_master").fetchall() != [("table", "chain", _TABLE)]:
             raise LedgerError(
                 "The file is no ledger, or was altered: it must hold the table of entries and nothing else (no "
@@ -153,7 +153,7 @@ class Chain:
         return self._checked(db.execute(_SELECT).fetchall(), seen)
 
     def _confirm(self, path: Path, row: Row) -> None:
-        """Read a row again after its transaction, as others will: only then does it count as written."""
+        """Read a row again after its transaction: a row counts as written when others can read it."""
         with self._transaction(path, "BEGIN") as db:
             if db.execute(_SELECT_ONE, (row[0],)).fetchall() != [row]:
                 raise LedgerError(
@@ -201,7 +201,7 @@ class Chain:
         return rows
 
     def append(self, content_after: Callable[[list[Row]], dict[str, Any]]) -> str:
-        """Append a row while nobody else can."""
+        """Append a row while no other process or thread can."""
         if self.path is not None:
             seen = self._seen
             with self._transaction(self.path, "BEGIN IMMEDIATE") as db:
@@ -222,7 +222,7 @@ class Chain:
         return row[2]
 
     def _readable(self, before: list[Row], content: dict[str, Any]) -> Row:
-        """Return the next row, after making sure that it can be read again: else no later one could be appended."""
+        """Return the next row, after checking that it can be read again: otherwise no later row could be appended."""
         row = _next_row(before, content)
         try:
             self._check_row(before, row)

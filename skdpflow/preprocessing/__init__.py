@@ -1,4 +1,4 @@
-"""Transformers that pay for what they learn from the rows, and can be inverted."""
+"""Transformers that are fitted privately and can be inverted."""
 
 from skdpflow.preprocessing._pca import DPPCA
 from skdpflow.preprocessing._quantiles import DPQuantileTransformer

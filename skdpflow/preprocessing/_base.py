@@ -1,4 +1,4 @@
-"""What all private transformers share: measure once within a budget, then map row by row."""
+"""The base class of private transformers: it measures within a budget, and then maps each row by itself."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ class DPTransformer(TransformerMixin, BaseEstimator):
         return source
 
     def _check_width(self, n_features: int) -> None:
-        """Refuse a number of columns that the transformer cannot do with."""
+        """Refuse a number of columns that the transformer cannot handle."""
 
     def _learn(self, release: Release) -> Self:
         """Set every fitted attribute from a Release."""
@@ -274,9 +274,11 @@ class DPTransformer(TransformerMixin, BaseEstimator):
         return tags
 
 
-def lattice_steps(epsilon: float, multiplier: float, touched: float, power: int) -> int:
+def lattice_steps(context: PlanContext, epsilon: float, share: float, touched: float, power: int) -> int:
     """Choose the finest lattice for a ball that the curator can answer for."""
-    noise = min(_LARGEST_NOISE, max(epsilon * _SLACK / (touched + 8.0), 1.0))
+    relations = 1.0 if context.neighbours == "add-remove" else 2.0
+    multiplier = relations / (context.mu * float(np.sqrt(share)))
+    noise = min(_LARGEST_NOISE, max(epsilon * _SLACK / (relations * touched + 8.0), 1.0))
     return int(np.clip(2.0 ** np.floor(np.log2((noise / multiplier) ** (1.0 / power))), 2, 2**12))
 
 

@@ -82,9 +82,7 @@ class _Rounds:
         ]
 
     def _steps(self, context: PlanContext, name: str, touched: float, power: int) -> int:
-        relations = 1.0 if context.neighbours == "add-remove" else 2.0
-        multiplier = relations / (context.mu * float(np.sqrt(SHARES[name])))
-        return lattice_steps(self._epsilon, multiplier, relations * touched, power)
+        return lattice_steps(context, self._epsilon, SHARES[name], touched, power)
 
 
 def centre_of(mean: Measurement, n: float) -> Array:

@@ -101,13 +101,11 @@ class DPStandardScaler(OneToOneFeatureMixin, DPTransformer):
     def _plan(self) -> Plan:
         def rounds(context: PlanContext) -> Rounds:
             d = len(context.domain)
-            touched, relations = 2 * d, 1.0 if context.neighbours == "add-remove" else 2.0
-            multiplier = relations / (context.mu * np.sqrt(1.0 - COUNTS_SHARE))
             moments: dict[str, Any] = {
                 "columns": np.arange(d),
                 **scales(context.columns),
                 "radius": RADIUS * float(np.sqrt(d)),
-                "steps": lattice_steps(self.epsilon, multiplier, relations * touched, 1),
+                "steps": lattice_steps(context, self.epsilon, 1.0 - COUNTS_SHARE, 2 * d, 1),
             }
             yield [
                 Request("counts", "counts", COUNTS_SHARE, {"n_components": 1}),

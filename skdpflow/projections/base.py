@@ -235,8 +235,10 @@ def draw_directions(
         If the request is not valid, needed moments are missing or of another dimension, or the sampler
         returns anything else than k finite float64 unit columns.
 
-    Notes ----- The same seed gives the same directions with the same numerical libraries. Another linear
-    algebra library may round otherwise, so what is stored with a release must be the matrix that was used.
+    Notes
+    -----
+    The same seed gives the same directions with the same numerical libraries. Another linear algebra library may round
+    otherwise, so the matrix that was used must be stored with a release.
 
     Examples
     --------
@@ -259,7 +261,7 @@ def draw_directions(
         got = f"shape {directions.shape}, dtype {directions.dtype}"
     if got != f"shape {expected}, dtype float64":
         raise ValueError(f"{name}.sample must return a float64 array of shape {expected}. Got {got} instead.")
-    # Written so that NaN fails too.
+    # In this form, NaN fails too.
     if not np.all(np.abs(np.linalg.norm(directions, axis=0) - 1.0) <= _UNIT_TOLERANCE):
         raise ValueError(f"{name}.sample must return finite columns of Euclidean norm 1 (to {_UNIT_TOLERANCE}).")
     return directions
@@ -327,8 +329,10 @@ def spectral_norm(directions: npt.ArrayLike) -> float:
     ValueError
         If the input is not a non-empty, finite, two-dimensional array.
 
-    Notes ----- With G the smaller of the two Gram matrices, of order m and inner dimension n, and c slightly
-    above the computed largest eigenvalue, a Cholesky factorisation of c I - G that runs to completion proves
+    Notes
+    -----
+    Let G be the smaller of the two Gram matrices, of order m and inner dimension n. Let c be slightly above the
+    computed largest eigenvalue. A Cholesky factorisation of c I - G that runs to completion proves
     that lambda_max(G) <= c + slack. The slack bounds the rounding of the factorisation, (m + 1) u m c to
     first order [1]_, of c - G_ii, and of the Gram matrix itself, n u ||directions||_F^2; all are doubled. An
     eigenvalue solver alone would give no constant to rely on.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
-from .base import FloatArray, Moments, Seed, _check_request, _check_seed
+from ._directions import Directions
+from .base import FloatArray
 
 
-class OrthogonalProjections(BaseEstimator):
+class OrthogonalProjections(Directions):
     """Stacked blocks of orthonormal directions, each uniform among the orthonormal bases.
 
     Every direction alone is uniform on the sphere; within a block of `n_features` they are orthogonal, so no
@@ -57,39 +57,10 @@ class OrthogonalProjections(BaseEstimator):
     True
     """
 
-    needs: tuple[str, ...] = ()
-
-    def __init__(self, n_projections: int | None = None) -> None:
-        self.n_projections = n_projections
-
-    def sample(
-        self, n_features: int, *, n_projections: int | None = None, seed: Seed, moments: Moments | None = None
+    def _draw(
+        self, n_features: int, n_projections: int, rng: np.random.Generator, covariance: FloatArray | None
     ) -> FloatArray:
-        """Draw the directions.
-
-        Parameters
-        ----------
-        n_features : int
-            Dimension of the space.
-        n_projections : int or None, default=None
-            Number of directions wanted if the constructor was given none. None means `n_features`.
-        seed : int or numpy.random.Generator
-            Public randomness. A Generator is advanced by the call.
-        moments : Moments or None, default=None
-            Ignored.
-
-        Returns
-        -------
-        ndarray of shape (n_features, n_projections), dtype float64
-            Directions as unit columns; columns j d to (j + 1) d are orthonormal.
-
-        Raises
-        ------
-        ValueError
-            If a number is below one or the seed is not valid.
-        """
-        n_features, n_projections = _check_request(self, n_features, n_projections)
-        return haar_blocks(n_features, n_projections, np.random.default_rng(_check_seed(seed)))
+        return haar_blocks(n_features, n_projections, rng)
 
 
 def haar_blocks(n_features: int, n_projections: int, rng: np.random.Generator) -> FloatArray:

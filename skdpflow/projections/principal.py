@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
-from .base import FloatArray, Moments, Seed, _check_moments, _check_request, _check_seed
+from ._directions import Directions
+from .base import FloatArray
 from .orthogonal import haar_blocks
 
 
-class PrincipalProjections(BaseEstimator):
+class PrincipalProjections(Directions):
     """Principal axes of the released covariance, then random orthonormal blocks.
 
     The first `n_features` directions are the eigenvectors of the released covariance, largest eigenvalue
@@ -58,39 +58,10 @@ class PrincipalProjections(BaseEstimator):
 
     needs: tuple[str, ...] = ("moments",)
 
-    def __init__(self, n_projections: int | None = None) -> None:
-        self.n_projections = n_projections
-
-    def sample(
-        self, n_features: int, *, n_projections: int | None = None, seed: Seed, moments: Moments | None = None
+    def _draw(
+        self, n_features: int, n_projections: int, rng: np.random.Generator, covariance: FloatArray | None
     ) -> FloatArray:
-        """Compute the principal axes and draw the directions that follow them.
-
-        Parameters
-        ----------
-        n_features : int
-            Dimension of the space.
-        n_projections : int or None, default=None
-            Number of directions wanted if the constructor was given none. None means `n_features`.
-        seed : int or numpy.random.Generator
-            Public randomness of the directions that follow the axes. A Generator is advanced by the call.
-        moments : Moments
-            Released moments in the space of the directions. Required.
-
-        Returns
-        -------
-        ndarray of shape (n_features, n_projections), dtype float64
-            Directions as unit columns; columns j d to (j + 1) d are orthonormal.
-
-        Raises
-        ------
-        ValueError
-            If a number is below one, the seed is not valid, or the moments are missing or of another
-            dimension.
-        """
-        n_features, n_projections = _check_request(self, n_features, n_projections)
-        rng = np.random.default_rng(_check_seed(seed))
-        covariance = _check_moments(self, moments, n_features).covariance
+        assert covariance is not None  # as `needs` says
         axes = np.linalg.eigh(covariance)[1][:, ::-1]
         magnitudes = np.abs(axes)
         # Entries within rounding of the largest count as ties, or the sign would hang on the last bit.

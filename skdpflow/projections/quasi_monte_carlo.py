@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 from scipy.stats import qmc
-from sklearn.base import BaseEstimator
 
-from .base import FloatArray, Moments, Seed, _check_request, _check_seed
+from ._directions import Directions
+from .base import FloatArray
 from .orthogonal import haar_blocks
 
 _SOBOL_BITS = 30
 _GOLDEN_ANGLE = np.pi * (3.0 - np.sqrt(5.0))
 
 
-class QuasiMonteCarloProjections(BaseEstimator):
+class QuasiMonteCarloProjections(Directions):
     """Directions spread over the sphere more evenly than random ones.
 
     Equispaced angles in two dimensions, a spiral in three, a scrambled Sobol sequence mapped to the sphere
@@ -48,7 +48,7 @@ class QuasiMonteCarloProjections(BaseEstimator):
     random angle, and the spiral covers a half sphere, turned by a random orthogonal matrix: heights (i +
     1/2) / k, which give each point the same area, and azimuths i times the golden angle. The error of a
     sliced Wasserstein distance then falls about as 1 / k. In one dimension there is only one slice. Sobol
-    points are moved to the middle of their grid cells, where the inverse normal distribution function is
+    points are moved to the middle of the intervals of their grid, where the inverse normal distribution function is
     finite, mapped through it and normalised [1]_; the number drawn is the next power of two, cut to k. The
     gain over random directions fades as the dimension grows [2]_.
 
@@ -67,40 +67,9 @@ class QuasiMonteCarloProjections(BaseEstimator):
     True
     """
 
-    needs: tuple[str, ...] = ()
-
-    def __init__(self, n_projections: int | None = None) -> None:
-        self.n_projections = n_projections
-
-    def sample(
-        self, n_features: int, *, n_projections: int | None = None, seed: Seed, moments: Moments | None = None
+    def _draw(
+        self, n_features: int, n_projections: int, rng: np.random.Generator, covariance: FloatArray | None
     ) -> FloatArray:
-        """Draw the directions.
-
-        Parameters
-        ----------
-        n_features : int
-            Dimension of the space.
-        n_projections : int or None, default=None
-            Number of directions wanted if the constructor was given none. None means `n_features`.
-        seed : int or numpy.random.Generator
-            Public randomness. A Generator is advanced by the call.
-        moments : Moments or None, default=None
-            Ignored.
-
-        Returns
-        -------
-        ndarray of shape (n_features, n_projections), dtype float64
-            Directions as unit columns.
-
-        Raises
-        ------
-        ValueError
-            If a number is below one, the seed is not valid, or there are more features than the Sobol
-            sequence has dimensions (21201).
-        """
-        n_features, n_projections = _check_request(self, n_features, n_projections)
-        rng = np.random.default_rng(_check_seed(seed))
         if n_features == 1:
             return np.ones((1, n_projections))
         if n_features == 2:
@@ -132,6 +101,7 @@ def _sobol_sphere(n_features: int, n_projections: int, rng: np.random.Generator)
         )
     engine = qmc.Sobol(n_features, scramble=True, bits=_SOBOL_BITS, seed=rng)
     points = engine.random_base2((n_projections - 1).bit_length())[:n_projections]
-    # Cell middles are never 0, 1 or 1/2: no infinity, and no point at the centre that has no direction.
+    # The middle of an interval is never 0, 1 or 1/2. So no value is infinite, and no point lies at the centre, which
+    # has no direction.
     normals = ndtri(points + 2.0 ** -(_SOBOL_BITS + 1)).T
     return np.ascontiguousarray(normals / np.linalg.norm(normals, axis=0))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
-from .base import FloatArray, Moments, Seed, _check_request, _check_seed
+from ._directions import Directions
+from .base import FloatArray
 
 
-class UniformProjections(BaseEstimator):
+class UniformProjections(Directions):
     """Independent directions, uniform on the unit sphere.
 
     The textbook Monte Carlo choice. `OrthogonalProjections` estimates the same mean over the sphere
@@ -57,38 +57,8 @@ class UniformProjections(BaseEstimator):
     True
     """
 
-    needs: tuple[str, ...] = ()
-
-    def __init__(self, n_projections: int | None = None) -> None:
-        self.n_projections = n_projections
-
-    def sample(
-        self, n_features: int, *, n_projections: int | None = None, seed: Seed, moments: Moments | None = None
+    def _draw(
+        self, n_features: int, n_projections: int, rng: np.random.Generator, covariance: FloatArray | None
     ) -> FloatArray:
-        """Draw the directions.
-
-        Parameters
-        ----------
-        n_features : int
-            Dimension of the space.
-        n_projections : int or None, default=None
-            Number of directions wanted if the constructor was given none. None means `n_features`.
-        seed : int or numpy.random.Generator
-            Public randomness. A Generator is advanced by the call.
-        moments : Moments or None, default=None
-            Ignored.
-
-        Returns
-        -------
-        ndarray of shape (n_features, n_projections), dtype float64
-            Directions as unit columns.
-
-        Raises
-        ------
-        ValueError
-            If a number is below one or the seed is not valid.
-        """
-        n_features, n_projections = _check_request(self, n_features, n_projections)
-        rng = np.random.default_rng(_check_seed(seed))
         normals = rng.standard_normal((n_features, n_projections))
         return normals / np.linalg.norm(normals, axis=0)

@@ -1,4 +1,4 @@
-"""Plain arrays in a zip file, with a digest; nothing is ever pickled, and nothing unpacks to more than is allowed."""
+"""Plain arrays in a zip file, with a digest. Nothing is pickled, and nothing unpacks to more than is allowed."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from skdpflow.exceptions import ReleaseError
 
 _MAX_MEMBERS = 10_000
-#: What a file may unpack to: this, or so many times its own size if that is more. Noise hardly shrinks.
+#: Most bytes that a file may unpack to: this number, or this factor times its own size if that is more. Noise hardly
+#: compresses.
 _ALWAYS, _MAX_RATIO = 2**26, 200
-#: Bytes of JSON, and lists and objects in it: what it is read into is some tens of times as large.
+#: Most bytes of JSON, and most lists and objects in it. In memory they need some tens of times as much.
 _MAX_JSON, _MAX_NESTS = 2**24, 2**20
 #: Kinds of numbers and text, and versions of NumPy's format in which they are written.
 _KINDS = "biufU"
@@ -56,7 +57,7 @@ def read_arrays(file: Any, max_bytes: int) -> dict[str, NDArray[Any]]:
 
 
 def check_sizes(infos: list[zipfile.ZipInfo], max_bytes: int) -> None:
-    """Refuse a file that says that it unpacks to more than it may; `read_member` holds it to what it says."""
+    """Refuse a file that declares to unpack to more than is allowed; `read_member` checks what it declares."""
     unpacked, packed = sum(i.file_size for i in infos), sum(i.compress_size for i in infos)
     most = min(max_bytes, max(_ALWAYS, _MAX_RATIO * packed))
     if len(infos) > _MAX_MEMBERS or unpacked > most:
@@ -85,7 +86,7 @@ def read_json(data: bytes) -> Any:
 
 
 def _finite(text: str) -> float:
-    """Read a number; what is none, or infinite, was never written."""
+    """Read a number; NaN and infinity were never written."""
     number = float(text)
     if not math.isfinite(number):
         raise ReleaseError("The description in the file has a number that is not finite.")
@@ -100,7 +101,7 @@ def plain(value: object) -> Any:
 
 
 def _array(data: bytes) -> NDArray[Any]:
-    """Read an array whose header says exactly what follows: memory is not taken on its word."""
+    """Read an array whose header agrees with its size, before memory is allocated for it."""
     file, found = io.BytesIO(data), None
     with suppress(ValueError), warnings.catch_warnings(action="ignore"):
         version = npy.read_magic(file)

@@ -42,7 +42,7 @@ def _noise_implied(m: Measurement) -> float | NDArray[np.float64]:
         return math.inf
     if m.kind != "second_moment":
         return 1.0 / parts.gaussian_mu
-    # the norm of an upper triangle counts what is off the diagonal twice, so its noise may be smaller
+    # the norm of an upper triangle counts entries off the diagonal twice, so their noise may be smaller
     i, j = np.triu_indices((math.isqrt(8 * m.values.shape[-1] + 1) - 1) // 2)
     return np.where(i == j, 1.0, math.sqrt(0.5)) / parts.gaussian_mu
 

@@ -70,10 +70,10 @@ class Content:
 
     @property
     def allowed(self) -> ComposedEvent:
-        """What (`epsilon`, `delta`) is guaranteed for: `cap`, with all that the Release rests on."""
+        """The events that (`epsilon`, `delta`) covers: `cap`, with all that the Release rests on."""
         return all_allowed([(self.cap, self.before)])
 
     @property
     def handed_domain(self) -> bool:
-        """Whether the domain was released by something before, and so was not declared."""
+        """Whether an earlier step released the domain, so that it was not declared."""
         return any(source.gave_domain for source in self.before)

@@ -20,7 +20,7 @@ from skdpflow.release.measurement import Measurement
 
 __all__ = ["Mismatch", "mismatches", "warn_of_mismatch"]
 
-#: Releases of rows that all lie inside which tell of something outside: of all columns and bins together.
+#: Probability that a Release of rows that all lie inside reports a mismatch, over all columns and bins together.
 FALSE_ALARMS = 1e-3
 #: Mismatches that a warning names.
 _NAMED = 5
@@ -85,7 +85,7 @@ class _Estimate:
 
 
 def mismatches(release: Content) -> tuple[Mismatch, ...]:
-    """Return what stands out of the noise, of all that may lie outside of the declared columns and target."""
+    """Return the mismatches of the columns and of the target that stand out of the noise."""
     estimates: dict[tuple[int, Outside], _Estimate] = {}
     for m in release.measurements:
         for j, outside, *counted in _counted(m, release):
@@ -134,7 +134,7 @@ def _average(sums: NDArray[Any], sizes: NDArray[np.float64]) -> float:
 
 
 def warn_of_mismatch(*releases: Content) -> None:
-    """Warn of rows that do not fit what was declared; a function of the Releases alone."""
+    """Warn of rows that do not fit the declarations; the warning is a function of the Releases alone."""
     found = [str(mismatch) for release in releases for mismatch in mismatches(release)]
     if found:
         more = f"; {len(found) - _NAMED} more are in the privacy statement" if len(found) > _NAMED else ""

@@ -1,4 +1,4 @@
-"""Statistics that were measured more than once, as one: what is learnt from a continued Release."""
+"""Statistics that were measured more than once, averaged: a mechanism learns from them after `continue_fit`."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ class Release(Content):
             release = cls._from_arrays(read_arrays(file, max_bytes))
         except ReleaseError:
             raise
-        except Exception as e:  # a hostile file can fail in any way; the reader learns one thing
+        except Exception as e:  # a hostile file can fail in any way; the message is the same for all
             release, problem = None, type(e).__name__
         if release is None:
             raise ReleaseError(

@@ -3,68 +3,68 @@
 from __future__ import annotations
 
 NEIGHBOURS = {
-    "add-remove": "Neighbouring tables differ by one row that one of them has and the other has not.",
-    "replace-one": "Neighbouring tables have the same number of rows, and differ in the content of one.",
+    "add-remove": "One of two neighbouring tables has one row more than the other.",
+    "replace-one": "Neighbouring tables have the same number of rows. They differ in the content of one row.",
 }
 UNIT = "The unit of privacy is one row."
-TRUST = "Whoever holds the rows adds the noise and is trusted with them; everybody else sees what was released."
+TRUST = "Whoever holds the rows adds the noise, and is trusted. Everybody else sees what was released."
 DEFINITION = (
     "For neighbouring tables D and D', and every set S of outcomes, P[M(D) in S] <= exp(epsilon) P[M(D') in S] + "
-    "delta, where M is the fit with everything that was made of what it released."
+    "delta, where M is the fit together with everything that is computed from what it released."
 )
 SEEDED = (
-    "NOT PRIVATE: the noise was drawn from a seed, and whoever knows the seed can take it away again. Nothing is "
-    "guaranteed; this is for tests and benchmarks only."
+    "NOT PRIVATE: the noise was drawn from a seed, and whoever knows the seed can subtract the noise. Nothing is "
+    "guaranteed. Use a seed in tests and benchmarks only."
 )
 RECOMPUTE = (
-    "cap is all that was allowed. Add up its slacks, to s in epsilon and d in delta: what arithmetic in floats may "
-    "add. Compose Gaussian mechanisms with its noise multipliers at (delta - d) exp(-s), less the deltas of all its "
-    "thresholds: their epsilon plus s is at most that of the guarantee. The best of repeated trials adds a curve of "
-    "Renyi divergences (Papernot, Steinke 2022). In each step, the events of the measurements lie within its own cap: "
-    "the squares of their mu add up to at most the sum of 1 / multiplier^2. A measurement's mu is its sensitivity over "
-    "its largest noise scale; coordinates with less noise have a sensitivity that is smaller in proportion. A choice "
-    "with Gumbel noise of that scale has epsilon = 2 sensitivity / scale, bounded range, and mu = -2 Phi^-1(1 / (1 + "
-    "exp(epsilon / 2)))."
+    "'cap' lists everything that was allowed. First add up its slack events: s in epsilon and d in delta. They bound "
+    "what floating-point arithmetic adds. Then compose Gaussian mechanisms with the noise multipliers of the cap, at "
+    "(delta - d) exp(-s) less the deltas of all its thresholds. The epsilon of this composition plus s is at most the "
+    "epsilon of the guarantee. The best of repeated trials adds a curve of Renyi divergences (Papernot, Steinke 2022). "
+    "In each step, the events of the measurements lie within the cap of the step: the squares of their mu add up to at "
+    "most the sum of 1 / multiplier^2. The mu of a measurement is its sensitivity divided by its largest noise scale. "
+    "Coordinates with less noise have a sensitivity that is smaller in proportion. A choice with Gumbel noise of that "
+    "scale has epsilon = 2 sensitivity / scale, bounded range, and mu = -2 Phi^-1(1 / (1 + exp(epsilon / 2)))."
 )
 ONE_ROW_EACH = (
-    "One person has at most one row. Whoever has k rows is protected less: mu is k times as large, and what is said of "
-    "thresholds does not hold for them."
+    "One person has at most one row. A person with k rows is protected less: mu is k times as large, and the bounds of "
+    "thresholds do not hold."
 )
 CONTINUED = (
-    "The rows were measured {} times. How much each time may spend was fixed before anything was released. Where it "
-    "was decided later, what is guaranteed is the most that might have been spent: the budget of the PrivacyLedger."
+    "The rows were measured {} times. The budget of each time was fixed before anything was released. If it was "
+    "decided later, the guarantee is the most that might have been spent: the budget of the PrivacyLedger."
 )
 SEARCHED = (
-    "A search took the best of a random number of trials. How many there were, how the others did, and how long the "
-    "search took, was shown to nobody."
+    "A search released the best of a random number of trials. Nobody was shown the number of trials, the results of "
+    "the others, or the duration of the search."
 )
 EARLIER = (
-    "This rests on {} earlier releases of the same rows: those of the earlier steps of a pipeline, which made the rows "
-    "that were measured, or of a search or fit that decided parameters. What these were allowed is counted here. What "
-    "else they assume is in their own statements."
+    "This guarantee includes {} earlier releases from the same rows. They come from earlier steps of a pipeline, which "
+    "made the rows that were measured, or from a search or fit that decided parameters. Their budgets are counted "
+    "here. Their own statements say what else they assume."
 )
 PUBLIC_STEP = (
-    "The step {!r} ({}) learnt nothing from the rows, and is a function of the row alone: it keeps nothing of a row "
-    "outside of itself, such as in variables of a module. Each row was given to a copy of it by itself."
+    "The step {!r} ({}) learnt nothing from the rows. It is a function of the row alone: it stores nothing of a row "
+    "outside of itself, such as in variables of a module. Each row was given to a new copy of the step."
 )
 REPEATED = (
-    "Of a random number of trials with the same noise the best by a noisy score was released. The Renyi divergences of "
-    "the whole follow from those of one trial, and add to those of other events: Papernot, Steinke (2022), "
-    "Hyperparameter tuning with Renyi differential privacy."
+    "The best of a random number of trials was released, by a noisy score. All trials have the same noise. The Renyi "
+    "divergences of the whole follow from those of one trial, and add to those of other events: Papernot, Steinke "
+    "(2022), Hyperparameter tuning with Renyi differential privacy."
 )
 ENTROPY = (
     "The entropy of the operating system is random, SHAKE-128 behaves like a random function on secret keys, and "
     "nobody reads the memory of the process."
 )
 NOT_COVERED = [
-    "What else was done with the rows, before or after: other fits, and steps before the fit that learnt from them. "
-    "A PrivacyLedger adds up all fits that were given it.",
+    "Other uses of the rows, before or after: other fits, and steps before the fit that learnt from the rows. "
+    "A PrivacyLedger adds up all fits that were given the ledger.",
     "score and score_samples of private rows: they are functions of these rows.",
-    "Choices made by looking at such scores (cross-validation, a grid search, fitting until the result pleases).",
+    "Choices that were made by such scores (cross-validation, a grid search, repeated fits until one pleases).",
     "That an error was raised: for no rows, for what is no table (rows of unequal length, a file with an open quote), "
     "or, without a domain, for missing, infinite or unreadable cells.",
     "How long the fit took, and how much memory it needed.",
-    "What is true of the population, and what follows from that about a person.",
+    "Facts about the population, and what they tell about a person.",
     "Who can read the rows themselves, and how they were collected.",
 ]
 
@@ -87,9 +87,9 @@ ACCOUNTANTS |= {
     "RenyiAccountant": ACCOUNTANTS["rdp"],
     "PLDAccountant": ACCOUNTANTS["pld"],
 }
-OWN_ACCOUNTANT = "An accountant of one's own. Recompute the cap by the formula of Gaussian differential privacy."
+OWN_ACCOUNTANT = "A user's own accountant. Recompute the cap by the formula of Gaussian differential privacy."
 
-_GAUSSIAN = "Gaussian mechanism, on integers and rounded: Balle, Wang (2018)."
+_GAUSSIAN = "Gaussian mechanism on integers, with rounded noise: Balle, Wang (2018)."
 
 
 def _ones(k: str) -> dict[str, str]:
@@ -103,12 +103,12 @@ def _ball(size: str) -> dict[str, str]:
 #: Kind of a measurement to what a row adds, the sensitivity under each relation, and the source.
 KINDS: dict[str, tuple[str, dict[str, str], str]] = {
     "counts": (
-        "one to the count of its class, or to that of labels which are none of the classes",
+        "one to the count of its class, or to the count of labels that are not among the classes",
         _ones("1"),
         _GAUSSIAN,
     ),
     "histograms": (
-        "one to at most one bin of each of d columns, in its own class; what lies outside of a column has bins, too",
+        "one to at most one bin of each of d columns, in its own class; values outside of a column have bins, too",
         _ones("d"),
         _GAUSSIAN,
     ),

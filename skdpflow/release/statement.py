@@ -31,7 +31,7 @@ _WIDTH, _NAMES = 110, 12
 
 @dataclass(frozen=True)
 class PrivacyStatement:
-    """The guarantee of a fit: what it is worth, what it rests on, and what it does not cover.
+    """The guarantee of a fit: its epsilon and delta, its assumptions, and what it does not cover.
 
     ``print`` it, or keep `to_json` beside what you publish. It is a function of the Release alone, and as public.
 
@@ -145,7 +145,7 @@ class PrivacyStatement:
         return json.dumps(self.content, indent=indent, allow_nan=False)
 
     def __str__(self) -> str:
-        # names may come from somebody else's file: none may steer a terminal or look like a line of its own
+        # names may come from an untrusted file, so control characters are replaced
         return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in _lines(self.content))
 
     def __repr__(self) -> str:
@@ -224,30 +224,30 @@ def _assumptions(releases: Mapping[str, Content], public_steps: Mapping[str, str
         earlier = sum(not source.contains for source in release.before)
         if earlier and not several:
             out.append(texts.EARLIER.format(earlier))
-        if release.handed_domain:  # what it was given is a function of the Releases before it
+        if release.handed_domain:  # its input is a function of the Releases before it
             continue
         of = f" of the step {name!r}" if several else ""
         names = [str(n) for n in release.domain.names]
         shown = ", ".join(names[:_NAMES]) + (f", ... ({len(names)} in all)" if len(names) > _NAMES else "")
         out.append(
             f"Public by declaration{of}: {release.schema.container} rows with the columns {shown}; their types, which "
-            "no reader of files chose by the cells."
+            "were not inferred from the values."
         )
         if "bounds" not in release:
             levels = ", ".join(repr(release.domain.names[j]) for j in release.found_columns)
             but = f", except the categories of {levels}, which were found privately" if levels else ""
-            out.append(f"The domain{of} was declared, and not read off the rows{but}.")
+            out.append(f"The domain{of} was declared, and not learnt from the rows{but}.")
         if any(m.kind == "location" for m in release.measurements):
             out.append(f"Bins and single values of numeric columns{of} are public, or follow from noisy counts.")
         out += [f"In every row{of}, as declared: {fact}" for fact in release.domain.constraints]
     for release in releases.values():
         if release.numeric_target:
-            out.append("The interval of the target was declared, and not read off the rows.")
+            out.append("The interval of the target was declared, and not learnt from the rows.")
         if release.classes is not None and "labels" not in release:
-            out.append(f"The classes were declared, and not read off the rows: {list(release.classes)}.")
+            out.append(f"The classes were declared, and not learnt from the rows: {list(release.classes)}.")
         if any(m.kind == "records" for m in release.measurements):
             of_classes = "" if release.classes is None else " of each class"
-            out.append(f"As records are released, the number of rows{of_classes} is public.")
+            out.append(f"The number of rows{of_classes} is public, since records are released.")
         n_fits = len(tally(release.cap).noise_multipliers)
         if n_fits > 1:
             out.append(texts.CONTINUED.format(n_fits))

@@ -1,4 +1,4 @@
-"""The learned model: leaves in the latent space, and the way back to positions on the lattice."""
+"""The learned model: components in the latent space, and the way back to positions on the lattice."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Component(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A mixture of leaves in the latent space.
+    """A mixture of components in the latent space.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class Model:
         return self.latent.from_latent(z)
 
     def draw_components(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Draw leaves by their weights, each as often as expected up to one."""
+        """Draw components by their weights, each as often as expected up to one."""
         # systematic sampling: every row has the right probabilities, and their sum varies least
         places = (np.arange(n) + rng.random()) / max(n, 1)
         component = np.searchsorted(np.cumsum(self.weights)[:-1], places, side="right")

@@ -1,5 +1,7 @@
 """Tables and flows that several tests of the estimator use."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -42,14 +44,24 @@ def patients():
     return make
 
 
-@pytest.fixture
-def X():
-    """Two columns that are correlated."""
+def correlated():
     rng = np.random.default_rng(0)
     a = rng.normal(size=(N, 1))
     return np.hstack([a, a + 0.3 * rng.normal(size=(N, 1))]).clip(-4.0, 4.0)
 
 
 @pytest.fixture
-def flow(X):
-    return DPSlicedWassersteinFlow(domain=(-4.0, 4.0)).fit(X)
+def X():
+    """Two columns that are correlated."""
+    return correlated()
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return DPSlicedWassersteinFlow(domain=(-4.0, 4.0)).fit(correlated())
+
+
+@pytest.fixture
+def flow(fitted):
+    """A copy, which a test may change."""
+    return copy.deepcopy(fitted)

@@ -144,7 +144,7 @@ def test_cells_that_are_not_finite(X, frame, bad, message):
 
 
 @pytest.mark.parametrize("frame", FRAMES)
-def test_no_rows(X, frame):
+def test_a_table_without_rows_is_refused(X, frame):
     refused(DPSlicedWassersteinFlow(domain=(-4, 4)), frame(X[:0]), match="0 sample")
 
 
@@ -281,7 +281,7 @@ class TestWhatIsNoError:
         with pytest.warns(DataConversionWarning, match="column-vector y"):
             flow.fit(X, np.zeros((50, 1)))
 
-    def test_a_seed_of_numpy(self, X):
+    def test_numpy_integers_are_taken_as_parameters(self, X):
         flow = DPSlicedWassersteinFlow(domain=(-4, 4), random_state=np.int64(3), n_jobs=np.int32(2))
         assert flow.fit(X).sample(np.int64(2)).shape == (2, 2)
 
@@ -293,7 +293,7 @@ class TestAfterTheFit:
         return DPSlicedWassersteinFlow(domain=(-4, 4), target=Categories([0, 1])).fit(X, X[:, 0] > 0)
 
     @pytest.mark.parametrize("n", [-1, 1.5, "3", None, True, np.nan])
-    def test_numbers_of_samples(self, flow, n):
+    def test_n_samples_must_be_a_whole_number(self, flow, n):
         message = rf"'n_samples' parameter .* an int in the range \[0, inf\). Got {n!r} instead"
         with pytest.raises(ValueError, match=message):
             flow.sample(n)
@@ -319,7 +319,7 @@ class TestAfterTheFit:
             (lambda X: sparse.csr_array(X), "Sparse"),
         ],
     )
-    def test_tables_to_score(self, flow, X, method, make, message):
+    def test_bad_tables_cannot_be_scored(self, flow, X, method, make, message):
         with pytest.raises((ValueError, TypeError), match=message) as caught:
             getattr(flow, method)(make(X))
         assert SECRET_TEXT not in str(caught.value)

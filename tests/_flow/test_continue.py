@@ -60,6 +60,7 @@ def guaranteed(event, delta):
 # ---------------------------------------------------------------- what is guaranteed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_total_is_guaranteed_and_used_again_and_again(shape):
     params, y = SHAPES[shape]
@@ -160,6 +161,7 @@ def test_the_ledger_is_debited_the_increment_before_any_noise_is_drawn(monkeypat
     assert seen == []
 
 
+@pytest.mark.slow
 def test_a_ledger_that_does_not_know_of_the_first_fit_is_debited_all():
     ledger = PrivacyLedger(epsilon=2, delta=DELTA)
     model = flow().fit(X).set_params(ledger=ledger).continue_fit(X, extra_epsilon=0.5)
@@ -219,6 +221,7 @@ def test_mechanisms_that_cannot_or_changed_are_refused():
     assert model.privacy_spent_ == (0.5, DELTA)
 
 
+@pytest.mark.slow
 def test_a_looser_accountant_is_refused_where_nothing_is_left():
     model = flow(1.0, accountant="gdp").fit(X)
     with pytest.raises(ValueError, match="no looser"):
@@ -269,6 +272,7 @@ def test_the_statement_says_that_there_were_several_fits():
     assert "histograms#2" in text
 
 
+@pytest.mark.slow
 def test_seeded_noise_is_repeatable_fresh_in_each_fit_and_stays_unsafe():
     def made(seed, again):
         with pytest.warns(PrivacyLeakWarning):
@@ -291,6 +295,7 @@ def test_seeded_noise_is_repeatable_fresh_in_each_fit_and_stays_unsafe():
     assert abs(noise[0] - noise[1]) > 1e-2
 
 
+@pytest.mark.slow
 def test_repeated_statistics_have_the_same_parameters_and_are_averaged():
     release = flow().fit(X).continue_fit(X, extra_epsilon=1.5).release_
     assert pooled(release) is not release
@@ -335,6 +340,7 @@ def test_new_pairs_are_not_those_known_already():
     assert "selected+2" in release
 
 
+@pytest.mark.slow
 def test_the_noise_of_a_continued_fit_is_that_of_one_with_the_whole_budget():
     def error(model):
         counts = pooled(model.release_)["histograms"].values[:, :16]  # of the first column
@@ -349,6 +355,7 @@ def test_the_noise_of_a_continued_fit_is_that_of_one_with_the_whole_budget():
     assert more < 1.25 * one  # where the columns lie is located once
 
 
+@pytest.mark.slow
 def test_a_fit_on_a_part_of_the_rows_goes_on_there_or_in_the_whole():
     ledger = PrivacyLedger(epsilon=4, delta=DELTA)
     model = flow(ledger=ledger.part("site", "A")).fit(X)
@@ -404,6 +411,7 @@ def test_a_model_is_never_beside_a_smaller_guarantee(monkeypatch, what):
     assert flow.privacy_spent_ == (0.5, 1e-6)
 
 
+@pytest.mark.slow
 def test_a_cap_that_holds_a_selection_is_counted_as_a_whole():
     """No fit has one, but a file may."""
     flow = DPSlicedWassersteinFlow(1.0, domain=(0, 1), n_particles=32, n_steps=1).fit(X)

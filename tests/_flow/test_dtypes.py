@@ -161,10 +161,11 @@ def check_inside(series, column):
     return len(values)
 
 
-def test_the_list_is_long():
+def test_more_than_700_dtypes_are_tried():
     assert len(CASES) > 700
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("container", ["pandas", "polars"])
 def test_every_dtype_is_written_as_it_was_given(container):
     for _, dtype, column in (case for case in CASES if case[0] == container):
@@ -198,6 +199,7 @@ def fitted(request):
         return cases, rows, flow.fit(rows)
 
 
+@pytest.mark.slow
 def test_a_fit_gives_back_every_dtype(fitted):
     cases, rows, flow = fitted
     sample = flow.sample(500, random_state=0)
@@ -210,6 +212,7 @@ def test_a_fit_gives_back_every_dtype(fitted):
         assert pl.concat([rows, sample]).schema == rows.schema
 
 
+@pytest.mark.slow
 def test_a_saved_flow_gives_back_the_same(fitted):
     _, _, flow = fitted
     sample = flow.sample(50, random_state=0)

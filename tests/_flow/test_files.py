@@ -124,7 +124,7 @@ def test_other_files_are_refused(flow, old, new, match):
         DPSlicedWassersteinFlow.load(io.BytesIO(b"nothing"))
 
 
-def test_skops(flow):
+def test_skops_stores_and_restores_a_fitted_flow(flow):
     data = skops.dumps(flow)
     trusted = skops.get_untrusted_types(data=data)
     assert all(name.startswith(("skdpflow.", "numpy.")) for name in trusted)
@@ -144,7 +144,7 @@ def test_a_file_that_unpacks_to_too_much_is_refused(flow, monkeypatch):
         DPSlicedWassersteinFlow.load(saved(flow))
 
 
-def test_nothing_is_unpickled(flow, capsys):
+def test_a_file_is_read_without_pickle(flow, capsys):
     class Loud:
         def __reduce__(self):
             return print, ("unpickled",)

@@ -33,7 +33,7 @@ class TestContainers:
         assert flow.domain_.names == tuple(table.columns)
 
     @pytest.mark.parametrize("kind", FRAMES)
-    def test_values_are_valid(self, patients, patient_domain, kind):
+    def test_sampled_values_lie_in_the_domain(self, patients, patient_domain, kind):
         sample = DPSlicedWassersteinFlow(domain=patient_domain).fit(patients(kind)).sample(500)
         assert set(sample["ward"]) <= {"A", "B", "C"}
         assert set(sample["grade"]) <= {1, 2, 4}
@@ -48,7 +48,7 @@ class TestContainers:
         assert list(sample["ward"].cat.categories) == ["A", "B", "C"]
 
     @pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "uint8", "bool"])
-    def test_arrays(self, dtype):
+    def test_arrays_keep_their_type_shape_and_dtype(self, dtype):
         table = np.random.default_rng(0).integers(0, 2, size=(60, 3)).astype(dtype)
         flow = DPSlicedWassersteinFlow(domain=(0, 1)).fit(table)
         sample = flow.sample(20)
@@ -65,10 +65,10 @@ class TestContainers:
         assert set(sample[:, 0]) <= {"A", "B", "C"}
         assert all(isinstance(value, int | np.integer) for value in sample[:, 1])
 
-    def test_lists(self):
+    def test_lists_give_arrays(self):
         assert DPSlicedWassersteinFlow(domain=(0, 9)).fit([[1.0, 2.0], [3.0, 4.0]]).sample(3).shape == (3, 2)
 
-    def test_integer_column_names(self, X):
+    def test_integer_column_names_come_back(self, X):
         sample = DPSlicedWassersteinFlow(domain=(-4, 4)).fit(pd.DataFrame(X, columns=[3, 1])).sample(2)
         assert list(sample.columns) == [3, 1]
 
@@ -92,7 +92,7 @@ class TestDomains:
         flow = DPSlicedWassersteinFlow(domain=([-4, -5], np.array([4.0, 5.0]))).fit(X)
         assert flow.domain_ == Domain({"x0": Interval(-4, 4), "x1": Interval(-5, 5)})
 
-    def test_a_dict(self, X):
+    def test_a_dict_of_columns_is_a_domain(self, X):
         frame = pd.DataFrame(X, columns=["a", "b"])
         flow = DPSlicedWassersteinFlow(domain={"b": Interval(-9, 9), "a": Interval(-4, 4)}).fit(frame)
         assert list(flow.domain_.items()) == [("a", Interval(-4, 4)), ("b", Interval(-9, 9))]
@@ -115,6 +115,7 @@ class TestDomains:
         flow = DPSlicedWassersteinFlow(0.1).fit([[123.0, 1e6]])
         assert flow.sample(3).shape == (3, 2)
 
+    @pytest.mark.slow
     def test_wide_and_constant_tables(self):
         rng = np.random.default_rng(0)
         assert DPSlicedWassersteinFlow(domain=(0, 1)).fit(rng.random((50, 80))).sample(2).shape == (2, 80)
@@ -122,7 +123,7 @@ class TestDomains:
         assert np.median(sample) == pytest.approx(1.0, abs=0.1)
 
     @pytest.mark.parametrize("epsilon", [1e-2, 1e3, 1e6])
-    def test_extreme_budgets(self, X, epsilon):
+    def test_extreme_budgets_give_finite_rows(self, X, epsilon):
         sample = DPSlicedWassersteinFlow(epsilon, domain=(-4.0, 4.0)).fit(X).sample(5)
         assert np.isfinite(sample).all()
 
@@ -148,7 +149,7 @@ class TestSeeds:
         assert "NOT PRIVATE" in repr(flow.release_)
 
     @pytest.mark.parametrize("seed", [0, np.random.RandomState(0)])
-    def test_seeds_of_fit(self, X, seed):
+    def test_a_seed_of_fit_fixes_the_transport_seed(self, X, seed):
         one, two = (
             DPSlicedWassersteinFlow(domain=(-4.0, 4.0), random_state=s).fit(X) for s in (seed, copy.deepcopy(seed))
         )
@@ -157,7 +158,7 @@ class TestSeeds:
         assert other.release_.transport["seed"] != one.release_.transport["seed"]
 
     @pytest.mark.parametrize("make", [lambda: 3, lambda: np.random.RandomState(3), lambda: np.random.default_rng(3)])
-    def test_seeds_of_sample(self, flow, make):
+    def test_a_seed_of_sample_fixes_the_rows(self, flow, make):
         assert_array_equal(flow.sample(9, random_state=make()), flow.sample(9, random_state=make()))
         seed = make()
         if not isinstance(seed, int):  # generators move on
@@ -226,6 +227,7 @@ class TestPrivacySpent:
 
 
 class TestThreads:
+    @pytest.mark.slow
     @pytest.mark.parametrize("kind", ["numpy", "pandas", "polars"])
     def test_the_release_does_not_depend_on_n_jobs(self, patients, patient_domain, monkeypatch, kind):
         monkeypatch.setattr("skdpflow.curator.encode._BLOCK_ROWS", 64)  # many blocks
@@ -243,6 +245,7 @@ class TestThreads:
             for one, two in zip(releases[0].measurements, release.measurements, strict=True):
                 assert_array_equal(one.values, two.values)
 
+    @pytest.mark.slow
     def test_fits_in_parallel_threads_do_not_disturb_each_other(self, X):
         expected = {}
         found = {}

@@ -37,6 +37,7 @@ def tables():
     yield "no target", X, None, {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "X", "y", "params"), list(tables()), ids=lambda v: v if isinstance(v, str) else "")
 @pytest.mark.parametrize("epsilon", [0.5, 3.0])
 def test_a_fit_releases_what_was_planned(name, X, y, params, epsilon):
@@ -57,6 +58,7 @@ def test_a_fit_releases_what_was_planned(name, X, y, params, epsilon):
     assert (plan.n_features, plan.epsilon) == (X.shape[1], epsilon)
 
 
+@pytest.mark.slow
 def test_with_the_same_rows_and_noise_plan_and_fit_are_equal():
     flow = DPSlicedWassersteinFlow(2.0, domain=MIXED, target=Categories(["no", "yes"]), random_state=0)
     plan = flow.plan(n_guess=5000)
@@ -82,6 +84,7 @@ def test_plan_follows_budget_and_size():
     assert (with_bounds.n_components, with_bounds.measurements[2].round) == (3, 3)
 
 
+@pytest.mark.slow
 def test_sizes_default_from_what_is_declared():
     assert DPSlicedWassersteinFlow(domain=MIXED).plan(n_guess=50).n_features == 3
     assert DPSlicedWassersteinFlow(domain=dict(MIXED)).plan(n_guess=50).n_features == 3
@@ -104,7 +107,7 @@ def test_sizes_default_from_what_is_declared():
         ({"domain": MIXED, "mechanism": "records"}, {}, "replace-one"),
     ],
 )
-def test_bad_sizes(params, sizes, match):
+def test_impossible_sizes_are_refused(params, sizes, match):
     with pytest.raises(ValueError, match=match):
         DPSlicedWassersteinFlow(**params).plan(**{"n_guess": 100, **sizes})
 
@@ -126,7 +129,7 @@ def test_planning_leaves_the_flow_as_it_was(monkeypatch):
         flow.plan(n_guess=100, n_features=2)
 
 
-def test_text_and_table():
+def test_a_plan_is_shown_as_text_and_as_a_table():
     flow = DPSlicedWassersteinFlow(domain=MIXED, target=Categories(["no", "yes"]))
     plan = flow.plan(n_guess=5000)
     text = str(plan)
@@ -147,7 +150,7 @@ def test_text_and_table():
         plan.epsilon = 2.0
 
 
-def test_records():
+def test_the_plan_of_records_states_the_noise_of_a_fit():
     flow = DPSlicedWassersteinFlow(
         domain=(0, 1), mechanism=RecordsMechanism(public_labels=True), neighbours="replace-one", random_state=0
     )

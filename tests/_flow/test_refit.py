@@ -42,6 +42,7 @@ class TestReleases:
         with pytest.raises(ValueError, match="'n_steps' parameter"):
             DPSlicedWassersteinFlow.from_release(hostile)
 
+    @pytest.mark.slow
     @pytest.mark.filterwarnings("ignore::skdpflow.PrivacyLeakWarning")
     def test_refit_changes_the_model_and_spends_nothing(self, monkeypatch):
         # two clusters and little noise, so that the flow has somewhere to go

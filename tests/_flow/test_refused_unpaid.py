@@ -284,6 +284,7 @@ def test_particles_of_the_parts_of_a_numeric_target_are_counted_as_a_file_counts
         check_particles(replace(flow.release_, transport={**flow.release_.transport, "n_particles": most_of_all + 1}))
 
 
+@pytest.mark.slow
 def test_a_model_that_is_learnt_again_is_no_larger_than_one_that_is_loaded():
     X = RNG.uniform(size=(200, 200))
     flow = DPSlicedWassersteinFlow(1.0, domain=(0, 1), **SMALL).fit(X)

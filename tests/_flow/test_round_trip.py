@@ -92,7 +92,7 @@ def there(request):
 
 
 @pytest.mark.slow
-def test_there_and_back(there):
+def test_a_sample_has_the_container_names_and_dtypes_of_the_rows(there):
     rows, flow = there
     sample = flow.sample(N, random_state=0)
     assert type(sample) is type(rows)
@@ -110,6 +110,7 @@ def test_there_and_back(there):
     assert not sample.equals(flow.sample(N, random_state=1))
 
 
+@pytest.mark.slow
 def test_what_is_true_of_the_table_is_true_of_the_sample(there):
     rows, flow = there
     sample = flow.sample(N, random_state=0)

@@ -37,6 +37,7 @@ class TestScore:
         distance = sliced_wasserstein_distance(X / sd, flow.sample(10_000, random_state=0) / sd)
         assert flow.score(X) == pytest.approx(-distance, abs=0.05)
 
+    @pytest.mark.slow
     def test_good_models_score_higher(self, X):
         good = DPSlicedWassersteinFlow(20.0, domain=(-4.0, 4.0), **SEEDS).fit(X)
         other_rows = DPSlicedWassersteinFlow(20.0, domain=(-4.0, 4.0), **SEEDS).fit(X[:, ::-1] * [1.0, -1.0] + 0.5)
@@ -58,7 +59,7 @@ class TestScore:
     def test_constant_and_huge_rows_have_a_score(self, flow, value):
         assert -np.inf < flow.score(np.full((3, 2), value)) < 0.0
 
-    def test_categories_count(self):
+    def test_categories_count_in_the_score(self):
         domain = {"a": Categories(["x", "y"])}
         x, y = pd.DataFrame({"a": ["x"] * 500}), pd.DataFrame({"a": ["y"] * 500})
         flow = DPSlicedWassersteinFlow(10.0, domain=domain, **SEEDS).fit(x)
@@ -77,6 +78,7 @@ class TestScoreSamples:
         density = np.exp(flow.score_samples(grid[:, None]))
         assert trapezoid(density, grid) == pytest.approx(1.0, abs=0.02)
 
+    @pytest.mark.slow
     def test_two_dimensions_integrate_to_one(self):
         rng = np.random.default_rng(0)
         a = rng.normal(size=(5000, 1))
@@ -122,7 +124,7 @@ class TestScoreSamples:
             expected = ((sample >= low) & (sample <= high)).mean()
             assert trapezoid(density[part], grid[part]) == pytest.approx(expected, abs=0.01)
 
-    def test_units(self, X):
+    def test_densities_scale_with_the_units(self, X):
         flow = DPSlicedWassersteinFlow(domain=(-4.0, 4.0), random_state=0, noise_random_state=0)
         scaled = DPSlicedWassersteinFlow(domain=(-400.0, 400.0), random_state=0, noise_random_state=0)
         with pytest.warns(PrivacyLeakWarning):

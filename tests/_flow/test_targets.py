@@ -17,11 +17,17 @@ SEEDS = {"random_state": 0, "noise_random_state": 0}
 pytestmark = pytest.mark.filterwarnings("ignore::skdpflow.PrivacyLeakWarning")
 
 
+@pytest.fixture(scope="module")
+def two_classes():
+    X = np.random.default_rng(0).uniform(size=(400, 2))
+    return DPSlicedWassersteinFlow(domain=(-4.0, 4.0), target=Categories([0, 1])).fit(X, np.arange(400) % 2)
+
+
 class TestTargets:
     @pytest.mark.parametrize("kind", SERIES)
     @pytest.mark.parametrize("labels", [["no", "yes"], [0, 1], [-1, 3], [False, True]])
     @pytest.mark.parametrize("declared", [True, False])
-    def test_labels(self, X, kind, labels, declared):
+    def test_labels_come_back_in_their_container_and_dtype(self, X, kind, labels, declared):
         y = SERIES[kind](np.array(labels)[(X[:, 0] > 0).astype(int)], "outcome")
         target = Categories(labels) if declared else Categories()
         flow = DPSlicedWassersteinFlow(3.0, domain=(-4.0, 4.0), target=target, **SEEDS).fit(X, y)
@@ -55,7 +61,7 @@ class TestTargets:
             flow.sample_labeled(3)
 
     @pytest.mark.parametrize("kind", SERIES)
-    def test_a_numeric_target(self, X, kind):
+    def test_a_numeric_target_comes_back_within_its_bounds(self, X, kind):
         y = SERIES[kind](10.0 * X[:, 0] + 50.0, "cost")
         flow = DPSlicedWassersteinFlow(5.0, domain=(-4.0, 4.0), target=Interval(10.0, 90.0), **SEEDS).fit(X, y)
         X_new, y_new = flow.sample_labeled(2000)
@@ -66,7 +72,7 @@ class TestTargets:
         assert not hasattr(flow, "classes_")
         assert flow.sample(3).shape == (3, 2)
 
-    def test_an_integer_target(self, X):
+    def test_an_integer_target_keeps_its_dtype(self, X):
         y = pd.Series(np.rint(X[:, 0]).astype(np.int16), name="days")
         flow = DPSlicedWassersteinFlow(domain=(-4.0, 4.0), target=Interval(-4, 4, integer=True)).fit(X, y)
         _, y_new = flow.sample_labeled(50)
@@ -79,7 +85,7 @@ class TestTargets:
         with pytest.raises(ValueError, match="set `target` and pass y to fit"):
             flow.sample_labeled(2)
 
-    def test_proportions(self, X):
+    def test_classes_have_the_proportions_asked_for(self, X):
         y = (X[:, 0] > 1.0).astype(int)
         flow = DPSlicedWassersteinFlow(domain=(-4.0, 4.0), target=Categories([0, 1])).fit(X, y)
         for share in (0.0, 0.25, 1.0):
@@ -92,10 +98,9 @@ class TestTargets:
         "proportions",
         [{}, {0: 0.5}, {0: 0.5, 1: 0.6}, {0: 1.5, 1: -0.5}, {2: 1.0}, {0: "all"}, [0.5, 0.5], 1.0],
     )
-    def test_impossible_proportions(self, X, proportions):
-        flow = DPSlicedWassersteinFlow(domain=(-4.0, 4.0), target=Categories([0, 1])).fit(X, X[:, 0] > 0)
+    def test_impossible_proportions_are_refused(self, two_classes, proportions):
         with pytest.raises(ValueError, match=r"'proportions' parameter .*among \[0, 1\]"):
-            flow.sample_labeled(5, proportions=proportions)
+            two_classes.sample_labeled(5, proportions=proportions)
 
     @pytest.mark.parametrize("wrap", [list, np.array, pd.Series, pl.Series])
     @pytest.mark.parametrize(("labels", "wanted"), [([1, 0], [0, 1, 1, 0, 0, 1]), (["b", "a"], ["a", "b", "b"] * 2)])
@@ -112,10 +117,9 @@ class TestTargets:
         assert [len(part) for part in flow.sample_labeled(y=wrap([]))] == [0, 0]
 
     @pytest.mark.parametrize("y", [[0, 2], [0, None], ["0"], [[0], [1]], np.zeros((2, 1)), 0, "0", {0: 1.0}, {0}, [{}]])
-    def test_labels_that_are_no_classes(self, X, y):
-        flow = DPSlicedWassersteinFlow(domain=(-4, 4), target=Categories([0, 1])).fit(X, np.arange(len(X)) % 2)
+    def test_labels_that_are_no_classes_are_refused(self, two_classes, y):
         with pytest.raises(ValueError, match=r"'y' parameter .* one label of `classes_`"):
-            flow.sample_labeled(y=y)
+            two_classes.sample_labeled(y=y)
 
     def test_an_unknown_label_is_not_shown(self, X):
         flow = DPSlicedWassersteinFlow(domain=(-4, 4), target=Categories([0, 1])).fit(X, np.arange(len(X)) % 2)

@@ -197,7 +197,7 @@ def test_the_multiplier_counts_the_whole_sensitivity_under_replace_one(clip, noi
         ("pld", PLDAccountant),
     ],
 )
-def test_names(name, kind):
+def test_each_name_gives_its_accountant(name, kind):
     accountant = resolve_accountant(name)
     assert type(accountant) is kind
     assert isinstance(accountant, Accountant)
@@ -217,7 +217,7 @@ def test_unknown_names_are_refused():
         resolve_accountant("prv")
 
 
-def test_a_class_is_refused():
+def test_a_class_in_place_of_an_instance_is_refused():
     with pytest.raises(TypeError, match=r"must be an instance. Got the class ZCDPAccountant: write ZCDPAcc"):
         resolve_accountant(ZCDPAccountant)
 

@@ -38,7 +38,7 @@ deltas = st.floats(math.log(1e-14), math.log(0.1)).map(math.exp)
         (1.0, 1e-9, 5.49527, 1 / 5.49527, 0.014973),
     ],
 )
-def test_check_values(epsilon, delta, multiplier, mu, rho):
+def test_calibration_gives_known_values(epsilon, delta, multiplier, mu, rho):
     assert noise_multiplier(epsilon, delta) == pytest.approx(multiplier, abs=5.1e-6)
     assert gdp_mu(epsilon, delta) == pytest.approx(mu, abs=6e-7)
     assert zcdp_rho(epsilon, delta) == pytest.approx(rho, abs=6e-7)

@@ -70,7 +70,7 @@ def test_gaussians_compose_by_root_of_sum_of_squares(multipliers):
 
 
 @pytest.mark.parametrize("epsilon", [1e-3, 0.1, 0.999, 1.0, 1.001, 2.0, 5.0, 20.0])
-def test_mu_of_selections(epsilon):
+def test_selections_have_their_closed_form_mu(epsilon):
     pure, ranged = SelectionEvent(epsilon, "pure"), SelectionEvent(epsilon, "bounded-range")
     assert selection_mu(pure) == pytest.approx(-2 * ndtri(1 / (1 + math.exp(epsilon))), rel=1e-9)
     assert selection_mu(ranged) == pytest.approx(2 * ndtri(1 / (1 + math.exp(-epsilon / 2))), rel=1e-9)

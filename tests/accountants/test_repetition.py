@@ -115,6 +115,7 @@ def divergences(p, q):
 weights = st.lists(st.floats(0.01, 1.0), min_size=2, max_size=5)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(weights, st.data(), st.floats(1.01, 100.0), st.sampled_from(KINDS))
 def test_no_selection_among_few_outcomes_costs_more(first, data, mean, kind):
@@ -209,7 +210,7 @@ def test_other_accountants_say_which_one_can(accountant):
             call(event, 0.5)
 
 
-def test_a_filter_refuses_it():
+def test_a_filter_refuses_repeated_selection():
     ledger = PrivacyFilter(1.0)
     with pytest.raises(UnsupportedEventError):
         ledger.debit(RepeatAndSelectEvent(GaussianEvent(100.0), 10.0), "search")

@@ -49,7 +49,7 @@ def test_agrees_with_dp_accounting(m, delta):
         (ComposedEvent([SelectionEvent(0.4), GaussianEvent(5.0)]), 0.04),
     ],
 )
-def test_rho_of_events(event, rho):
+def test_each_event_has_its_rho(event, rho):
     same = GaussianEvent(1 / math.sqrt(2 * rho))
     assert ZCDPAccountant().epsilon(event, 1e-6) == pytest.approx(ZCDPAccountant().epsilon(same, 1e-6), rel=1e-9)
 

@@ -48,7 +48,7 @@ def flow(n_classes=3, **params):
     ],
 )
 @pytest.mark.parametrize("container", [np.asarray, pd.DataFrame, pl.DataFrame])
-def test_strategies(strategy, counts, container):
+def test_each_strategy_gives_its_number_of_rows(strategy, counts, container):
     X, y = table(container=container)
     sampler = DPOversampler(flow(), strategy, random_state=0)
     more, labels = sampler.fit_resample(X, y)
@@ -64,6 +64,7 @@ def test_strategies(strategy, counts, container):
         assert new.mean() > 2.0
 
 
+@pytest.mark.slow
 def test_labels_come_back_in_the_form_in_which_they_were_given():
     X, y = table((60, 20, 10))
     release = flow().fit(*table()).release_
@@ -87,6 +88,7 @@ def test_labels_come_back_in_the_form_in_which_they_were_given():
             DPOversampler(release).fit_resample(X, wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("container", [np.asarray, pd.DataFrame])
 def test_fit_counts_and_draws_nothing(container):
     X, y = table(container=container)
@@ -130,6 +132,7 @@ def test_agrees_with_imbalanced_learn():
     assert np.bincount(DPOversampler(flow(2), 0.33).fit_resample(X, y)[1]).tolist() == np.bincount(theirs).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Fit number:skdpflow.PrivacyLeakWarning")
 def test_in_a_pipeline_of_imbalanced_learn():
     pipeline = pytest.importorskip("imblearn.pipeline")
@@ -141,6 +144,7 @@ def test_in_a_pipeline_of_imbalanced_learn():
     assert len(search.predict(X)) == len(X)  # no rows are added to what is predicted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("container", [np.asarray, pd.DataFrame, pl.DataFrame])
 def test_from_another_holders_release(container):
     """Their frame gave the Release; the new rows come in the container of these rows."""
@@ -157,6 +161,7 @@ def test_from_another_holders_release(container):
     assert np.array_equal(np.asarray(again), np.asarray(more))  # nothing is measured, so nothing is random
 
 
+@pytest.mark.slow
 def test_without_the_original_rows_only_the_release_and_public_numbers_count():
     X, y = table()
     release = flow().fit(X, y).release_
@@ -172,7 +177,10 @@ def test_without_the_original_rows_only_the_release_and_public_numbers_count():
 TEXT, WHOLE = Categories(["lo", "hi"]), Categories([0, 1])
 
 
-@pytest.mark.parametrize("form", [list, tuple, lambda y: np.array(y, dtype=object)])
+@pytest.mark.parametrize(
+    "form",
+    [list, *(pytest.param(form, marks=pytest.mark.slow) for form in (tuple, lambda y: np.array(y, dtype=object)))],
+)
 @pytest.mark.parametrize("of", ["estimator", "release"])
 @pytest.mark.parametrize(("target", "other"), [(TEXT, 7), (TEXT, None), (WHOLE, "x"), (WHOLE, 0.5), (WHOLE, True)])
 def test_one_label_decides_no_released_dtype(form, of, target, other):
@@ -181,7 +189,7 @@ def test_one_label_decides_no_released_dtype(form, of, target, other):
     for last in (labels[-1], other):
         if last is None and of == "estimator":
             return  # the gate refuses missing labels
-        generator = flow(target=target, domain=(0, 8))
+        generator = flow(target=target, domain=(0, 8), n_particles=16, n_steps=1)
         if of == "release":
             generator = generator.fit(X, labels).release_
         sampler = DPOversampler(generator, {label: 2 for label in target.values}, keep_original=False)
@@ -191,6 +199,7 @@ def test_one_label_decides_no_released_dtype(form, of, target, other):
     assert found[0] == found[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", [0, 2.5, True, 2**70])
 def test_one_cell_of_a_list_decides_no_released_dtype(other):
     X = np.random.default_rng(0).integers(0, 8, size=(100, 2))
@@ -206,6 +215,7 @@ def test_one_cell_of_a_list_decides_no_released_dtype(other):
     assert found[0][0].dtypes == ("float64", "float64")
 
 
+@pytest.mark.slow
 def test_original_cells_of_a_list_stay_as_they_are():
     rows, labels = [[1, 2.5], [3, 4.0], [5, 6.5]], ["lo", "lo", "hi"]
     X = np.random.default_rng(0).uniform(0, 8, size=(100, 2))

@@ -136,7 +136,8 @@ def test_nothing_of_the_rows_is_kept():
     assert again.sample(5, random_state=0).equals(model.sample(5, random_state=0))
 
 
-def test_digits():
+@pytest.mark.slow
+def test_images_of_digits_resemble_their_class():
     X, y = load_digits(return_X_y=True)
     flow = DPSlicedWassersteinFlow(target=Categories(list(range(10))))
     model = GenerativePipeline([("pca", DPPCA(domain=(0.0, 16.0))), ("flow", flow)], epsilon=20.0).fit(X, y)
@@ -152,6 +153,7 @@ def test_digits():
 # ---------------------------------------------------------------- public steps
 
 
+@pytest.mark.slow
 def test_a_step_fitted_on_public_data():
     X, y = table()
     public = np.random.default_rng(9).normal(size=(300, 5)) * 3.0
@@ -196,7 +198,7 @@ def test_a_failing_step_shows_no_cell():
 
 
 @pytest.mark.parametrize("passthrough", ["passthrough", None])
-def test_passthrough(passthrough):
+def test_steps_may_be_passthrough(passthrough):
     X, y = table(200)
     model = GenerativePipeline([("nothing", passthrough), ("flow", flow(domain=(-8.0, 8.0)))]).fit(X, y)
     assert model.sample(3).shape == (3, 5)
@@ -227,12 +229,12 @@ class Untouchable:
         (GenerativePipeline([]), "'steps' parameter"),
     ],
 )
-def test_refused(model, message):
+def test_bad_pipelines_are_refused_before_rows_are_read(model, message):
     with pytest.raises((ValueError, TypeError), match=message):
         model.fit(Untouchable(), Untouchable())
 
 
-def test_not_fitted():
+def test_a_pipeline_that_is_not_fitted_cannot_be_used():
     for call in (pipe().sample, pipe().sample_labeled, lambda: pipe().score(None)):
         with pytest.raises(NotFittedError):
             call()

@@ -108,6 +108,9 @@ HARMLESS = {
 }
 
 
+FRAMES = [pytest.param(frame, marks=pytest.mark.slow) for frame in ("pandas", "polars")]
+
+
 def rows(container, n=60):
     X = np.random.default_rng(1).uniform(0, 4, size=(n, 2))
     X[0] = (3.0, 3.0)  # moves whatever a step remembers or draws
@@ -140,8 +143,8 @@ def measured(step, X, neighbours):
 
 
 @pytest.mark.filterwarnings("ignore:noise_random_state:skdpflow.PrivacyLeakWarning")
-@pytest.mark.parametrize("neighbours", ["add-remove", "replace-one"])
-@pytest.mark.parametrize("container", ["numpy", "pandas", "polars"])
+@pytest.mark.parametrize("neighbours", [pytest.param("add-remove", marks=pytest.mark.slow), "replace-one"])
+@pytest.mark.parametrize("container", ["numpy", *FRAMES])
 @pytest.mark.parametrize("name", HARMLESS)
 def test_one_row_changes_the_sketch_by_no_more_than_the_sensitivity(name, container, neighbours):
     if name == "in place" and container != "numpy":

@@ -71,7 +71,7 @@ def test_arrays_and_numeric_targets():
         domain.check(pd.DataFrame({"y": [0]}))
 
 
-def test_files(tmp_path):
+def test_a_file_is_checked_as_its_frame_is(tmp_path):
     pd.DataFrame({"age": AGE, "ward": WARD, "bmi": BMI}).to_csv(tmp_path / "rows.csv", index=False)
     check = DOMAIN.check(TableFile(tmp_path / "rows.csv"))
     assert check == DOMAIN.check(pd.DataFrame({"age": AGE, "ward": WARD, "bmi": BMI}))

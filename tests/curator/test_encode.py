@@ -280,7 +280,7 @@ def test_dtypes_and_memory_orders_of_arrays(dtype, order):
     assert codes_of(pd.DataFrame(X), domain).tolist() == expected
 
 
-def test_targets():
+def test_targets_have_the_same_codes_in_every_container():
     X = np.zeros((3, 1))
     domain = Domain({"x0": Interval(0, 1)})
     for y in (

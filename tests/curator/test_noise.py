@@ -286,7 +286,9 @@ def cells_and_shifts(scale, reach=14.0):
     return p[kept], (2.0 * (moved(low) + moved(high)))[kept] / p[kept]
 
 
-@pytest.mark.parametrize("scale", [0.05, 0.2, 0.5, 1.0, 1.5, 3.0, 10.0, 100.0, 1e4])
+@pytest.mark.parametrize(
+    "scale", [0.05, 0.2, 0.5, 1.0, 1.5, 3.0, 10.0, 100.0, pytest.param(1e4, marks=pytest.mark.slow)]
+)
 def test_rounding_exceeds_its_slack_by_less_than_the_delta_that_is_held_back(scale):
     """E[(sum of r - slack)+] <= exp(-t slack) E[exp(t r)]**m / t for every t > 0."""
     p, r = cells_and_shifts(scale)

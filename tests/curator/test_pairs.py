@@ -98,6 +98,7 @@ def test_tables_are_those_of_a_loop_over_rows(rows):
         assert (part.transpose(0, 2, 1) == mirrored).all()
 
 
+@pytest.mark.slow
 @given(rows_of, st.data())
 @settings(max_examples=150, deadline=None)
 def test_neighbours_move_a_score_by_at_most_its_sensitivity(rows, data):

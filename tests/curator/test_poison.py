@@ -204,6 +204,7 @@ def poisoned(columns, rng, times):
     return columns
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_poisoned_cells_change_no_message(container, tmp_path):
     rng, make = np.random.default_rng(list(CONTAINERS).index(container)), CONTAINERS[container]
@@ -224,6 +225,7 @@ def test_each_poison_alone_in_each_column(name):
         assert said(flow_of(), CONTAINERS["pandas"](columns, None)) == Counter()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("container", ["list", "numpy", "pandas", "polars"])
 @pytest.mark.parametrize("name", TARGETS)
 def test_poisoned_targets_change_no_message(name, container):

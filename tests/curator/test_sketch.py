@@ -83,6 +83,7 @@ def sketched(table, y, **kwargs):
     return values(sketch_rows(source_of(table, y), statistics(), DOMAIN, TARGET, KEY, **kwargs))
 
 
+@pytest.mark.slow
 def test_sketches_do_not_depend_on_blocks_or_workers():
     table, y = pd.DataFrame(columns()), labels()
     expected = sketched(table, y)

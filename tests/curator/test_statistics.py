@@ -250,6 +250,7 @@ def test_every_statistic_is_tested_here():
 # ---------------------------------------------------------------- the bound
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SUMS)
 @given(st.data())
 @settings(max_examples=80, deadline=None)

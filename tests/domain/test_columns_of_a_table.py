@@ -70,7 +70,7 @@ def test_what_does_not_fit_is_named(frame):
 
 @pytest.mark.filterwarnings("ignore:Fit number:skdpflow.PrivacyLeakWarning")
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_files_are_held_to_the_same(frame, kind, tmp_path):
+def test_columns_of_files_must_be_declared_too(frame, kind, tmp_path):
     path = written(frame, tmp_path, kind)
     flow = DPSlicedWassersteinFlow(5.0, domain=DOMAIN, target=DIED)
     assert flow.fit(TableFile(path, "died")).domain_ == Domain({"age": AGE})
@@ -82,7 +82,7 @@ def test_files_are_held_to_the_same(frame, kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_so_is_the_command_line(frame, kind, tmp_path, monkeypatch, capsys):
+def test_the_command_line_refuses_columns_that_nobody_declared(frame, kind, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     path = written(frame.assign(id=7), tmp_path, kind)
     DOMAIN.to_json("domain.json")

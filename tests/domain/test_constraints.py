@@ -103,6 +103,7 @@ predicates = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(predicates)
 def test_rows_meet_what_pandas_says_they_meet(text):
     rows = frame()
@@ -298,6 +299,7 @@ def test_anything_else_is_refused_at_once(text):
     assert time.perf_counter() - start < 1.0
 
 
+@pytest.mark.slow
 @given(st.one_of(st.text(max_size=40), st.text("ab <>=+-*/()'`.,[]1e_col", max_size=40)))
 def test_any_text_is_a_constraint_or_a_value_error(text):
     try:

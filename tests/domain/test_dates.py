@@ -58,12 +58,12 @@ def test_text_that_is_no_date(text):
     "bound",
     [dt.date(2024, 1, 5), dt.datetime(2024, 1, 5, 7), np.datetime64("2024-01-05T07"), pd.Timestamp("2024-01-05")],
 )
-def test_objects_as_bounds(bound):
+def test_date_objects_are_bounds(bound):
     assert Interval(bound, "2025-01-01", unit="D") == Interval("2024-01-05", "2025-01-01", unit="D")
 
 
 @pytest.mark.parametrize("bound", [np.datetime64("NaT"), pd.NaT, None, [1], dt.time(3)])
-def test_what_is_no_bound(bound):
+def test_what_is_no_date_is_no_bound(bound):
     with pytest.raises(ValueError, match=r"'lower' parameter of Interval"):
         Interval(bound, "2025-01-01", unit="D")
 

@@ -211,11 +211,11 @@ def test_other_things_are_no_descriptions(data):
         column_from_dict(data)
 
 
-def test_nothing_is_declared():
+def test_no_domain_is_none():
     assert resolve_domain(None, ["a"], 1) is None
 
 
-def test_frames_give_the_order():
+def test_columns_follow_the_order_of_the_frame():
     domain = Domain({"age": AGE, "ward": WARD})
     assert resolve_domain(domain, ["ward", "age"], 2).names == ("ward", "age")
     assert resolve_domain({"age": AGE, "ward": WARD}, ["age", "ward"], 2) == domain

@@ -26,6 +26,7 @@ def grids(draw, integer=None):
     return Grid(tuple(edges.tolist()), tuple((np.array(shares) / sum(shares)).tolist()), integer)
 
 
+@pytest.mark.slow
 @given(grids(), st.data())
 @settings(max_examples=300, deadline=None)
 def test_codes_come_back_as_numbers_of_their_cell(grid, data):
@@ -39,6 +40,7 @@ def test_codes_come_back_as_numbers_of_their_cell(grid, data):
     assert grid.starts[cell] <= grid.codes(np.array([number]))[0] < grid.starts[cell + 1]
 
 
+@pytest.mark.slow
 @given(grids(), st.data())
 @settings(max_examples=200, deadline=None)
 def test_a_code_is_a_function_of_the_number_alone_and_keeps_the_order(grid, data):

@@ -19,7 +19,7 @@ FRAME = pd.DataFrame(
 )
 
 
-def test_arrays():
+def test_the_schema_of_an_array_has_dtypes_and_no_names():
     schema = schema_of(np.zeros((3, 2), dtype=np.float32))
     assert schema == Schema("numpy", None, ("float32", "float32"))
     assert schema.n_features == 2
@@ -35,7 +35,7 @@ def test_byte_order_is_not_recorded():
     assert schema_of(np.zeros((1, 1), dtype=">f8")).dtypes == ("float64",)
 
 
-def test_pandas():
+def test_the_schema_of_a_pandas_frame_has_names_dtypes_and_target():
     schema = schema_of(FRAME, FRAME["c"])
     assert schema.container == "pandas"
     assert schema.names == ("a", "b", "c", "d")
@@ -44,7 +44,7 @@ def test_pandas():
     assert "SECRET" not in repr(schema)
 
 
-def test_polars():
+def test_the_schema_of_a_polars_frame_has_names_dtypes_and_target():
     frame = pl.DataFrame({"a": [1], "b": ["x"]}).with_columns(c=pl.col("b").cast(pl.Enum(["x", "other"])))
     schema = schema_of(frame, frame["a"])
     dtypes = ("Int64", "String", 'Enum["x", "other"]')  # the values of an Enum are declared, and part of its dtype

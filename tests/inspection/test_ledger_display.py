@@ -76,6 +76,7 @@ def test_many_entries_are_labelled_now_and_then():
     assert labels[1].get_text() == "fit 3 [site=1]"
 
 
+@pytest.mark.slow
 def test_matplotlib_is_imported_by_drawing_only():
     code = "import sys, skdpflow, skdpflow.inspection; assert 'matplotlib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

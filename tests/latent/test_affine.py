@@ -1,6 +1,7 @@
 """The affine latent space: a smooth bijection of the line to the range of each column."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -30,6 +31,7 @@ def test_inside_it_is_the_scale_of_the_records():
     assert np.abs(z).max() < SOFT_EDGE
 
 
+@pytest.mark.slow
 @given(scores)
 def test_the_slope_is_the_derivative(z):
     positions = TRANSFORM.from_latent(z)

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -15,6 +16,7 @@ points = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(knots, min_size=1, max_size=5), points, st.integers(0, 99))
 def test_finds_what_bisection_finds(maps, p, seed):
     rows = np.random.default_rng(seed).integers(len(maps), size=len(p))

@@ -52,6 +52,7 @@ def transforms(draw):
     return transform, codes, ranks
 
 
+@pytest.mark.slow
 @given(transforms(), st.sampled_from(SIZES), st.integers(0, 7), st.integers(0, 2**32))
 @settings(max_examples=60, deadline=None)
 def test_a_row_alone_gives_the_bits_that_it_gives_in_any_block(parts, size, skip, seed):

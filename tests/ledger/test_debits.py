@@ -153,7 +153,7 @@ def test_all_rounds_together_cost_what_was_asked(params):
     assert flow.privacy_spent_ == (1.0, 1e-6)
 
 
-@pytest.mark.parametrize("accountant", ["gdp", "zcdp", "rdp", "pld"])
+@pytest.mark.parametrize("accountant", ["gdp", "zcdp", "rdp", pytest.param("pld", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("epsilon", [0.1, 1.0, 10.0])
 def test_the_exact_cost_is_never_above_the_guarantee(accountant, epsilon):
     flow = DPSlicedWassersteinFlow(epsilon, accountant=accountant, n_particles=300, **LABELS).fit(ROWS, Y)

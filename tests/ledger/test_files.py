@@ -59,6 +59,7 @@ assert codes == [0] * 12, codes
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_children_of_a_fork_can_record_while_a_thread_of_the_parent_does(path):
     subprocess.run([sys.executable, "-c", FORKS, path], check=True, timeout=120)

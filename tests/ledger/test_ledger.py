@@ -59,7 +59,7 @@ def whole_event(epsilon, delta, accountant, threshold_delta=0.0):
     return Curator(None, budget, NoiseSource(None), threshold_delta=threshold_delta).whole_event
 
 
-@pytest.mark.parametrize("accountant", ["gdp", "zcdp", "rdp", "pld"])
+@pytest.mark.parametrize("accountant", ["gdp", "zcdp", "rdp", pytest.param("pld", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("epsilon", "delta"), [(1e-3, 1e-6), (0.1, 1e-9), (0.5, 1e-3), (2.0, 1e-6)])
 def test_a_fit_with_the_accountant_of_the_ledger_may_ask_for_all_of_it(accountant, epsilon, delta):
     ledger = PrivacyLedger(epsilon=epsilon, delta=delta, accountant=accountant)
@@ -134,6 +134,7 @@ def assert_paid_once(ledger, heads, others=0):
     assert set(heads) <= set(ledger.history()["head"])
 
 
+@pytest.mark.slow
 def test_memory_does_not_record_in_another_process():
     ledger = PrivacyLedger(epsilon=8, delta=1e-6)
     with pytest.raises(LedgerError, match="another process"), parallel_backend("loky", n_jobs=2):
@@ -240,6 +241,7 @@ def test_nothing_is_measured_unpaid_wherever_a_fit_is_killed(tmp_path):
     assert total["refused"] >= 2  # ledgers were filled, and never beyond their budget
 
 
+@pytest.mark.slow
 def test_a_debit_smaller_than_the_cap_of_its_release_is_found(ledger):
     paid, other = flow(ledger).fit(X).release_, flow(ledger, 0.4).fit(X).release_
     ledger.verify([paid, other, paid.with_transport({"n_steps": 3}, {})])

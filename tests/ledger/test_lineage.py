@@ -47,12 +47,18 @@ def emitted(call):
     return [w for w in caught if issubclass(w.category, PrivacyLeakWarning) and "without a ledger" in str(w.message)]
 
 
+def second_fits():
+    """Each way to a second fit of a flow, and each model; all pairs are slow."""
+    ways = ["itself", "a clone", "a clone of a clone", "a copy", "a deep copy", "of a clone"]
+    for name in sorted(MODELS.keys() - {"no delta to spare"}):
+        for way in ways[:1] if name == "trained" else ways:
+            quick = way == "a clone" or (name in ("flow", "trained") and way == "itself")
+            yield pytest.param(name, way, marks=() if quick else pytest.mark.slow, id=f"{name}, {way}")
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("again", ["itself", "a clone", "a clone of a clone", "a copy", "a deep copy", "of a clone"])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(("name", "again"), list(second_fits()))
 def test_the_second_fit_warns_once(name, again):
-    if name == "no delta to spare" or (name == "trained" and again != "itself"):
-        pytest.skip("one of each is enough")
     first = copy.deepcopy(MODELS[name])
     first = clone(first) if again == "of a clone" else first
     vars(first).pop("_lineage", None)
@@ -86,6 +92,7 @@ def test_it_says_what_a_ledger_would_have_been_charged():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*score:skdpflow.PrivacyLeakWarning")
 def test_searches_of_scikit_learn_warn_once_and_those_with_a_ledger_do_not():
     assert len(emitted(lambda: GridSearchCV(flow(), {"n_steps": [1, 2]}, cv=2).fit(X, Y))) == 1
@@ -94,6 +101,7 @@ def test_searches_of_scikit_learn_warn_once_and_those_with_a_ledger_do_not():
     assert emitted(lambda: GridSearchCV(flow(ledger=ledger), {"n_steps": [1, 2]}, cv=2).fit(X, Y)) == []
 
 
+@pytest.mark.slow
 def test_a_private_search_counts_as_one_fit_of_itself():
     """A number of fits that followed the number of trials would tell it."""
     generator = flow()
@@ -157,6 +165,7 @@ def test_what_a_lineage_knows_is_how_often_and_what_was_allowed():
     assert vars(one)["_lineage"].fits == [(one.release_.cap, ())]
 
 
+@pytest.mark.slow
 def test_other_processes_are_not_seen():
     """Which the documentation says: only a ledger in a file counts there."""
     model = flow()
@@ -165,6 +174,7 @@ def test_other_processes_are_not_seen():
         assert emitted(lambda: grid.fit(X, Y)) == []
 
 
+@pytest.mark.slow
 def test_a_second_search_is_told_of():
     model = TrainOnSynthetic(LogisticRegression(), flow())
     search = DPSearchCV(model, {"estimator__C": [1.0, 2.0]}, n_iter=2)

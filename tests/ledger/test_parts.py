@@ -107,6 +107,7 @@ def test_searches_on_parts_are_left_to_the_accountant():
     assert ledger.spent() == max(accountant.epsilon(search, DELTA) for search in searches)
 
 
+@pytest.mark.slow
 def test_many_sites_cost_what_one_costs(tmp_path):
     path = tmp_path / "a.ledger"
     ledger = PrivacyLedger(path, epsilon=1.0, delta=1e-6)

@@ -145,6 +145,6 @@ def test_cells_without_a_place_are_drawn_from_the_released_shares():
     assert found == pytest.approx([1 / 7, 6 / 7, 0, 0], abs=0.02)
 
 
-def test_places_of_the_layout():
+def test_a_layout_has_a_place_for_what_lies_outside():
     assert Layout.of(Interval(0, 4, integer=True, nullable=True), below=True, above=True).ends == (-1, 7)
     assert Layout.of(Categories(["a"])).ends == (0, 1)

@@ -70,7 +70,7 @@ class TestRefusals:
         ],
         ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
     )
-    def test_nothing_is_spent(self, changes, message, monkeypatch):
+    def test_what_records_refuse_spends_nothing(self, changes, message, monkeypatch):
         def debit(self, event, name):
             raise AssertionError(f"{name} was debited")
 

@@ -53,6 +53,7 @@ def test_an_unpaid_score_warns_where_there_is_a_ledger(make, methods, ledger):
             getattr(without, method)(*args)
 
 
+@pytest.mark.slow
 def test_a_grid_search_pays_for_its_fits_and_warns_once_of_its_scores(ledger):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")

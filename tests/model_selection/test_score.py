@@ -49,7 +49,7 @@ def scorer(X, y, scoring="accuracy", neighbours="add-remove", noise=None):
 
 @pytest.mark.parametrize("scoring", SCORINGS)
 @pytest.mark.parametrize("neighbours", ["add-remove", "replace-one"])
-@pytest.mark.parametrize("container", [np.asarray, pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("container", [np.asarray, pd.DataFrame, pytest.param(pl.DataFrame, marks=pytest.mark.slow)])
 def test_it_is_the_score_but_for_noise(scoring, neighbours, container):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # models fitted without names
@@ -154,7 +154,7 @@ def test_rows_are_used_by_secret_keys_of_their_own(seed):
 
 
 @pytest.mark.usefixtures("entropy")
-def test_keys_come_from_the_noise():
+def test_each_score_uses_rows_of_its_own():
     used = []
     for _ in range(2):
         rows = scorer(X, Y, neighbours="replace-one", noise=(noise := NoiseSource()))

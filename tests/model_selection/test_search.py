@@ -229,7 +229,8 @@ def test_the_winner_states_the_guarantee_of_the_search():
     assert fitted.best_estimator_.generator.epsilon == 0.7
 
 
-def test_failures_lose(monkeypatch):
+@pytest.mark.slow
+def test_a_trial_that_fails_loses(monkeypatch):
     monkeypatch.setattr(searching, "number_of_trials", lambda *_: 6)
     space = [{"estimator__fails": [True], "estimator__mark": ["bad"]}, {"estimator__mark": ["good"]}]
     assert search(space, estimator=model(Marked())).fit(X, Y).best_params_["estimator__mark"] == "good"
@@ -241,6 +242,7 @@ def test_failures_lose(monkeypatch):
     assert len(ledger.events) == 1
 
 
+@pytest.mark.slow
 def test_it_searches_like_scikit_learn():
     weak, strong = LogisticRegression(C=1e-9, fit_intercept=False), LogisticRegression()
     space = {"estimator": [weak, strong], "n_samples": stats.randint(100, 300)}
@@ -455,6 +457,7 @@ def test_common_checks(estimator, check):
     check(estimator)
 
 
+@pytest.mark.slow
 def test_seeded_noise_warns_and_guarantees_nothing():
     seeded = search(estimator=TrainOnSynthetic(LogisticRegression(), flow(random_state=0), random_state=0))
     seeded.set_params(noise_random_state=0)

@@ -72,6 +72,7 @@ class Drawing(ClassifierMixin, BaseEstimator):
         return np.full(len(X), self.classes_[random.getrandbits(1)])
 
 
+@pytest.mark.slow
 def test_no_trial_moves_a_shared_random_state_or_starts_from_it(trials):
     seen = []
     for _ in range(2):
@@ -88,6 +89,7 @@ def test_no_trial_moves_a_shared_random_state_or_starts_from_it(trials):
     assert len({n for drawn in seen for n in drawn}) == 12
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Fit number:skdpflow.PrivacyLeakWarning")
 def test_the_winner_of_a_seeded_script_does_not_tell_its_place(trials):
     fitted = search(RandomForestClassifier(n_estimators=2), {"estimator__max_depth": [1, 2]})
@@ -127,6 +129,7 @@ def in_place():
     return make_pipeline(StandardScaler(copy=False), LogisticRegression())
 
 
+@pytest.mark.slow
 def test_scoring_leaves_the_rows_as_they_are():
     for rows in (X.copy(), pd.DataFrame(X, columns=["u", "v"])):
         before = np.array(rows)
@@ -153,6 +156,7 @@ class Keeping(ClassifierMixin, BaseEstimator):
         return np.full(len(X), "a")
 
 
+@pytest.mark.slow
 def test_nothing_of_the_scored_rows_stays_in_the_released_model(trials):
     fitted = search(Keeping()).fit(X, Y)
     assert fitted.best_estimator_.estimator_.rows_ == []
@@ -241,6 +245,7 @@ def test_what_python_code_prints_is_not_heard(trials, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_column_vector_warns_as_often_as_it_does_in_one_fit(monkeypatch):
     numbers = []
     for k in (1, 6):
@@ -252,6 +257,7 @@ def test_a_column_vector_warns_as_often_as_it_does_in_one_fit(monkeypatch):
     assert numbers == [1, 1]
 
 
+@pytest.mark.slow
 def test_all_candidates_have_one_domain(trials):
     given = {"u": Interval(-4, 4), "v": Interval(-4, 4)}
     rows = pd.DataFrame(X, columns=["u", "v"])
@@ -280,6 +286,7 @@ def test_a_search_that_does_not_fit_in_makes_no_trial(trials):
     assert trials == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "generator",
     [
@@ -315,6 +322,7 @@ class Loose(BaseEstimator):
         return GaussianDPAccountant().delta(event, epsilon / (1.2 if type(event) is GaussianEvent else 1.0))
 
 
+@pytest.mark.slow
 def test_a_fit_has_the_noise_that_was_paid_for_by_whatever_accountant(trials):
     fitted = search(generator=flow(accountant=Loose())).fit(X, Y)
     (whole,) = (e for e in flatten_event(fitted.event_) if isinstance(e, RepeatAndSelectEvent))

@@ -253,6 +253,7 @@ def test_seeded_noise_is_not_private():
 
 
 @pytest.mark.filterwarnings("ignore:Fit number:skdpflow.PrivacyLeakWarning")
+@pytest.mark.slow
 def test_grid_search_in_a_plain_pipeline():
     flow = DPSlicedWassersteinFlow(domain=(-10.0, 10.0))
     pipe = make_pipeline(DPPCA(domain=(0.0, 16.0)), flow)

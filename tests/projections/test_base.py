@@ -43,7 +43,7 @@ class Duck(BaseEstimator):
         ("uniform", (), UniformProjections),
     ],
 )
-def test_names(name, available, cls):
+def test_each_name_gives_its_sampler(name, available, cls):
     assert type(as_sampler(name, available=available)) is cls
 
 
@@ -82,7 +82,7 @@ def test_object_without_the_interface():
         ("sample", None, "The 'sample' of Duck must be callable as"),
     ],
 )
-def test_faulty_object(attribute, value, message):
+def test_a_faulty_sampler_is_named(attribute, value, message):
     sampler = Duck()
     setattr(sampler, attribute, value)
     with pytest.raises(ValueError, match=message):

@@ -34,11 +34,11 @@ def test_each_direction_alone_is_uniform(cls, n_features, column):
     assert stats.kstest(heights, stats.beta(half, half, loc=-1, scale=2).cdf).pvalue > 1e-5
 
 
-def test_one_dimension():
+def test_directions_in_one_dimension_are_signs():
     assert set(UniformProjections().sample(1, n_projections=50, seed=0).ravel()) == {-1.0, 1.0}
 
 
-def test_seeds_matter():
+def test_other_seeds_give_other_directions():
     sampler = UniformProjections()
     assert not np.allclose(sampler.sample(4, seed=0), sampler.sample(4, seed=1))
     rng = np.random.default_rng(0)

@@ -38,6 +38,9 @@ SHAPES = {
     "records": {"domain": (0.0, 1.0), "mechanism": "records", "neighbours": "replace-one"},
 }
 
+QUICK = "found labels", "records"
+SLOWER = [*QUICK, *(pytest.param(s, marks=pytest.mark.slow) for s in SHAPES if s not in QUICK)]
+
 
 def data_for(shape, seed, n):
     rng = np.random.default_rng(seed)
@@ -98,7 +101,7 @@ def assert_same(one, two):
         assert np.array_equal(one[key], two[key], equal_nan=True) if key == "score" else one[key] == two[key], key
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", SLOWER)
 def test_with_one_release_unrelated_rows_give_one_model(monkeypatch, shape):
     """fit learns from the rows nothing but what measure() returned: same Release, same everything."""
     X, y = data_for(shape, 0, 150)
@@ -114,6 +117,7 @@ def test_with_one_release_unrelated_rows_give_one_model(monkeypatch, shape):
     assert_same(*prints)
 
 
+@pytest.mark.slow
 def test_with_one_release_unrelated_rows_give_one_continued_model(monkeypatch):
     X, y = data_for("labels", 0, 150)
     first = flow_for("labels").fit(X, y)
@@ -170,7 +174,7 @@ def test_with_the_same_releases_unrelated_rows_give_one_transformer_or_pipeline(
     assert prints[0] == prints[1]
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", SLOWER)
 def test_fit_is_from_release(shape):
     X, y = data_for(shape, 0, 200)
     flow = flow_for(shape).fit(X, y)

@@ -150,7 +150,8 @@ def mutated(outer, rng):
     return packed({**outer, "release.npz": signed({**release, **changed})})
 
 
-@pytest.mark.parametrize("count", [150, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [150, 1000])
+@pytest.mark.slow
 def test_altered_files_give_a_flow_or_a_release_error(files, count):
     rng, refused, accepted = np.random.default_rng(count), 0, 0
     for _ in range(count):
@@ -241,6 +242,7 @@ assert used < 300, f"{used} MiB"
 """
 
 
+@pytest.mark.slow
 def test_small_files_that_unpack_to_much_are_refused_in_little_memory():
     subprocess.run([sys.executable, "-W", "error", "-c", BOMBS], check=True, timeout=300)
 

@@ -56,6 +56,7 @@ def misfit():
     return (X, y, *seeded(X, y, target=Categories([0, 1])))
 
 
+@pytest.mark.slow
 def test_rows_with_an_unlisted_category_do_not_bend_other_columns():
     rng = np.random.default_rng(0)
     c = rng.choice(["a", "b", "z"], 5000, p=[0.4, 0.2, 0.4])
@@ -169,6 +170,7 @@ def test_noise_alone_says_nothing():
     assert alarms <= 12
 
 
+@pytest.mark.slow
 def test_a_numeric_target_outside_its_bounds():
     X, _ = rows(sex=("m", "f"), age=(30, 60), stay=(0, 9))
     y = 2.0 * X["u"].to_numpy() - 0.5
@@ -219,6 +221,7 @@ def heard_of(fit):
     return [str(w.message) for w in heard if w.category is DomainMismatchWarning]
 
 
+@pytest.mark.slow
 def test_a_search_says_it_once_for_its_winner():
     X, y = rows(600, sex=("m", "f"), age=(30, 60), stay=(0, 9))
     X = X[["age", "u"]]

@@ -248,6 +248,7 @@ def test_truncated_files_are_refused(saved):
         refused(saved[:length], match="Not a valid Release file")
 
 
+@pytest.mark.slow
 def test_flipped_bits_are_found(saved, release):
     """Every damage is an error, or touches nothing but the wrapping of the archive."""
     rng = np.random.default_rng(0)

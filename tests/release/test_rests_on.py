@@ -84,6 +84,7 @@ def stated(fitted):
 
 
 GENERATORS = {"flow": flow, "pipeline": pipeline}
+EITHER = [pytest.param("flow", marks=pytest.mark.slow), "pipeline"]  # a pipeline has a flow
 
 #: What can be done with a fitted search; none of it may state less than the search.
 DOORS = {
@@ -131,12 +132,12 @@ def set_small(model):
     return model.set_params(**small)
 
 
-@pytest.fixture(scope="module", params=GENERATORS)
+@pytest.fixture(scope="module", params=EITHER)
 def found(request):
     return searched(GENERATORS[request.param](epsilon=0.5))
 
 
-@pytest.fixture(scope="module", params=GENERATORS)
+@pytest.fixture(scope="module", params=EITHER)
 def seeded(request):
     with pytest.warns(UserWarning, match="noise_random_state"):
         return searched(GENERATORS[request.param](epsilon=0.5), noise_random_state=0)
@@ -157,6 +158,7 @@ def test_what_a_search_gave_states_at_least_the_search(found, door):
 
 @pytest.mark.filterwarnings("ignore:noise_random_state:skdpflow.PrivacyLeakWarning")
 @pytest.mark.parametrize("door", DOORS)
+@pytest.mark.slow
 def test_what_a_seeded_search_gave_is_not_private(seeded, door):
     made = DOORS[door](seeded)
     assert min(stated(made)) == np.inf
@@ -179,7 +181,7 @@ def test_a_clone_of_a_winner_states_the_search_and_its_own_fit(found):
     assert "decided parameters" in " ".join(str(release.privacy_statement()).split())
 
 
-@pytest.mark.parametrize("generator", GENERATORS)
+@pytest.mark.parametrize("generator", EITHER)
 def test_a_ledger_is_charged_for_all_and_knows_of_all(generator):
     ledger = PrivacyLedger(epsilon=9.0, delta=1e-5, accountant="rdp")
     search = searched(GENERATORS[generator](epsilon=0.5), ledger=ledger)
@@ -253,6 +255,7 @@ def test_what_takes_private_bounds_or_labels_for_declared_ones_rests_on_them(fou
     assert DPSlicedWassersteinFlow.from_release(declared.release_).fit(X, Y).privacy_spent_[0] == 20.0
 
 
+@pytest.mark.slow
 def test_many_generations_can_be_stored():
     release = flow(domain=None).fit(X, Y).release_
     for _ in range(20):

@@ -207,11 +207,11 @@ def test_the_text_says_what_the_json_says():
     [
         ({}, "The domain was declared"),
         ({"domain": CONSTRAINED}, "In every row, as declared: a <= b"),
-        ({"target": LABELS}, "The classes were declared, and not read off the rows: [0, 1]"),
+        ({"target": LABELS}, "The classes were declared, and not learnt from the rows: [0, 1]"),
         ({"target": Interval(0, 1)}, "The interval of the target was declared"),
         (
             {"mechanism": "records", "neighbours": "replace-one"},
-            "As records are released, the number of rows is public",
+            "The number of rows is public, since records are released",
         ),
         ({"accountant": "zcdp"}, "zcdp: rho = sum"),
     ],
@@ -345,8 +345,8 @@ def test_the_release_of_a_later_step_states_what_it_rests_on(weights):
         alone = release.privacy_statement()
         assert (alone.epsilon, alone.delta) == pipe[name].privacy_spent_ == pipe.privacy_spent_ == (1.0, 1e-6)
         assert alone.content["steps"][0]["rows"]["domain_is"] == "released by an earlier step"
-        assert "was declared, and not read off" not in str(alone)
-        assert "those of the earlier steps of a pipeline" in " ".join(str(alone).split())
+        assert "was declared, and not learnt" not in str(alone)
+        assert "They come from earlier steps of a pipeline" in " ".join(str(alone).split())
         ledger.verify([release])
     # the whole is what the last step rests on, and recomputed from its Release alone
     whole = json.loads(last.privacy_statement().to_json())
@@ -399,7 +399,7 @@ def test_what_a_public_step_comes_between_rests_on_the_first_too():
     assert statement.epsilon == pipe["flow"].privacy_spent_[0] == 1.0
     assert pipe["flow"].release_.before == (RestsOn(pipe["scale"].release_.cap),)
     assert statement.content["steps"][0]["rows"]["domain_is"] == "declared"
-    assert "The domain was declared, and not read off the rows" in str(statement)
+    assert "The domain was declared, and not learnt from the rows" in str(statement)
 
 
 def test_a_verbose_step_prints_what_it_rests_on(capsys):
@@ -458,6 +458,7 @@ SAME = FunctionTransformer(same, inverse_func=same)
     ],
     ids=["pipeline", "trained", "public step", "oversampler", "search", "search of pipelines"],
 )
+@pytest.mark.slow
 def test_parts_are_not_fitted_behind_the_back_of_the_whole(model, n_parts):
     model = clone(model).fit(X[:300], Y[:300])
     before = model.privacy_statement()
@@ -476,6 +477,7 @@ def test_parts_are_not_fitted_behind_the_back_of_the_whole(model, n_parts):
     model.fit(X[:300], Y[:300])
 
 
+@pytest.mark.slow
 def test_a_flow_alone_in_a_pipeline_can_be_continued_apart_from_it():
     pipe = GenerativePipeline([("negative", NEGATIVE), ("flow", flow(domain=(-1, 0)))]).fit(X)
     with pytest.raises(ValueError, match="is a part of a fitted GenerativePipeline"):

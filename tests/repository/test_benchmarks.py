@@ -31,6 +31,7 @@ def test_each_lever_can_be_switched_off(script, name):
         assert len(y_new) == len(y)
 
 
+@pytest.mark.slow
 def test_levers_change_the_rows(script):
     ablations = script("ablations")
     iris = table(script, "iris")
@@ -52,6 +53,7 @@ def test_codes_of_discrete_peers_lead_back(script):
     assert np.array_equal(y, iris.y)
 
 
+@pytest.mark.slow
 def test_models_on_synthetic_rows_beside_real_ones(script, monkeypatch):
     benchmark, iris, quick = script("train_on_synthetic"), table(script, "iris"), "logistic regression"
     model = benchmark.models(iris)[quick]

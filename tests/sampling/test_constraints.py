@@ -390,6 +390,7 @@ def test_score_compares_with_rows_that_meet_them(flow):
 
 
 @pytest.mark.filterwarnings("ignore:Fit number:skdpflow.PrivacyLeakWarning")
+@pytest.mark.slow
 def test_estimators_around_a_generator():
     X, y = hospital()
     generator = DPSlicedWassersteinFlow(epsilon=3.0, domain=DOMAIN, target=Categories(["a", "b"]), n_particles=512)

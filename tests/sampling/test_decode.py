@@ -181,7 +181,7 @@ def test_wide_intervals_fit_narrow_dtypes(dtype):
     assert float(back[1, 0]) == pytest.approx(min(float(limits.max), 1e30), rel=1e-6)
 
 
-def test_no_rows():
+def test_no_rows_are_decoded_to_no_rows():
     domain = Domain({"a": Interval(0, 1), "b": Categories(["x"])})
     for container in ("pandas", "polars"):
         back = decode(np.empty((0, 2)), domain, Schema(container, ("a", "b"), ("float64", "object")))

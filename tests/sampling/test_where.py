@@ -36,6 +36,7 @@ def flow():
     return flow.fit(frame, y)
 
 
+@pytest.mark.slow
 def test_every_row_meets_the_condition(flow):
     where = {"ward": "B", "age": (60, None), "day": ("2024-03-01", "2024-06-30")}
     rows = flow.sample(3000, where=where, random_state=0)

@@ -54,7 +54,7 @@ class ClassicalConcentration:
     ],
     ids=lambda accountant: type(accountant).__name__,
 )
-def test_contract(accountant):
+def test_every_accountant_passes_the_contract(accountant):
     check_accountant(accountant)
 
 

@@ -76,7 +76,7 @@ class NumbersOnly(CountsOnly):
     ],
     ids=lambda mechanism: repr(mechanism) if isinstance(mechanism, BaseEstimator) else "PlainCounts",
 )
-def test_contract(mechanism):
+def test_every_mechanism_passes_the_contract(mechanism):
     check_mechanism(mechanism)
 
 

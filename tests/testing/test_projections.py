@@ -43,7 +43,7 @@ class PlainMeanSampler:
 
 @pytest.mark.parametrize("n_projections", [None, 4])
 @pytest.mark.parametrize("cls", [*OURS, SignProjections])
-def test_contract(cls, n_projections):
+def test_every_sampler_passes_the_contract(cls, n_projections):
     check_projection_sampler(cls(n_projections=n_projections))
 
 

@@ -71,9 +71,9 @@ class Histograms:
             code = block.codes[:, j]
             n_bins = len(edges) - 1
             unit = n_bins == edges[-1] - edges[0]  # one bin a code
-            cell = code - edges[0] if unit else np.searchsorted(edges, code, side="right") - 1
+            place = code - edges[0] if unit else np.searchsorted(edges, code, side="right") - 1
             inside = (component >= 0) & (code >= edges[0]) & (code < edges[-1])
-            flat = np.bincount((component * n_bins + cell)[inside], minlength=n_components * n_bins)
+            flat = np.bincount((component * n_bins + place)[inside], minlength=n_components * n_bins)
             out.reshape(n_components, width)[:, offset : offset + n_bins] += flat.reshape(n_components, n_bins)
         return out.reshape(self.shape)
 

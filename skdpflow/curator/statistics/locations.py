@@ -16,7 +16,7 @@ from skdpflow.release.sensitivity import of_ones
 class Bounds:
     r"""Counts of each raw column on a public grid of magnitudes, for finding bounds.
 
-    A record adds one to one cell of each of the :math:`d` columns: :math:`\sqrt d` when it is added or removed,
+    A record adds one to one bin of each of the :math:`d` columns: :math:`\sqrt d` when it is added or removed,
     :math:`\sqrt{2d}` when it is replaced. The grid is public, so no threshold event is needed.
     """
 
@@ -33,9 +33,9 @@ class Bounds:
         if block.codes.shape[1] != self.shape[0]:
             raise ValueError("The parameter 'n_columns' of this statistic must be the number of columns of X.")
         raw = block.raw(range(self.shape[0]))
-        cell = np.searchsorted(self._grid, raw, side="right")
+        place = np.searchsorted(self._grid, raw, side="right")
         d, width = self.shape
-        return np.bincount((cell + width * np.arange(d)).ravel(), minlength=d * width).reshape(d, width)
+        return np.bincount((place + width * np.arange(d)).ravel(), minlength=d * width).reshape(d, width)
 
     def sensitivity(self, neighbours: str) -> float:
         """Return the L2 sensitivity under a neighbouring relation."""
@@ -43,10 +43,10 @@ class Bounds:
 
 
 class Location:
-    r"""Counts of numeric columns in cells of public or released edges, of all rows together.
+    r"""Counts of numeric columns in bins between public or released edges, of all rows together.
 
-    Cells hold numbers, compared as they are: where one falls depends on that number alone. A cell of the table that is
-    missing, unreadable or outside of its column adds one to a last count. So a record adds one to exactly one count of
+    Numbers are compared as they are, so the bin of a number depends on that number alone. A cell that is missing,
+    unreadable or outside of its column adds one to a last count. So a record adds one to exactly one count of
     each of the :math:`d` columns: :math:`\sqrt d` when it is added or removed, :math:`\sqrt{2d}` when it is
     replaced, by the argument of `Histograms`, whatever the edges are.
     """
@@ -71,11 +71,11 @@ class Location:
         assert block.raw is not None
         raw, out = block.raw(self._columns), []
         for i, (j, edges) in enumerate(zip(self._columns, self._edges, strict=True)):
-            n_cells = len(edges) - 1
+            n_bins = len(edges) - 1
             x = np.clip(raw[:, i], edges[0], np.nextafter(edges[-1], -np.inf))  # bounds of single precision
-            cell = np.searchsorted(edges, x, side="right") - 1
-            cell = np.where(block.no_value(j) | np.isnan(x), n_cells, cell)
-            out.append(np.bincount(cell, minlength=n_cells + 1))
+            place = np.searchsorted(edges, x, side="right") - 1
+            place = np.where(block.no_value(j) | np.isnan(x), n_bins, place)
+            out.append(np.bincount(place, minlength=n_bins + 1))
         return np.concatenate(out).astype(np.int64)
 
     def sensitivity(self, neighbours: str) -> float:

@@ -44,8 +44,8 @@ class SlicedHistograms:
         for c in range(self.shape[0]):
             p = z[component == c] @ self._directions[min(c, len(self._directions) - 1)]
             for i in range(self.shape[1]):
-                cell = np.searchsorted(self._edges[c, i], p[:, i], side="right")
-                out[c, i] = np.bincount(cell, minlength=self.shape[2])
+                place = np.searchsorted(self._edges[c, i], p[:, i], side="right")
+                out[c, i] = np.bincount(place, minlength=self.shape[2])
         return out
 
     def sensitivity(self, neighbours: str) -> float:
