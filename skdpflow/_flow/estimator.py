@@ -17,6 +17,7 @@ from skdpflow._flow.parameters import (
     check_transport,
     checked_mechanism,
     same_mechanism,
+    warn_if_seeded,
 )
 from skdpflow._flow.plan import FitPlan
 from skdpflow._flow.rows import continued_release, first_release, rehearsed
@@ -46,7 +47,7 @@ class DPSlicedWassersteinFlow(BaseFlow):
         Probability with which the guarantee may fail, in (0, 1); well below one over the number of rows.
     domain : Domain, dict, (lower, upper) or None, default=None
         Public knowledge about the columns of X. ``(lower, upper)`` are numbers or one per column. None finds
-        bounds of numeric columns privately, with a tenth of the budget. Cells outside are no error: see `Domain`.
+        bounds of numeric columns privately, with 4 % of the budget. Cells outside are no error: see `Domain`.
     target : Categories, Interval or None, default=None
         What y is: ``Categories([...])`` class labels, ``Categories()`` labels that are found privately,
         ``Interval(lower, upper)`` a number; None ignores y.
@@ -199,7 +200,7 @@ class DPSlicedWassersteinFlow(BaseFlow):
         """
         check_free(self)
         given = Parameters.of(self)
-        given.spending.warn_if_seeded()
+        warn_if_seeded(given.noise_seed)
         release = first_release(self, X, y, given)
         if given.verbose:
             print(release.privacy_statement())
@@ -265,7 +266,7 @@ class DPSlicedWassersteinFlow(BaseFlow):
         extra = check_real(type(self).__name__, "extra_epsilon", extra_epsilon, 0.0)
         given, (mechanism, _) = Parameters.of(self), same_mechanism(self, self.release_, measures=True)
         check_free(self)
-        given.spending.warn_if_seeded()
+        warn_if_seeded(given.noise_seed)
         release = continued_release(self, X, y, given, mechanism, extra)
         if given.verbose:
             print(release.privacy_statement())

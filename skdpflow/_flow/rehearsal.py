@@ -1,4 +1,4 @@
-"""Made-up rows of a table that nobody has seen, on which a fit is rehearsed."""
+"""Made-up rows, on which a fit is rehearsed for a plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether what is going to be measured fits the floating-point slack and the memory: told before anything is spent."""
+"""Checks that a plan stays within the floating-point slack and the memory, before anything is spent."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def check_plan(
     others: Sequence[Demand],
     n_particles: int = 0,
 ) -> int:
-    """Refuse a plan that could exceed the slack or the memory, whatever is released along the way."""
+    """Refuse a plan that could exceed the slack or the memory for some released values."""
     neighbours = context.neighbours
 
     def excess(context: PlanContext) -> str | None:
@@ -76,7 +76,7 @@ def check_demands(curator: Curator, demands: Iterable[Demand], neighbours: str) 
 
 
 def excess_of(demands: Iterable[Demand], mu: float, epsilon: float, delta: float, neighbours: str) -> str | None:
-    """Say what demands exceed together, as `Curator.draw` and `Curator.select` count it; None if nothing."""
+    """Return the limit that the demands exceed together, counted as in `Curator.draw` and `Curator.select`, or None."""
     demands = [d for d in demands if d.share > 0.0]
     largest = max((d.scale(mu) for d in demands if not d.n_choices), default=0.0)
     selections = 0.0

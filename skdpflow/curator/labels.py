@@ -44,7 +44,7 @@ from skdpflow.release.sensitivity import of_ones
 if TYPE_CHECKING:
     from skdpflow.curator.curator import Curator
 
-#: More distinct labels than this are no classes: only the most frequent of them could pass, at a great cost.
+#: Most distinct labels that count as classes. Of more labels, only the most frequent could pass the threshold.
 MAX_LABELS = 1000
 
 
@@ -89,7 +89,7 @@ def _find(
     sensitivity = of_ones(f, neighbours)
     gaussian = curator.event(share)
     event = ComposedEvent((gaussian, ThresholdEvent(delta)))
-    curator.ledger.debit(event, name)
+    curator.filter.debit(event, name)
     scale = sensitivity * gaussian.noise_multiplier
     each = delta / differing(f, neighbours)
     threshold = 1 + int(np.ceil(-scale * ndtri(each) + 0.5))

@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from skdpflow.accountants.budget import Budget
 from skdpflow.accountants.slack import PLAN_SLACK
-from skdpflow.curator.curator import Budget, Curator
+from skdpflow.curator.curator import Curator
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.fits import check_plan, made_up_domain, of_bounds, of_labels
 from skdpflow.curator.labels import find_labels, find_levels, with_levels
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.exceptions import BudgetExceededError
+from skdpflow.ledger import PrivacyLedger
+from skdpflow.ledger.lineage import Payer, Resting
 from skdpflow.release import Measurement, Release
 from skdpflow.release.dialogue import Dialogue
 from skdpflow.release.discovery import (
@@ -126,6 +129,7 @@ def measure(
     budget: Budget,
     noise: NoiseSource,
     *,
+    payer: Payer | None = None,
     seed: int,
     transport: dict[str, Any],
     n_jobs: int | None = None,
@@ -139,15 +143,16 @@ def measure(
     curator, left = ready.curator, ready.left
     find_classes = isinstance(target, Categories) and not target.declared
     head = None
-    if budget.ledger is not None:
+    if payer is not None:
         what = f"fit ({budget.epsilon:g}, {budget.delta:g})"
         try:
-            head = budget.ledger.debit(curator.whole_event, what, neighbours=budget.neighbours)
+            head = payer.debit(curator.whole_event, what, neighbours=budget.neighbours)
         except BudgetExceededError as error:
             if not noise.private:
                 raise BudgetExceededError(f"{error} Nothing fits while noise_random_state is set.") from None
+            assert isinstance(payer, PrivacyLedger | Resting)  # others have no limit
             thresholds = ready.labels_delta + ready.levels_delta
-            fits = budget.ledger.affordable(budget.delta, budget.accountant, threshold_delta=thresholds)
+            fits = payer.affordable(budget.delta, budget.accountant, threshold_delta=thresholds)
             advice = f"epsilon={fits:.4g} would fit" if fits else "no epsilon would fit; a smaller one may leave room"
             raise BudgetExceededError(f"{error} With delta={budget.delta:g}, {advice}.") from None
     measured: list[Measurement] = []
@@ -182,7 +187,7 @@ def measure(
         epsilon=budget.epsilon,
         delta=budget.delta,
         accountant=budget.accountant_name,
-        event=curator.ledger.event,
+        event=curator.filter.event,
         cap=curator.whole_event,
         mechanism=mechanism.describe(),
         measurements=tuple(measured),

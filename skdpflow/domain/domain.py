@@ -47,7 +47,7 @@ class Domain(Mapping[str, Column]):
         Facts that hold in every row, such as ``"admission <= discharge"``, ``"rooms + kitchens == total"`` or
         ``"not (sex == 'm' and pregnant)"``. Synthetic rows meet all of them. They may hold names of columns (in
         backticks if they are no identifiers), numbers, text in quotes, True, False, ``+ - * /``, comparisons,
-        ``in (...)``, ``is None``, ``and``, ``or`` and ``not``. What hangs on a missing cell counts as met.
+        ``in (...)``, ``is None``, ``and``, ``or`` and ``not``. If it depends on a missing cell, it counts as met.
         None takes those of `columns`, if that is a Domain.
 
     Attributes

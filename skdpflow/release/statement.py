@@ -15,13 +15,14 @@ from skdpflow.accountants.base import tally
 from skdpflow.accountants.event_json import event_to_dict
 from skdpflow.accountants.events import Event, flatten_event
 from skdpflow.accountants.gaussian import total_mu
-from skdpflow.domain import Column, Interval
+from skdpflow.domain import Categories, Column, Interval
 from skdpflow.release import sentences as texts
 from skdpflow.release.archive import plain
 from skdpflow.release.checks import together
 from skdpflow.release.content import Content
 from skdpflow.release.measurement import Measurement
 from skdpflow.release.mismatch import mismatches
+from skdpflow.release.resolution import least_share, rarest
 
 __all__ = ["PrivacyStatement"]
 
@@ -114,6 +115,7 @@ class PrivacyStatement:
             },
             "steps": [_step(name, r) for name, r in releases.items()],
             "public_steps": dict(public_steps or {}),
+            "unverified": [],
             "assumptions": _assumptions(releases, public_steps or {}),
             "not_covered": texts.NOT_COVERED,
         }
@@ -184,6 +186,7 @@ def _step(name: str, release: Content) -> dict[str, Any]:
             "target": None if release.target is None else _without_grid(release.target).to_dict(),
             "target_is": "found privately" if "labels" in release else "declared",
             "outside": [mismatch.to_dict() for mismatch in mismatches(release)],
+            "least_share": _least_share(release),
         },
         "ledger": release.ledger,
     }
@@ -192,6 +195,14 @@ def _step(name: str, release: Content) -> dict[str, Any]:
 def _without_grid(column: Column) -> Column:
     """Return what was declared of a column: where its mass was located is released, not declared."""
     return column.without_grid() if isinstance(column, Interval) else column
+
+
+def _least_share(release: Content) -> float | None:
+    """Say from which share of the rows on a level of a category can be seen, by released counts."""
+    counts = next((m for m in release.measurements if m.name == "counts"), None)
+    if counts is None or not any(isinstance(c, Categories) for c in release.domain.columns):
+        return None
+    return least_share(release.measurements, float(counts.values.sum()))
 
 
 def _measurement(m: Measurement, release: Content) -> dict[str, Any]:
@@ -314,6 +325,9 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
         lines += ["", "Outside of what was declared, by the released counts:"]
     for text in outside:
         lines += _wrapped(text, "  - ", "    ")
+    for step in steps:
+        if (share := step["rows"]["least_share"]) is not None:
+            lines += ["", *_wrapped(rarest(share), "")]
     lines += ["", "Not covered:"]
     for text in content["not_covered"]:
         lines += _wrapped(text, "  - ", "    ")

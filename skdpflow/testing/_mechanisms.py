@@ -166,7 +166,7 @@ def _check_description(mechanism: Mechanism) -> None:
         again = json.loads(json.dumps(description, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise AssertionError(f"describe() must return what JSON can hold: {error}") from None
-    assert again == description, "describe() must come back from JSON as it was: use str keys, and lists."
+    assert again == description, "describe() must be equal after a round trip through JSON: use str keys, and lists."
     assert clone(mechanism, safe=False).describe() == description, "A clone must describe itself equally."
     for name in getattr(mechanism, "refit_params", ()):
         assert name in description, f"refit_params names {name!r}, which describe() does not hold."

@@ -285,7 +285,7 @@ def test_a_domain_may_describe_the_target(names):
     domain = Domain({"ward": WARD, "age": AGE}, constraints=["age > 18"])
     resolved = resolve_domain(domain, names, 1, target=WARD, target_name="ward")
     assert resolved == Domain({"age": AGE}, constraints=["age > 18"])
-    with pytest.raises(ValueError, match=r"say different things of the target 'ward': .* Make them equal"):
+    with pytest.raises(ValueError, match=r"describe the target 'ward' differently: .* Make them equal"):
         resolve_domain(domain, names, 1, target=Categories(["A"]), target_name="ward")
     with pytest.raises(ValueError, match=r"'ward', which is y .* target=domain\['ward'\]"):
         resolve_domain(domain, names, 1, target_name="ward")
