@@ -27,7 +27,7 @@ class Silent:
     """Draws a constant for noise: with a large one, every level passes, and shows its count."""
 
     def __init__(self, multiplier=100.0, noise=SHIFT):
-        self.ledger = PrivacyFilter(1e6, 0.99)
+        self.filter = PrivacyFilter(1e6, 0.99)
         self.multiplier, self.noise = multiplier, noise
 
     def event(self, share):
@@ -102,7 +102,7 @@ def test_levels_of_one_row_pass_with_probability_delta(neighbours, f, multiplier
         assert passes >= 0.6 * delta / n_lonely
     # any of them: independent draws
     assert -np.expm1(n_lonely * np.log1p(-passes)) <= delta
-    (entry,) = curator.ledger.entries
+    (entry,) = curator.filter.entries
     assert entry.delta == delta
     assert m.event == ComposedEvent((GaussianEvent(multiplier), ThresholdEvent(delta)))
 
