@@ -167,3 +167,18 @@ def check_generator(owner: str, name: str, value: object) -> np.random.Generator
     if isinstance(seed, np.random.RandomState):
         seed = seed.randint(2**31, size=4)
     return np.random.default_rng(seed)
+
+
+def check_noise_seed(owner: str, value: object) -> int | None:
+    """Return the seed of the noise, None for noise from the operating system."""
+    return None if value is None else check_int(owner, "noise_random_state", value, 0)
+
+
+def check_n_jobs(owner: str, value: object) -> int | None:
+    """Return a number of threads as joblib takes it."""
+    if value is None:
+        return None
+    n_jobs = check_int(owner, "n_jobs", value)
+    if n_jobs == 0:
+        raise invalid(owner, "n_jobs", "None or an int other than 0", value)
+    return n_jobs

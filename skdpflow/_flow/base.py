@@ -19,6 +19,7 @@ from skdpflow.release import Release
 from skdpflow.release.checks import check_particles
 from skdpflow.release.pooling import pooled
 from skdpflow.release.statement import PrivacyStatement
+from skdpflow.release.unverified import naming_unverified
 from skdpflow.sampling.decode import class_labels
 from skdpflow.sampling.draw import decode_rows, draw_positions, labelled_request, request
 from skdpflow.transport.model import Model
@@ -157,7 +158,7 @@ class BaseFlow(DensityMixin, BaseEstimator):
             ``print`` it, or keep its `to_json` beside what you publish.
         """
         check_is_fitted(self)
-        return self.release_.privacy_statement()
+        return naming_unverified(self.release_.privacy_statement(), self)
 
     def save(self, file: Any) -> None:
         """Write the fitted flow to a file: its Release and its parameters as JSON, no pickle.

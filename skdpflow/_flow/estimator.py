@@ -17,6 +17,7 @@ from skdpflow._flow.parameters import (
     check_transport,
     checked_mechanism,
     same_mechanism,
+    warn_if_seeded,
 )
 from skdpflow._flow.plan import FitPlan
 from skdpflow._flow.rows import continued_release, first_release, rehearsed
@@ -199,7 +200,7 @@ class DPSlicedWassersteinFlow(BaseFlow):
         """
         check_free(self)
         given = Parameters.of(self)
-        given.spending.warn_if_seeded()
+        warn_if_seeded(given.noise_seed)
         release = first_release(self, X, y, given)
         if given.verbose:
             print(release.privacy_statement())
@@ -265,7 +266,7 @@ class DPSlicedWassersteinFlow(BaseFlow):
         extra = check_real(type(self).__name__, "extra_epsilon", extra_epsilon, 0.0)
         given, (mechanism, _) = Parameters.of(self), same_mechanism(self, self.release_, measures=True)
         check_free(self)
-        given.spending.warn_if_seeded()
+        warn_if_seeded(given.noise_seed)
         release = continued_release(self, X, y, given, mechanism, extra)
         if given.verbose:
             print(release.privacy_statement())
@@ -353,8 +354,9 @@ class DPSlicedWassersteinFlow(BaseFlow):
         check_transport(flow)  # a file may hold anything
         if release.private:
             lineage_of(flow).note(release.cap, release.before, release.neighbours)
-        if release.before or "bounds" in release or "labels" in release:  # which decided what is a parameter here
-            learns_from(flow, release, gave_domain="bounds" in release or release.handed_domain)
+        gave_domain = "bounds" in release or "levels" in release or release.handed_domain
+        if release.before or gave_domain or "labels" in release:  # which decided what is a parameter here
+            learns_from(flow, release, gave_domain=gave_domain)
         return flow._learn(release, checked_mechanism(flow))
 
     @classmethod

@@ -124,6 +124,12 @@ def _of_partitions(m: Measurement, n: float) -> list[ExpectedError]:
     return [ExpectedError(quantity, float(np.max(m.sd)) / rows, np.sqrt(p * (1.0 - p) / rows), m.name)]
 
 
+def _of_levels(m: Measurement, n: float) -> list[ExpectedError]:
+    what = "class" if m.kind == "labels" else "value of a column"
+    share = m.params["threshold"] / n
+    return [ExpectedError(f"share of a {what}, found from {share:.2g} on", float(np.max(m.sd)) / n, np.nan, m.name)]
+
+
 def _of_records(m: Measurement, n: float) -> list[ExpectedError]:
     rows, noise = n / int(m.params["n_components"]), noise_in_rows(m)
     return [
@@ -133,6 +139,8 @@ def _of_records(m: Measurement, n: float) -> list[ExpectedError]:
 
 
 _ERRORS: dict[str, Callable[[Measurement, float], list[ExpectedError]]] = {
+    "labels": _of_levels,
+    "levels": _of_levels,
     "counts": _of_counts,
     "location": _of_location,
     "histograms": _of_histograms,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import numpy as np
 from sklearn.base import clone
 
-from skdpflow._validation import check_choice, check_generator, check_int, check_real, invalid
-from skdpflow.accountants.base import Accountant, accountant_name, resolve_accountant
+from skdpflow._validation import check_generator, check_int, check_n_jobs, check_noise_seed, check_real, invalid
+from skdpflow.accountants.budget import Budget
 from skdpflow.domain import Categories, Interval
 from skdpflow.domain.resolve import resolve_domain
 from skdpflow.exceptions import PrivacyLeakWarning
@@ -106,65 +106,39 @@ def set_released(estimator: Any, release: Release) -> None:
         del estimator.feature_names_in_
 
 
-@dataclass(frozen=True)
-class Spending:
-    """How much a fit may spend, how that is accounted for, and where its noise comes from."""
-
-    epsilon: float
-    delta: float
-    neighbours: str
-    accountant: Accountant
-    accountant_name: str
-    n_jobs: int | None
-    noise_seed: int | None
-
-    @classmethod
-    def of(cls, estimator: Any) -> Self:
-        """Check the parameters of an estimator."""
-        name = type(estimator).__name__
-        n_jobs, noise_seed = estimator.n_jobs, estimator.noise_random_state
-        if n_jobs is not None and check_int(name, "n_jobs", n_jobs) == 0:
-            raise invalid(name, "n_jobs", "None or an int other than 0", n_jobs)
-        return cls(
-            epsilon=check_real(name, "epsilon", estimator.epsilon, 0.0),
-            delta=check_real(name, "delta", estimator.delta, 0.0, 1.0),
-            neighbours=check_choice(name, "neighbours", estimator.neighbours, ("add-remove", "replace-one")),
-            accountant=resolve_accountant(estimator.accountant, owner=name),
-            accountant_name=accountant_name(estimator.accountant),
-            n_jobs=None if n_jobs is None else int(n_jobs),
-            noise_seed=None if noise_seed is None else check_int(name, "noise_random_state", noise_seed, 0),
-        )
-
-    def warn_if_seeded(self) -> None:
-        """Warn the caller of `fit` that seeded noise protects nothing."""
-        if self.noise_seed is not None:
-            warnings.warn(SEEDED, PrivacyLeakWarning, stacklevel=3)
+def warn_if_seeded(noise_seed: int | None) -> None:
+    """Warn the caller of `fit` that seeded noise protects nothing."""
+    if noise_seed is not None:
+        warnings.warn(SEEDED, PrivacyLeakWarning, stacklevel=3)
 
 
 @dataclass(frozen=True)
 class Parameters:
     """What `fit` of a flow works with; `seed` is drawn from ``random_state``."""
 
-    spending: Spending
+    budget: Budget
+    noise_seed: int | None
+    n_jobs: int | None
     mechanism: Mechanism
     projections: ProjectionSampler
     transport: dict[str, Any]
     verbose: int
     seed: int
-    ledger: PrivacyLedger | None
 
     @classmethod
     def of(cls, estimator: Any) -> Parameters:
         """Check the parameters of an estimator; `domain` and `target` are checked with the rows."""
         name = type(estimator).__name__
-        spending, verbose = Spending.of(estimator), estimator.verbose
+        budget, verbose = Budget.of(estimator), estimator.verbose
         if isinstance(verbose, bool | np.bool_):
             verbose = int(verbose)
+        checked_ledger(estimator)
         mechanism = checked_mechanism(estimator)
-        offers = check_setting(mechanism, estimator.target, spending.neighbours)
+        offers = check_setting(mechanism, estimator.target, budget.neighbours)
         return cls(
-            spending=spending,
-            ledger=cast(PrivacyLedger | None, checked_ledger(estimator)),
+            budget=budget,
+            noise_seed=check_noise_seed(name, estimator.noise_random_state),
+            n_jobs=check_n_jobs(name, estimator.n_jobs),
             mechanism=mechanism,
             projections=as_sampler(estimator.projections, available=offers, owner=name),
             transport=check_transport(estimator),

@@ -108,7 +108,7 @@ class FitPlan:
         plan : FitPlan
         """
         named = {name for names in rounds for name in names}
-        before = [[m.name] for m in release.measurements if m.name in ("bounds", "labels")]
+        before = [[m.name] for m in release.measurements if m.name in ("bounds", "labels", "levels")]
         after = [m.name for m in release.measurements if m.name not in named and [m.name] not in before]
         number = {name: i for i, names in enumerate([*before, *rounds, after], start=1) for name in names}
         spent = [total_mu(tally(m.event)) ** 2 for m in release.measurements]

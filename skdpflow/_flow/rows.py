@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,13 @@ from skdpflow._validation import check_int
 from skdpflow.accountants import Event
 from skdpflow.curator.cells import quiet
 from skdpflow.curator.continued import measure_more
-from skdpflow.curator.curator import Budget
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import measure, prepare
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Column
-from skdpflow.ledger.lineage import note_more, payer_of, terms_of
+from skdpflow.ledger import PrivacyLedger
+from skdpflow.ledger.lineage import Payer, checked_ledger, note_more, payer_of, terms_of
 from skdpflow.mechanisms.recorder import Recorder
 from skdpflow.metrics import sliced_wasserstein_distance
 from skdpflow.release import Release
@@ -42,11 +42,9 @@ SCORE_SAMPLES, SCORE_DIRECTIONS = 10_000, 256
 
 def first_release(estimator: Any, X: Any, y: Any, given: Parameters) -> Release:
     """Measure rows for the first time."""
-    noise = NoiseSource(given.spending.noise_seed)
+    noise = NoiseSource(given.noise_seed)
     payer = payer_of(estimator, seeded=not noise.private)
-    release = _measured(
-        estimator, X, y, given, given.mechanism, estimator.domain, estimator.target, noise, ledger=payer
-    )
+    release = _measured(estimator, X, y, given, given.mechanism, estimator.domain, estimator.target, noise, payer)
     return terms_of(payer).state(release)
 
 
@@ -59,8 +57,7 @@ def _measured(
     domain: Any,
     target: Column | None,
     noise: NoiseSource,
-    *,
-    ledger: Any = None,
+    payer: Payer | None = None,
 ) -> Release:
     """Check the rows and carry out the plan of a mechanism on them."""
     source = _admitted(estimator, X, y, domain, target)
@@ -70,11 +67,12 @@ def _measured(
         target,
         mechanism,
         given.projections,
-        Budget.of(given.spending, ledger),
+        given.budget,
         noise,
+        payer=payer,
         seed=given.seed,
         transport=given.transport,
-        n_jobs=given.spending.n_jobs,
+        n_jobs=given.n_jobs,
     )
 
 
@@ -96,8 +94,8 @@ def check_fit(estimator: Any, X: Any, y: Any) -> Event:
         estimator.target,
         given.mechanism,
         given.projections,
-        Budget.of(given.spending, None),
-        NoiseSource(given.spending.noise_seed),
+        given.budget,
+        NoiseSource(given.noise_seed),
         seed=given.seed,
         transport=given.transport,
     )
@@ -106,8 +104,8 @@ def check_fit(estimator: Any, X: Any, y: Any) -> Event:
 
 def continued_release(estimator: Any, X: Any, y: Any, given: Parameters, mechanism: Any, extra: float) -> Release:
     """Measure rows again with a further epsilon."""
-    release = estimator.release_
-    if release.ledger is not None and given.ledger is None:
+    release, ledger = estimator.release_, cast(PrivacyLedger | None, checked_ledger(estimator))
+    if release.ledger is not None and ledger is None:
         raise ValueError(
             "The release was debited from a ledger: set the 'ledger' parameter to it, so that this is too."
         )
@@ -117,11 +115,12 @@ def continued_release(estimator: Any, X: Any, y: Any, given: Parameters, mechani
         release,
         mechanism,
         given.projections,
-        replace(Budget.of(given.spending, given.ledger), **whole),
-        NoiseSource(given.spending.noise_seed, stream=n_fits(release)),
-        n_jobs=given.spending.n_jobs,
+        replace(given.budget, **whole),
+        NoiseSource(given.noise_seed, stream=n_fits(release)),
+        ledger=ledger,
+        n_jobs=given.n_jobs,
     )
-    if given.ledger is None and given.spending.noise_seed is None:
+    if ledger is None and given.noise_seed is None:
         note_more(estimator, release, better)
     return better
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,33 +21,23 @@ from skdpflow.accountants import (
     ThresholdEvent,
     gdp_mu,
 )
+from skdpflow.accountants.budget import Budget
 from skdpflow.accountants.slack import DELTA_SLACK, EPSILON_SLACK
 from skdpflow.domain import Categories
-from skdpflow.ledger.joint import Terms
+from skdpflow.ledger.joint import SingleUseDebit, Terms
 from skdpflow.release import Release
-from skdpflow.release.discovery import LABELS_DELTA_SHARE
+from skdpflow.release.discovery import LABELS_DELTA_SHARE, LEVELS_DELTA_SHARE
 
 
-@dataclass(frozen=True)
-class Share:
-    """What one step may spend.
-
-    Parameters
-    ----------
-    epsilon : float
-        Its budget at the delta of the whole.
-    event : Event
-        What it may do at most with that, whatever its accountant: a ledger is charged the events of all steps.
-    """
-
-    epsilon: float
-    event: Event
+def _undeclared(column: Any) -> bool:
+    """Say whether the values of a column, or of a target, are to be found."""
+    return isinstance(column, Categories) and not column.declared
 
 
 def split_budget(
     owner: str, epsilon: Any, delta: Any, paying: Sequence[tuple[str, Any]], weights: Any
-) -> dict[str, Share]:
-    """Split a budget; `GenerativePipeline` says why the whole keeps it."""
+) -> dict[str, SingleUseDebit]:
+    """Return what pays for each step, once; `GenerativePipeline` says why the whole keeps the budget."""
     epsilon, delta = check_real(owner, "epsilon", epsilon, 0.0), check_real(owner, "delta", delta, 0.0, 1.0)
     names = [name for name, _ in paying]
     weights = {name: 1.0 for name in names} | {names[-1]: 4.0} if weights is None else weights
@@ -55,11 +45,14 @@ def split_budget(
         raise invalid(owner, "weights", f"None or a mapping of exactly {names} to positive numbers", weights)
     parts = np.array([check_real(owner, "weights", weights[name], 0.0) for name in names])
     slack = epsilon * EPSILON_SLACK * len(names)  # the epsilon of a step is at most that of the whole
-    target = paying[-1][1].target
-    labels = LABELS_DELTA_SHARE if isinstance(target, Categories) and not target.declared else 0.0
+    labels = LABELS_DELTA_SHARE * _undeclared(paying[-1][1].target)
+    domain = paying[-1][1].domain
+    if isinstance(domain, Mapping) and any(map(_undeclared, domain.values())):
+        labels += LEVELS_DELTA_SHARE
     exact_delta = delta * (1.0 - DELTA_SLACK * len(names)) * math.exp(-slack) - delta * labels
     mus = gdp_mu(epsilon - slack, exact_delta) * np.sqrt(parts / parts.sum())
     accountant, shares = GaussianDPAccountant(), {}
+    whole = Budget(epsilon, delta, paying[-1][1].neighbours, accountant, "gdp")
     for (name, step), mu in zip(paying, mus, strict=True):
         gaussian = GaussianEvent(float(1.0 / mu))
         # at the delta of the whole, so that a step's own calibration gives back its mu
@@ -69,7 +62,7 @@ def split_budget(
             events.append(ThresholdEvent(delta * labels))
         if step.noise_random_state is not None:
             events.append(NonPrivateEvent())
-        shares[name] = Share(own, ComposedEvent(tuple(events)))
+        shares[name] = SingleUseDebit(replace(whole, epsilon=own), ComposedEvent(tuple(events)))
     return shares
 
 

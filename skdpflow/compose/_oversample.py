@@ -23,6 +23,7 @@ from skdpflow.domain.resolve import resolve_domain
 from skdpflow.domain.schema import container_of, schema_of
 from skdpflow.release import Release
 from skdpflow.release.statement import PrivacyStatement
+from skdpflow.release.unverified import naming_unverified
 from skdpflow.sampling.writable import check_writable
 
 _STRATEGIES = ("auto", "minority", "not minority", "not majority", "all")
@@ -207,7 +208,7 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
             If neither `fit` nor `fit_resample` was called.
         """
         check_is_fitted(self)
-        return cast(PrivacyStatement, self.generator_.privacy_statement())
+        return naming_unverified(cast(PrivacyStatement, self.generator_.privacy_statement()), self)
 
     def _check_strategy(self, keep: bool) -> None:
         name, strategy = type(self).__name__, self.sampling_strategy
@@ -253,7 +254,7 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
         domain = resolve_domain(
             flow.domain, schema.names, schema.n_features, owner=owner, target=target, target_name=schema.target_name
         )
-        if domain is not None and isinstance(target, Categories) and target.declared:
+        if domain is not None and not domain.undeclared and isinstance(target, Categories) and target.declared:
             check_beside(X, y, domain, target)
 
     def _fitted(self, X: Any, y: Any, keep: bool) -> Any:

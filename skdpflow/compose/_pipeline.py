@@ -16,7 +16,7 @@ from skdpflow._flow.parameters import warn_of_score
 from skdpflow._ownership import check_free, hold
 from skdpflow._validation import check_generator
 from skdpflow.accountants import ComposedEvent
-from skdpflow.compose._budget import Share, split_budget, terms_of_step
+from skdpflow.compose._budget import split_budget, terms_of_step
 from skdpflow.compose._steps import (
     check_fit,
     check_fits,
@@ -27,11 +27,12 @@ from skdpflow.compose._steps import (
     pays,
 )
 from skdpflow.ledger import PrivacyLedger
-from skdpflow.ledger.joint import Prepaid
+from skdpflow.ledger.joint import SingleUseDebit
 from skdpflow.ledger.lineage import checked_ledger, hand_on, learns_from, payer_of, terms_of
 from skdpflow.preprocessing import DPPCA
 from skdpflow.release import Release
 from skdpflow.release.statement import PrivacyStatement
+from skdpflow.release.unverified import naming_unverified
 
 
 class GenerativePipeline(Pipeline):
@@ -47,8 +48,8 @@ class GenerativePipeline(Pipeline):
         Transformers and, last, a `DPSlicedWassersteinFlow`. A transformer is one of `skdpflow.preprocessing`, or one
         that learns nothing (a `FunctionTransformer`, say), or one that was fitted on public data, in a
         `sklearn.frozen.FrozenEstimator`. The latter two are applied to each row by itself. All have
-        `inverse_transform`. Subclasses of what pays are refused, as they could do anything with the rows.
-        ``"passthrough"`` does nothing.
+        `inverse_transform`. The statement names a subclass of what pays that
+        overrides `fit`, as unverified. ``"passthrough"`` does nothing.
     epsilon : float, default=1.0
         Privacy budget of one `fit` of all steps together, under the neighbouring relation that they share.
         It replaces the `epsilon` of the steps, and `delta` their `delta`.
@@ -187,10 +188,10 @@ class GenerativePipeline(Pipeline):
         """
         check_free(self)
         paying = self._check_steps()
-        shares, neighbours = self._shares(paying), self.steps[-1][1].neighbours
+        neighbours = self.steps[-1][1].neighbours
         ledger = checked_ledger(self)
         payer = payer_of(self, seeded=any(step.noise_random_state is not None for _, step in paying))
-        whole = ComposedEvent(tuple(share.event for share in shares.values()))
+        whole = ComposedEvent(tuple(part.event for part in self._parts(paying).values()))
         what = f"pipeline ({self.epsilon:g}, {self.delta:g})"
         if isinstance(ledger, PrivacyLedger) and ledger.what_if(whole) > ledger.epsilon:
             ledger.debit(whole, what, neighbours=neighbours)  # which refuses it, before any row is read
@@ -203,7 +204,7 @@ class GenerativePipeline(Pipeline):
             if is_passthrough(step):
                 fitted.append((name, step))
                 continue
-            if name in shares:
+            if name in parts:
                 if domain is not None:
                     step.set_params(domain=domain)
                 if earlier is None:  # nothing was spent yet
@@ -211,7 +212,7 @@ class GenerativePipeline(Pipeline):
                         parts[name].check(check_fit(step, rows, y), name, neighbours=neighbours)
                     head = None if payer is None else payer.debit(whole, what, neighbours=neighbours)
                 whole_budget = float(self.epsilon), float(self.delta)
-                terms = terms_of_step(terms_of(payer), earlier, whole_budget, len(shares), handed=domain is not None)
+                terms = terms_of_step(terms_of(payer), earlier, whole_budget, len(parts), handed=domain is not None)
                 part = replace(parts[name], head=head, terms=terms)
                 step.set_params(ledger=part).fit(rows, y).set_params(ledger=None)
                 if earlier is not None:  # clones of this step rest on it, too
@@ -227,7 +228,7 @@ class GenerativePipeline(Pipeline):
             if pays(step):
                 hold(step, self)
         self.steps_ = fitted
-        self._paid = list(shares)
+        self._paid = list(parts)
         self.privacy_spent_ = fitted[-1][1].privacy_spent_  # it rests on all steps
         return self
 
@@ -235,20 +236,19 @@ class GenerativePipeline(Pipeline):
         """Check all steps; returns those that pay."""
         return check_steps(type(self).__name__, self.steps, reserved=self.get_params(deep=False))
 
-    def _shares(self, paying: list[tuple[str, Any]]) -> dict[str, Share]:
+    def _parts(self, paying: list[tuple[str, Any]]) -> dict[str, SingleUseDebit]:
         return split_budget(type(self).__name__, self.epsilon, self.delta, paying, self.weights)
 
-    def _check_fit(self, X: Any, y: Any) -> tuple[list[tuple[str, Any]], dict[str, Prepaid]]:
+    def _check_fit(self, X: Any, y: Any) -> tuple[list[tuple[str, Any]], dict[str, SingleUseDebit]]:
         """Refuse what `fit` would refuse, and spend nothing; returns steps with their shares, and what pays for them.
 
         Rows that public steps make of X are checked in `fit`.
         """
-        shares, neighbours = self._shares(self._check_steps()), self.steps[-1][1].neighbours
+        parts, neighbours = self._parts(self._check_steps()), self.steps[-1][1].neighbours
         given = [(name, step if is_passthrough(step) else clone(step)) for name, step in self.steps]
         for name, step in given:
-            if name in shares:
-                step.set_params(epsilon=shares[name].epsilon, delta=self.delta)
-        parts = {name: Prepaid(share.event, neighbours, None) for name, share in shares.items()}
+            if name in parts:
+                step.set_params(epsilon=parts[name].budget.epsilon, delta=self.delta)
         for name, event in check_fits(given, X, y).items():
             parts[name].check(event, name, neighbours=neighbours)
         return given, parts
@@ -266,7 +266,8 @@ class GenerativePipeline(Pipeline):
             name: type(s).__name__ for name, s in self.steps_ if not (is_passthrough(s) or name in self.releases_)
         }
         last = self.steps_[-1][1].release_
-        return PrivacyStatement.of(self.releases_, last.epsilon, last.delta, public_steps=public)
+        statement = PrivacyStatement.of(self.releases_, last.epsilon, last.delta, public_steps=public)
+        return naming_unverified(statement, self, *(step for _, step in self.steps_ if pays(step)))
 
     def _back(self, X: Any, rng: np.random.Generator) -> Any:
         for _, step in reversed(self.steps_[:-1]):

@@ -18,6 +18,7 @@ from skdpflow._validation import check_generator, check_int
 from skdpflow.compose._generators import check_generator_of, check_target_for, plain_labels
 from skdpflow.ledger.lineage import hand_on, inherit
 from skdpflow.release.statement import PrivacyStatement
+from skdpflow.release.unverified import naming_unverified
 
 _METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "score")
 
@@ -153,7 +154,7 @@ class TrainOnSynthetic(MetaEstimatorMixin, BaseEstimator):
             ``print`` it, or keep its `to_json` beside what you publish.
         """
         check_is_fitted(self)
-        return cast(PrivacyStatement, self.generator_.privacy_statement())
+        return naming_unverified(cast(PrivacyStatement, self.generator_.privacy_statement()), self)
 
     def _call(self, method: str, *args: Any, **params: Any) -> Any:
         check_is_fitted(self)

@@ -36,12 +36,14 @@ from typing import Any
 import numpy as np
 
 from skdpflow.accountants import ComposedEvent, Event, flatten_event
-from skdpflow.curator.curator import Budget, Curator
+from skdpflow.accountants.budget import Budget
+from skdpflow.curator.curator import Curator
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.fits import check_demands, of_requests
 from skdpflow.curator.measure import converse
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.exceptions import LedgerError
+from skdpflow.ledger import PrivacyLedger
 from skdpflow.release import Measurement, Release
 from skdpflow.release.pooling import REPEAT, groups, n_fits
 from skdpflow.release.request import PlanContext
@@ -55,6 +57,7 @@ def measure_more(
     budget: Budget,
     noise: NoiseSource,
     *,
+    ledger: PrivacyLedger | None = None,
     n_jobs: int | None = None,
 ) -> Release:
     """Carry out a mechanism's plan for improving a Release."""
@@ -69,23 +72,23 @@ def measure_more(
         *(later(context, release) if callable(later) else []),
     ]
     check_demands(curator, demands, budget.neighbours)
-    if budget.ledger is not None:
+    if ledger is not None:
         if release.ledger is not None:
-            budget.ledger.verify([release])
-        elif budget.ledger.is_part:
+            ledger.verify([release])
+        elif ledger.is_part:
             raise LedgerError(
                 "The first fit had no ledger, so nobody knows whether it was on this part of the rows alone. Give "
                 "the ledger of all rows, which is then charged for both fits. Nothing was spent."
             )
         event = cap if release.ledger is None else curator.whole_event  # all, if it does not know of the earlier fits
         what = f"continue_fit ({budget.epsilon:g}, {budget.delta:g})"
-        head = budget.ledger.debit(event, what, neighbours=budget.neighbours, after=release.ledger)
+        head = ledger.debit(event, what, neighbours=budget.neighbours, after=release.ledger)
     answers, _, _ = converse(curator, mechanism.continue_plan(context, release), 1.0, domain, target)
     return replace(
         release,
         epsilon=budget.epsilon,
         accountant=budget.accountant_name,
-        event=_both(release.event, curator.ledger.event),
+        event=_both(release.event, curator.filter.event),
         cap=cap,
         measurements=(*release.measurements, *_numbered(answers, release)),
         private=release.private and noise.private,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from skdpflow.accountants import (
 )
 from skdpflow.accountants.algebra import ROUNDING
 from skdpflow.accountants.base import tally
+from skdpflow.accountants.budget import Budget
 from skdpflow.accountants.gaussian import total_mu
 from skdpflow.accountants.slack import DELTA_SLACK, EPSILON_SLACK, differing, draw_slack
 from skdpflow.curator.encode import RowSource
@@ -31,48 +31,9 @@ from skdpflow.curator.selection import rounding_epsilon, select_top, selection_e
 from skdpflow.curator.sketch import sketch_rows
 from skdpflow.curator.statistics.pairs import PairScores
 from skdpflow.domain import Categories, Column, Domain
-from skdpflow.ledger import PrivacyLedger
 from skdpflow.ledger.filter import PrivacyFilter
 from skdpflow.release import Measurement
 from skdpflow.release.request import Request
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What a fit may spend, and how it is accounted for.
-
-    Parameters
-    ----------
-    epsilon, delta : float
-        The guarantee asked for.
-    neighbours : {"add-remove", "replace-one"}
-        The neighbouring relation.
-    accountant : Accountant
-        Calibrates the total noise.
-    accountant_name : str
-        Its name in the Release.
-    ledger : PrivacyLedger or None, default=None
-        What the whole budget is debited from before any noise is drawn.
-    """
-
-    epsilon: float
-    delta: float
-    neighbours: str
-    accountant: Any
-    accountant_name: str
-    ledger: PrivacyLedger | None = None
-
-    @classmethod
-    def of(cls, spending: Any, ledger: PrivacyLedger | None) -> Budget:
-        """Return the budget that the checked parameters of an estimator ask for."""
-        return cls(
-            spending.epsilon,
-            spending.delta,
-            spending.neighbours,
-            spending.accountant,
-            spending.accountant_name,
-            ledger,
-        )
 
 
 def check_calibration(multiplier: float, event: Event, epsilon: float, delta: float, budget: Budget) -> None:
@@ -107,7 +68,7 @@ class Curator:
     Notes
     -----
     The accountant calibrates one number: the noise multiplier :math:`m` such that one Gaussian release with it, and
-    the threshold events, meet the guarantee. The ledger is a filter with the fixed cap :math:`\mu^2 = 1/m^2`: rounds
+    the threshold events, meet the guarantee. Its rounds pass a filter with the fixed cap :math:`\mu^2 = 1/m^2`: rounds
     may be chosen adaptively and can never exceed it. Gaussian mechanisms with :math:`\sum_i \mu_i^2 \le 1/m^2`, also
     adaptive ones, are dominated by that one release, so the guarantee holds with any accountant.
 
@@ -155,7 +116,7 @@ class Curator:
                 "or use an accountant that is no looser than the one before."
             )
         self.mu = math.sqrt(cap)
-        self.ledger = PrivacyFilter(self.mu**2, threshold_delta)
+        self.filter = PrivacyFilter(self.mu**2, threshold_delta)
         self._total = total(1.0 / self.mu, threshold_delta)
         self._slack_left = self.slack.epsilon
         self._draws_left = self.slack.delta * 2.0**60
@@ -194,7 +155,7 @@ class Curator:
                 f"Selecting {k} pairs exceeds the floating-point slack of the guarantee. Select fewer pairs or use a "
                 "larger epsilon."
             )
-        self.ledger.debit(event, request.name)
+        self.filter.debit(event, request.name)
         (sketch,) = sketch_rows(self._source, [statistic], domain, target, self._rank_key, n_jobs=self._n_jobs)
         chosen = select_top(sketch.apply(statistic.scores), k, epsilon, sensitivity, self._noise)
         params = {"k": k, "epsilon_each": epsilon}
@@ -222,7 +183,7 @@ class Curator:
         sensitivities = [s.sensitivity(self._budget.neighbours) for s in statistics]
         check_size(self._source, [s for s in statistics if isinstance(s, Records)])
         for request, event in zip(requests, events, strict=True):
-            self.ledger.debit(event, request.name)
+            self.filter.debit(event, request.name)
         sums = [s for s in statistics if not isinstance(s, Records)]
         sketches = iter(
             sketch_rows(self._source, sums, domain, target, self._rank_key, n_jobs=self._n_jobs) if sums else ()

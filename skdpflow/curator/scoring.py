@@ -23,7 +23,7 @@ from skdpflow.release.request import Demand
 
 #: Terms in [0, 1] are rounded to multiples of one over this.
 LEVELS = 2**10
-#: Of what is spent on numbers of rows, the part for all rows; the rest is for those that are used.
+#: Part for the number of all rows in the budget of row counts; the rest is for the number of rows that are used.
 ALL_ROWS_SHARE = 0.1
 
 Term = Callable[[Any, Any], float]
@@ -68,7 +68,7 @@ def _prediction(predicted: Any, target: Interval) -> float:
     return float(numbers_of(read_column(cells, "numpy", found, False), target)[0][0])
 
 
-#: What is called for a row, what is made of it, and what to add to the mean of the terms to get the score.
+#: The method that is called for a row, the term of its result, and the offset from the mean of the terms to the score.
 SCORINGS: dict[str, tuple[str, Callable[[Any, Any], Term], float]] = {
     "accuracy": ("predict", _accuracy, 0.0),
     "neg_brier_score": ("predict_proba", _brier, -1.0),
@@ -169,13 +169,13 @@ class RowScorer:
         if not self._add_remove:
             return n
         event = curator.event(share)
-        curator.ledger.debit(event, "number of rows")
+        curator.filter.debit(event, "number of rows")
         return n + int(curator.draw(event.noise_multiplier, (1,), differing=1)[0])
 
     def score(self, replica: Replica, curator: Curator, share: float) -> float:
         """Release the score of a model."""
         event = curator.event(share)
-        curator.ledger.debit(event, "score")
+        curator.filter.debit(event, "score")
         scale = self._sensitivity * event.noise_multiplier
         total = self._total(replica) + int(curator.draw(scale, (1,), differing=1)[0])
         return float(np.clip(0.5 + 0.5 * total / (LEVELS * self._n_used), 0.0, 1.0)) + self._offset

@@ -1,4 +1,4 @@
-"""Single-use debit for one step of a joint fit, and what the Release of that step states."""
+"""Single-use debits for the steps of a joint fit and for trials, and what the Release of such a fit states."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from skdpflow.accountants import Event, RestsOn
 from skdpflow.accountants.algebra import ROUNDING, covers
 from skdpflow.accountants.base import tally
+from skdpflow.accountants.budget import Budget
 from skdpflow.accountants.resting import all_allowed, guarantee
 from skdpflow.exceptions import LedgerError
 from skdpflow.release import Release
@@ -42,24 +43,24 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Prepaid:
-    """Single-use debit for one step of a joint fit: takes the place of a ledger, since all steps were debited together.
+class SingleUseDebit:
+    """Pays for one step of a joint fit, or for one trial, in place of a ledger: the debit of the whole was made before.
 
     Parameters
     ----------
-    part : Event
-        What this fit may do at most.
-    neighbours : {"add-remove", "replace-one"}
-        The relation that `part` is for.
-    head : str or None
-        Head of the ledger after the debit of all fits; None if there is no ledger.
+    budget : Budget
+        What the step is asked to spend.
+    event : Event
+        What it may do at most with that, whatever its accountant: a ledger is charged the events of all steps.
+    head : str or None, default=None
+        Head of the ledger after the debit of the whole; None if there is no ledger.
     terms : Terms, default=Terms()
         What the Release states.
     """
 
-    part: Event
-    neighbours: str
-    head: str | None
+    budget: Budget
+    event: Event
+    head: str | None = None
     terms: Terms = Terms()
     _unspent: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)  # of one fit only
 
@@ -75,12 +76,12 @@ class Prepaid:
 
     def check(self, event: Event, what: str, *, neighbours: str) -> None:
         """Refuse a fit that is more than its part, and leave the part as it is."""
-        if neighbours != self.neighbours or not covers(self.part, event):
+        if neighbours != self.budget.neighbours or not covers(self.event, event):
             raise LedgerError(
                 f"{what!r} would do more than its part of the budget pays for: its accountant asks for less noise than "
                 "Gaussian differential privacy does. Use an accountant whose epsilon is an upper bound."
             )
 
-    def __deepcopy__(self, memo: Any) -> Prepaid:
+    def __deepcopy__(self, memo: Any) -> SingleUseDebit:
         """Return itself: with a copy, the clone of an estimator could spend the part again."""
         return self

@@ -15,7 +15,7 @@ from skdpflow._validation import invalid
 from skdpflow.accountants import ComposedEvent, Event, RestsOn, flatten_event
 from skdpflow.accountants.resting import all_allowed, guarantee
 from skdpflow.exceptions import LedgerError, PrivacyLeakWarning
-from skdpflow.ledger.joint import Prepaid, Terms
+from skdpflow.ledger.joint import SingleUseDebit, Terms
 from skdpflow.ledger.ledger import PrivacyLedger
 from skdpflow.release import Release
 
@@ -175,6 +175,10 @@ class Resting:
         return self.ledger.affordable(delta, accountant, threshold_delta=threshold_delta)
 
 
+#: What a fit is paid from, or counted by.
+Payer = PrivacyLedger | SingleUseDebit | Resting | Unpaid
+
+
 def _knows(ledger: PrivacyLedger, release: Release) -> bool:
     """Whether a ledger was debited for a Release."""
     try:
@@ -184,10 +188,10 @@ def _knows(ledger: PrivacyLedger, release: Release) -> bool:
     return True
 
 
-def payer_of(estimator: Any, *, seeded: bool) -> PrivacyLedger | Prepaid | Resting | Unpaid | None:
+def payer_of(estimator: Any, *, seeded: bool) -> Payer | None:
     """Return what the next fit of an estimator is debited from; nothing counts fits whose noise is seeded."""
     ledger = checked_ledger(estimator)
-    if isinstance(ledger, Prepaid):  # whose terms say all
+    if isinstance(ledger, SingleUseDebit):  # whose terms say all
         return ledger
     sources, name = sources_of(estimator), type(estimator).__name__
     own = ledger if ledger is not None or seeded else Unpaid(lineage_of(estimator), name, float(estimator.delta))
@@ -198,12 +202,12 @@ def payer_of(estimator: Any, *, seeded: bool) -> PrivacyLedger | Prepaid | Resti
 
 def terms_of(payer: Any) -> Terms:
     """Return what a Release states that was debited from `payer`."""
-    return payer.terms if isinstance(payer, Prepaid | Resting) else Terms()
+    return payer.terms if isinstance(payer, SingleUseDebit | Resting) else Terms()
 
 
-def checked_ledger(estimator: Any) -> PrivacyLedger | Prepaid | None:
+def checked_ledger(estimator: Any) -> PrivacyLedger | SingleUseDebit | None:
     """Return the ledger of an estimator; a pipeline hands its steps a part of its own debit instead."""
-    if not isinstance(estimator.ledger, PrivacyLedger | Prepaid | None):
+    if not isinstance(estimator.ledger, PrivacyLedger | SingleUseDebit | None):
         raise invalid(type(estimator).__name__, "ledger", "a PrivacyLedger or None", estimator.ledger)
     return estimator.ledger
 

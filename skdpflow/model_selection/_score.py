@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skdpflow._flow.parameters import Spending
+from skdpflow._flow.parameters import warn_if_seeded
 from skdpflow._isolation import Replica
-from skdpflow._validation import check_choice, check_int, check_real, invalid
-from skdpflow.accountants.base import Accountant, accountant_name, resolve_accountant
-from skdpflow.curator.curator import Budget, Curator
+from skdpflow._validation import check_int, check_noise_seed, invalid
+from skdpflow.accountants.base import Accountant
+from skdpflow.accountants.budget import Budget
+from skdpflow.curator.curator import Curator
 from skdpflow.curator.fits import check_demands
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.curator.scoring import SCORINGS, RowScorer
@@ -144,19 +145,11 @@ def dp_score(
     max_rows = check_int(name, "max_rows", max_rows, 1)
     if not isinstance(ledger, PrivacyLedger | None):
         raise invalid(name, "ledger", "a PrivacyLedger or None", ledger)
-    spending = Spending(
-        epsilon=check_real(name, "epsilon", epsilon, 0.0),
-        delta=check_real(name, "delta", delta, 0.0, 1.0),
-        neighbours=check_choice(name, "neighbours", neighbours, ("add-remove", "replace-one")),
-        accountant=resolve_accountant(accountant, owner=name),
-        accountant_name=accountant_name(accountant),
-        n_jobs=None,
-        noise_seed=None if noise_random_state is None else check_int(name, "noise_random_state", noise_random_state, 0),
-    )
-    replica, noise = Replica(estimator), NoiseSource(spending.noise_seed)
-    scorer = RowScorer(name, X, y, target, scoring, spending.neighbours, noise)
-    spending.warn_if_seeded()
-    budget = Budget.of(spending, ledger)
+    budget = Budget.checked(name, epsilon, delta, neighbours, accountant)
+    noise_seed = check_noise_seed(name, noise_random_state)
+    replica, noise = Replica(estimator), NoiseSource(noise_seed)
+    scorer = RowScorer(name, X, y, target, scoring, budget.neighbours, noise)
+    warn_if_seeded(noise_seed)
     curator = Curator(scorer.source, budget, noise)
     count_share = COUNT_SHARE if budget.neighbours == "add-remove" else 0.0
     check_demands(curator, scorer.demands(count_share, 1.0 - count_share), budget.neighbours)

@@ -19,11 +19,12 @@ from sklearn.utils.validation import check_is_fitted
 from skdpflow._flow.parameters import SEEDED, warn_of_score
 from skdpflow._isolation import Replica, sealed
 from skdpflow._ownership import hold
-from skdpflow._validation import check_choice, check_int, check_real, invalid
+from skdpflow._validation import check_choice, check_int, check_noise_seed, check_real, invalid
 from skdpflow.accountants import ComposedEvent, Event, GaussianDPAccountant, NonPrivateEvent, RestsOn
+from skdpflow.accountants.budget import Budget
 from skdpflow.accountants.repetition import number_of_trials
 from skdpflow.compose._generators import releases_of
-from skdpflow.curator.curator import Budget, Curator
+from skdpflow.curator.curator import Curator
 from skdpflow.curator.fits import check_demands
 from skdpflow.curator.gate import admit
 from skdpflow.curator.noise import NoiseSource
@@ -36,7 +37,7 @@ from skdpflow.ledger.lineage import hand_on, payer_of
 from skdpflow.model_selection._score import check_scoring
 from skdpflow.model_selection._space import check_domain, check_space, draw_candidate
 from skdpflow.model_selection._trial import (
-    TrialBudget,
+    TrialAllocation,
     check_candidate,
     check_fit,
     check_labels,
@@ -46,6 +47,7 @@ from skdpflow.model_selection._trial import (
 )
 from skdpflow.release.mismatch import warn_of_mismatch
 from skdpflow.release.statement import PrivacyStatement
+from skdpflow.release.unverified import naming_unverified
 from skdpflow.sampling.writable import check_writable
 
 
@@ -208,7 +210,7 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
 
     # ------------------------------------------------------------------ before anything is read
 
-    def _budget(self) -> TrialBudget:
+    def _allocation(self) -> TrialAllocation:
         name = type(self).__name__
         check_candidate(name, self.estimator)
         generator = self.estimator.generator
@@ -219,16 +221,20 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
                 f"The guarantee of a search is a curve of Renyi divergences, which a ledger with accountant="
                 f"{self.ledger.accountant!r} cannot compose. Use PrivacyLedger(..., accountant='rdp')."
             )
-        return TrialBudget(
-            epsilon=check_real(name, "epsilon", self.epsilon, 0.0, 10.0, "right"),
-            delta=check_real(name, "delta", self.delta, 0.0, 1.0),
+        return TrialAllocation(
+            budget=Budget.checked(
+                name,
+                check_real(name, "epsilon", self.epsilon, 0.0, 10.0, "right"),
+                self.delta,
+                paying_steps(generator)[-1].neighbours,
+                "rdp",
+            ),
             mean=check_real(name, "n_iter", self.n_iter, 1.01, 500.0, "both"),
             distribution=check_choice(
                 name, "distribution", self.distribution, ("poisson", "truncated-negative-binomial")
             ),
             shape=check_real(name, "shape", self.shape, 0.0, 100.0, "both"),
             score_share=check_real(name, "score_share", self.score_share, 0.0, 1.0),
-            counts=paying_steps(generator)[-1].neighbours == "add-remove",
             n_steps=len(paying_steps(generator)),
         )
 
@@ -258,32 +264,38 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
             If the ledger has too little left or cannot record; nothing is spent then.
         """
         name = type(self).__name__
-        budget, spaces = self._budget(), check_space(name, self.param_distributions)
+        allocation, spaces = self._allocation(), check_space(name, self.param_distributions)
         generator = self.estimator.generator
         target = check_scoring(name, self.scoring, self.estimator, paying_steps(generator)[-1].target)
         max_rows = check_int(name, "max_rows", self.max_rows, 1)
-        seed = self.noise_random_state
-        noise = NoiseSource(None if seed is None else check_int(name, "noise_random_state", seed, 0))
-        multiplier = budget.calibrated()
-        candidates = self._candidates(budget, spaces, np.sqrt(1.0 - budget.score_share) / multiplier, noise, target)
+        noise = NoiseSource(check_noise_seed(name, self.noise_random_state))
+        multiplier = allocation.calibrated()
+        mu_fit = np.sqrt(1.0 - allocation.score_share) / multiplier
+        candidates = self._candidates(allocation, spaces, mu_fit, noise, target)
         first = copy.copy(paying_steps(generator)[0])
         source = admit(first, X, y, domain=first.domain, target=target)
+        if source.domain is not None and source.domain.undeclared:
+            raise ValueError(
+                f"{name} needs declared categories: Categories([...]) for {list(source.domain.undeclared)}. Finding "
+                "them has a threshold, and so no curve of Renyi divergences."
+            )
         check_writable(source.schema, source.domain, target)
         for _, candidate in candidates:
             check_domain(name, candidate, source)
             with sealed(noise.rank_key()):
                 check_fit(candidate.generator, X, y)
-        neighbours = "add-remove" if budget.counts else "replace-one"
+        budget = allocation.budget
+        neighbours = budget.neighbours
         with warnings.catch_warnings(action="ignore"):  # which the gate has given
             scorer = RowScorer(name, X, y, target, self.scoring, neighbours, noise)
         gdp = GaussianDPAccountant()
-        mu_score = np.sqrt(budget.score_share) / multiplier
-        epsilon = budget.epsilon_for(mu_score, gdp)
-        part = Budget(epsilon, budget.delta_each, neighbours, gdp, "gdp")
+        mu_score = np.sqrt(allocation.score_share) / multiplier
+        epsilon = allocation.epsilon_for(mu_score, gdp)
+        part = Budget(epsilon, allocation.delta_each, neighbours, gdp, "gdp")
         for demand in scorer.demands(1.0, 1.0):  # each in a curator of its own
             check_demands(Curator(scorer.source, part, noise), [demand], neighbours)
 
-        event = budget.event(multiplier)
+        event = allocation.event(multiplier)
         if not noise.private:
             event = ComposedEvent((event, NonPrivateEvent()))
             warnings.warn(SEEDED, PrivacyLeakWarning, stacklevel=2)
@@ -311,15 +323,18 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
         return self
 
     def _candidates(
-        self, budget: TrialBudget, spaces: list[dict[str, Any]], mu: float, noise: NoiseSource, target: Column
+        self, allocation: TrialAllocation, spaces: list[dict[str, Any]], mu: float, noise: NoiseSource, target: Column
     ) -> list[tuple[dict[str, Any], Any]]:
         """Draw the number of trials and the candidates, before any row is read."""
         name, candidates = type(self).__name__, []
-        for _ in range(number_of_trials(float(noise.uniform(1)[0]), budget.mean, budget.distribution, budget.shape)):
+        number = number_of_trials(
+            float(noise.uniform(1)[0]), allocation.mean, allocation.distribution, allocation.shape
+        )
+        for _ in range(number):
             with sealed(noise.rank_key()):
                 params, candidate = draw_candidate(name, self.estimator, spaces, noise.rank_key())
                 check_scoring(name, self.scoring, candidate, target)
-                give_budget(candidate, budget, mu, private=noise.private)
+                give_budget(candidate, allocation, mu, private=noise.private)
                 if not noise.private:
                     for step in paying_steps(candidate.generator):
                         step.set_params(noise_random_state=noise.rank_key() % 2**31)
@@ -465,7 +480,7 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
             ``print`` it, or keep its `to_json` beside what you publish.
         """
         check_is_fitted(self)
-        return cast(PrivacyStatement, self.best_estimator_.privacy_statement())
+        return naming_unverified(cast(PrivacyStatement, self.best_estimator_.privacy_statement()), self)
 
     def __sklearn_clone__(self) -> Self:
         """Return a clone that knows how often the two were fitted without a ledger."""

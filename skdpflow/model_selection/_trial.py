@@ -1,9 +1,9 @@
-"""What one trial of a search may do, and how a candidate is given its share of it."""
+"""What one trial of a search may do, and how a candidate is given its part of the budget."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -11,9 +11,9 @@ import numpy as np
 from sklearn.base import clone
 
 from skdpflow._flow import DPSlicedWassersteinFlow
-from skdpflow._flow.parameters import Parameters, Spending
+from skdpflow._flow.parameters import Parameters
 from skdpflow._flow.rows import check_fit as check_fit_of_flow
-from skdpflow._validation import invalid
+from skdpflow._validation import check_n_jobs, invalid
 from skdpflow.accountants import (
     ComposedEvent,
     Event,
@@ -25,6 +25,7 @@ from skdpflow.accountants import (
     calibrate,
 )
 from skdpflow.accountants.base import Accountant, accountant_name, resolve_accountant
+from skdpflow.accountants.budget import Budget
 from skdpflow.accountants.repetition import steepness
 from skdpflow.accountants.slack import DELTA_SLACK, EPSILON_SLACK
 from skdpflow.compose import GenerativePipeline, TrainOnSynthetic
@@ -33,18 +34,18 @@ from skdpflow.compose._generators import check_generator_of, check_target_for, r
 from skdpflow.compose._steps import PAYING, is_passthrough, pays
 from skdpflow.domain import Categories
 from skdpflow.ledger import PrivacyLedger
-from skdpflow.ledger.joint import Prepaid
+from skdpflow.ledger.joint import SingleUseDebit
 from skdpflow.ledger.lineage import learns_from, sources_of
 
 
 @dataclass(frozen=True)
-class TrialBudget:
-    r"""How a guarantee of a whole search is divided.
+class TrialAllocation:
+    r"""How the budget of a whole search is allocated to its trials.
 
     Parameters
     ----------
-    epsilon, delta : float
-        The guarantee of the whole search.
+    budget : Budget
+        What the whole search may spend.
     mean : float
         Mean number of trials.
     distribution : {"poisson", "truncated-negative-binomial"}
@@ -53,8 +54,6 @@ class TrialBudget:
         Its shape.
     score_share : float
         Part of a trial's :math:`\mu^2` that its score gets.
-    counts : bool
-        Whether the number of rows is private, and so is released once with noise.
     n_steps : int
         Number of steps of a candidate that look at the rows; each holds back a share of epsilon and of delta for
         floating-point arithmetic.
@@ -71,19 +70,22 @@ class TrialBudget:
     :func:`skdpflow.accountants.repetition.steepness`: a little slack, for any epsilon that is stated in the end.
     """
 
-    epsilon: float
-    delta: float
+    budget: Budget
     mean: float
     distribution: str
     shape: float
     score_share: float
-    counts: bool
     n_steps: int
+
+    @property
+    def counts(self) -> bool:
+        """Whether the number of rows is private, and so is released once with noise."""
+        return self.budget.neighbours == "add-remove"
 
     @property
     def delta_each(self) -> float:
         """Delta with which the parts of a trial are calibrated; small, so that each has an epsilon above 0."""
-        return self.delta / (4.0 * self.mean)
+        return self.budget.delta / (4.0 * self.mean)
 
     @property
     def bad_draw(self) -> float:
@@ -96,7 +98,7 @@ class TrialBudget:
 
         A trial given that it has no bad draw is off by the logarithm of its probability, too, in both neighbours.
         """
-        return 2.0 * self.epsilon * (self.n_steps + 1) * EPSILON_SLACK + 4.0 * self.bad_draw
+        return 2.0 * self.budget.epsilon * (self.n_steps + 1) * EPSILON_SLACK + 4.0 * self.bad_draw
 
     def event(self, multiplier: float) -> Event:
         """Return the event of the whole search, for the noise multiplier of one trial."""
@@ -111,19 +113,19 @@ class TrialBudget:
         )
         steep = steepness(self.mean, self.distribution, self.shape)
         slack = SlackEvent(
-            2.0 * self.epsilon * EPSILON_SLACK + (2.0 * steep + 4.0) * self.bad_draw,
+            2.0 * self.budget.epsilon * EPSILON_SLACK + (2.0 * steep + 4.0) * self.bad_draw,
             self.mean * self.bad_draw + self.delta_each * DELTA_SLACK,  # the latter of the number of rows
         )
         return ComposedEvent((best, *((score,) if self.counts else ()), slack))
 
     def fit_event(self, mu: float, n_steps: int, *, private: bool = True) -> Event:
         """Return what the fit of one trial may do at most."""
-        slack = SlackEvent(2.0 * self.epsilon * n_steps * EPSILON_SLACK, self.delta_each * n_steps * DELTA_SLACK)
+        slack = SlackEvent(2.0 * self.budget.epsilon * n_steps * EPSILON_SLACK, self.delta_each * n_steps * DELTA_SLACK)
         return ComposedEvent((GaussianEvent(1.0 / mu), slack, *(() if private else (NonPrivateEvent(),))))
 
     def calibrated(self) -> float:
         """Return the noise multiplier of one trial."""
-        return calibrate(self.event, self.epsilon, self.delta, "rdp")
+        return calibrate(self.event, self.budget.epsilon, self.budget.delta, self.budget.accountant)
 
     def epsilon_for(self, mu: float, accountant: Accountant, n_steps: int = 1) -> float:
         """Return the epsilon that stands for a given noise, for an estimator that calibrates with `delta_each`."""
@@ -136,7 +138,7 @@ class TrialBudget:
         epsilon = 0.0
         for _ in range(3):  # the slack hardly changes
             epsilon = accountant.epsilon(_measuring(1.0 / mu), exact(epsilon)[1]) / (1.0 - n_steps * EPSILON_SLACK)
-        if not 0.0 < epsilon <= 2.0 * self.epsilon:
+        if not 0.0 < epsilon <= 2.0 * self.budget.epsilon:
             raise ValueError(
                 f"The accountant {accountant_name(accountant)} needs more than twice the epsilon of the search for one "
                 "trial, at the small delta of a trial. Use accountant='gdp' in the generator."
@@ -166,7 +168,7 @@ def check_candidate(owner: str, estimator: Any) -> None:
     After these checks, and those of the rows at the gate, a fit can fail only by what it released. So whether it fails
     is as private as the fit.
     """
-    if type(estimator) is not TrainOnSynthetic:  # a subclass could do anything with the rows
+    if not isinstance(estimator, TrainOnSynthetic):
         raise invalid(
             owner,
             "estimator",
@@ -176,7 +178,7 @@ def check_candidate(owner: str, estimator: Any) -> None:
         )
     generator = estimator.generator
     check_generator_of(owner, generator, "sample_labeled")
-    if type(generator) not in (DPSlicedWassersteinFlow, GenerativePipeline):
+    if not isinstance(generator, DPSlicedWassersteinFlow | GenerativePipeline):
         raise invalid(
             owner, "generator", "a DPSlicedWassersteinFlow or a GenerativePipeline of private steps", generator
         )
@@ -193,8 +195,7 @@ def check_candidate(owner: str, estimator: Any) -> None:
         known = ", ".join(kind.__name__ for kind in PAYING)
         raise ValueError(
             f"The steps {public} of the generator are none of {known}: what does not pay may fail on a row in some "
-            "trials and not in others, and a subclass may do anything with the rows. Transform the rows before the "
-            "search, and search with the rest."
+            "trials and not in others. Transform the rows before the search, and search with the rest."
         )
     _check_silent(owner, estimator)
     for step in (generator, *steps):
@@ -210,7 +211,8 @@ def check_candidate(owner: str, estimator: Any) -> None:
             "parameters you set yourself, and with the ledger that all this is charged to. Nothing was spent."
         )
     for step in steps:
-        Spending.of(step)
+        Budget.of(step)
+        check_n_jobs(type(step).__name__, step.n_jobs)
     Parameters.of(clone(steps[-1]))  # a random_state must not move on
     if isinstance(generator, GenerativePipeline):
         paying = generator._check_steps()
@@ -246,17 +248,18 @@ def check_labels(estimator: TrainOnSynthetic) -> None:
         raise ValueError("The mechanism shows the class of every row, and has no parameter public_labels=True.")
 
 
-def give_budget(estimator: TrainOnSynthetic, budget: TrialBudget, mu: float, *, private: bool = True) -> None:
+def give_budget(estimator: TrainOnSynthetic, allocation: TrialAllocation, mu: float, *, private: bool = True) -> None:
     """Set the epsilon and delta of a candidate, so that its fit has the noise of a trial, and no less."""
     generator = estimator.generator
     n_steps = len(paying_steps(generator))
-    if n_steps > budget.n_steps:
+    if n_steps > allocation.n_steps:
         raise ValueError("A candidate must not have more private steps than the estimator of the search.")
     gdp = isinstance(generator, GenerativePipeline)
     accountant = GaussianDPAccountant() if gdp else resolve_accountant(generator.accountant)
-    epsilon = budget.epsilon_for(mu, accountant, n_steps)
-    paid = Prepaid(budget.fit_event(mu, n_steps, private=private), declarations(generator)[0], None)
-    generator.set_params(epsilon=epsilon, delta=budget.delta_each, ledger=paid)
+    epsilon = allocation.epsilon_for(mu, accountant, n_steps)
+    own = replace(allocation.budget, epsilon=epsilon, delta=allocation.delta_each)
+    paid = SingleUseDebit(own, allocation.fit_event(mu, n_steps, private=private))
+    generator.set_params(epsilon=own.epsilon, delta=own.delta, ledger=paid)
 
 
 def check_fit(generator: Any, X: Any, y: Any) -> None:

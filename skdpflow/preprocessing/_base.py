@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import check_is_fitted
 
-from skdpflow._flow.parameters import Spending, set_released
+from skdpflow._flow.parameters import set_released, warn_if_seeded
 from skdpflow._ownership import check_free
+from skdpflow._validation import check_n_jobs, check_noise_seed
 from skdpflow.accountants import Event
-from skdpflow.curator.curator import Budget
+from skdpflow.accountants.budget import Budget
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import measure, prepare
@@ -29,6 +30,7 @@ from skdpflow.release import Measurement, Release
 from skdpflow.release.mismatch import warn_of_mismatch
 from skdpflow.release.request import Demand, PlanContext, Rounds
 from skdpflow.release.statement import PrivacyStatement
+from skdpflow.release.unverified import naming_unverified
 from skdpflow.sampling.decode import decode
 from skdpflow.sampling.writable import check_writable
 
@@ -90,6 +92,12 @@ class DPTransformer(TransformerMixin, BaseEstimator):
         self.noise_random_state = noise_random_state
         self.ledger = ledger
 
+    def _checked(self) -> tuple[Budget, int | None, int | None]:
+        """Check the parameters that all transformers have; returns the budget, the seed of the noise and `n_jobs`."""
+        name = type(self).__name__
+        noise_seed = check_noise_seed(name, self.noise_random_state)
+        return Budget.of(self), noise_seed, check_n_jobs(name, self.n_jobs)
+
     def _plan(self) -> Plan:
         """Check the parameters of the transformer and say what it measures."""
         raise NotImplementedError
@@ -135,22 +143,23 @@ class DPTransformer(TransformerMixin, BaseEstimator):
         no new Release, but the debit stays in the ledger. Without a ledger, count the whole budget as spent, too.
         """
         check_free(self)
-        given, plan = Spending.of(self), self._plan()
-        noise = NoiseSource(given.noise_seed)
+        (budget, noise_seed, n_jobs), plan = self._checked(), self._plan()
+        noise = NoiseSource(noise_seed)
         payer = payer_of(self, seeded=not noise.private)
         source = self._check_rows(X)
-        given.warn_if_seeded()
+        warn_if_seeded(noise_seed)
         release = measure(
             source,
             source.domain,
             None,
             plan,
             None,
-            Budget.of(given, cast(PrivacyLedger | None, payer)),
+            budget,
             noise,
+            payer=payer,
             seed=0,
             transport={},
-            n_jobs=given.n_jobs,
+            n_jobs=n_jobs,
         )
         self._learn(terms_of(payer).state(release))
         warn_of_mismatch(self.release_)
@@ -158,9 +167,8 @@ class DPTransformer(TransformerMixin, BaseEstimator):
 
     def _check_fit(self, X: Any) -> Event:
         """Refuse what `fit` would refuse; spends nothing, and returns what the fit would be allowed."""
-        given, plan = Spending.of(self), self._plan()
-        source, noise = self._check_rows(X), NoiseSource(given.noise_seed)
-        budget = Budget.of(given, None)
+        (budget, noise_seed, _), plan = self._checked(), self._plan()
+        source, noise = self._check_rows(X), NoiseSource(noise_seed)
         ready = prepare(source, source.domain, None, plan, None, budget, noise, seed=0, transport={})
         return ready.curator.whole_event
 
@@ -258,7 +266,7 @@ class DPTransformer(TransformerMixin, BaseEstimator):
             ``print`` it, or keep its `to_json` beside what you publish.
         """
         check_is_fitted(self)
-        return self.release_.privacy_statement()
+        return naming_unverified(self.release_.privacy_statement(), self)
 
     def __sklearn_clone__(self) -> Self:
         """Return a clone that knows how often the two were fitted without a ledger."""

@@ -47,6 +47,10 @@ PUBLIC_STEP = (
     "The step {!r} ({}) learnt nothing from the rows. It is a function of the row alone: it stores nothing of a row "
     "outside of itself, such as in variables of a module. Each row was given to a new copy of the step."
 )
+UNVERIFIED = (
+    "Unverified: the class {} overrides {}. The guarantee holds if that method reads the rows only by one call of the "
+    "method of this package that it overrides."
+)
 REPEATED = (
     "The best of a random number of trials was released, by a noisy score. All trials have the same noise. The Renyi "
     "divergences of the whole follow from those of one trial, and add to those of other events: Papernot, Steinke "
@@ -143,6 +147,12 @@ KINDS: dict[str, tuple[str, dict[str, str], str]] = {
     "labels": (
         "one to the count of its label; labels are shown where the noisy count passes a threshold",
         _ones("1"),
+        _GAUSSIAN + " Thresholds: Korolova, Kenthapadi, Mishra, Ntoulas (2009), Releasing search queries.",
+    ),
+    "levels": (
+        "one to the count of its level, for each of f columns; levels are shown where the noisy count passes a "
+        "threshold",
+        _ones("f"),
         _GAUSSIAN + " Thresholds: Korolova, Kenthapadi, Mishra, Ntoulas (2009), Releasing search queries.",
     ),
     "select_pairs": (

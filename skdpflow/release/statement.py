@@ -115,6 +115,7 @@ class PrivacyStatement:
             },
             "steps": [_step(name, r) for name, r in releases.items()],
             "public_steps": dict(public_steps or {}),
+            "unverified": [],
             "assumptions": _assumptions(releases, public_steps or {}),
             "not_covered": texts.NOT_COVERED,
         }
@@ -181,6 +182,7 @@ def _step(name: str, release: Content) -> dict[str, Any]:
             else "found privately"
             if found
             else "declared",
+            "levels_found_privately": [release.domain.names[j] for j in release.found_columns],
             "target": None if release.target is None else _without_grid(release.target).to_dict(),
             "target_is": "found privately" if "labels" in release else "declared",
             "outside": [mismatch.to_dict() for mismatch in mismatches(release)],
@@ -243,7 +245,9 @@ def _assumptions(releases: Mapping[str, Content], public_steps: Mapping[str, str
             "were not inferred from the values."
         )
         if "bounds" not in release:
-            out.append(f"The domain{of} was declared, and not learnt from the rows.")
+            levels = ", ".join(repr(release.domain.names[j]) for j in release.found_columns)
+            but = f", except the categories of {levels}, which were found privately" if levels else ""
+            out.append(f"The domain{of} was declared, and not learnt from the rows{but}.")
         if any(m.kind == "location" for m in release.measurements):
             out.append(f"Bins and single values of numeric columns{of} are public, or follow from noisy counts.")
         out += [f"In every row{of}, as declared: {fact}" for fact in release.domain.constraints]

@@ -23,10 +23,11 @@ from skdpflow import (
 )
 from skdpflow.accountants import GaussianEvent, PLDAccountant, flatten_event, gdp_mu, resolve_accountant
 from skdpflow.accountants.base import tally
+from skdpflow.accountants.budget import Budget
 from skdpflow.accountants.events import ComposedEvent, SelectionEvent
 from skdpflow.accountants.gaussian import GaussianDPAccountant, total_mu
 from skdpflow.accountants.resting import guarantee
-from skdpflow.curator.curator import Budget, Curator
+from skdpflow.curator.curator import Curator
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.mechanisms import MarginalsMechanism
 from skdpflow.release import Measurement
@@ -403,7 +404,7 @@ def test_a_model_is_never_beside_a_smaller_guarantee(monkeypatch, what):
     def broken(*args):
         raise MemoryError
 
-    monkeypatch.setattr(f"skdpflow._flow.estimator.{what}", broken)
+    monkeypatch.setattr(f"skdpflow._flow.base.{what}", broken)
     with pytest.raises(MemoryError):
         flow.continue_fit(X, y, extra_epsilon=0.5)
     assert flow._model is model

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skdpflow.accountants import GaussianDPAccountant, GaussianEvent
-from skdpflow.curator.curator import Budget, Curator
+from skdpflow.accountants.budget import Budget
+from skdpflow.curator.curator import Curator
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.labels import find_labels
 from skdpflow.curator.noise import NoiseSource
@@ -109,5 +110,5 @@ def test_a_label_of_one_row_passes_with_probability_delta(neighbours, multiplier
     if curator.scale > 20:
         assert passes >= 0.6 * allowed
     assert curator.differing == 2
-    (entry,) = curator.ledger.entries
+    (entry,) = curator.filter.entries
     assert entry.delta == delta

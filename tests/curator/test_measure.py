@@ -6,7 +6,8 @@ import pytest
 from skdpflow import Categories, Domain, Interval
 from skdpflow.accountants import GaussianDPAccountant, GaussianEvent, resolve_accountant
 from skdpflow.accountants.base import tally
-from skdpflow.curator.curator import Budget, Curator
+from skdpflow.accountants.budget import Budget
+from skdpflow.curator.curator import Curator
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import FINE_LEVELS
@@ -83,7 +84,7 @@ def test_each_integer_has_a_draw_of_its_own_with_the_noise_that_is_paid_for(kind
     ((scale, shape),) = noise.asked
     assert shape == m.values.shape
     assert m.event == GaussianEvent(1.0 / (curator.mu * np.sqrt(0.5)))
-    assert [entry.event for entry in curator.ledger.entries] == [m.event]
+    assert [entry.event for entry in curator.filter.entries] == [m.event]
     expected = SENSITIVITIES[kind][RELATIONS.index(neighbours)] * m.event.noise_multiplier
     if kind == "second_moment":  # the entry (0, 1) of three
         expected = expected * np.array([1.0, np.sqrt(0.5), 1.0])

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 import skdpflow.curator.records as records_module
 from skdpflow.accountants import resolve_accountant
-from skdpflow.curator.curator import Budget, Curator
+from skdpflow.accountants.budget import Budget
+from skdpflow.curator.curator import Curator
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.curator.records import Records, check_size, release_records
@@ -183,11 +184,11 @@ class TestRelease:
         curator = Curator(source, budget, NoiseSource(0))
         with pytest.raises(ValueError, match="more than 149"):
             curator.answer([Request("records", "records", 1.0, {**PARAMS, "n_components": 1})], DOMAIN, None)
-        assert curator.ledger.entries == ()
+        assert curator.filter.entries == ()
 
     def test_the_curator_refuses_added_rows_too(self, table):
         budget = Budget(1.0, 1e-6, "add-remove", resolve_accountant("gdp"), "gdp")
         curator = Curator(source_of(table[0]), budget, NoiseSource(0))
         with pytest.raises(ValueError, match="one line per row"):
             curator.answer([Request("records", "records", 1.0, {**PARAMS, "n_components": 1})], DOMAIN, None)
-        assert curator.ledger.entries == ()
+        assert curator.filter.entries == ()

@@ -10,9 +10,10 @@ from scipy import stats
 
 from skdpflow import Categories, Domain
 from skdpflow.accountants import GaussianDPAccountant, SelectionEvent
+from skdpflow.accountants.budget import Budget
 from skdpflow.accountants.gaussian import selection_mu
 from skdpflow.curator import curator as curators
-from skdpflow.curator.curator import Budget, Curator
+from skdpflow.curator.curator import Curator
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.curator.selection import (
@@ -252,7 +253,7 @@ def test_the_measurement_says_what_was_done():
     assert m.sensitivity == 2.0
     assert m.noise_scale == pytest.approx(4.0 / m.params["epsilon_each"])
     assert set(m.params) == {"k", "epsilon_each"}
-    (entry,) = curator.ledger.entries
+    (entry,) = curator.filter.entries
     assert entry.mu_squared <= 0.5 * curator.mu**2
 
 
@@ -262,7 +263,7 @@ def test_a_selection_comes_alone():
     for requests, domain in [([request(0.5, **CHOICE), counts], DOMAIN), ([request(0.5, **CHOICE)], None)]:
         with pytest.raises(ValueError, match="a round of its own"):
             curator.answer(requests, domain, None)
-    assert curator.ledger.entries == ()
+    assert curator.filter.entries == ()
 
 
 def test_a_selection_that_is_refused_spends_nothing():
@@ -272,7 +273,7 @@ def test_a_selection_that_is_refused_spends_nothing():
             curator.answer([request(0.5, **params)], DOMAIN, None)
     with pytest.raises(ValueError, match="floating-point slack"):
         curator_of([["low"] * 3] * 5, epsilon=1e-11, delta=1e-3).answer([request(0.5, **CHOICE)], DOMAIN, None)
-    assert curator.ledger.entries == ()
+    assert curator.filter.entries == ()
 
 
 GAMES = 1500
@@ -297,7 +298,7 @@ def play(neighbours, other):
         curator = curator_of([*REST[:2], *middle, *REST[2:]], epsilon=8.0, neighbours=neighbours)
         slack = curator._slack_left
         for _ in range(GAMES):
-            curator.ledger, curator._slack_left = PrivacyFilter(curator.mu**2), slack
+            curator.filter, curator._slack_left = PrivacyFilter(curator.mu**2), slack
             (m,) = curator.answer([request(**CHOICE)], DOMAIN, None)
             counts[w, int(m.values[0, 1]) - 1] += 1
     return counts, m.params["epsilon_each"]

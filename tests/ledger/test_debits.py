@@ -7,8 +7,9 @@ import skdpflow
 import skdpflow._flow.rows
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
 from skdpflow.accountants import GaussianDPAccountant
+from skdpflow.accountants.budget import Budget
 from skdpflow.curator import curator as curators
-from skdpflow.curator.curator import Budget, Curator
+from skdpflow.curator.curator import Curator
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain.schema import schema_of
@@ -38,12 +39,12 @@ class BrokenNoise(NoiseSource):
 
 def test_a_spend_survives_the_failure_of_the_noise():
     curator = Curator(source_of(), BUDGET, BrokenNoise())
-    before = curator.ledger.remaining
+    before = curator.filter.remaining
     with pytest.raises(OSError, match="no entropy"):
         curator.answer([counts(0.25)], UNIT, None)
-    (entry,) = curator.ledger.entries
+    (entry,) = curator.filter.entries
     assert entry.what == "counts"
-    assert curator.ledger.remaining == pytest.approx(0.75 * before)
+    assert curator.filter.remaining == pytest.approx(0.75 * before)
 
 
 def test_a_spend_survives_the_failure_of_the_sketch(monkeypatch):
@@ -54,7 +55,7 @@ def test_a_spend_survives_the_failure_of_the_sketch(monkeypatch):
     curator = Curator(source_of(), BUDGET, NoiseSource())
     with pytest.raises(RuntimeError, match="disk"):
         curator.answer([counts(0.25), counts(0.25, "more")], UNIT, None)
-    assert [entry.what for entry in curator.ledger.entries] == ["counts", "more"]
+    assert [entry.what for entry in curator.filter.entries] == ["counts", "more"]
 
 
 ROWS = np.random.default_rng(0).uniform(size=(100, 2))
@@ -166,7 +167,7 @@ def test_unknown_statistics_are_refused_before_anything_is_spent():
     curator = Curator(source_of(), BUDGET, BrokenNoise())
     with pytest.raises(ValueError, match="no statistic 'rows'"):
         curator.answer([counts(0.1), Request("rows", "rows", 0.1, {})], UNIT, None)
-    assert curator.ledger.entries == ()
+    assert curator.filter.entries == ()
 
 
 def test_a_wrong_number_of_leaves_shares_no_noise():
@@ -182,4 +183,4 @@ def test_noise_beyond_the_floating_point_slack_is_refused_without_a_private_numb
     with pytest.raises(ValueError, match="floating-point slack") as caught:
         curator.answer([counts(0.001)], UNIT, None)
     assert "50" not in str(caught.value)
-    assert len(curator.ledger.entries) == 1
+    assert len(curator.filter.entries) == 1

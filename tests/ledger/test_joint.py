@@ -17,9 +17,10 @@ from sklearn.preprocessing import FunctionTransformer
 from skdpflow import BudgetExceededError, Categories, DPSlicedWassersteinFlow, Interval, LedgerError, PrivacyLedger
 from skdpflow.accountants import ComposedEvent, GaussianDPAccountant, GaussianEvent, SlackEvent
 from skdpflow.accountants.algebra import covers
+from skdpflow.accountants.budget import Budget
 from skdpflow.compose import DPOversampler, GenerativePipeline, TrainOnSynthetic
 from skdpflow.compose._steps import check_fits
-from skdpflow.ledger.joint import Prepaid
+from skdpflow.ledger.joint import SingleUseDebit
 from skdpflow.mechanisms import MarginalsMechanism
 from skdpflow.model_selection import DPSearchCV
 from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScaler
@@ -173,15 +174,25 @@ class Glances(DPSlicedWassersteinFlow):
         return super().fit(X)
 
 
-@pytest.mark.parametrize("step", [{"pca": FitsTwice()}, {"flow": Glances(domain=(0, 1))}])
-def test_a_pipeline_takes_no_subclass_of_what_pays(ledger, step):
-    with pytest.raises(ValueError, match="subclass"):
-        pipeline(ledger).set_params(**step).fit(Unread())
-    assert ledger.events == ()
+def test_a_step_that_fits_twice_is_paid_once(ledger):
+    with pytest.raises(LedgerError, match="a second time"):
+        pipeline(ledger).set_params(pca=FitsTwice()).fit(X)
+    assert len(ledger.events) == 1
+
+
+def test_the_statement_of_a_pipeline_names_a_step_that_overrides_fit(ledger):
+    fitted = pipeline(ledger).set_params(flow=Glances()).fit(X)
+    statement = fitted.privacy_statement()
+    assert statement.content["unverified"] == ["Glances"]
+    assert "Unverified: the class Glances overrides fit." in " ".join(str(statement).split())
+    assert pipeline(None).fit(X).privacy_statement().content["unverified"] == []
+
+
+BUDGET = Budget(1.0, 1e-6, "add-remove", GaussianDPAccountant(), "gdp")
 
 
 def test_a_part_of_a_debit_pays_for_one_fit():
-    part = Prepaid(ComposedEvent((GaussianEvent(0.1), SlackEvent(1.0, 1e-6))), "add-remove", None)
+    part = SingleUseDebit(BUDGET, ComposedEvent((GaussianEvent(0.1), SlackEvent(1.0, 1e-6))))
     one, other = (DPStandardScaler(domain=(0, 1), ledger=part) for _ in range(2))
     one.fit(X)
     for again in (one, other, clone(one), copy(one), deepcopy(one)):
@@ -192,7 +203,7 @@ def test_a_part_of_a_debit_pays_for_one_fit():
 
 
 def test_a_part_of_a_debit_pays_for_one_of_many_threads():
-    part, waiting = Prepaid(GaussianEvent(0.1), "add-remove", None), Barrier(8)
+    part, waiting = SingleUseDebit(BUDGET, GaussianEvent(0.1)), Barrier(8)
 
     def paid(_):
         waiting.wait()

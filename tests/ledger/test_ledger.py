@@ -24,8 +24,9 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skdpflow import BudgetExceededError, DPSlicedWassersteinFlow, LedgerError, PrivacyLeakWarning, PrivacyLedger
 from skdpflow.accountants import GaussianEvent, PLDAccountant, resolve_accountant
+from skdpflow.accountants.budget import Budget
 from skdpflow.accountants.events import ComposedEvent
-from skdpflow.curator.curator import Budget, Curator
+from skdpflow.curator.curator import Curator
 from skdpflow.curator.noise import NoiseSource
 
 X = np.random.default_rng(0).uniform(size=(120, 2))

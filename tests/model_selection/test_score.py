@@ -14,7 +14,8 @@ from sklearn.metrics import accuracy_score, brier_score_loss
 from skdpflow import BudgetExceededError, Categories, Interval, PrivacyLeakWarning, PrivacyLedger
 from skdpflow._isolation import Replica
 from skdpflow.accountants import GaussianDPAccountant, gdp_mu
-from skdpflow.curator.curator import Budget, Curator
+from skdpflow.accountants.budget import Budget
+from skdpflow.curator.curator import Curator
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.curator.scoring import LEVELS, SCORINGS, RowScorer
 from skdpflow.model_selection import dp_score
@@ -129,7 +130,7 @@ def test_the_noise_covers_the_largest_change_that_a_row_can_make(neighbours, fac
         curator = curator_of(rows, noise, neighbours)
         rows.score(Replica(MODEL), curator, 1.0)
     assert totals[0] - totals[1] == 2 * LEVELS
-    (entry,) = curator.ledger.entries
+    (entry,) = curator.filter.entries
     assert noise.scales == [factor * LEVELS * entry.event.noise_multiplier]
 
 
@@ -138,7 +139,7 @@ def test_the_number_of_rows_has_noise_where_neighbours_differ_in_it():
     rows = scorer(X, Y, noise=noise)
     curator = curator_of(rows, noise, "add-remove")
     rows.count(curator, 0.4, 200)
-    assert noise.scales == [entry.event.noise_multiplier for entry in curator.ledger.entries]
+    assert noise.scales == [entry.event.noise_multiplier for entry in curator.filter.entries]
     assert len(noise.scales) == 2
 
 
@@ -280,7 +281,7 @@ def test_what_is_measured_stays_within_the_cap(neighbours):
     rows.count(curator, share, 10**6)
     assert rows._n_used == len(X) or share  # exact where it is public
     rows.score(Replica(MODEL), curator, 1.0 - share)
-    assert len(curator.ledger.entries) == (3 if share else 1)
+    assert len(curator.filter.entries) == (3 if share else 1)
     with pytest.raises(BudgetExceededError):
         rows.score(Replica(MODEL), curator, 0.01)
 

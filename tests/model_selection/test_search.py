@@ -26,13 +26,14 @@ from skdpflow import (
 )
 from skdpflow.accountants import RenyiAccountant, RepeatAndSelectEvent, event_from_dict, event_to_dict, flatten_event
 from skdpflow.accountants.base import tally
+from skdpflow.accountants.budget import Budget
 from skdpflow.accountants.repetition import poisson_rate, steepness
 from skdpflow.accountants.slack import DELTA_SLACK, EPSILON_SLACK
 from skdpflow.compose import GenerativePipeline, TrainOnSynthetic
 from skdpflow.curator.noise import NoiseSource
-from skdpflow.ledger.joint import Prepaid
+from skdpflow.ledger.joint import SingleUseDebit
 from skdpflow.model_selection import DPSearchCV
-from skdpflow.model_selection._trial import TrialBudget, give_budget
+from skdpflow.model_selection._trial import TrialAllocation, give_budget
 from skdpflow.preprocessing import DPPCA, DPStandardScaler
 
 RNG = np.random.default_rng(0)
@@ -89,48 +90,54 @@ class Hopeless(BaseEstimator):
         return 1.0
 
 
-class Nosy(TrainOnSynthetic):
-    """Of a class of its own, which may do anything with the rows."""
-
-
 # ---------------------------------------------------------------- what it costs
 
 
 budgets = st.builds(
-    TrialBudget,
+    Budget,
     epsilon=st.floats(0.05, 10.0),
     delta=st.floats(-9, -4).map(lambda e: 10**e),
+    neighbours=st.sampled_from(["add-remove", "replace-one"]),
+    accountant=st.just(RenyiAccountant()),
+    accountant_name=st.just("rdp"),
+)
+allocations = st.builds(
+    TrialAllocation,
+    budget=budgets,
     mean=st.floats(1.01, 100.0),
     distribution=st.sampled_from(["poisson", "truncated-negative-binomial"]),
     shape=st.sampled_from([0.0, 1.0, 2.5]),
     score_share=st.floats(0.01, 0.9),
-    counts=st.booleans(),
     n_steps=st.integers(1, 3),
 )
 
 
+def budget_of(epsilon, delta=1e-6, neighbours="add-remove"):
+    return Budget(epsilon, delta, neighbours, RenyiAccountant(), "rdp")
+
+
 @settings(max_examples=15, deadline=None)
-@given(budgets)
-def test_the_whole_search_costs_what_was_asked(budget):
-    event = budget.event(budget.calibrated())
+@given(allocations)
+def test_the_whole_search_costs_what_was_asked(allocation):
+    event, budget = allocation.event(allocation.calibrated()), allocation.budget
     spent = RenyiAccountant().epsilon(event, budget.delta)
     assert 0.99 * budget.epsilon <= spent <= budget.epsilon
     assert event_from_dict(event_to_dict(event)) == event
 
 
 @settings(max_examples=30, deadline=None)
-@given(budgets, st.floats(1.0, 50.0))
-def test_the_slack_of_a_search_covers_bad_draws_whatever_epsilon_is_stated(budget, multiplier):
+@given(allocations, st.floats(1.0, 50.0))
+def test_the_slack_of_a_search_covers_bad_draws_whatever_epsilon_is_stated(allocation, multiplier):
     """Its parts may have bad draws with the delta that each holds back; see `steepness`, which knows no epsilon."""
-    event = budget.event(multiplier)
+    event = allocation.event(multiplier)
     (best,) = (e for e in flatten_event(event) if isinstance(e, RepeatAndSelectEvent))
     slack = tally(event, repetitions=True)
-    bad = (budget.n_steps + 1) * budget.delta_each * DELTA_SLACK
-    steep = steepness(budget.mean, budget.distribution, budget.shape)
-    arithmetic = 2.0 * budget.epsilon * EPSILON_SLACK
-    assert slack.slack_delta >= (budget.mean * bad + budget.delta_each * DELTA_SLACK) * (1 - 1e-12)
+    bad = (allocation.n_steps + 1) * allocation.delta_each * DELTA_SLACK
+    steep = steepness(allocation.mean, allocation.distribution, allocation.shape)
+    arithmetic = 2.0 * allocation.budget.epsilon * EPSILON_SLACK
+    assert slack.slack_delta >= (allocation.mean * bad + allocation.delta_each * DELTA_SLACK) * (1 - 1e-12)
     assert slack.slack_epsilon >= arithmetic + 2.0 * (steep * bad - math.log1p(-bad))
-    assert best.slack >= arithmetic * (budget.n_steps + 1) - 2.0 * math.log1p(-bad)
+    assert best.slack >= arithmetic * (allocation.n_steps + 1) - 2.0 * math.log1p(-bad)
 
 
 @pytest.mark.parametrize(
@@ -149,9 +156,10 @@ def test_the_slack_of_a_search_covers_bad_draws_whatever_epsilon_is_stated(budge
 def test_a_fit_has_the_noise_and_the_slack_of_a_trial(generator, epsilon):
     estimator = TrainOnSynthetic(LogisticRegression(), clone(generator))
     n_steps = 2 if isinstance(generator, GenerativePipeline) else 1
-    budget = TrialBudget(epsilon, 1e-6, 5.0, "poisson", 1.0, 0.1, True, n_steps)
-    mu = math.sqrt(0.9) / budget.calibrated()
-    give_budget(estimator, budget, mu)
+    neighbours = generator.get_params().get("neighbours", "add-remove")
+    allocation = TrialAllocation(budget_of(epsilon, neighbours=neighbours), 5.0, "poisson", 1.0, 0.1, n_steps)
+    mu = math.sqrt(0.9) / allocation.calibrated()
+    give_budget(estimator, allocation, mu)
     fitted = estimator.generator.fit(X, Y)
     releases = fitted.releases_.values() if n_steps == 2 else [fitted.release_]
     caps = [tally(release.cap) for release in releases]
@@ -159,9 +167,9 @@ def test_a_fit_has_the_noise_and_the_slack_of_a_trial(generator, epsilon):
     assert 0.8 * mu < together <= mu
     if generator.get_params().get("accountant") == "gdp":
         assert together > 0.9999 * mu
-    assert 0 < sum(cap.slack_epsilon for cap in caps) < budget.slack_epsilon
+    assert 0 < sum(cap.slack_epsilon for cap in caps) < allocation.slack_epsilon
     drawn = sum(cap.slack_delta for cap in caps)
-    assert 0 < drawn * 5.0 < tally(budget.event(1.0), repetitions=True).slack_delta
+    assert 0 < drawn * 5.0 < tally(allocation.event(1.0), repetitions=True).slack_delta
 
 
 def test_one_debit_before_anything_is_fitted(monkeypatch):
@@ -170,7 +178,7 @@ def test_one_debit_before_anything_is_fitted(monkeypatch):
 
     def spy(self, X, y):
         order.append(len(ledger.events))
-        assert isinstance(self.generator.ledger, Prepaid)
+        assert isinstance(self.generator.ledger, SingleUseDebit)
         return original(self, X, y)
 
     monkeypatch.setattr(TrainOnSynthetic, "fit", spy)
@@ -277,7 +285,7 @@ def test_numbers_and_parameters_of_trials(monkeypatch):
         return candidate[0], candidate[1], math.nan, "OK"
 
     monkeypatch.setattr(searching, "_trial", trial)
-    monkeypatch.setattr(TrialBudget, "calibrated", lambda self: 5.0)
+    monkeypatch.setattr(TrialAllocation, "calibrated", lambda self: 5.0)
     runs = search({"estimator__C": [1.0, 2.0, 3.0]}, estimator=model(random_state=0), n_iter=4)
     for _ in range(200):
         np.random.seed(0)  # noqa: NPY002
@@ -358,8 +366,8 @@ def test_no_attacker_tells_two_worlds_apart_better_than_stated(monkeypatch, nois
     Known bytes, so no failure by chance; of other bytes, one in a hundred could fail: 80 bounds of 10^-4 each.
     """
     times, epsilon, delta, confidence = 300 if noisy else 60, 1.0, 1e-3, 1 - 1e-4
-    calibrated = TrialBudget(epsilon, delta, 3.0, "poisson", 1.0, 0.99, True, 1).calibrated()
-    monkeypatch.setattr(TrialBudget, "calibrated", lambda self: calibrated)
+    calibrated = TrialAllocation(budget_of(epsilon, delta), 3.0, "poisson", 1.0, 0.99, 1).calibrated()
+    monkeypatch.setattr(TrialAllocation, "calibrated", lambda self: calibrated)
     monkeypatch.setattr(TrainOnSynthetic, "fit", fit_nothing)
     if not noisy:
         monkeypatch.setattr(NoiseSource, "rounded_gaussian", lambda self, s, shape: np.zeros(shape, dtype=np.int64))
@@ -386,7 +394,6 @@ def test_no_attacker_tells_two_worlds_apart_better_than_stated(monkeypatch, nois
     [
         ({"estimator": flow()}, "TrainOnSynthetic"),
         ({"estimator": LogisticRegression()}, "TrainOnSynthetic"),
-        ({"estimator": Nosy(LogisticRegression(), flow())}, "TrainOnSynthetic"),
         ({"estimator": model(ledger=PrivacyLedger(epsilon=1.0, delta=1e-5))}, "must not have a ledger"),
         ({"estimator": model(accountant=Hopeless())}, "accountant='gdp'"),
         ({"estimator": model(noise_random_state=0)}, "must not have a noise_random_state"),

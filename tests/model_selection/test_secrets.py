@@ -331,7 +331,7 @@ def test_a_fit_has_the_noise_that_was_paid_for_by_whatever_accountant(trials):
 
 
 def test_a_fit_with_less_noise_than_paid_for_fails(trials, monkeypatch):
-    monkeypatch.setattr(searching.TrialBudget, "epsilon_for", lambda self, *_: 5.9)
+    monkeypatch.setattr(searching.TrialAllocation, "epsilon_for", lambda self, *_: 5.9)
     with pytest.raises(ValueError, match=r"failed \(LedgerError\)"):
         search().fit(X, Y)
 
@@ -368,19 +368,26 @@ class NosyFlow(DPSlicedWassersteinFlow):
 
 
 class NosyScaler(DPStandardScaler):
-    """A subclass may do anything with the rows."""
+    def fit(self, X, y=None):
+        return super().fit(X, y)
+
+
+class NosyModel(TrainOnSynthetic):
+    def fit(self, X, y=None):
+        return super().fit(X, y)
 
 
 @pytest.mark.parametrize(
-    "steps",
+    ("generator", "named"),
     [
-        [("flow", NosyFlow(domain=(-4.0, 4.0), target=CLASSES))],
-        [("scale", NosyScaler(domain=(-4.0, 4.0))), ("flow", flow(domain=None))],
+        (NosyFlow(domain=(-4.0, 4.0), target=CLASSES), ["NosyFlow"]),
+        (GenerativePipeline([("scale", NosyScaler(domain=(-4.0, 4.0))), ("flow", flow(domain=None))]), ["NosyScaler"]),
     ],
 )
-def test_no_step_is_of_a_subclass(steps):
-    with pytest.raises(ValueError, match="subclass"):
-        search(generator=GenerativePipeline(steps)).fit(X, Y)
+def test_the_statement_of_a_search_names_what_overrides_fit(generator, named):
+    model = NosyModel(LogisticRegression(), generator, n_samples=50)
+    winner = DPSearchCV(model, {"n_samples": [50]}, epsilon=4.0, n_iter=1.01, max_rows=20).fit(X, Y)
+    assert winner.privacy_statement().content["unverified"] == [*named, "NosyModel"]
 
 
 def test_public_labels_are_for_all_candidates_or_none(trials):

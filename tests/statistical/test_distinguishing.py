@@ -14,9 +14,9 @@ from scipy.stats import beta, binom, norm
 
 from skdpflow import Categories, Domain
 from skdpflow.accountants import GaussianDPAccountant, gdp_mu
+from skdpflow.accountants.budget import Budget
 from skdpflow.curator import curator as curators
 from skdpflow.curator.continued import measure_more
-from skdpflow.curator.curator import Budget
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.measure import measure
 from skdpflow.curator.noise import NoiseSource
