@@ -57,10 +57,13 @@ html_sidebars = {
 }
 
 
-def skip_generated_request_setters(app, what, name, obj, skip, options):
-    """Leave out scikit-learn's generated set_<method>_request: their text links into its own manual."""
-    return True if name.startswith("set_") and name.endswith("_request") else None
+def skip_members_of_other_libraries(app, what, name, obj, skip, options):
+    """Leave out what classes inherit from other libraries: its text links into their manuals."""
+    found = getattr(obj, "fget", None) or getattr(obj, "__objclass__", obj)  # a property; a method of a built-in class
+    module = getattr(found, "__module__", None)
+    generated = name.startswith("set_") and name.endswith("_request")  # by scikit-learn
+    return True if generated or (module is not None and not module.startswith("skdpflow")) else None
 
 
 def setup(app):
-    app.connect("autodoc-skip-member", skip_generated_request_setters)
+    app.connect("autodoc-skip-member", skip_members_of_other_libraries)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 ORDER = (
     "quickstart",
+    "quality",
     "choosing_epsilon",
     "hospitals",
     "loans",

@@ -47,7 +47,7 @@ class DPSlicedWassersteinFlow(BaseFlow):
         Probability with which the guarantee may fail, in (0, 1); well below one over the number of rows.
     domain : Domain, dict, (lower, upper) or None, default=None
         Public knowledge about the columns of X. ``(lower, upper)`` are numbers or one per column. None finds
-        bounds of numeric columns privately, with a tenth of the budget. Cells outside are no error: see `Domain`.
+        bounds of numeric columns privately, with 4 % of the budget. Cells outside are no error: see `Domain`.
     target : Categories, Interval or None, default=None
         What y is: ``Categories([...])`` class labels, ``Categories()`` labels that are found privately,
         ``Interval(lower, upper)`` a number; None ignores y.
@@ -354,8 +354,9 @@ class DPSlicedWassersteinFlow(BaseFlow):
         check_transport(flow)  # a file may hold anything
         if release.private:
             lineage_of(flow).note(release.cap, release.before, release.neighbours)
-        if release.before or "bounds" in release or "labels" in release:  # which decided what is a parameter here
-            learns_from(flow, release, gave_domain="bounds" in release or release.handed_domain)
+        gave_domain = "bounds" in release or "levels" in release or release.handed_domain
+        if release.before or gave_domain or "labels" in release:  # which decided what is a parameter here
+            learns_from(flow, release, gave_domain=gave_domain)
         return flow._learn(release, checked_mechanism(flow))
 
     @classmethod

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from skdpflow.release import Measurement
+from skdpflow.release.resolution import STANDS_OUT
 
 #: Standard deviation of a value that is spread evenly over its column, in half-ranges.
 EVEN = float(np.sqrt(1.0 / 3.0))
+#: Density of the logarithm at the median of a column that is as skewed as incomes: log-normal, 0.7 its deviation.
+SKEWED = float(1.0 / (0.7 * np.sqrt(2.0 * np.pi)))
 #: Power of `steps` in the lattice unit of kinds whose rows lie in a ball.
 _POWERS = {"column_moments": 1, "mean": 1, "second_moment": 2}
 
@@ -80,6 +83,14 @@ def _of_histograms(m: Measurement, n: float) -> list[ExpectedError]:
     return [ExpectedError(quantity, noise, 0.5 / np.sqrt(rows), m.name)]
 
 
+def _of_location(m: Measurement, n: float) -> list[ExpectedError]:
+    if m.name != "location1":  # later rounds have the same noise
+        return []
+    noise = STANDS_OUT * float(np.max(m.sd)) / n / SKEWED
+    quantity = "located value at the median, relative, if log-normal"
+    return [ExpectedError(quantity, noise, 0.5 / np.sqrt(n) / SKEWED, m.name)]
+
+
 def _of_column_moments(m: Measurement, n: float) -> list[ExpectedError]:
     noise = noise_in_rows(m) * float(m.params["radius"]) / n
     return [ExpectedError("mean of a column, half-ranges", noise, EVEN / np.sqrt(n), m.name)]
@@ -113,6 +124,12 @@ def _of_partitions(m: Measurement, n: float) -> list[ExpectedError]:
     return [ExpectedError(quantity, float(np.max(m.sd)) / rows, np.sqrt(p * (1.0 - p) / rows), m.name)]
 
 
+def _of_levels(m: Measurement, n: float) -> list[ExpectedError]:
+    what = "class" if m.kind == "labels" else "value of a column"
+    share = m.params["threshold"] / n
+    return [ExpectedError(f"share of a {what}, found from {share:.2g} on", float(np.max(m.sd)) / n, np.nan, m.name)]
+
+
 def _of_records(m: Measurement, n: float) -> list[ExpectedError]:
     rows, noise = n / int(m.params["n_components"]), noise_in_rows(m)
     return [
@@ -122,7 +139,10 @@ def _of_records(m: Measurement, n: float) -> list[ExpectedError]:
 
 
 _ERRORS: dict[str, Callable[[Measurement, float], list[ExpectedError]]] = {
+    "labels": _of_levels,
+    "levels": _of_levels,
     "counts": _of_counts,
+    "location": _of_location,
     "histograms": _of_histograms,
     "slices": _of_histograms,
     "column_moments": _of_column_moments,

@@ -1,4 +1,4 @@
-"""Made-up rows of a table that nobody has seen, on which a fit is rehearsed."""
+"""Made-up rows, on which a fit is rehearsed for a plan."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from skdpflow.domain.resolve import resolve_domain
 
 #: Part of a made-up value that depends on the made-up target, beside one of its own.
 DEPENDENCE = 0.5
+#: Values of a column whose own are to be found.
+MADE_UP_LEVELS = tuple(f"level {i}" for i in range(10))
 
 
 def planned_columns(
@@ -74,9 +76,8 @@ def _picked(values: Sequence[Any], codes: NDArray[np.int64]) -> NDArray[Any]:
 def _values(column: Column, places: NDArray[np.float64]) -> NDArray[Any]:
     """Values of a column at places from 0 to 1 of its domain."""
     if isinstance(column, Categories):
-        return _picked(
-            column.values, np.minimum((places * len(column.values)).astype(np.int64), len(column.values) - 1)
-        )
+        levels = column.categories or MADE_UP_LEVELS
+        return _picked(levels, np.minimum((places * len(levels)).astype(np.int64), len(levels) - 1))
     values = column.lower + places * (column.upper - column.lower)
     values = np.rint(values) if column.integer else values
     return np.asarray(values if column.unit is None else values.astype(np.int64).astype(f"datetime64[{column.unit}]"))

@@ -1,4 +1,4 @@
-"""Privacy accounting: events, the accountants that interpret them, calibration and the ledger of a fit."""
+"""Privacy accounting: events, the accountants that interpret them, calibration of noise, and what a fit rests on."""
 
 from skdpflow.accountants.base import Accountant, UnsupportedEventError, resolve_accountant
 from skdpflow.accountants.calibrate import calibrate, gdp_mu, noise_multiplier, zcdp_rho

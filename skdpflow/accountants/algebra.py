@@ -16,7 +16,7 @@ ROUNDING = 1.0 + 1e-9
 
 
 def covers(larger: Event, smaller: Event, *, rounding: float = ROUNDING) -> bool:
-    """Whether an event is at least another one, by whatever accountant."""
+    """Whether an event costs at least as much as another one by every accountant."""
     whole, part = tally(larger, repetitions=True), tally(smaller, repetitions=True)
     if Counter(part.repetitions) - Counter(whole.repetitions):
         return False

@@ -1,4 +1,4 @@
-"""What an accountant is, how one is named, and the part that ours share."""
+"""The protocol of accountants, their names, and the base class of the accountants of the package."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class UnsupportedEventError(TypeError):
 
 @runtime_checkable
 class Accountant(Protocol):
-    """What every accountant must do: turn events into (epsilon, delta), both ways.
+    """The protocol of an accountant: it turns events into epsilon for a delta, and into delta for an epsilon.
 
     An accountant keeps no state: what was spent is an event, and the accountant only reads it. Both methods
     return valid upper bounds, hold under whatever neighbouring relation the event's sensitivities were
@@ -181,7 +181,7 @@ def tally(event: Event, *, repetitions: bool = False) -> Tally:
 
 
 class TallyAccountant(BaseEstimator):
-    """The part that the accountants of this package share.
+    """Base class of the accountants of this package.
 
     It checks the arguments, settles what needs no curve (no events, nothing guaranteed, thresholds, slack) and
     leaves Gaussian and selection events to ``_epsilon(tally, delta)`` and ``_delta(tally, epsilon)``.

@@ -1,4 +1,4 @@
-"""From a target (epsilon, delta) to the smallest noise that meets it."""
+"""Calibration: the smallest noise that meets a target (epsilon, delta)."""
 
 from __future__ import annotations
 

@@ -11,9 +11,9 @@ from skdpflow.accountants.gaussian import selection_mu
 
 __all__ = ["PLDAccountant"]
 
-# Above this a pure selection is as good as public; its dominating Gaussian keeps exp() in range.
+# Above this, a pure selection hides almost nothing; its dominating Gaussian keeps exp() in range.
 _LARGE_EPSILON = 100.0
-# Beyond this epsilon is in the thousands: calling it infinite is valid, and spares huge arrays.
+# Beyond this, epsilon is in the thousands. To report infinity is valid, and avoids huge arrays.
 _LARGE_MU = 100.0
 # Below this a Gaussian is charged as if it had this mu: the library squares its inverse.
 _SMALL_MU = 1e-9

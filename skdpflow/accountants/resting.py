@@ -1,4 +1,4 @@
-"""What a fit rests on, and what is guaranteed for it with all of that."""
+"""What a fit rests on, and the guarantee for the fit together with that."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class RestsOn:
 
 
 def _without_nesting(event: Event) -> Event:
-    """Return an event in one form, so that equal ones are found, and files of many generations can be read."""
+    """Return an event in a canonical form, so that equal events compare equal and nesting stays shallow."""
     parts = tuple(flatten_event(event))
     return parts[0] if len(parts) == 1 else ComposedEvent(parts)
 
@@ -125,7 +125,7 @@ def guarantee(allowed: Event, delta: float) -> tuple[float, str]:
 
 
 def covers_a_trial(search: Event, cap: Event, rounding: float) -> bool:
-    """Whether one trial of a search may do as much as a cap allows."""
+    """Whether one trial of a search may spend as much as a cap allows."""
     trials = [part for part in flatten_event(search) if isinstance(part, RepeatAndSelectEvent)]
     part, whole = tally(cap), tally(search, repetitions=True)
     return bool(trials) and (

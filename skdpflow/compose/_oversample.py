@@ -254,7 +254,7 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
         domain = resolve_domain(
             flow.domain, schema.names, schema.n_features, owner=owner, target=target, target_name=schema.target_name
         )
-        if domain is not None and isinstance(target, Categories) and target.declared:
+        if domain is not None and not domain.undeclared and isinstance(target, Categories) and target.declared:
             check_beside(X, y, domain, target)
 
     def _fitted(self, X: Any, y: Any, keep: bool) -> Any:

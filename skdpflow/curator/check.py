@@ -33,9 +33,11 @@ def check_rows(domain: Domain, table: Any, y: Any, target: Column | None) -> Dom
         source, unnamed, absent = _of_table(domain, table, y, target)
     declared = source.domain
     assert declared is not None
-    columns = list(declared.columns)
-    for j, column in enumerate(columns):
+    for j, column in enumerate(declared.columns):
         check_declared(source.types[j], column, source.label(j), source.schema.dtypes[j])
+    unknown = set(declared.undeclared)  # nothing is outside of what is not listed
+    columns = [c.listing([0]) if isinstance(c, Categories) and not c.declared else c for c in declared.columns]
+    declared = Domain(dict(zip(declared, columns, strict=True)))
     if target is not None:
         check_declared(source.target_type, target, "y", source.schema.target_dtype)
     found = [Counter[str]() for _ in columns]
@@ -48,7 +50,11 @@ def check_rows(domain: Domain, table: Any, y: Any, target: Column | None) -> Dom
             if target is not None:
                 of_target += _outside(target_codes, source.target_cells(start, stop, target).gaps, target)
     return DomainCheck(
-        {name: _shares(counts, c, source.n_rows) for (name, c), counts in zip(declared.items(), found, strict=True)},
+        {
+            name: _shares(counts, column, source.n_rows)
+            for (name, column), counts in zip(declared.items(), found, strict=True)
+            if name not in unknown
+        },
         None if target is None else _shares(of_target, target, source.n_rows),
         tuple(unnamed),
         tuple(absent),

@@ -191,6 +191,8 @@ def check_declared(found: CellType, column: Column | None, label: str, dtype: An
     if found.kind == "object" or (found.kind == "null" and column is not None and column.nullable):
         return
     if isinstance(column, Categories):
+        if not column.declared and str(dtype).startswith("Enum"):
+            raise ValueError(f"{label} is of dtype Enum, which lists its values: list them in its Categories, too.")
         if not _can_be(found, column):
             raise ValueError(f"{label} is of dtype {dtype}, {_remedy(found, column, label)}")
     elif column is not None and column.unit is not None:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.curator.cells import RawCells, category_codes, numbers_of, plain_label, quiet
+from skdpflow.curator.cells import RawCells, category_codes, numbers_of, quiet
 from skdpflow.curator.dtypes import CellType
 from skdpflow.curator.files import FileColumn, FileRows
 from skdpflow.curator.read import read_column, type_of_column
@@ -272,15 +272,6 @@ class RowSource:
             with quiet():
                 block = self.block(start, stop, domain, target)
             yield start, *block
-
-    def label_blocks(self, *, block_rows: int | None = None) -> Iterator[tuple[int, list[Any]]]:
-        """Iterate over the labels, for finding them privately."""
-        for start, stop in self.spans(block_rows):
-            values, gaps = self.target_cells(start, stop)
-            labels = values.tolist()
-            if values.dtype.kind not in "biu":
-                labels = list(map(plain_label, labels))
-            yield start, [None if gap else label for label, gap in zip(labels, gaps.tolist(), strict=True)]
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("A RowSource holds private rows and cannot be pickled or copied.")

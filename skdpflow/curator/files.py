@@ -45,7 +45,7 @@ def _declared(column: Column) -> str:
         if column.unit is not None:
             return "object"
         return ("Int64" if column.nullable else "int64") if column.integer else "float64"
-    kinds = {type(value) for value in column.values}
+    kinds = {type(value) for value in column.categories or ()}
     names = {int: "Int64" if column.nullable else "int64", bool: "boolean" if column.nullable else "bool"}
     return names.get(next(iter(kinds)), "object") if len(kinds) == 1 else "object"
 
@@ -53,7 +53,7 @@ def _declared(column: Column) -> str:
 def _csv_type(column: Column) -> CellType:
     """Return the type of cells of text once they are read as declared."""
     if isinstance(column, Categories):
-        return OBJECT
+        return OBJECT if column.declared else TEXT
     return FLOAT if column.unit is None else TEXT
 
 
@@ -62,6 +62,8 @@ def _read(text: Any, column: Column) -> RawCells:
     gaps = text.isna().to_numpy(dtype=bool)
     cells = [None if gap else cell for cell, gap in zip(text.tolist(), gaps.tolist(), strict=True)]
     if isinstance(column, Categories):
+        if not column.declared:
+            return RawCells(objects(cells), gaps)
         known = _Spellings(column)
         meant = {cell: known.value(cell) for cell in set(cells)}
         return RawCells(objects([meant[cell] for cell in cells]), gaps)
@@ -164,7 +166,7 @@ class FileRows:
         if self._kind == "csv":
             missing = {}
             for name, column in self._columns.items():
-                values = column.values if isinstance(column, Categories) else ()
+                values = (column.categories or ()) if isinstance(column, Categories) else ()
                 missing[name] = [text for text in _MISSING if text not in set(map(str, values))]
             # index_col: a comma at the end of lines must not shift the columns
             yield from pd.read_csv(

@@ -1,4 +1,4 @@
-"""Whether what is going to be measured fits the floating-point slack and the memory: told before anything is spent."""
+"""Checks that a plan stays within the floating-point slack and the memory, before anything is spent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from skdpflow.curator.selection import rounding_epsilon, selection_epsilon
 from skdpflow.curator.statistics.pairs import PairScores
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.release.checks import MAX_PARTICLES
-from skdpflow.release.discovery import BOUNDS_GRID, BOUNDS_SHARE, DEFAULT_BOUNDS, LABELS_SHARE
+from skdpflow.release.discovery import BOUNDS_GRID, BOUNDS_SHARE, DEFAULT_BOUNDS
 from skdpflow.release.request import Demand, PlanContext, Request
 from skdpflow.release.sensitivity import of_ones
 
@@ -38,7 +38,7 @@ def check_plan(
     others: Sequence[Demand],
     n_particles: int = 0,
 ) -> int:
-    """Refuse a plan that could exceed the slack or the memory, whatever is released along the way."""
+    """Refuse a plan that could exceed the slack or the memory for some released values."""
     neighbours = context.neighbours
 
     def excess(context: PlanContext) -> str | None:
@@ -47,14 +47,13 @@ def check_plan(
             return f"more than {MAX_PARTICLES // 2} numbers for the particles of its model: use fewer, n_particles"
         return excess_of([*others, *own], curator.mu, curator.slack.epsilon, curator.slack.delta, neighbours)
 
-    found = isinstance(context.target, Categories) and not context.target.declared
-    n_labels = MAX_LABELS
-    if found:
-        context = replace(context, target=Categories(range(n_labels)))
+    asked, n_labels = context, MAX_LABELS
+    found = isinstance(asked.target, Categories) and not asked.target.declared
+    context = _listing(asked, n_labels)
     problem = excess(context)
-    while found and problem is not None and n_labels > 1:
+    while (found or asked.domain.undeclared) and problem is not None and n_labels > 1:
         n_labels //= 2
-        context = replace(context, target=Categories(range(n_labels)))
+        context = _listing(asked, n_labels)
         problem = excess(context)
     if problem is None:
         return n_labels
@@ -77,7 +76,7 @@ def check_demands(curator: Curator, demands: Iterable[Demand], neighbours: str) 
 
 
 def excess_of(demands: Iterable[Demand], mu: float, epsilon: float, delta: float, neighbours: str) -> str | None:
-    """Say what demands exceed together, as `Curator.draw` and `Curator.select` count it; None if nothing."""
+    """Return the limit that the demands exceed together, counted as in `Curator.draw` and `Curator.select`, or None."""
     demands = [d for d in demands if d.share > 0.0]
     largest = max((d.scale(mu) for d in demands if not d.n_choices), default=0.0)
     selections = 0.0
@@ -137,14 +136,24 @@ def of_bounds(n_columns: int, neighbours: str) -> Demand:
     return Demand(BOUNDS_SHARE, of_ones(n_columns, neighbours), n_columns, n_columns * (len(BOUNDS_GRID) + 1))
 
 
-def of_labels(neighbours: str) -> Demand:
-    """Return the demand of finding labels, of which two may differ even if a row is added."""
-    return Demand(LABELS_SHARE, of_ones(1, neighbours), 2, 0)
+def of_labels(share: float, n_columns: int, neighbours: str) -> Demand:
+    """Return the demand of finding labels, of which two a column may differ even if a row is added."""
+    return Demand(share, of_ones(n_columns, neighbours), 2 * n_columns, 0)
 
 
 def made_up_domain(n_columns: int) -> Domain:
     """Return as many columns as bounds are going to be found for."""
     return Domain({f"x{j}": Interval(*DEFAULT_BOUNDS) for j in range(n_columns)})
+
+
+def _listing(context: PlanContext, n: int) -> PlanContext:
+    """Return the same, with `n` levels wherever they are still to be found."""
+
+    def listed(column: Any) -> Any:
+        return column.listing(range(n)) if isinstance(column, Categories) and not column.declared else column
+
+    domain = Domain({k: listed(c) for k, c in context.domain.items()}, constraints=context.domain.constraints)
+    return replace(context, domain=domain, target=listed(context.target))
 
 
 def _narrower(domain: Domain, width: int) -> Domain:

@@ -1,4 +1,4 @@
-"""The gate: raw input is checked here, before anything is spent, and no message shows a cell or a count."""
+"""Checks of raw input, before anything is spent; no message shows a cell or a number of rows."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from skdpflow.files import TableFile
 __all__ = ["admit", "as_table", "as_target", "declared_dtype", "declared_schema"]
 
 
-#: What tables and columns of libraries other than numpy, pandas and polars have.
+#: Attributes by which tables and columns of libraries other than numpy, pandas and polars are recognised.
 _FOREIGN = ("__dataframe__", "__arrow_c_stream__", "__arrow_c_array__")
 _FLAT = "y should be a 1d array with one entry per row of X."
 _DECLARE = ", or give a Domain that declares the column, with nullable=True if cells may be missing"
 
 
 def _refuse_forms(data: Any, what: str, owner: str) -> None:
-    """Refuse what holds cells in ways that would be misread."""
+    """Refuse containers whose cells would be misread."""
     if sparse.issparse(data):
         raise TypeError(f"Sparse data was passed for {what}, but {owner} needs dense data: use '.toarray()'.")
     if isinstance(data, np.ma.MaskedArray):
@@ -57,8 +57,8 @@ def _typed(data: Any) -> bool:
 def _as_array(data: Any, what: str) -> NDArray[Any]:
     """Convert an array-like as `numpy.asarray` does, without its messages.
 
-    The dtype that numpy would infer for a list depends on all its cells, and with it the value that each cell gets. So
-    cells of whatever has no dtype of its own stay the objects they are.
+    The dtype that numpy would infer for a list depends on all its cells, and it can change the value of each. So the
+    cells of input without a dtype stay objects.
     """
     if any(hasattr(type(data), name) for name in _FOREIGN):
         raise TypeError(
@@ -183,7 +183,7 @@ def declared_dtype(columns: Sequence[Column | None]) -> str:
 
 
 def _with_declared_dtypes(schema: Schema, X: Any, y: Any, domain: Domain | None, target: Column | None) -> Schema:
-    """Return a schema in which lists and the like have the dtypes that are declared, and none that cells decided."""
+    """Return a schema in which lists and the like have the declared, data-independent dtypes."""
     if schema.container == "numpy" and not _typed(X):
         columns: Sequence[Column | None] = [None] if domain is None else domain.columns
         schema = replace(schema, dtypes=(declared_dtype(columns),) * schema.n_features)
@@ -218,7 +218,7 @@ def _check_numbers(numbers: NDArray[np.float64], columns: Sequence[Name | None],
 
 
 def _check_types(source: RowSource, target: Column | None) -> None:
-    """Refuse columns that cannot be what is declared, by their dtypes: before a cell is read."""
+    """Refuse columns whose dtypes cannot hold the declared values, before a cell is read."""
     columns = [None] * source.n_features if source.domain is None else source.domain.columns
     for j, (found, column) in enumerate(zip(source.types, columns, strict=True)):
         check_declared(found, column, source.label(j), source.schema.dtypes[j])
@@ -234,7 +234,7 @@ def _strict_numbers(raw: RawCells, label: str) -> NDArray[np.float64]:
 
 
 def _check_cells(source: RowSource, target: Column | None, owner: str) -> None:
-    """Refuse cells that are no finite numbers, as scikit-learn's conventions want it where no domain is declared."""
+    """Refuse cells that are no finite numbers: without a domain, scikit-learn's conventions ask for it."""
     names = [source.name(j) for j in range(source.n_features)]
     for start, stop in source.spans():
         if all(found.kind != "object" for found in source.types):

@@ -13,7 +13,7 @@ from skdpflow.accountants.slack import PLAN_SLACK
 from skdpflow.curator.curator import Curator
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.fits import check_plan, made_up_domain, of_bounds, of_labels
-from skdpflow.curator.labels import find_labels
+from skdpflow.curator.labels import find_labels, find_levels, with_levels
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.exceptions import BudgetExceededError
@@ -26,6 +26,8 @@ from skdpflow.release.discovery import (
     BOUNDS_SHARE,
     LABELS_DELTA_SHARE,
     LABELS_SHARE,
+    LEVELS_DELTA_SHARE,
+    LEVELS_SHARE,
     bounds_from_histogram,
 )
 from skdpflow.release.request import PlanContext, Request, Rounds
@@ -68,7 +70,8 @@ class Prepared:
     context: PlanContext
     left: float
     n_labels: int
-    threshold_delta: float
+    labels_delta: float
+    levels_delta: float
 
 
 def prepare(
@@ -86,18 +89,35 @@ def prepare(
 ) -> Prepared:
     """Refuse a fit that could need more than it may; reads no row and spends nothing. Parameters as for `measure`."""
     find_classes = isinstance(target, Categories) and not target.declared
-    threshold_delta = LABELS_DELTA_SHARE * budget.delta if find_classes else 0.0
-    curator = Curator(source, budget, noise, threshold_delta=threshold_delta, n_jobs=n_jobs)
-    left = 1.0 - (BOUNDS_SHARE if domain is None else 0.0) - (LABELS_SHARE if find_classes else 0.0)
+    n_found = 0 if domain is None else len(domain.undeclared)
+    labels_delta = LABELS_DELTA_SHARE * budget.delta if find_classes else 0.0
+    levels_delta = LEVELS_DELTA_SHARE * budget.delta if n_found else 0.0
+    curator = Curator(source, budget, noise, threshold_delta=labels_delta + levels_delta, n_jobs=n_jobs)
+    left = 1.0 - BOUNDS_SHARE * (domain is None) - LABELS_SHARE * find_classes - LEVELS_SHARE * (n_found > 0)
     mu, slack = curator.mu * float(np.sqrt(left)), PLAN_SLACK * curator.slack.epsilon
     columns = made_up_domain(source.n_features) if domain is None else domain
     context = PlanContext(columns, target, mu, budget.neighbours, seed, projections, slack)
     others = [
         *([of_bounds(source.n_features, budget.neighbours)] if domain is None else []),
-        *([of_labels(budget.neighbours)] if find_classes else []),
+        *([of_labels(LABELS_SHARE, 1, budget.neighbours)] if find_classes else []),
+        *([of_labels(LEVELS_SHARE, n_found, budget.neighbours)] if n_found else []),
     ]
     n_labels = check_plan(curator, source, mechanism, context, left, others, int(transport.get("n_particles", 0)))
-    return Prepared(curator, context, left, n_labels, threshold_delta)
+    return Prepared(curator, context, left, n_labels, labels_delta, levels_delta)
+
+
+def _listed(domain: Domain, source: RowSource, ready: Prepared, neighbours: str) -> tuple[Domain, Measurement]:
+    """Return the domain with the levels that are found of columns that list none."""
+    columns: dict[str, Column] = dict(domain)
+    places = [domain.names.index(name) for name in domain.undeclared]
+    found, measurement = find_levels(
+        source, ready.curator, neighbours, places, LEVELS_SHARE, ready.levels_delta, ready.n_labels
+    )
+    for j, levels in zip(places, found, strict=True):
+        column = domain.columns[j]
+        assert isinstance(column, Categories)
+        columns[domain.names[j]] = with_levels(column, levels, source.types[j].kind)
+    return Domain(columns, constraints=domain.constraints), measurement
 
 
 def measure(
@@ -120,7 +140,7 @@ def measure(
     ready = prepare(
         source, domain, target, mechanism, projections, budget, noise, seed=seed, transport=transport, n_jobs=n_jobs
     )
-    curator, left, threshold_delta = ready.curator, ready.left, ready.threshold_delta
+    curator, left = ready.curator, ready.left
     find_classes = isinstance(target, Categories) and not target.declared
     head = None
     if payer is not None:
@@ -131,7 +151,8 @@ def measure(
             if not noise.private:
                 raise BudgetExceededError(f"{error} Nothing fits while noise_random_state is set.") from None
             assert isinstance(payer, PrivacyLedger | Resting)  # others have no limit
-            fits = payer.affordable(budget.delta, budget.accountant, threshold_delta=threshold_delta)
+            thresholds = ready.labels_delta + ready.levels_delta
+            fits = payer.affordable(budget.delta, budget.accountant, threshold_delta=thresholds)
             advice = f"epsilon={fits:.4g} would fit" if fits else "no epsilon would fit; a smaller one may leave room"
             raise BudgetExceededError(f"{error} With delta={budget.delta:g}, {advice}.") from None
     measured: list[Measurement] = []
@@ -144,9 +165,12 @@ def measure(
         measured += found
     if find_classes:
         labels, measurement = find_labels(
-            source, curator, budget.neighbours, LABELS_SHARE, threshold_delta, ready.n_labels
+            source, curator, budget.neighbours, LABELS_SHARE, ready.labels_delta, ready.n_labels
         )
         target = Categories(labels) if labels else None
+        measured.append(measurement)
+    if domain.undeclared:
+        domain, measurement = _listed(domain, source, ready, budget.neighbours)
         measured.append(measurement)
 
     context = replace(ready.context, domain=domain, target=target)

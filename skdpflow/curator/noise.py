@@ -117,7 +117,7 @@ def half_normal(u: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def random_ranks(key: int, start: int, n_rows: int, n_columns: int) -> NDArray[np.float64]:
-    """Uniform ranks in [0, 1) of rows ``start .. start + n_rows - 1``, the same however the rows are chunked.
+    """Uniform ranks in [0, 1) of rows ``start .. start + n_rows - 1``; they do not depend on the division into blocks.
 
     Notes
     -----

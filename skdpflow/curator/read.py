@@ -1,4 +1,4 @@
-"""Blocks of columns as cells of one fixed type, whatever the cells are."""
+"""Blocks of columns, read as cells of one fixed type that does not depend on the cells."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _read_arrow(array: Any, found: CellType, local: bool) -> RawCells:
 def _arrow_text(cells: Any) -> NDArray[Any]:
     try:
         return objects(cells.to_numpy().tolist())
-    except Exception:  # columns may hold any bytes, and Arrow raises this or that, and shows them
+    except Exception:  # columns may hold any bytes, and the errors of Arrow would show them
         pass
     import pyarrow as pa
 

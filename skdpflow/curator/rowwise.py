@@ -24,7 +24,7 @@ Outcome = tuple[str, Any, Any]
 
 
 def map_rows(step: Any, X: Any, name: str) -> Any:
-    """Transform each row by itself, so that no row has a part in what another becomes.
+    """Transform each row by itself, so that no row affects the result of another.
 
     What is measured afterwards has the sensitivity that is stated only if a transformed row is a function of that row,
     to the bit. A step may compute with whole columns, and even a product of matrices gives a row other bits beside
@@ -84,7 +84,7 @@ def _polars_objects(cells: NDArray[Any]) -> Any:
 
 
 def _outcome(step: Any, row: Any) -> Outcome | None:
-    """Return what a step makes of one row; None if it cannot do with it."""
+    """Return what a step makes of one row; None if it raises an error."""
     try:
         return _one_row(step.transform(row))
     except MemoryError:
@@ -145,13 +145,13 @@ def _numeric_columns(public: Outcome | None, X: Any) -> set[Any]:
 
 
 def fit_without_rows(step: Any, X: Any) -> Any:
-    """Show a step that learns nothing the width, names and types of a table, which are public, and no row of it."""
+    """Fit a step that learns nothing to a made-up row with the public width, names and types of a table."""
     table = as_table(X, type(step).__name__)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that row may lie outside of the domain of its function
         try:
             step.fit(_public_row(table))
-        except Exception:  # what learns nothing can do without
+        except Exception:  # a step that learns nothing needs no fit
             pass
     return step
 
@@ -172,7 +172,7 @@ def try_public_rows(steps: Iterable[tuple[str, Any]], X: Any) -> list[Any]:
 
 
 def _tried_step(step: Any, name: str, rows: list[Any]) -> list[Any] | None:
-    """Return what a step makes of two public rows; None if it cannot do with such rows."""
+    """Return what a step makes of two public rows; None if it raises an error."""
     with global_generators_kept(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ready = fit_without_rows(fresh_copies(step, name)(), rows[0])

@@ -23,7 +23,7 @@ from skdpflow.release.request import Demand
 
 #: Terms in [0, 1] are rounded to multiples of one over this.
 LEVELS = 2**10
-#: Of what is spent on numbers of rows, the part for all rows; the rest is for those that are used.
+#: Part for the number of all rows in the budget of row counts; the rest is for the number of rows that are used.
 ALL_ROWS_SHARE = 0.1
 
 Term = Callable[[Any, Any], float]
@@ -68,7 +68,7 @@ def _prediction(predicted: Any, target: Interval) -> float:
     return float(numbers_of(read_column(cells, "numpy", found, False), target)[0][0])
 
 
-#: What is called for a row, what is made of it, and what to add to the mean of the terms to get the score.
+#: The method that is called for a row, the term of its result, and the offset from the mean of the terms to the score.
 SCORINGS: dict[str, tuple[str, Callable[[Any, Any], Term], float]] = {
     "accuracy": ("predict", _accuracy, 0.0),
     "neg_brier_score": ("predict_proba", _brier, -1.0),

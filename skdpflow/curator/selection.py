@@ -11,9 +11,9 @@ from scipy.special import erf, log_ndtr
 from skdpflow.accountants import ComposedEvent, SelectionEvent
 from skdpflow.curator.noise import NoiseSource
 
-#: Scaled scores are clipped to plus or minus this around the last that would be chosen: beyond, chances are decided.
+#: Scaled scores are clipped to this distance from the last one that would be chosen without noise.
 _REACH = 64.0
-#: Largest magnitude of a Gumbel draw, but for a chance of 2**-1000.
+#: Largest magnitude of a Gumbel draw, except with a probability of 2**-1000.
 _LARGEST_GUMBEL = 1024.0
 
 

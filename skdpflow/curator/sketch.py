@@ -1,4 +1,4 @@
-"""Sums of integer contributions over blocks of rows: exact, mergeable, and never let out without noise."""
+"""Exact sums of integer contributions over blocks of rows; they leave the curator only with noise."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Sketch:
         return Sketch(self._values + other._values)
 
     def release(self, noise: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the sum plus noise, one draw for each entry: the only way out."""
+        """Return the sum plus noise, one draw for each entry."""
         if noise.shape != self._values.shape:  # broadcasting would give several entries the same noise
             raise ValueError("The noise must have the shape of the sketch.")
         return np.asarray(self._values + noise)
@@ -109,7 +109,7 @@ def sketch_rows(
         block = Block(codes, classes, ranks, raw, columns)
         return [_contribution(s, block) for s in statistics]
 
-    # shared memory is required, not preferred: rows never go to another process, whatever backend is configured
+    # shared memory is required and not only preferred, so that no backend sends rows to another process
     parallel = Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator", verbose=0)
     totals = [Sketch(np.zeros(s.shape, dtype=np.int64)) for s in statistics]
     with quiet():

@@ -1,4 +1,4 @@
-"""How rows fit a domain, in words, and the result of a look at private rows."""
+"""The result of `Domain.check`, and words for the ways in which rows do not fit a domain."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = ["DomainCheck", "in_words", "percent"]
 
-#: What a check of private rows says of itself.
+#: Notice in the result of a check of private rows.
 LOOK = "A look at private rows, outside the guarantee; do not share."
 _LIES: dict[str, str] = {
     "below": "lies below its declared bounds",

@@ -17,7 +17,7 @@ __all__ = ["NO_PLACE", "Outside", "clipped", "code_of", "n_codes", "outside_of"]
 Outside = Literal["below", "above", "unreadable", "unlisted"]
 
 NO_PLACE = -1
-"""What stands for the code of a cell that clipping brings nowhere: no number, or none of the listed categories."""
+"""Takes the place of the code of a cell that has no nearest value: no number, or none of the listed categories."""
 
 _OF_INTERVAL: tuple[Outside, ...] = ("below", "above", "unreadable")
 _OF_CATEGORIES: tuple[Outside, ...] = ("unlisted",)

@@ -311,7 +311,9 @@ class Categories:
     ----------
     categories : list of str, int, float or bool, default=None
         The values, in the order in which they are to be listed. None or an empty list means that they are not
-        public and have to be found privately, which is possible for a ``target`` only.
+        public: each fit then finds those that many rows have, with a part of its epsilon and delta. They are found as
+        the dtype of the column has them, in sorted order; all cells of a CSV file are text. Other values are outside.
+        Where none is found, one that is made up stands for all: ``"other"``, 0 or False.
     ordered : bool, default=False
         Whether the list is in a meaningful order, as in "low", "medium", "high".
     nullable : bool, default=False
@@ -411,6 +413,21 @@ class Categories:
             "ordered": self.ordered,
             "nullable": self.nullable,
         }
+
+    def listing(self, values: Iterable[Scalar]) -> Categories:
+        """Return the same column with other values.
+
+        Parameters
+        ----------
+        values : list of str, int, float or bool
+            The values.
+
+        Returns
+        -------
+        column : Categories
+            With these values.
+        """
+        return replace(self, categories=tuple(values))
 
     def without_gaps(self) -> Categories:
         """Return the same column, not nullable.

@@ -47,7 +47,7 @@ class Domain(Mapping[str, Column]):
         Facts that hold in every row, such as ``"admission <= discharge"``, ``"rooms + kitchens == total"`` or
         ``"not (sex == 'm' and pregnant)"``. Synthetic rows meet all of them. They may hold names of columns (in
         backticks if they are no identifiers), numbers, text in quotes, True, False, ``+ - * /``, comparisons,
-        ``in (...)``, ``is None``, ``and``, ``or`` and ``not``. What hangs on a missing cell counts as met.
+        ``in (...)``, ``is None``, ``and``, ``or`` and ``not``. If it depends on a missing cell, it counts as met.
         None takes those of `columns`, if that is a Domain.
 
     Attributes
@@ -105,8 +105,6 @@ class Domain(Mapping[str, Column]):
                 raise invalid("Domain", "columns", "a dict whose keys are str (a column 0 is called '0')", name)
             if not isinstance(column, Interval | Categories):
                 raise invalid("Domain", "columns", f"an Interval or Categories for column {name!r}", column)
-            if isinstance(column, Categories) and not column.declared:
-                raise ValueError(f"Categories of column {name!r} must be listed: only a target may omit them.")
         object.__setattr__(self, "_columns", {str.__str__(name): column for name, column in columns.items()})
         if constraints is None:
             constraints = columns.constraints if isinstance(columns, Domain) else ()
@@ -129,6 +127,11 @@ class Domain(Mapping[str, Column]):
     def constraints(self) -> tuple[str, ...]:
         """What holds in every row, as text."""
         return self._constraints
+
+    @property
+    def undeclared(self) -> tuple[str, ...]:
+        """Names of the columns whose categories are not listed, and are to be found privately."""
+        return tuple(n for n, c in self._columns.items() if isinstance(c, Categories) and not c.declared)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the domain as a dict that JSON can hold.
@@ -404,6 +407,8 @@ def _in_words(column: Column) -> str:
     if isinstance(column, Interval):
         kind = "dates and times" if column.unit else "whole numbers" if column.integer else "numbers"
         words = "{} from {} to {}".format(kind, *column.bounds()) + (f" by {column.unit}" if column.unit else "")
+    elif not column.declared:
+        words = "values that are to be found privately"
     else:
         shown = ", ".join(map(repr, column.values[:_MOST_NAMED])) + (", ..." if column.n_values > _MOST_NAMED else "")
         order = "ordered " if column.ordered else ""

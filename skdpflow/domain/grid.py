@@ -87,7 +87,7 @@ class Grid:
 
     @cached_property
     def _too_narrow(self) -> NDArray[np.bool_]:
-        """Which bins are so narrow that no number says how many levels they would have per unit."""
+        """Which bins are so narrow that the number of their levels per unit is not finite."""
         with np.errstate(over="ignore"):
             return np.asarray(~np.isfinite(FINE_LEVELS / np.diff(self._edges)))
 

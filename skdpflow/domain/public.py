@@ -22,7 +22,7 @@ def _frame(frame: Any, what: str) -> str:
 
 
 def _of_dtype(container: str, dtype: Any) -> Column | str:
-    """Return what a dtype says, or what it leaves open."""
+    """Return the column that a dtype declares, or words for what has to be declared."""
     name, nullable = str(dtype), container == "polars" or not isinstance(dtype, np.dtype)
     kind = name.lower()
     if kind in ("bool", "boolean", "bool[pyarrow]"):

@@ -1,4 +1,4 @@
-"""What an estimator makes of its ``domain`` parameter: the columns of a table, in their order."""
+"""The ``domain`` parameter of an estimator as columns of a table, in their order."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _without_target(
         )
     if domain[name] != target:
         raise ValueError(
-            f"The 'domain' and 'target' parameters of {owner} say different things of the target {name!r}: "
+            f"The 'domain' and 'target' parameters of {owner} describe the target {name!r} differently: "
             f"{domain[name]!r} and {target!r}. Make them equal, or leave it out of the domain."
         )
     if len(domain) == 1:

@@ -24,7 +24,7 @@ def _is_name(value: object) -> bool:
 
 @dataclass(frozen=True)
 class Schema:
-    """What synthetic rows have to look like to match the rows that were given.
+    """Container, names and dtypes that synthetic rows share with the rows that were given.
 
     A schema is public: it is stored in every release and counts as known to everybody.
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-#: Beyond this score the outside of the range is squeezed into what is left of the range.
+#: Scores beyond this are squeezed into the rest of the range.
 SOFT_EDGE = 15.0 / 16.0
 _MARGIN = 1.0 - SOFT_EDGE
 
@@ -57,7 +57,7 @@ class AffineTransform:
 
     @property
     def edges(self) -> Sequence[Array]:
-        """Ends of each column: positions are spread evenly between them, as nothing else is known."""
+        """Ends of each column; positions are taken to be uniform between them."""
         return [np.array([0.0, float(size)]) for size in self.levels]
 
     @property

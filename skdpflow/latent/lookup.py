@@ -1,6 +1,7 @@
-"""Piecewise linear maps, and the interval that holds a point in constant time: the inner loop of all of them.
+"""Piecewise linear maps, and a search for the interval of a point in constant time.
 
-What is found and computed for a point is the same to the bit whatever points come with it: statistics rest on that.
+The result for a point is the same to the bit, whatever other points are in the call. The sensitivity of statistics
+rests on that.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-#: Slots of the table per knot, and points per slot from which a table is worth its making.
+#: Slots of the table per knot, and the number of points per slot from which a table is faster.
 SLOTS_PER_KNOT, POINTS_PER_SLOT = 4, 1
 #: Knots that points step over; where more share a slot, bisection is faster.
 MOST_STEPS = 4

@@ -27,7 +27,7 @@ DRAWN = -2
 
 @dataclass(frozen=True)
 class Layout:
-    """Which codes of a column are values, and where what lies outside goes on its axis.
+    """Which codes of a column are values, and the places of codes that lie outside of it.
 
     Parameters
     ----------

@@ -78,7 +78,7 @@ class Mechanism(Protocol):
 
 
 def check_setting(mechanism: Mechanism, target: Column | None, neighbours: str) -> tuple[str, ...]:
-    """Let a mechanism refuse a setting, before any row is read and anything is spent.
+    """Ask a mechanism whether it can work in a setting, before any row is read or anything is spent.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ def default_radius(d: int) -> float:
 
 
 def lattice(d: int, sensitivity: float, mu: float, n_integers: int) -> tuple[int, int]:
-    """Steps of the ball and of the directions: fine beside the noise, and no finer."""
+    """Steps of the ball and of the directions: finer than the noise, and no finer than needed."""
     product = min(_MAX_NOISE, mu * _SLACK / n_integers) * mu / sensitivity
     least = 16.0 * np.sqrt(d)
     direction_steps = np.clip(product / least, _MIN_DIRECTION_STEPS, _DIRECTION_STEPS)
@@ -154,7 +154,7 @@ class RecordsMechanism(BaseEstimator):
     # ------------------------------------------------------------------ what is measured
 
     def check(self, target: Column | None, neighbours: str) -> None:
-        """Refuse what cannot be done, before any row is read.
+        """Refuse settings in which the mechanism cannot work, before any row is read.
 
         Parameters
         ----------

@@ -274,6 +274,11 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
         candidates = self._candidates(allocation, spaces, mu_fit, noise, target)
         first = copy.copy(paying_steps(generator)[0])
         source = admit(first, X, y, domain=first.domain, target=target)
+        if source.domain is not None and source.domain.undeclared:
+            raise ValueError(
+                f"{name} needs declared categories: Categories([...]) for {list(source.domain.undeclared)}. Finding "
+                "them has a threshold, and so no curve of Renyi divergences."
+            )
         check_writable(source.schema, source.domain, target)
         for _, candidate in candidates:
             check_domain(name, candidate, source)

@@ -122,7 +122,7 @@ class DPPCA(ClassNamePrefixFeaturesOutMixin, DPTransformer):
         Probability with which the guarantee may fail, in (0, 1).
     domain : Domain, dict, (lower, upper) or None, default=None
         Public knowledge about the columns, which must be intervals and not nullable. None finds bounds privately, with
-        a tenth of the budget. Values outside are clipped.
+        4 % of the budget. Values outside are clipped.
     n_components : int or None, default=None
         Number of components; at most the number of columns. None keeps those whose released variance stands well
         above what the noise alone would show, at least one.

@@ -30,7 +30,7 @@ class DPQuantileTransformer(OneToOneFeatureMixin, DPTransformer):
         Probability with which the guarantee may fail, in (0, 1).
     domain : Domain, dict, (lower, upper) or None, default=None
         Public knowledge about the columns, which must be intervals and not nullable. None finds bounds privately, with
-        a tenth of the budget. Values outside are clipped.
+        4 % of the budget. Values outside are clipped.
     n_bins : int, default=64
         Bins of the histogram of a column; integer columns of at most as many values get a bin for each value.
     output_distribution : {"uniform", "normal"}, default="uniform"

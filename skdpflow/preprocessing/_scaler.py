@@ -49,7 +49,7 @@ class DPStandardScaler(OneToOneFeatureMixin, DPTransformer):
         Probability with which the guarantee may fail, in (0, 1).
     domain : Domain, dict, (lower, upper) or None, default=None
         Public knowledge about the columns, which must be intervals and not nullable. None finds bounds privately, with
-        a tenth of the budget. Values outside are clipped.
+        4 % of the budget. Values outside are clipped.
     neighbours : {"add-remove", "replace-one"}, default="add-remove"
         Whether neighbouring tables differ by one row more, or by the content of one row.
     accountant : {"gdp", "zcdp", "rdp", "pld"} or Accountant, default="gdp"

@@ -53,6 +53,11 @@ class Content:
         return tuple(self.target.categories or ()) if isinstance(self.target, Categories) else None
 
     @property
+    def found_columns(self) -> tuple[int, ...]:
+        """The columns whose levels were found privately."""
+        return tuple(self["levels"].params["columns"]) if "levels" in self else ()
+
+    @property
     def numeric_target(self) -> bool:
         """Whether y is an interval, measured as one more column."""
         return isinstance(self.target, Interval)

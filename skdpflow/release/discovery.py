@@ -1,4 +1,4 @@
-"""What is found privately before a plan begins, if it is not declared: bounds of columns, and class labels."""
+"""What is found privately before a plan begins, if it is not declared: bounds, levels of columns, and class labels."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import numpy as np
 from skdpflow.domain import Interval
 from skdpflow.release.measurement import Measurement
 
-#: Shares of mu**2 that find bounds and labels, and the share of delta of the threshold that labels have to pass.
-BOUNDS_SHARE = 0.1
+#: Share of mu**2 that finds bounds: that of one round that locates columns, which it is like.
+BOUNDS_SHARE = 0.04
+#: Shares of mu**2 that find labels and levels; shares of delta of the thresholds that these have to pass.
 LABELS_SHARE = 0.05
 LABELS_DELTA_SHARE = 0.1
+LEVELS_SHARE = 0.05
+LEVELS_DELTA_SHARE = 0.1
 #: Bounds of a column for which none stand out of the noise.
 DEFAULT_BOUNDS = (-1.0, 1.0)
 

@@ -118,7 +118,7 @@ def _counted(m: Measurement, release: Content) -> Iterator[tuple[int, Outside, f
     rows, rows_sd = _average(np.array([h.sum() for h in parts]), sizes), sd * (1.0 / sizes).sum() ** -0.5
     for j, h, e in zip(m.params["columns"].tolist(), parts, edges, strict=True):
         # rows are sorted by a numeric target: those that have none are in no component
-        if (declared and j < d) or (
+        if (declared and j < d and j not in release.found_columns) or (
             j == d and isinstance(release.target, Interval) and "component_edges" not in m.params
         ):
             column = release.columns[j]

@@ -275,6 +275,9 @@ class Release(Content):
             ledger=header["ledger"],
             before=tuple(RestsOn.from_dict(source) for source in header["before"]),
         )
+        known = range(len(release.domain))
+        if release.domain.undeclared or not all(isinstance(j, int) and j in known for j in release.found_columns):
+            raise ReleaseError("The domain of the file lists no values for some of its columns.")
         if not len(release.schema.dtypes) == len(release.domain) == len(release.schema.names or release.domain):
             raise ReleaseError("The schema of the file has another number of columns than its domain.")
         check_consistency(release)

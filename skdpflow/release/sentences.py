@@ -63,7 +63,7 @@ ENTROPY = (
 NOT_COVERED = [
     "Other uses of the rows, before or after: other fits, and steps before the fit that learnt from the rows. "
     "A PrivacyLedger adds up all fits that were given the ledger.",
-    "score and score_samples of private rows: they are functions of these rows.",
+    "score, score_samples and quality_report of private rows: they are functions of these rows.",
     "Choices that were made by such scores (cross-validation, a grid search, repeated fits until one pleases).",
     "That an error was raised: for no rows, for what is no table (rows of unequal length, a file with an open quote), "
     "or, without a domain, for missing, infinite or unreadable cells.",
@@ -147,6 +147,12 @@ KINDS: dict[str, tuple[str, dict[str, str], str]] = {
     "labels": (
         "one to the count of its label; labels are shown where the noisy count passes a threshold",
         _ones("1"),
+        _GAUSSIAN + " Thresholds: Korolova, Kenthapadi, Mishra, Ntoulas (2009), Releasing search queries.",
+    ),
+    "levels": (
+        "one to the count of its level, for each of f columns; levels are shown where the noisy count passes a "
+        "threshold",
+        _ones("f"),
         _GAUSSIAN + " Thresholds: Korolova, Kenthapadi, Mishra, Ntoulas (2009), Releasing search queries.",
     ),
     "select_pairs": (

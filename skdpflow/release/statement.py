@@ -11,17 +11,20 @@ from typing import Any
 
 import numpy as np
 
+from skdpflow._html import fragment, page
 from skdpflow.accountants.base import tally
 from skdpflow.accountants.event_json import event_to_dict
 from skdpflow.accountants.events import Event, flatten_event
 from skdpflow.accountants.gaussian import total_mu
-from skdpflow.domain import Column, Interval
+from skdpflow.domain import Categories, Column, Interval
 from skdpflow.release import sentences as texts
 from skdpflow.release.archive import plain
+from skdpflow.release.board import board_page
 from skdpflow.release.checks import together
 from skdpflow.release.content import Content
 from skdpflow.release.measurement import Measurement
 from skdpflow.release.mismatch import mismatches
+from skdpflow.release.resolution import least_share, rarest
 
 __all__ = ["PrivacyStatement"]
 
@@ -145,6 +148,33 @@ class PrivacyStatement:
         """
         return json.dumps(self.content, indent=indent, allow_nan=False)
 
+    def to_html(self) -> str:
+        """Return the statement as one page in plain words, for those who decide and are no experts.
+
+        Returns
+        -------
+        text : str
+            The page: one file without scripts. Write it with the encoding UTF-8. `to_json` is for the auditor.
+
+        Notes
+        -----
+        Epsilon is told as the chance with which a guess is right. Between two cases that are equally likely beforehand,
+        the best guess is right with a chance of at most ``exp(epsilon) / (1 + exp(epsilon)) + delta``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdpflow import DPSlicedWassersteinFlow
+        >>> X = np.random.default_rng(0).uniform(size=(500, 2))
+        >>> statement = DPSlicedWassersteinFlow(domain=(0, 1)).fit(X).privacy_statement()
+        >>> "right at most 73.2 times in 100" in statement.to_html()
+        True
+        """
+        return page("Privacy statement", board_page(self.content))
+
+    def _repr_html_(self) -> str:
+        return fragment(board_page(self.content))
+
     def __str__(self) -> str:
         # names may come from an untrusted file, so control characters are replaced
         return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in _lines(self.content))
@@ -181,9 +211,11 @@ def _step(name: str, release: Content) -> dict[str, Any]:
             else "found privately"
             if found
             else "declared",
+            "levels_found_privately": [release.domain.names[j] for j in release.found_columns],
             "target": None if release.target is None else _without_grid(release.target).to_dict(),
             "target_is": "found privately" if "labels" in release else "declared",
             "outside": [mismatch.to_dict() for mismatch in mismatches(release)],
+            "least_share": _least_share(release),
         },
         "ledger": release.ledger,
     }
@@ -192,6 +224,14 @@ def _step(name: str, release: Content) -> dict[str, Any]:
 def _without_grid(column: Column) -> Column:
     """Return what was declared of a column: where its mass was located is released, not declared."""
     return column.without_grid() if isinstance(column, Interval) else column
+
+
+def _least_share(release: Content) -> float | None:
+    """Say from which share of the rows on a level of a category can be seen, by released counts."""
+    counts = next((m for m in release.measurements if m.name == "counts"), None)
+    if counts is None or not any(isinstance(c, Categories) for c in release.domain.columns):
+        return None
+    return least_share(release.measurements, float(counts.values.sum()))
 
 
 def _measurement(m: Measurement, release: Content) -> dict[str, Any]:
@@ -234,7 +274,9 @@ def _assumptions(releases: Mapping[str, Content], public_steps: Mapping[str, str
             "were not inferred from the values."
         )
         if "bounds" not in release:
-            out.append(f"The domain{of} was declared, and not learnt from the rows.")
+            levels = ", ".join(repr(release.domain.names[j]) for j in release.found_columns)
+            but = f", except the categories of {levels}, which were found privately" if levels else ""
+            out.append(f"The domain{of} was declared, and not learnt from the rows{but}.")
         if any(m.kind == "location" for m in release.measurements):
             out.append(f"Bins and single values of numeric columns{of} are public, or follow from noisy counts.")
         out += [f"In every row{of}, as declared: {fact}" for fact in release.domain.constraints]
@@ -312,6 +354,9 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
         lines += ["", "Outside of what was declared, by the released counts:"]
     for text in outside:
         lines += _wrapped(text, "  - ", "    ")
+    for step in steps:
+        if (share := step["rows"]["least_share"]) is not None:
+            lines += ["", *_wrapped(rarest(share), "")]
     lines += ["", "Not covered:"]
     for text in content["not_covered"]:
         lines += _wrapped(text, "  - ", "    ")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain import Column, Domain, Interval
 from skdpflow.domain.schema import Schema
 from skdpflow.sampling.cells import Cells, cells_of
 from skdpflow.sampling.decode import rows_of, written
@@ -28,25 +29,30 @@ def check_writable(schema: Schema, domain: Domain | None, target: Column | None)
     """Refuse dtypes in which no synthetic rows can be given back."""
     columns = list(Domain({f"x{j}": Interval(-1, 1) for j in range(schema.n_features)}) if domain is None else domain)
     names = columns if schema.names is None else [str(name) for name in schema.names]
-    declared = [Interval(-1, 1)] * len(names) if domain is None else domain.columns
+    given: Sequence[Column] = [Interval(-1, 1)] * len(names) if domain is None else domain.columns
     tried = set()
+    dtypes = [dtype_of(schema.container, dtype) for dtype in schema.dtypes]
+    declared = [_listed(column, dtype) for column, dtype in zip(given, dtypes, strict=True)]
     for name, column, dtype in zip(names, declared, schema.dtypes, strict=True):
         if (column, dtype) not in tried:
             tried.add((column, dtype))
             _try(f"Column {name!r} of X", column, schema.container, dtype, known=domain is not None)
     if domain is not None:
+        domain = Domain(dict(zip(domain, declared, strict=True)))
         ends = np.array([[0.0, column.n_levels - 0.5] for column in domain.columns]).T
         rows_of(cells_of(ends, domain, schema), domain, schema)
     if target is not None and schema.target_container is not None:
         known = isinstance(target, Interval) or target.declared
-        column = target if known else _stand_in(dtype_of(schema.target_container, schema.target_dtype))
+        column = _listed(target, dtype_of(schema.target_container, schema.target_dtype))
         _try("y", column, schema.target_container, schema.target_dtype, known=known)
 
 
-def _stand_in(dtype: Dtype | None) -> Categories:
-    """Return categories that a dtype can hold, where its own are yet to be found."""
+def _listed(column: Column, dtype: Dtype | None) -> Column:
+    """Return a column with values that a dtype can hold, where its own are yet to be found."""
+    if isinstance(column, Interval) or column.declared:
+        return column
     text = dtype is not None and dtype.kind in ("text", "category", "object")
-    return Categories(["a", "b"] if text else [0, 1])
+    return column.listing(["a", "b"] if text else [0, 1])
 
 
 def _try(label: str, column: Column, container: str, name: str | None, *, known: bool) -> None:

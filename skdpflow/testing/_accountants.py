@@ -23,13 +23,13 @@ __all__ = ["check_accountant"]
 
 _DELTAS = (1e-3, 1e-5, 1e-9)
 _EPSILONS = (0.1, 1.0, 5.0)
-# What an accountant may lose to rounding without being called wrong.
+# Rounding errors that the contract allows.
 _TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
 class _UnknownEvent(Event):
-    """An event that no accountant can know."""
+    """An event that is new to every accountant."""
 
 
 def check_accountant(accountant: Accountant) -> None:

@@ -166,7 +166,7 @@ def _check_description(mechanism: Mechanism) -> None:
         again = json.loads(json.dumps(description, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise AssertionError(f"describe() must return what JSON can hold: {error}") from None
-    assert again == description, "describe() must come back from JSON as it was: use str keys, and lists."
+    assert again == description, "describe() must be equal after a round trip through JSON: use str keys, and lists."
     assert clone(mechanism, safe=False).describe() == description, "A clone must describe itself equally."
     for name in getattr(mechanism, "refit_params", ()):
         assert name in description, f"refit_params names {name!r}, which describe() does not hold."
@@ -180,7 +180,7 @@ def _check_requests(asked: list[list[Request]]) -> None:
     requests = list(itertools.chain(*asked))
     names = [r.name for r in requests]
     assert len(set(names)) == len(names), f"The names of measurements must be unique. Got {names}."
-    reserved = {name for name in names if name in ("bounds", "labels") or REPEAT in name}
+    reserved = {name for name in names if name in ("bounds", "labels", "levels") or REPEAT in name}
     assert not reserved, f"Measurements must not be called {sorted(reserved)}: those names are reserved."
     assert all(r.share > 0.0 for r in requests), "The share of a request must be positive."
     total = math.fsum(r.share for r in requests)

@@ -18,7 +18,7 @@ _A = np.outer(_SHARE, _CONCENTRATION).ravel()
 _B = np.outer(1.0 - _SHARE, _CONCENTRATION).ravel()
 #: Candidates lighter than this are left out of a mixture.
 _LIGHT = 1e-3
-#: Rounds of expectation maximisation, and the columns' worth of weight that is spread over all candidates.
+#: Rounds of expectation maximisation, and the prior weight of all candidates together, in columns.
 _ROUNDS, _SPREAD = 30, 1.0
 
 

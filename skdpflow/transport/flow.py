@@ -1,4 +1,4 @@
-"""The sliced-Wasserstein flow: from a latent Gaussian, step by step, to what the released slices say."""
+"""The sliced-Wasserstein flow from a latent Gaussian to the released slices."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class CountSlices:
         return out
 
     def _taken_apart(self, counts: Array, expected: Array, near: NDArray[np.bool_]) -> Array:
-        """Correct what is expected of single bins by their own counts, and that of all others for what they have left.
+        """Correct the expected counts of single bins by their own counts, and scale the other bins to the rest.
 
         A single count is worth its deviation less what noise alone adds to it: there is no group to find a threshold.
         """
@@ -141,7 +141,7 @@ def block_layer(
 
 @dataclass(frozen=True, eq=False)
 class FlowComponent:
-    """The learned model of one component: a Gaussian, in pieces or not, pushed through layers.
+    """The learned model of one component: a Gaussian, whole or cut, that is mapped by layers.
 
     Parameters
     ----------
@@ -223,7 +223,7 @@ def learn_components(
             moved.append(advance(c, pair_layer(particles[c], float(sizes[c]), target)))
         if not any(moved):
             break
-    if pairs or any(len(b) > 1 for b in blocks):  # marginals have the last word
+    if pairs or any(len(b) > 1 for b in blocks):  # marginals are fitted last, so that they agree with their histograms
         for c in range(len(starts)):
             follow(c, blocks[c][0])
     return [FlowComponent(start, tuple(own)) for start, own in zip(starts, layers, strict=True)], particles

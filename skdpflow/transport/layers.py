@@ -1,4 +1,4 @@
-"""Invertible monotone layers: what a learned flow is made of."""
+"""Invertible monotone layers of a learned flow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Array = NDArray[np.float64]
 
 #: Bounds on the slope of a monotone map.
 MIN_SLOPE, MAX_SLOPE = 1e-3, 1e3
-#: Knots closer than this, beside 1 + |x|, are one: the smallest rise between others stays 1e6 times above rounding.
+#: Knots that are closer than this, relative to 1 + |x|, are merged, so that the rise between others exceeds rounding.
 NEAR_TIE = 1e-5
 
 
@@ -76,7 +76,7 @@ class Layer:
         return self._move(z, self.x, self.y)[0]
 
     def inverse(self, z: Array) -> tuple[Array, Array]:
-        """Move points back, and tell by how much the layer stretches there."""
+        """Move points back, and return the log-determinant of the layer there."""
         origin, p = self._move(z, self.y, self.x)
         log_det = np.zeros(len(z))
         for i, (x, y) in enumerate(zip(self.x, self.y, strict=True)):

@@ -23,7 +23,9 @@ def to_simplex(v: Array, total: float) -> Array:
     """
     u = np.sort(v)[::-1]
     excess = (np.cumsum(u) - total) / np.arange(1, len(v) + 1)
-    above = np.flatnonzero(u > excess)  # none where the sum is lost in rounding: the largest entry has it all
+    above = np.flatnonzero(
+        u > excess
+    )  # none is positive if rounding loses the sum; then the largest entry gets all of it
     return np.maximum(v - excess[above[-1] if above.size else 0], 0.0)
 
 

@@ -63,7 +63,7 @@ class PairLayer:
         return self._move(z, self.x, self.y)[0]
 
     def inverse(self, z: Array) -> tuple[Array, Array]:
-        """Move points back, and tell by how much the layer stretches there."""
+        """Move points back, and return the log-determinant of the layer there."""
         origin, rows = self._move(z, self.y, self.x)
         log_det = np.zeros(len(z))
         for b, (x, y) in enumerate(zip(self.x, self.y, strict=True)):

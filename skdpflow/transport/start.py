@@ -1,4 +1,4 @@
-"""Where the flow of a component starts: a Gaussian, or one in pieces that moved on their own."""
+"""The start of the flow of a component: a Gaussian, or one that is cut into pieces with means of their own."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Gaussian:
 
 @dataclass(frozen=True, eq=False)
 class CutGaussian:
-    r"""A normal distribution that is cut at its mean along principal directions, with pieces that moved on their own.
+    r"""A normal distribution that is cut at its mean along principal directions, with a mean of its own for each piece.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class CutGaussian:
 
     @cached_property
     def _maps(self) -> list[tuple[Array, Array, Array]]:
-        """For each piece: its mean and the way to it from where it was."""
+        """For each piece: its mean, and its shift from the mean that it has in the whole."""
         lead = self._root[:, : self.sides.shape[1]] * np.sqrt(2.0 / np.pi)  # the mean of a half-normal
         before = self.whole.covariance - lead @ lead.T
         root, back = power(before, 0.5), power(before, -0.5)

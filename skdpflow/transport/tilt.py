@@ -133,7 +133,7 @@ def keep_shares(
     sizes: Array,
     groups: NDArray[np.int64],
 ) -> tuple[RegionFinder, list[Array], list[float]]:
-    """Add bins of single columns, of which the flow knows the shares better than any partition tells them."""
+    """Add bins of single columns, whose shares the flow knows more precisely than a partition shows them."""
     width = regions.columns.shape[1]
     own, tables, added = [], [], []
     for j in columns:

@@ -404,7 +404,7 @@ def test_a_model_is_never_beside_a_smaller_guarantee(monkeypatch, what):
     def broken(*args):
         raise MemoryError
 
-    monkeypatch.setattr(f"skdpflow._flow.estimator.{what}", broken)
+    monkeypatch.setattr(f"skdpflow._flow.base.{what}", broken)
     with pytest.raises(MemoryError):
         flow.continue_fit(X, y, extra_epsilon=0.5)
     assert flow._model is model

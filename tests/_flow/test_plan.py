@@ -79,7 +79,7 @@ def test_plan_follows_budget_and_size():
     assert max(e.noise for e in large.errors) < min(e.noise for e in small.errors)
     with_bounds = DPSlicedWassersteinFlow(target=Categories()).plan(n_guess=4000, n_features=2, n_classes=3)
     assert with_bounds.measurements[0].name == "bounds"
-    assert with_bounds.measurements[0].share == pytest.approx(0.1)
+    assert with_bounds.measurements[0].share == pytest.approx(0.04)
     assert with_bounds.measurements[1].name == "labels"
     assert (with_bounds.n_components, with_bounds.measurements[2].round) == (3, 3)
 

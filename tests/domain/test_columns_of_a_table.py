@@ -59,7 +59,7 @@ def test_an_oversampler_and_a_plan_take_it_too(frame):
 def test_what_does_not_fit_is_named(frame):
     X, y = frame[["age"]], frame["died"]
     of = DPSlicedWassersteinFlow
-    refused(of(domain=DOMAIN, target=Categories([0, 1, 2])), X, y, match="say different things of the target 'died'")
+    refused(of(domain=DOMAIN, target=Categories([0, 1, 2])), X, y, match="describe the target 'died' differently")
     refused(of(domain=DOMAIN), X, y, match=r"'died', which is y .* target=domain\['died'\]")
     refused(of(domain=DOMAIN), X, match=r"In the domain but not in X: 'died'\.$")
     refused(of(domain=DOMAIN, target=DIED), X, y.to_numpy(), match="not in X: 'died'. If that is y, pass y as a series")
@@ -76,7 +76,7 @@ def test_columns_of_files_must_be_declared_too(frame, kind, tmp_path):
     assert flow.fit(TableFile(path, "died")).domain_ == Domain({"age": AGE})
     assert flow.set_params(domain={"age": AGE}).fit(TableFile(path, "died")).domain_ == Domain({"age": AGE})
     flow = DPSlicedWassersteinFlow(5.0, domain=DOMAIN, target=Categories([0, 2]))
-    refused(flow, TableFile(path, "died"), match="say different things of the target 'died'")
+    refused(flow, TableFile(path, "died"), match="describe the target 'died' differently")
     undeclared = r"Not in the domain: the columns \['died'\] of the file; drop them or declare them"
     refused(DPSlicedWassersteinFlow(5.0, domain={"age": AGE}), TableFile(path), match=undeclared)
 

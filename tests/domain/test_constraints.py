@@ -265,7 +265,7 @@ HOSTILE = {
     "pregnant * 2 > 1": "column 'pregnant', which is no number",
     "day * 2 > 1": "column 'day', which is no number",
     "day + hour > '2024-01-01'": "adds two dates",
-    "3 - day > 1": "takes a date off",
+    "3 - day > 1": "subtracts a date",
     "day > 3": "date with a number",
     "day > a": "date with a number",
     "day < 'now'": "no date in ISO form",

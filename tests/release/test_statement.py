@@ -181,7 +181,7 @@ def test_each_step_stays_within_its_cap_and_its_sensitivities_follow(text):
 
 
 def test_every_kind_and_accountant_has_its_sentences():
-    assert set(KINDS) == {*MEASURED, "labels", "select_pairs"}
+    assert set(KINDS) == {*MEASURED, "labels", "levels", "select_pairs"}
     assert {"gdp", "zcdp", "rdp", "pld"} <= set(ACCOUNTANTS)
 
 

@@ -239,7 +239,7 @@ class FailsLate(CountsOnly):
         (UsesTheGlobalGenerator, "not from numpy's global one"),
         (HasNoName, "must hold a 'name'"),
         (DescribesObjects, "what JSON can hold"),
-        (DescribesTuples, "must come back from JSON as it was"),
+        (DescribesTuples, "must be equal after a round trip through JSON"),
         (RefitsTheUnknown, "refit_params names 'colour'"),
         (RepeatsOtherwise, "must repeat 'sizes' with the parameters it had"),
         (CannotGoOn, r"continue_plan\(\) failed after a fit: no luck"),

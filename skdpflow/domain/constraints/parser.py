@@ -1,4 +1,4 @@
-"""From text to typed terms, by a whitelist: no code of a text is ever run."""
+"""Parses text to typed terms by a whitelist: no code in a text is run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from skdpflow.domain.columns import Column, Interval
+from skdpflow.domain.columns import Categories, Column, Interval
 from skdpflow.domain.constraints.terms import (
     EXACT,
     MICROSECONDS,
@@ -49,7 +49,7 @@ _FLIPPED = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE, 
 
 
 class Parser:
-    """Reads one text, and says what is wrong with it.
+    """Parses one text, and names the problem if it is not valid.
 
     Parameters
     ----------
@@ -150,6 +150,8 @@ class Parser:
                 f"names {name!r}, which is no column of the domain (a target is none). Its columns: {listed}."
             )
         column = self.columns[name]
+        if isinstance(column, Categories) and not column.declared:
+            raise self.error(f"names {name!r}, whose values are not listed. List them: Categories([...]).")
         if isinstance(column, Interval):
 
             def value(rows: Rows) -> Evaluated:
@@ -190,11 +192,11 @@ class Parser:
         assert isinstance(right, Number)
         if left.unit is not None and right.unit is not None:
             if op is operator.add:
-                raise self.error("adds two dates: their difference is a number, their sum is nothing.")
+                raise self.error("adds two dates: only their difference is a number.")
             left, right, _ = in_one_unit(left, right)
             return arithmetic(op, left, right)
         if right.unit is not None and op is operator.sub:
-            raise self.error("takes a date off a number.")
+            raise self.error("subtracts a date from a number.")
         return arithmetic(op, left, right, left.unit or right.unit)
 
     def _dated(self, term: Term, other: Term) -> Term:

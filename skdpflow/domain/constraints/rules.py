@@ -38,7 +38,7 @@ class Rule:
     alone: tuple[str, ...] = ()
 
     def met(self, rows: Rows) -> Mask:
-        """Return which rows do not violate it; what hangs on a missing cell does not."""
+        """Return which rows do not violate it; rows in which it depends on a missing cell do not."""
         with np.errstate(all="ignore"):
             return ~self.truth(rows)[1]
 

@@ -73,7 +73,7 @@ class Literal:
     value: str | bool | None
 
 
-#: In three-valued logic: which rows make it true, and which false. Neither where the answer hangs on a missing cell.
+#: In three-valued logic: which rows make it true, and which false. If it depends on a missing cell, it is neither.
 Truth = Callable[[Rows], tuple[Mask, Mask]]
 Term = Number | Label | Literal | Truth
 

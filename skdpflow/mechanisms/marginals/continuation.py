@@ -21,7 +21,7 @@ from skdpflow.release.request import Demand, PlanContext, Request, Rounds
 #: Less than this share of what may be spent is not worth a measurement.
 LEAST_SHARE = 0.01
 #: Measurements that are no part of the mechanism's own budget.
-NOT_OWN = ("bounds", "labels", "validation")
+NOT_OWN = ("bounds", "labels", "levels", "validation")
 
 
 def continue_rounds(context: PlanContext, release: Release, allocate: Callable[..., policy.Allocation]) -> Rounds:
