@@ -5,6 +5,7 @@ from pathlib import Path
 ORDER = (
     "quickstart",
     "columns",
+    "quality",
     "choosing_epsilon",
     "hospitals",
     "loans",

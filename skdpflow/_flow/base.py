@@ -12,8 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdpflow._flow.files import save_flow
 from skdpflow._flow.parameters import check_transport, same_mechanism, set_released, warn_of_score
+from skdpflow._flow.quality import report_of
 from skdpflow._flow.rows import density_of_rows, distance_of_rows
 from skdpflow.domain import Categories
+from skdpflow.inspection import QualityReport
 from skdpflow.mechanisms import Mechanism
 from skdpflow.release import Release
 from skdpflow.release.checks import check_particles
@@ -159,6 +161,58 @@ class BaseFlow(DensityMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return naming_unverified(self.release_.privacy_statement(), self)
+
+    def quality_report(
+        self, X: Any = None, y: Any = None, *, n_samples: int | None = None, random_state: Any = None
+    ) -> QualityReport:
+        """Compare synthetic rows with what was measured, and with rows if they are given.
+
+        Parameters
+        ----------
+        X : {array-like, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features) or None, default=None
+            Rows to compare with, exactly. None compares with the noisy measurements in `release_` alone, which spends
+            nothing.
+        y : array-like of shape (n_samples,) or None, default=None
+            Their target, if `fit` had one.
+        n_samples : int or None, default=None
+            Number of synthetic rows, at least 100. None takes as many as the Release estimates, from 10,000 to 50,000.
+        random_state : int, RandomState instance, Generator or None, default=None
+            Public randomness of the synthetic rows; None draws new ones at every call.
+
+        Returns
+        -------
+        report : QualityReport
+            ``print`` it, or write its `to_html` to a file.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter is not valid, or the rows cannot be used.
+        LedgerError
+            If the ledger cannot record that rows are looked at. Nothing is compared then.
+
+        See Also
+        --------
+        skdpflow.inspection.MarginalsDisplay : A picture of measured and synthetic columns.
+
+        Notes
+        -----
+        Without X, the report is a function of the Release and as public as it. With X it is a look at private rows,
+        outside the guarantee: its text and all of its exports say so, and the `ledger`, if there is one, gets an entry
+        that spends nothing. The flow keeps nothing of it. Choices that you make by such a look are not covered by the
+        guarantee either.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdpflow import DPSlicedWassersteinFlow
+        >>> X = np.random.default_rng(0).uniform(size=(1000, 2))
+        >>> flow = DPSlicedWassersteinFlow(domain=(0, 1)).fit(X)
+        >>> flow.quality_report().private_rows, flow.quality_report(X).private_rows
+        (False, True)
+        """
+        check_is_fitted(self)
+        return report_of(self, self._model, X, y, n_samples, random_state)
 
     def save(self, file: Any) -> None:
         """Write the fitted flow to a file: its Release and its parameters as JSON, no pickle.

@@ -14,15 +14,18 @@ from skdpflow._flow.parameters import Parameters
 from skdpflow._flow.plan import FitPlan
 from skdpflow._flow.rehearsal import made_up_rows, planned_columns
 from skdpflow._validation import check_int
-from skdpflow.accountants import Event
+from skdpflow.accountants import ComposedEvent, Event
 from skdpflow.curator.cells import quiet
 from skdpflow.curator.continued import measure_more
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import measure, prepare
 from skdpflow.curator.noise import NoiseSource
-from skdpflow.domain import Column
+from skdpflow.domain import Column, Interval
 from skdpflow.domain.measured import measured_domain
+from skdpflow.files import TableFile
+from skdpflow.inspection._rows import Table, compare_rows
+from skdpflow.inspection._sample import Sample
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.ledger.lineage import Payer, checked_ledger, note_more, payer_of, terms_of
 from skdpflow.mechanisms.recorder import Recorder
@@ -39,6 +42,8 @@ from skdpflow.transport.model import Model
 
 #: Rows of the synthetic sample that `score` compares with, and number of its directions.
 SCORE_SAMPLES, SCORE_DIRECTIONS = 10_000, 256
+#: What a ledger says of an exact comparison with rows.
+LOOKED = "quality_report: a look at private rows, outside the guarantee"
 
 
 def first_release(estimator: Any, X: Any, y: Any, given: Parameters) -> Release:
@@ -159,6 +164,26 @@ def distance_of_rows(estimator: Any, X: Any, model: Model) -> float:
         clip="bounds" not in release,
     )
     return sliced_wasserstein_distance(real, synthetic, n_projections=SCORE_DIRECTIONS, seed=seed)
+
+
+def comparison_of_rows(estimator: Any, X: Any, y: Any, sample: Sample, rng: np.random.Generator) -> dict[str, Any]:
+    """Compare rows with a synthetic sample, exactly."""
+    release = estimator.release_
+    domain = release.measured
+    target = release.target if y is not None or isinstance(X, TableFile) else None
+    source = admit(estimator, X, y, domain=release.domain, target=target, reset=False)
+    if isinstance(estimator.ledger, PrivacyLedger):  # an entry of nothing, which spends nothing
+        estimator.ledger.debit(ComposedEvent(()), LOOKED, neighbours=estimator.ledger.neighbours)
+    numeric, numbers, codes, targets = numeric_indices(domain), [], [], []
+    with quiet():
+        for start, stop in source.spans():
+            own, classes = source.block(start, stop, domain, target)
+            codes.append(own)
+            numbers.append(source.numbers(start, stop, numeric))
+            targets.append(source.target_numbers(start, stop, target) if isinstance(target, Interval) else classes)
+    known = None if target is None else np.concatenate(targets)
+    real = Table.of_rows(release, np.concatenate(numbers), np.concatenate(codes), known)
+    return compare_rows(real, Table.of_sample(sample), rng)
 
 
 def density_of_rows(estimator: Any, X: Any, model: Model) -> NDArray[np.float64]:

@@ -188,10 +188,10 @@ class GenerativePipeline(Pipeline):
         """
         check_free(self)
         paying = self._check_steps()
+        whole = ComposedEvent(tuple(part.event for part in self._parts(paying).values()))
         neighbours = self.steps[-1][1].neighbours
         ledger = checked_ledger(self)
         payer = payer_of(self, seeded=any(step.noise_random_state is not None for _, step in paying))
-        whole = ComposedEvent(tuple(part.event for part in self._parts(paying).values()))
         what = f"pipeline ({self.epsilon:g}, {self.delta:g})"
         if isinstance(ledger, PrivacyLedger) and ledger.what_if(whole) > ledger.epsilon:
             ledger.debit(whole, what, neighbours=neighbours)  # which refuses it, before any row is read

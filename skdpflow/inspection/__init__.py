@@ -1,5 +1,8 @@
-"""Pictures of what was spent; they need the extra ``plot`` (matplotlib)."""
+"""Reports on synthetic rows, and pictures; the pictures need the extra ``plot`` (matplotlib)."""
 
+from skdpflow.inspection._budget import BudgetDisplay
 from skdpflow.inspection._ledger import LedgerDisplay
+from skdpflow.inspection._marginals_display import MarginalsDisplay
+from skdpflow.inspection._report import QualityReport
 
-__all__ = ["LedgerDisplay"]
+__all__ = ["BudgetDisplay", "LedgerDisplay", "MarginalsDisplay", "QualityReport"]

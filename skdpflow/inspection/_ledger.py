@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skdpflow._validation import check_choice
+from skdpflow.inspection._axes import new_axes
 from skdpflow.ledger import PrivacyLedger
 
 _LABELS = 25  # as many fit beside each other
@@ -149,7 +150,7 @@ class LedgerDisplay:
             If matplotlib is not installed.
         """
         if ax is None:
-            ax = _new_axes()
+            ax = new_axes()
         spent = np.asarray(self.spent, dtype=float)
         n, over_time = len(spent), self.times is not None
         x = np.asarray(self.times) if over_time else np.arange(1, n + 1)
@@ -173,11 +174,3 @@ class LedgerDisplay:
         ax.legend(loc="lower right")
         self.ax_, self.figure_ = ax, ax.figure
         return self
-
-
-def _new_axes() -> Any:
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError('Pictures need matplotlib. Install it with: pip install "skdpflow[plot]"') from error
-    return plt.subplots()[1]

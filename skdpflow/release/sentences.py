@@ -63,7 +63,7 @@ ENTROPY = (
 NOT_COVERED = [
     "Other uses of the rows, before or after: other fits, and steps before the fit that learnt from the rows. "
     "A PrivacyLedger adds up all fits that were given the ledger.",
-    "score and score_samples of private rows: they are functions of these rows.",
+    "score, score_samples and quality_report of private rows: they are functions of these rows.",
     "Choices that were made by such scores (cross-validation, a grid search, repeated fits until one pleases).",
     "That an error was raised: for no rows, for what is no table (rows of unequal length, a file with an open quote), "
     "or, without a domain, for missing, infinite or unreadable cells.",

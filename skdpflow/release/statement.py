@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from skdpflow._html import fragment, page
 from skdpflow.accountants.base import tally
 from skdpflow.accountants.event_json import event_to_dict
 from skdpflow.accountants.events import Event, flatten_event
@@ -19,6 +20,7 @@ from skdpflow.domain import Categories, Column, Interval
 from skdpflow.domain.measured import is_measured
 from skdpflow.release import sentences as texts
 from skdpflow.release.archive import plain
+from skdpflow.release.board import board_page
 from skdpflow.release.checks import together
 from skdpflow.release.content import Content
 from skdpflow.release.measurement import Measurement
@@ -146,6 +148,33 @@ class PrivacyStatement:
             The JSON.
         """
         return json.dumps(self.content, indent=indent, allow_nan=False)
+
+    def to_html(self) -> str:
+        """Return the statement as one page in plain words, for those who decide and are no experts.
+
+        Returns
+        -------
+        text : str
+            The page: one file without scripts. Write it with the encoding UTF-8. `to_json` is for the auditor.
+
+        Notes
+        -----
+        Epsilon is told as the chance with which a guess is right. Between two cases that are equally likely beforehand,
+        the best guess is right with a chance of at most ``exp(epsilon) / (1 + exp(epsilon)) + delta``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdpflow import DPSlicedWassersteinFlow
+        >>> X = np.random.default_rng(0).uniform(size=(500, 2))
+        >>> statement = DPSlicedWassersteinFlow(domain=(0, 1)).fit(X).privacy_statement()
+        >>> "right at most 73.2 times in 100" in statement.to_html()
+        True
+        """
+        return page("Privacy statement", board_page(self.content))
+
+    def _repr_html_(self) -> str:
+        return fragment(board_page(self.content))
 
     def __str__(self) -> str:
         # names may come from an untrusted file, so control characters are replaced

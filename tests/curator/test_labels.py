@@ -58,7 +58,7 @@ class SilentCurator:
     """Draws a constant for noise, which lets every label pass: shows the counts that noise is added to."""
 
     def __init__(self, multiplier=100.0):
-        self.ledger = PrivacyFilter(1e6, 0.99)
+        self.filter = PrivacyFilter(1e6, 0.99)
         self.multiplier = multiplier
 
     def event(self, share):

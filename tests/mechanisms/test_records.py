@@ -126,7 +126,7 @@ class TestAccounting:
 
     def test_the_statement_names_what_is_public(self):
         flow = flow_of(target=Categories(["no", "yes"]), public_labels=True).fit(X, Y)
-        assert "the number of rows of each class" in str(flow.privacy_statement())
+        assert "The number of rows of each class" in str(flow.privacy_statement())
         assert flow.release_["records"].params["sizes"].tolist() == [(Y == "no").sum(), (Y == "yes").sum()]
 
     @pytest.mark.parametrize("d", [1, 3, 30, 300])

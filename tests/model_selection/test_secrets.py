@@ -397,7 +397,7 @@ def test_public_labels_are_for_all_candidates_or_none(trials):
         with pytest.raises(ValueError, match="same 'public_labels'"):
             search(space=space, generator=base).fit(X, Y)
     statement = search(generator=shown, epsilon=8.0).fit(X, Y).privacy_statement()
-    assert "the number of rows of each class is public" in " ".join(str(statement).split())
+    assert "The number of rows of each class is public" in " ".join(str(statement).split())
 
 
 class Undeclared(RecordsMechanism):

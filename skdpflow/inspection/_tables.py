@@ -1,0 +1,240 @@
+"""The measurements of a Release, each beside the same statistic of a synthetic sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skdpflow.domain import Interval
+from skdpflow.domain.codes import outside_of
+from skdpflow.inspection._names import codes_name, column_names, number_name, places_name, target_name
+from skdpflow.inspection._sample import Sample
+from skdpflow.latent.rank import LATENT_STEPS, RankTransform
+from skdpflow.release import Measurement
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """Noisy counts of real rows and counts of synthetic rows, in the same bins.
+
+    Parameters
+    ----------
+    of : {"target", "column", "location", "pair", "region", "slice"}
+        What is counted.
+    names : tuple of str
+        Columns that it is about.
+    measurement : str
+        Name of the measurement.
+    measured, sampled : ndarray of shape (n_components, n_bins)
+        Counts.
+    sd : ndarray of shape (n_bins,)
+        Standard deviation of the noise of a measured count.
+    missed : float
+        Measured rows that are in none of the bins, because their cell is no value.
+    ordered : bool
+        Whether neighbouring bins are close.
+    name : callable
+        What a bin is called, by its number.
+    """
+
+    of: str
+    names: tuple[str, ...]
+    measurement: str
+    measured: Array
+    sampled: Array
+    sd: Array
+    missed: float
+    ordered: bool
+    name: Callable[[int], str]
+
+
+def counted(sample: Sample, measurements: tuple[Measurement, ...]) -> Iterator[Counted]:
+    """Yield every count that can be compared, measurement by measurement."""
+    for m in measurements:
+        if m.kind in _READERS and "cut_directions" not in m.params:
+            yield from _READERS[m.kind](sample, m)
+
+
+def _noise(m: Measurement, n_bins: int) -> Array:
+    return np.full(n_bins, float(np.max(m.sd)))
+
+
+def _crossed(component: NDArray[np.int64], bins: NDArray[np.int64], n_components: int, n_bins: int) -> Array:
+    """Count rows by component and bin; rows with the component or bin -1 are left out."""
+    kept = (component >= 0) & (bins >= 0)
+    flat = component[kept] * n_bins + bins[kept]
+    return np.bincount(flat, minlength=n_components * n_bins).reshape(n_components, n_bins).astype(np.float64)
+
+
+def _classes(sample: Sample, m: Measurement) -> Iterator[Counted]:
+    classes = sample.release.classes
+    if classes is None:
+        return
+    n = len(classes)
+    sampled = np.bincount(sample.classes, minlength=n)[None, :n].astype(np.float64)
+    measured = np.asarray(m.values[:n], dtype=np.float64)[None]
+    name = partial(_class_name, classes)
+    yield Counted("target", (target_name(sample.release),), m.name, measured, sampled, _noise(m, n), 0.0, False, name)
+
+
+def _class_name(classes: tuple[Any, ...], k: int) -> str:
+    return str(classes[k])
+
+
+def histogram_parts(m: Measurement) -> Iterator[tuple[int, NDArray[np.int64], Array]]:
+    """Yield column, bin edges in codes, and counts (n_components, n_bins) of each column of a histogram."""
+    sizes = np.asarray(m.params["edge_sizes"])
+    edges = np.split(np.asarray(m.params["edges"]), np.cumsum(sizes)[:-1])
+    parts = np.split(np.asarray(m.values, dtype=np.float64), np.cumsum(sizes - 1)[:-1], axis=1)
+    yield from zip(np.asarray(m.params["columns"]).tolist(), edges, parts, strict=True)
+
+
+def _histograms(sample: Sample, m: Measurement) -> Iterator[Counted]:
+    names, columns = column_names(sample.release), sample.release.columns
+    component, n_components = sample.components(m.params), int(m.params["n_components"])
+    for j, edges, counts in histogram_parts(m):
+        column = columns[j]
+        within = edges[:-1] < column.n_levels
+        n_bins = int(within.sum())
+        measured, sd, missed = counts[:, within].copy(), _noise(m, n_bins), 0.0
+        last = n_bins - 1 - column.nullable
+        for k, how in enumerate(outside_of(column)):
+            own = counts[:, np.flatnonzero(edges[:-1] == column.n_levels + k)].sum(axis=1)
+            if how in ("below", "above"):  # such rows come out as the nearest value
+                at = 0 if how == "below" else last
+                measured[:, at] += own
+                sd[at] = np.hypot(sd[at], np.max(m.sd))
+            else:
+                missed += float(own.sum())
+        bins = np.searchsorted(edges[: n_bins + 1], sample.codes[:, j], side="right") - 1
+        sampled = _crossed(component, np.minimum(bins, n_bins - 1), n_components, n_bins)
+        of = "target" if j >= len(sample.release.measured) else "column"
+        name = partial(_bin_name, edges, column)
+        yield Counted(of, (names[j],), m.name, measured, sampled, sd, missed, column.ordered, name)
+
+
+def _bin_name(edges: NDArray[np.int64], column: Any, k: int) -> str:
+    return codes_name(int(edges[k]), int(edges[k + 1]), column)
+
+
+def _location(sample: Sample, m: Measurement) -> Iterator[Counted]:
+    names = column_names(sample.release)
+    sizes = np.asarray(m.params["edge_sizes"])
+    edges = np.split(np.asarray(m.params["edges"], dtype=np.float64), np.cumsum(sizes)[:-1])
+    parts = np.split(np.asarray(m.values, dtype=np.float64), np.cumsum(sizes)[:-1])
+    for j, e, counts in zip(np.asarray(m.params["columns"]).tolist(), edges, parts, strict=True):
+        numbers = sample.numbers(j)
+        bins = np.clip(np.searchsorted(e, numbers, side="right") - 1, 0, len(e) - 2)
+        bins = np.where(np.isnan(numbers), len(e) - 1, bins)  # the last count is of cells that are no value
+        sampled = _crossed(np.zeros_like(bins), bins, 1, len(e))
+        name = partial(_cell_name, e, sample.release.columns[j])
+        yield Counted("location", (names[j],), m.name, counts[None], sampled, _noise(m, len(e)), 0.0, False, name)
+
+
+def _cell_name(edges: Array, column: Interval, k: int) -> str:
+    if k == len(edges) - 1:
+        return "missing or outside"
+    low, high = number_name(edges[k], column), number_name(edges[k + 1], column)
+    return low if low == high else f"{low} to {high}"
+
+
+def _binned(
+    sample: Sample, params: Mapping[str, Any]
+) -> tuple[NDArray[np.int64], list[Callable[[int], str]], NDArray[np.int64]]:
+    """Return bins of the columns of tables, what these are called, and how many there are."""
+    transform = RankTransform.from_params(params)
+    sizes = np.asarray(params["pair_edge_sizes"])
+    inner = np.split(np.asarray(params["pair_edges"]), np.cumsum(sizes)[:-1])
+    places = sample.places(transform)
+    columns = np.asarray(params["pair_columns"]).tolist()
+    bins = np.empty((len(places), len(columns)), dtype=np.int64)
+    for i, (j, e) in enumerate(zip(columns, inner, strict=True)):
+        bins[:, i] = np.searchsorted(e, places[:, j], side="right")
+    called: list[Callable[[int], str]] = [
+        partial(_place_name, j, e, transform, sample.release.columns[j]) for j, e in zip(columns, inner, strict=True)
+    ]
+    return bins, called, sizes + 1
+
+
+def _place_name(j: int, inner: Array, transform: RankTransform, column: Any, k: int) -> str:
+    return places_name(j, inner, k, transform, column)
+
+
+def _pairs(sample: Sample, m: Measurement) -> Iterator[Counted]:
+    names, columns = column_names(sample.release), sample.release.columns
+    bins, called, sizes = _binned(sample, m.params)
+    component, n_components = sample.components(m.params), int(m.params["n_components"])
+    positions = np.asarray(m.params["pair_columns"])
+    shapes = [(int(sizes[a]), int(sizes[b])) for a, b in m.params["pairs"]]
+    parts = np.split(np.asarray(m.values, dtype=np.float64), np.cumsum([r * c for r, c in shapes])[:-1], axis=1)
+    for (a, b), (rows, width), measured in zip(m.params["pairs"], shapes, parts, strict=True):
+        sampled = _crossed(component, bins[:, a] * width + bins[:, b], n_components, rows * width)
+        pair = names[positions[a]], names[positions[b]]
+        name = partial(_entry_name, pair, called[a], called[b], width)
+        ordered = columns[positions[a]].ordered and columns[positions[b]].ordered
+        yield Counted("pair", pair, m.name, measured, sampled, _noise(m, rows * width), 0.0, ordered, name)
+
+
+def _entry_name(pair: tuple[str, str], a: Callable[[int], str], b: Callable[[int], str], width: int, k: int) -> str:
+    return f"{pair[0]} {a(k // width)}, {pair[1]} {b(k % width)}"
+
+
+def _partitions(sample: Sample, m: Measurement) -> Iterator[Counted]:
+    names, positions = column_names(sample.release), np.asarray(m.params["pair_columns"])
+    bins, _, sizes = _binned(sample, m.params)
+    component, groups = sample.components(m.params), np.asarray(m.params["groups"])
+    group = np.where(component >= 0, groups[component], -1)
+    shapes = [tuple(int(n) for n in sizes[own]) for own in m.params["partition_columns"]]
+    regions = np.split(
+        np.asarray(m.params["partition_regions"]), np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
+    )
+    parts = np.split(
+        np.asarray(m.values, dtype=np.float64), np.cumsum([int(own.max()) + 1 for own in regions])[:-1], axis=1
+    )
+    for own, shape, region, measured in zip(m.params["partition_columns"], shapes, regions, parts, strict=True):
+        at = region[np.ravel_multi_index(tuple(bins[:, own].T), shape)]
+        sampled = _crossed(group, at, *measured.shape)
+        of = tuple(names[j] for j in positions[own])
+        sd = _noise(m, measured.shape[1])
+        yield Counted("region", of, m.name, measured, sampled, sd, 0.0, False, _region_name)
+
+
+def _region_name(k: int) -> str:
+    return f"region {k}"
+
+
+def _slices(sample: Sample, m: Measurement) -> Iterator[Counted]:
+    transform = RankTransform.from_params(m.params)
+    z = np.rint(sample.latent(transform) * LATENT_STEPS)
+    component = sample.components(m.params)
+    directions, edges = np.asarray(m.params["directions"], dtype=np.float64), np.asarray(m.params["slice_edges"])
+    n_components, k, n_bins = m.values.shape
+    for i in range(k):
+        sampled = np.zeros((n_components, n_bins))
+        for c in range(n_components):
+            p = z[component == c] @ directions[min(c, len(directions) - 1), :, i]
+            sampled[c] = np.bincount(np.searchsorted(edges[c, i], p, side="right"), minlength=n_bins)
+        measured = np.asarray(m.values[:, i], dtype=np.float64)
+        name = partial(_slice_name, i)
+        yield Counted("slice", (f"direction {i + 1}",), m.name, measured, sampled, _noise(m, n_bins), 0.0, True, name)
+
+
+def _slice_name(i: int, k: int) -> str:
+    return f"bin {k + 1}"
+
+
+_READERS: dict[str, Callable[[Sample, Measurement], Iterator[Counted]]] = {
+    "counts": _classes,
+    "histograms": _histograms,
+    "location": _location,
+    "pairs": _pairs,
+    "partitions": _partitions,
+    "slices": _slices,
+}
