@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from skdpflow._outputs import replacing
 from skdpflow._validation import invalid
-from skdpflow.domain.columns import FINE_LEVELS, Categories, Column, Interval
+from skdpflow.domain.columns import Categories, Column, Interval
 from skdpflow.domain.constraints import rules_of
 from skdpflow.domain.encodings import decoded
+from skdpflow.domain.grid import FINE_LEVELS
 from skdpflow.domain.public import columns_of_dtypes, columns_of_sample
 from skdpflow.domain.reading import column_from_dict, declared_from_dict, take
 from skdpflow.domain.template import skeleton

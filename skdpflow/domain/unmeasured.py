@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow._validation import invalid
-from skdpflow.domain.columns import Categories, Scalar, plain_scalar
+from skdpflow.domain.categories import Scalar, plain_scalar
+from skdpflow.domain.columns import Categories
 
 __all__ = ["Constant", "Key", "Unmeasured", "in_dtype_of_numbers"]
 

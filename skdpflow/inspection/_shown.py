@@ -27,7 +27,7 @@ ROWS_NOTE = (
 _KINDS = {
     "target": "target",
     "column": "column",
-    "location": "fine cells of a column",
+    "location": "fine bins of a column",
     "pair": "two-way table",
     "region": "regions of a partition",
     "slice": "slice",

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.domain import Domain
-from skdpflow.domain.columns import Categories, Column, Interval, since_epoch
+from skdpflow.domain.columns import Categories, Column, Interval
 from skdpflow.domain.grid import after
+from skdpflow.domain.interval import since_epoch
 from skdpflow.domain.measured import is_measured, measured_domain
 from skdpflow.transport.model import Model
 
