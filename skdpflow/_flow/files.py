@@ -84,9 +84,9 @@ def save_flow(release: Release, parameters: Mapping[str, Any], file: Any) -> Non
     buffer = io.BytesIO()
     release.save(buffer)
     header = {"format": "skdpflow-flow", "format_version": FLOW_VERSION, "parameters": plain}
-    with zipfile.ZipFile(file, "w") as z:
-        z.writestr(_PARAMETERS, json.dumps(header, indent=2))
-        z.writestr(_RELEASE, buffer.getvalue())
+    with zipfile.ZipFile(file, "w") as z:  # members have no time of writing, so equal flows make equal files
+        z.writestr(zipfile.ZipInfo(_PARAMETERS), json.dumps(header, indent=2))
+        z.writestr(zipfile.ZipInfo(_RELEASE), buffer.getvalue())
 
 
 def load_flow(file: str | os.PathLike[str] | io.IOBase) -> tuple[Release, dict[str, Any]]:

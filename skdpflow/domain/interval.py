@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -186,6 +186,10 @@ class Interval:
         first, last = self.lattice.first, self.lattice.last
         special = tuple(self.lattice.counts(np.array(self.special, dtype=np.float64)).tolist())
         return Interval(first, last, integer=True, nullable=self.nullable, special=special, grid=self.grid)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is cached: a column that was used is the same as one that was not."""
+        return {own.name: getattr(self, own.name) for own in fields(self)}
 
     def nearest(self, numbers: Any) -> Any:
         """Return the values nearest to numbers: between the bounds, and of the declared grain.

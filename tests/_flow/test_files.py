@@ -159,3 +159,13 @@ def test_a_file_is_read_without_pickle(flow, capsys):
         with pytest.raises(ReleaseError):
             DPSlicedWassersteinFlow.load(file)
     assert capsys.readouterr().out == ""
+
+
+def test_equal_flows_make_equal_files(monkeypatch):
+    flow = DPSlicedWassersteinFlow(domain=(0, 1), n_particles=64).fit(np.full((50, 1), 0.5))
+    files = []
+    for year in (2001, 2026):
+        monkeypatch.setattr("time.localtime", lambda *args, year=year: (year, 1, 2, 3, 4, 5, 0, 2, 0))
+        flow.save(buffer := io.BytesIO())
+        files.append(buffer.getvalue())
+    assert files[0] == files[1]
