@@ -31,14 +31,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import ndtri
 
 from skdpflow.accountants import ComposedEvent, ThresholdEvent
-from skdpflow.accountants.slack import differing
 from skdpflow.curator.cells import RawCells, plain_label, quiet
 from skdpflow.curator.encode import RowSource
 from skdpflow.domain import Categories, Column
 from skdpflow.release import Measurement
+from skdpflow.release.discovery import threshold_of
 from skdpflow.release.sensitivity import of_ones
 
 if TYPE_CHECKING:
@@ -91,8 +90,7 @@ def _find(
     event = ComposedEvent((gaussian, ThresholdEvent(delta)))
     curator.filter.debit(event, name)
     scale = sensitivity * gaussian.noise_multiplier
-    each = delta / differing(f, neighbours)
-    threshold = 1 + int(np.ceil(-scale * ndtri(each) + 0.5))
+    threshold = threshold_of(scale, delta, f, neighbours)
 
     counts = _counts(source, columns)
     # an order that does not depend on the rows

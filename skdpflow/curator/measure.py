@@ -121,7 +121,9 @@ def _listed(domain: Domain, source: RowSource, ready: Prepared, neighbours: str)
     for j, levels in zip(places, found, strict=True):
         column = domain.columns[j]
         assert isinstance(column, Categories)
-        columns[domain.names[j]] = with_levels(column, levels, source.types[j].kind)
+        # the list of categories of a pandas column may have been read off the rows
+        of_pandas = source.schema.container == "pandas" and source.schema.dtypes[j].startswith("category")
+        columns[domain.names[j]] = with_levels(column, levels, "object" if of_pandas else source.types[j].kind)
     return Domain(columns, constraints=domain.constraints), measurement
 
 

@@ -87,7 +87,7 @@ def marginals(release: Release, sample: Sample | None, wanted: Sequence[str] | N
             for j, edges, counts in histogram_parts(m):
                 if wanted is None or names[j] in wanted:
                     shares = counts.sum(axis=0) / rows
-                    found[names[j]] = _marginal(names[j], j, release.columns[j], edges, shares, sd, sample)
+                    found[names[j]] = _marginal(names[j], j, release.declared[j], edges, shares, sd, sample)
     return [found[name] for name in (names if wanted is None else wanted) if name in found]
 
 
@@ -113,6 +113,8 @@ def _marginal(
         at = own.astype(np.float64)
         if column.discrete:
             ends = column.lower + at - 0.5
+            if column.lattice is not None:
+                ends = column.lattice.numbers(column.lattice.first + at - 0.5)
         else:
             ends = np.asarray(column.numbers(np.minimum(at, np.nextafter(float(column.n_values), 0.0))))
     return Marginal(name, column, ends, labels, shares[:n_bins], sd, sampled, missing)

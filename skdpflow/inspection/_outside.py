@@ -27,7 +27,7 @@ def outside_shares(release: Release, rows: Rows) -> dict[str, dict[str, float]]:
             continue
         sd = float(np.max(m.sd)) * len(m.values) ** 0.5
         for j, edges, counts in histogram_parts(m):
-            column = release.columns[j]
+            column = release.declared[j]
             for k, how in enumerate(outside_of(column)):
                 own = float(counts[:, edges[:-1] == column.n_levels + k].sum())
                 if own > _STANDS * sd + 0.5:

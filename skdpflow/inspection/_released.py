@@ -77,7 +77,7 @@ def _columns(release: Release, rows: Rows, limit: float) -> list[dict[str, Any]]
             continue
         sd = float(np.max(m.sd)) * len(m.values) ** 0.5
         for j, edges, counts in histogram_parts(m):
-            column, pooled_counts = release.columns[j], counts.sum(axis=0)
+            column, pooled_counts = release.declared[j], counts.sum(axis=0)
             within = edges[:-1] < column.n_values
             values = pooled_counts[within]
             held = np.maximum(values, 0.0)

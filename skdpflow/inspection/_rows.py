@@ -52,7 +52,7 @@ class Table:
     def of_sample(cls, sample: Sample) -> Self:
         """Take the rows of a sample."""
         numbers = sample.codes.astype(np.float64)
-        for j, column in enumerate(sample.release.columns):
+        for j, column in enumerate(sample.release.declared):
             if isinstance(column, Interval):
                 numbers[:, j] = sample.numbers(j)
         return cls(sample.release, numbers, None if sample.release.classes is None else sample.classes)
@@ -88,7 +88,7 @@ class Table:
 
 def compare_rows(real: Table, synthetic: Table, rng: np.random.Generator) -> dict[str, Any]:
     """Compare two tables exactly."""
-    names, columns = column_names(real.release), real.release.columns
+    names, columns = column_names(real.release), real.release.declared
     known = [j for j in range(len(columns)) if not np.isnan(real.numbers[:, j]).all()]
     return {
         "columns": _sorted([_column(names[j], columns[j], real.numbers[:, j], synthetic.numbers[:, j]) for j in known]),
@@ -147,7 +147,7 @@ def _column(name: str, column: Column, real: Array, synthetic: Array) -> dict[st
 
 
 def _pairs(real: Table, synthetic: Table, known: list[int]) -> list[dict[str, Any]]:
-    names, columns = column_names(real.release), real.release.columns
+    names, columns = column_names(real.release), real.release.declared
     levels = {j: _levels(columns[j], real.numbers[:, j], synthetic.numbers[:, j], _PAIR_BINS) for j in known}
     out = []
     for i, j in list(combinations(known, 2))[:_PAIRS]:

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.domain import Categories, Interval
+from skdpflow.domain import Categories, Column, Interval
 from skdpflow.latent.rank import LATENT_LIMIT, RankTransform
 from skdpflow.release import Release
 from skdpflow.sampling.draw import draw_positions
@@ -52,7 +52,7 @@ class Sample:
     @cached_property
     def codes(self) -> Codes:
         """Codes of the cells; none lies outside of its column."""
-        most = np.array([column.n_levels - 1 for column in self.release.columns])
+        most = np.array([column.n_levels - 1 for column in self.release.declared])
         return np.clip(np.floor(self.positions).astype(np.int64), 0, most)
 
     @cached_property
@@ -78,6 +78,12 @@ class Sample:
 
     def numbers(self, j: int) -> Array:
         """Return numbers of a numeric column, NaN where a cell is missing."""
-        column = self.release.columns[j]
+        return self._numbers(j, self.release.declared[j])
+
+    def measured_numbers(self, j: int) -> Array:
+        """Return them as they are measured: as whole numbers of steps, where a grain is declared."""
+        return self._numbers(j, self.release.columns[j])
+
+    def _numbers(self, j: int, column: Column) -> Array:
         assert isinstance(column, Interval)
         return np.where(self.codes[:, j] < column.n_values, column.numbers(self.positions[:, j]), np.nan)

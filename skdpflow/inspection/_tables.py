@@ -97,7 +97,7 @@ def histogram_parts(m: Measurement) -> Iterator[tuple[int, NDArray[np.int64], Ar
 
 
 def _histograms(sample: Sample, m: Measurement) -> Iterator[Counted]:
-    names, columns = column_names(sample.release), sample.release.columns
+    names, columns = column_names(sample.release), sample.release.declared
     component, n_components = sample.components(m.params), int(m.params["n_components"])
     for j, edges, counts in histogram_parts(m):
         column = columns[j]
@@ -130,18 +130,19 @@ def _location(sample: Sample, m: Measurement) -> Iterator[Counted]:
     edges = np.split(np.asarray(m.params["edges"], dtype=np.float64), np.cumsum(sizes)[:-1])
     parts = np.split(np.asarray(m.values, dtype=np.float64), np.cumsum(sizes)[:-1])
     for j, e, counts in zip(np.asarray(m.params["columns"]).tolist(), edges, parts, strict=True):
-        numbers = sample.numbers(j)
+        numbers = sample.measured_numbers(j)
         bins = np.clip(np.searchsorted(e, numbers, side="right") - 1, 0, len(e) - 2)
         bins = np.where(np.isnan(numbers), len(e) - 1, bins)  # the last count is of cells that are no value
         sampled = _crossed(np.zeros_like(bins), bins, 1, len(e))
-        name = partial(_cell_name, e, sample.release.columns[j])
+        name = partial(_cell_name, e, sample.release.declared[j])
         yield Counted("location", (names[j],), m.name, counts[None], sampled, _noise(m, len(e)), 0.0, False, name)
 
 
 def _cell_name(edges: Array, column: Interval, k: int) -> str:
     if k == len(edges) - 1:
         return "missing or outside"
-    low, high = number_name(edges[k], column), number_name(edges[k + 1], column)
+    ends = edges[k : k + 2] if column.lattice is None else column.lattice.numbers(edges[k : k + 2])
+    low, high = (number_name(float(end), column) for end in ends)
     return low if low == high else f"{low} to {high}"
 
 
@@ -158,7 +159,7 @@ def _binned(
     for i, (j, e) in enumerate(zip(columns, inner, strict=True)):
         bins[:, i] = np.searchsorted(e, places[:, j], side="right")
     called: list[Callable[[int], str]] = [
-        partial(_place_name, j, e, transform, sample.release.columns[j]) for j, e in zip(columns, inner, strict=True)
+        partial(_place_name, j, e, transform, sample.release.declared[j]) for j, e in zip(columns, inner, strict=True)
     ]
     return bins, called, sizes + 1
 
@@ -168,7 +169,7 @@ def _place_name(j: int, inner: Array, transform: RankTransform, column: Any, k: 
 
 
 def _pairs(sample: Sample, m: Measurement) -> Iterator[Counted]:
-    names, columns = column_names(sample.release), sample.release.columns
+    names, columns = column_names(sample.release), sample.release.declared
     bins, called, sizes = _binned(sample, m.params)
     component, n_components = sample.components(m.params), int(m.params["n_components"])
     positions = np.asarray(m.params["pair_columns"])

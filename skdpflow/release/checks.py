@@ -17,6 +17,7 @@ from skdpflow.accountants.gaussian import total_mu
 from skdpflow.accountants.resting import all_allowed, covers_a_trial, guarantee
 from skdpflow.exceptions import ReleaseError
 from skdpflow.release.content import Content
+from skdpflow.release.discovery import threshold_of
 from skdpflow.release.implied import implied_sensitivity
 from skdpflow.release.measurement import Measurement
 
@@ -60,6 +61,19 @@ def _check_measurement(m: Measurement, neighbours: str) -> None:
         raise ReleaseError(f"The measurement {m.name!r} has another sensitivity than its kind has.")
     if not _equal(m.noise_scale, m.sensitivity * _noise_implied(m)):
         raise ReleaseError(f"The measurement {m.name!r} has more or less noise than its event says.")
+    if m.kind in ("labels", "levels"):
+        _check_threshold(m, neighbours)
+
+
+def _check_threshold(m: Measurement, neighbours: str) -> None:
+    """Refuse levels that were shown at a lower threshold than their event pays for."""
+    delta, threshold = tally(m.event).threshold_delta, m.params["threshold"]
+    n_columns = len(m.params["columns"]) if m.kind == "levels" else 1
+    least = threshold_of(float(np.max(m.noise_scale)), delta, n_columns, neighbours) if 0.0 < delta < 1.0 else math.inf
+    if isinstance(threshold, bool) or not isinstance(threshold, int) or not threshold >= least:
+        raise ReleaseError(f"The measurement {m.name!r} has a lower threshold than its event pays for.")
+    if not np.all(m.values >= threshold):
+        raise ReleaseError(f"The measurement {m.name!r} has counts below its threshold.")
 
 
 def _equal(given: float | NDArray[np.float64], expected: float | NDArray[np.float64]) -> bool:

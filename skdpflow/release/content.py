@@ -77,9 +77,14 @@ class Content:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The measured columns: those of the domain and, last, a numeric target."""
+        """The columns of the domain and, last, a numeric target, as they are measured: those with a grain in steps."""
+        return tuple(map(as_measured, self.declared))
+
+    @property
+    def declared(self) -> tuple[Column, ...]:
+        """The same columns in the units in which they were declared."""
         extra = (self.target,) if isinstance(self.target, Interval) else ()
-        return tuple(map(as_measured, (*self.measured.columns, *extra)))
+        return (*self.measured.columns, *extra)
 
     @property
     def allowed(self) -> ComposedEvent:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import ndtri
 
+from skdpflow.accountants.slack import differing
 from skdpflow.domain import Interval
 from skdpflow.release.measurement import Measurement
 
@@ -14,6 +16,18 @@ LABELS_SHARE = 0.05
 LABELS_DELTA_SHARE = 0.1
 LEVELS_SHARE = 0.05
 LEVELS_DELTA_SHARE = 0.1
+
+
+def threshold_of(scale: float, delta: float, n_columns: int, neighbours: str) -> int:
+    """Return the count from which levels are shown, so that those of a single row are with probability delta at most.
+
+    One count and noise of N(0, scale**2), rounded, reach it with probability at most delta over the number of levels
+    that only one of two neighbouring tables may have.
+    """
+    each = delta / differing(n_columns, neighbours)
+    return 1 + int(np.ceil(-scale * ndtri(each) + 0.5))
+
+
 #: Bounds of a column for which none stand out of the noise.
 DEFAULT_BOUNDS = (-1.0, 1.0)
 

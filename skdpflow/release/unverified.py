@@ -8,7 +8,7 @@ from skdpflow.release.sentences import UNVERIFIED
 from skdpflow.release.statement import PrivacyStatement
 
 #: Methods that measure rows.
-MEASURING = ("fit", "continue_fit")
+MEASURING = ("fit", "continue_fit", "fit_resample")
 
 
 def naming_unverified(statement: PrivacyStatement, *estimators: Any) -> PrivacyStatement:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skdpflow import DPSlicedWassersteinFlow
 from skdpflow.accountants import ComposedEvent, GaussianEvent, ThresholdEvent
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.labels import find_levels, levels_of, with_levels
@@ -164,3 +165,15 @@ def test_levels_are_of_the_dtype(cells, levels):
 def test_where_nothing_passes_one_made_up_level_stands_for_all(kind, level):
     assert with_levels(Categories(nullable=True), [], kind) == Categories([level], nullable=True)
     assert with_levels(Categories(), ["u"], kind) == Categories(["u"])
+
+
+@pytest.mark.parametrize("values", [list(range(300)), [True] * 5 + [False] * 5])
+def test_one_row_does_not_decide_what_stands_for_levels_that_are_not_found(values):
+    """The list of categories of a pandas column is made of the cells, so its type says nothing of the fallback."""
+
+    def stands_for_all(cells):
+        X = pd.DataFrame({"c": pd.Series(cells, dtype=object).astype("category")})
+        flow = DPSlicedWassersteinFlow(0.1, domain=Domain({"c": Categories()}), n_particles=64).fit(X)
+        return flow.domain_["c"].values
+
+    assert stands_for_all(values) == stands_for_all([*values, "x"]) == ("other",)

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from skdpflow import DPSlicedWassersteinFlow, PrivacyLeakWarning
+from skdpflow import Categories, DPSlicedWassersteinFlow, PrivacyLeakWarning
 from skdpflow.accountants import (
     ComposedEvent,
     SelectionEvent,
+    ThresholdEvent,
     flatten_event,
 )
 from skdpflow.exceptions import ReleaseError
@@ -65,3 +66,21 @@ def test_every_choice_has_the_noise_of_its_event(release):
     gaussian = next(m for m in release.measurements if m.kind == "histograms")
     with pytest.raises(ReleaseError, match="less noise"):
         check_consistency(altered(release, gaussian.name, event=SelectionEvent(1e-6)))
+
+
+@pytest.fixture(scope="module")
+def with_levels():
+    X = np.array([["u"], ["v"]] * 1000, dtype=object)
+    return DPSlicedWassersteinFlow(2.0, domain={"c": Categories()}, n_particles=64).fit(X).release_
+
+
+@pytest.mark.parametrize("delta", [None, 1e-30])
+def test_levels_at_a_threshold_that_was_not_paid_for_are_refused(with_levels, delta):
+    check_consistency(with_levels)
+    (found,) = (m for m in with_levels.measurements if m.kind == "levels")
+    gaussian = found.event.events[0]
+    event = ComposedEvent((gaussian, *([] if delta is None else [ThresholdEvent(delta)])))
+    for other in (replace(found, params={**found.params, "threshold": 1}), replace(found, event=event)):
+        measurements = tuple(other if m is found else m for m in with_levels.measurements)
+        with pytest.raises(ReleaseError, match="lower threshold"):
+            check_consistency(replace(with_levels, measurements=measurements))
