@@ -19,6 +19,13 @@ _LIES: dict[str, str] = {
 }
 
 
+#: What is said of a table without a mismatch.
+INSIDE = (
+    "All rows lie inside of the bounds and categories that are declared. Constraints, constants, keys, `other` and the "
+    "grain of numbers were not compared."
+)
+
+
 @dataclass(frozen=True)
 class DomainCheck:
     """How private rows fit a domain, exactly. It is a look at private rows, outside the guarantee: do not share it.
@@ -79,7 +86,7 @@ class DomainCheck:
         return lines + [f"in the domain, but not in the table: {name!r}" for name in self.absent]
 
     def __str__(self) -> str:
-        return "\n".join([LOOK, *(self._lines() or ["All rows lie inside of what is declared."])])
+        return "\n".join([LOOK, *(self._lines() or [INSIDE])])
 
     def __repr__(self) -> str:
         return str(self)
