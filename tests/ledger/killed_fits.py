@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -18,6 +19,9 @@ import numpy as np
 
 from skdpflow import BudgetExceededError, DPSlicedWassersteinFlow, PrivacyLedger, Release
 from skdpflow.curator.noise import NoiseSource
+from skdpflow.exceptions import DomainMismatchWarning
+
+warnings.simplefilter("ignore", DomainMismatchWarning)  # one fit in a thousand is warned of its noise alone
 
 ROWS = np.random.default_rng(0).uniform(size=(20, 1))
 BUDGET = {"epsilon": 0.2, "delta": 1e-6}  # enough for some twenty fits
