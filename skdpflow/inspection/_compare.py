@@ -12,8 +12,9 @@ from scipy.special import ndtri
 from scipy.stats import chi2
 
 from skdpflow.inspection._moments import Moment
-from skdpflow.inspection._tables import Counted, histogram_parts
+from skdpflow.inspection._tables import Counted
 from skdpflow.release import Measurement
+from skdpflow.release.tables import histograms_of
 
 Array = NDArray[np.float64]
 
@@ -41,7 +42,7 @@ class Rows:
                 sums.append(float(own.sum()))
                 variances.append(sd**2 * len(own))
             elif m.kind == "histograms":
-                for _, _, counts in histogram_parts(m):
+                for _, _, counts in histograms_of(m):
                     sums.append(float(counts.sum()))
                     variances.append(sd**2 * counts.size)
         if not sums:

@@ -13,9 +13,9 @@ from skdpflow.domain import Categories, Column, Interval
 from skdpflow.inspection._compare import Rows
 from skdpflow.inspection._names import codes_name, column_names
 from skdpflow.inspection._sample import Sample
-from skdpflow.inspection._tables import histogram_parts
 from skdpflow.release import Release
 from skdpflow.release.pooling import pooled
+from skdpflow.release.tables import histograms_of
 
 Array = NDArray[np.float64]
 
@@ -84,7 +84,7 @@ def marginals(release: Release, sample: Sample | None, wanted: Sequence[str] | N
     for m in release.measurements:
         if m.kind == "histograms":
             sd = float(np.max(m.sd)) * len(m.values) ** 0.5 / rows
-            for j, edges, counts in histogram_parts(m):
+            for j, edges, counts in histograms_of(m):
                 if wanted is None or names[j] in wanted:
                     shares = counts.sum(axis=0) / rows
                     found[names[j]] = _marginal(names[j], j, release.declared[j], edges, shares, sd, sample)

@@ -11,9 +11,9 @@ from skdpflow.domain.check import percent
 from skdpflow.domain.codes import outside_of
 from skdpflow.inspection._compare import Compared, Rows
 from skdpflow.inspection._names import column_names
-from skdpflow.inspection._tables import histogram_parts
 from skdpflow.release import Release
 from skdpflow.release.mismatch import mismatches
+from skdpflow.release.tables import histograms_of
 
 #: Standard deviations from which on a count outside is taken for rows.
 _STANDS = 3.0
@@ -26,7 +26,7 @@ def outside_shares(release: Release, rows: Rows) -> dict[str, dict[str, float]]:
         if m.kind != "histograms":
             continue
         sd = float(np.max(m.sd)) * len(m.values) ** 0.5
-        for j, edges, counts in histogram_parts(m):
+        for j, edges, counts in histograms_of(m):
             column = release.declared[j]
             for k, how in enumerate(outside_of(column)):
                 own = float(counts[:, edges[:-1] == column.n_levels + k].sum())

@@ -13,9 +13,10 @@ from skdpflow.inspection._moments import moments
 from skdpflow.inspection._names import codes_name, column_names
 from skdpflow.inspection._outside import comparable, outside_content, outside_shares
 from skdpflow.inspection._sample import FEWEST, MOST, Sample
-from skdpflow.inspection._tables import counted, histogram_parts
+from skdpflow.inspection._tables import counted
 from skdpflow.release import Release
 from skdpflow.release.pooling import pooled
+from skdpflow.release.tables import histograms_of
 
 REPORT_VERSION = 1
 #: Never measured pairs and rare levels that are listed by name.
@@ -76,7 +77,7 @@ def _columns(release: Release, rows: Rows, limit: float) -> list[dict[str, Any]]
         if m.kind != "histograms":
             continue
         sd = float(np.max(m.sd)) * len(m.values) ** 0.5
-        for j, edges, counts in histogram_parts(m):
+        for j, edges, counts in histograms_of(m):
             column, pooled_counts = release.declared[j], counts.sum(axis=0)
             within = edges[:-1] < column.n_values
             values = pooled_counts[within]

@@ -16,6 +16,7 @@ from skdpflow.inspection._names import codes_name, column_names, number_name, pl
 from skdpflow.inspection._sample import Sample
 from skdpflow.latent.rank import LATENT_STEPS, RankTransform
 from skdpflow.release import Measurement
+from skdpflow.release.tables import histograms_of, locations_of, pairs_of, partitions_of, split
 
 Array = NDArray[np.float64]
 
@@ -88,18 +89,10 @@ def _class_name(classes: tuple[Any, ...], k: int) -> str:
     return str(classes[k])
 
 
-def histogram_parts(m: Measurement) -> Iterator[tuple[int, NDArray[np.int64], Array]]:
-    """Yield column, bin edges in codes, and counts (n_components, n_bins) of each column of a histogram."""
-    sizes = np.asarray(m.params["edge_sizes"])
-    edges = np.split(np.asarray(m.params["edges"]), np.cumsum(sizes)[:-1])
-    parts = np.split(np.asarray(m.values, dtype=np.float64), np.cumsum(sizes - 1)[:-1], axis=1)
-    yield from zip(np.asarray(m.params["columns"]).tolist(), edges, parts, strict=True)
-
-
 def _histograms(sample: Sample, m: Measurement) -> Iterator[Counted]:
     names, columns = column_names(sample.release), sample.release.declared
     component, n_components = sample.components(m.params), int(m.params["n_components"])
-    for j, edges, counts in histogram_parts(m):
+    for j, edges, counts in histograms_of(m):
         column = columns[j]
         within = edges[:-1] < column.n_levels
         n_bins = int(within.sum())
@@ -126,19 +119,17 @@ def _bin_name(edges: NDArray[np.int64], column: Any, k: int) -> str:
 
 def _location(sample: Sample, m: Measurement) -> Iterator[Counted]:
     names = column_names(sample.release)
-    sizes = np.asarray(m.params["edge_sizes"])
-    edges = np.split(np.asarray(m.params["edges"], dtype=np.float64), np.cumsum(sizes)[:-1])
-    parts = np.split(np.asarray(m.values, dtype=np.float64), np.cumsum(sizes)[:-1])
-    for j, e, counts in zip(np.asarray(m.params["columns"]).tolist(), edges, parts, strict=True):
-        numbers = sample.measured_numbers(j)
+    for j, e, counts in locations_of(m):
+        column, numbers = sample.release.declared[j], sample.measured_numbers(j)
+        assert isinstance(column, Interval)
         bins = np.clip(np.searchsorted(e, numbers, side="right") - 1, 0, len(e) - 2)
         bins = np.where(np.isnan(numbers), len(e) - 1, bins)  # the last count is of cells that are no value
         sampled = _crossed(np.zeros_like(bins), bins, 1, len(e))
-        name = partial(_cell_name, e, sample.release.declared[j])
+        name = partial(_location_name, e, column)
         yield Counted("location", (names[j],), m.name, counts[None], sampled, _noise(m, len(e)), 0.0, False, name)
 
 
-def _cell_name(edges: Array, column: Interval, k: int) -> str:
+def _location_name(edges: Array, column: Interval, k: int) -> str:
     if k == len(edges) - 1:
         return "missing or outside"
     ends = edges[k : k + 2] if column.lattice is None else column.lattice.numbers(edges[k : k + 2])
@@ -146,13 +137,10 @@ def _cell_name(edges: Array, column: Interval, k: int) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _binned(
-    sample: Sample, params: Mapping[str, Any]
-) -> tuple[NDArray[np.int64], list[Callable[[int], str]], NDArray[np.int64]]:
-    """Return bins of the columns of tables, what these are called, and how many there are."""
+def _binned(sample: Sample, params: Mapping[str, Any]) -> tuple[NDArray[np.int64], list[Callable[[int], str]]]:
+    """Return bins of the columns of tables, and what these are called."""
     transform = RankTransform.from_params(params)
-    sizes = np.asarray(params["pair_edge_sizes"])
-    inner = np.split(np.asarray(params["pair_edges"]), np.cumsum(sizes)[:-1])
+    inner = split(params, "pair_edges")
     places = sample.places(transform)
     columns = np.asarray(params["pair_columns"]).tolist()
     bins = np.empty((len(places), len(columns)), dtype=np.int64)
@@ -161,7 +149,7 @@ def _binned(
     called: list[Callable[[int], str]] = [
         partial(_place_name, j, e, transform, sample.release.declared[j]) for j, e in zip(columns, inner, strict=True)
     ]
-    return bins, called, sizes + 1
+    return bins, called
 
 
 def _place_name(j: int, inner: Array, transform: RankTransform, column: Any, k: int) -> str:
@@ -170,12 +158,10 @@ def _place_name(j: int, inner: Array, transform: RankTransform, column: Any, k: 
 
 def _pairs(sample: Sample, m: Measurement) -> Iterator[Counted]:
     names, columns = column_names(sample.release), sample.release.declared
-    bins, called, sizes = _binned(sample, m.params)
+    bins, called = _binned(sample, m.params)
     component, n_components = sample.components(m.params), int(m.params["n_components"])
     positions = np.asarray(m.params["pair_columns"])
-    shapes = [(int(sizes[a]), int(sizes[b])) for a, b in m.params["pairs"]]
-    parts = np.split(np.asarray(m.values, dtype=np.float64), np.cumsum([r * c for r, c in shapes])[:-1], axis=1)
-    for (a, b), (rows, width), measured in zip(m.params["pairs"], shapes, parts, strict=True):
+    for (a, b), (rows, width), measured in pairs_of(m):
         sampled = _crossed(component, bins[:, a] * width + bins[:, b], n_components, rows * width)
         pair = names[positions[a]], names[positions[b]]
         name = partial(_entry_name, pair, called[a], called[b], width)
@@ -189,18 +175,12 @@ def _entry_name(pair: tuple[str, str], a: Callable[[int], str], b: Callable[[int
 
 def _partitions(sample: Sample, m: Measurement) -> Iterator[Counted]:
     names, positions = column_names(sample.release), np.asarray(m.params["pair_columns"])
-    bins, _, sizes = _binned(sample, m.params)
+    bins, _ = _binned(sample, m.params)
+    sizes = np.asarray(m.params["pair_edge_sizes"]) + 1
     component, groups = sample.components(m.params), np.asarray(m.params["groups"])
     group = np.where(component >= 0, groups[component], -1)
-    shapes = [tuple(int(n) for n in sizes[own]) for own in m.params["partition_columns"]]
-    regions = np.split(
-        np.asarray(m.params["partition_regions"]), np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
-    )
-    parts = np.split(
-        np.asarray(m.values, dtype=np.float64), np.cumsum([int(own.max()) + 1 for own in regions])[:-1], axis=1
-    )
-    for own, shape, region, measured in zip(m.params["partition_columns"], shapes, regions, parts, strict=True):
-        at = region[np.ravel_multi_index(tuple(bins[:, own].T), shape)]
+    for own, region, measured in partitions_of(m):
+        at = region[np.ravel_multi_index(tuple(bins[:, own].T), tuple(sizes[own]))]
         sampled = _crossed(group, at, *measured.shape)
         of = tuple(names[j] for j in positions[own])
         sd = _noise(m, measured.shape[1])

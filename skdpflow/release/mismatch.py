@@ -17,6 +17,7 @@ from skdpflow.domain.columns import Categories, Interval
 from skdpflow.exceptions import DomainMismatchWarning
 from skdpflow.release.content import Content
 from skdpflow.release.measurement import Measurement
+from skdpflow.release.tables import histograms_of
 
 __all__ = ["Mismatch", "mismatches", "warn_of_mismatch"]
 
@@ -109,14 +110,12 @@ def _counted(m: Measurement, release: Content) -> Iterator[tuple[int, Outside, f
             yield d, "unlisted", float(m.values[-1]), sd, float(m.values.sum()), sd * len(m.values) ** 0.5
     if m.kind != "histograms" or m.values.ndim != 2:
         return
-    stops = np.cumsum(m.params["edge_sizes"])
-    edges = np.split(m.params["edges"], stops[:-1])
-    parts = [h.sum(axis=0) for h in np.split(m.values, stops[:-1] - np.arange(1, len(stops)), axis=1)]
+    parts = [(j, e, counts.sum(axis=0)) for j, e, counts in histograms_of(m)]
     sd *= len(m.values) ** 0.5
     # a row is in one bin of each column that has all of them
-    sizes = np.array([len(h) for h in parts], dtype=np.float64)
-    rows, rows_sd = _average(np.array([h.sum() for h in parts]), sizes), sd * (1.0 / sizes).sum() ** -0.5
-    for j, h, e in zip(m.params["columns"].tolist(), parts, edges, strict=True):
+    sizes = np.array([len(h) for _, _, h in parts], dtype=np.float64)
+    rows, rows_sd = _average(np.array([h.sum() for _, _, h in parts]), sizes), sd * (1.0 / sizes).sum() ** -0.5
+    for j, e, h in parts:
         # rows are sorted by a numeric target: those that have none are in no component
         if (declared and j < d and j not in release.found_columns) or (
             j == d and isinstance(release.target, Interval) and "component_edges" not in m.params

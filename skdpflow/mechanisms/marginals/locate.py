@@ -22,6 +22,7 @@ from skdpflow.mechanisms.marginals import allocation as policy
 from skdpflow.mechanisms.marginals.mass import Estimate, estimated, upward
 from skdpflow.release import Measurement
 from skdpflow.release.request import PlanContext, Request
+from skdpflow.release.tables import locations_of
 from skdpflow.transport.marginals import to_simplex
 
 Array = NDArray[np.float64]
@@ -126,10 +127,8 @@ def counted(rounds: Sequence[Measurement]) -> dict[int, Counted]:
     """Return what was counted of each column."""
     out: dict[int, Counted] = {}
     for m in rounds:
-        cuts = np.cumsum(np.asarray(m.params["edge_sizes"]))[:-1]
-        bins, counts = np.split(m.params["edges"], cuts), np.split(np.asarray(m.values, dtype=np.float64), cuts)
-        for j, e, h in zip(m.params["columns"], bins, counts, strict=True):
-            own = out.setdefault(int(j), Counted())
+        for j, e, h in locations_of(m):
+            own = out.setdefault(j, Counted())
             own.edges.append(e)
             own.counts.append(h[:-1])
             own.sds.append(float(np.max(m.sd)))

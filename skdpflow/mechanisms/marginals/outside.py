@@ -13,23 +13,12 @@ from skdpflow.domain.codes import outside_of
 from skdpflow.domain.columns import Column, Interval
 from skdpflow.latent.rank import DRAWN, Layout
 from skdpflow.release import Measurement
+from skdpflow.release.tables import histograms_of
 
 Array = NDArray[np.float64]
 
 #: Fits in which noise alone is taken for something outside of some column.
 FALSE_ALARMS = 0.01
-
-
-def split_histograms(m: Measurement) -> list[Array]:
-    """Counts of each column, (n_components, n_bins)."""
-    cuts = np.cumsum(np.asarray(m.params["edge_sizes"]) - 1)[:-1]
-    return [np.asarray(h, dtype=np.float64) for h in np.split(m.values, cuts, axis=1)]
-
-
-def split_edges(m: Measurement) -> list[Array]:
-    """Bin edges of each column."""
-    cuts = np.cumsum(m.params["edge_sizes"])[:-1]
-    return [np.asarray(e, dtype=np.float64) for e in np.split(m.params["edges"], cuts)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +48,8 @@ class AxisHistograms:
     @classmethod
     def of(cls, m: Measurement, columns: Sequence[Column], layouts: Sequence[Layout] = ()) -> AxisHistograms:
         """Read off a measurement."""
-        measured = list(zip(split_histograms(m), split_edges(m), columns, strict=True))
+        histograms = [(h, e.astype(np.float64)) for _, e, h in histograms_of(m)]
+        measured = [(h, e, column) for (h, e), column in zip(histograms, columns, strict=True)]
         n_bins = sum(len(outside_of(c)) for c in columns)
         counts, edges, drawn = list[Array](), list[Array](), list[float]()
         chosen, sd = list(layouts), float(np.max(m.sd))

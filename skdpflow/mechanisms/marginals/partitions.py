@@ -11,8 +11,8 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skdpflow.latent.lookup import bin_of
 from skdpflow.latent.rank import RankTransform
-from skdpflow.mechanisms.marginals.tables import split
 from skdpflow.release import Measurement
+from skdpflow.release.tables import partitions_of, split
 from skdpflow.transport.pairs import latent_edges
 from skdpflow.transport.tilt import RegionFinder
 
@@ -73,12 +73,9 @@ def measured_regions(
     edges = tuple(latent_edges(transform, j, e) for j, e in enumerate(split(measured[0].params, "pair_edges")))
     columns, tables, counts, sds = [], [], [], []
     for m in measured:
-        own = m.params["partition_columns"]
-        shapes = [int(np.prod([len(edges[j]) + 1 for j in each])) for each in own]
-        parts = np.split(m.params["partition_regions"], np.cumsum(shapes)[:-1])
-        cuts = np.cumsum([int(t.max()) + 1 for t in parts])[:-1]
-        columns.append(own)
-        tables += parts
-        counts += np.split(m.values.astype(np.float64), cuts, axis=1)
-        sds += [float(np.max(m.sd))] * len(parts)
-    return RegionFinder(edges, np.concatenate(columns), tuple(tables)), counts, sds
+        for own, regions, found in partitions_of(m):
+            columns.append(own)
+            tables.append(regions)
+            counts.append(found)
+            sds.append(float(np.max(m.sd)))
+    return RegionFinder(edges, np.array(columns), tuple(tables)), counts, sds

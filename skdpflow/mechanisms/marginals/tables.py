@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from skdpflow.domain import Column
 from skdpflow.latent.rank import RankTransform
 from skdpflow.release import Measurement
+from skdpflow.release.tables import pairs_of, split
 from skdpflow.transport.pairs import PairTarget, coarse_edges, latent_edges, predicted_tables
 
 Array = NDArray[np.float64]
@@ -24,11 +25,6 @@ def pair_bins(transform: RankTransform, edges: Sequence[Array], max_bins: int) -
         "pair_edges": np.concatenate(inner),
         "pair_edge_sizes": np.array([len(e) for e in inner]),
     }
-
-
-def split(params: Mapping[str, Any], name: str) -> list[Array]:
-    """Undo the concatenation of arrays in parameters."""
-    return np.split(params[name], np.cumsum(params[name.removesuffix("s") + "_sizes"])[:-1])
 
 
 def orient(pairs: NDArray[np.int64], bins: Mapping[str, Any]) -> NDArray[np.int64]:
@@ -53,20 +49,18 @@ def predictions(
 def pair_targets(m: Measurement, transform: RankTransform, columns: Sequence[Column]) -> list[PairTarget]:
     """Two-way tables of each component as targets of its flow."""
     edges = [latent_edges(transform, j, e) for j, e in enumerate(split(m.params, "pair_edges"))]
-    shapes = [(len(edges[a]) + 1, len(edges[b]) + 1) for a, b in m.params["pairs"]]
-    cuts = np.cumsum([r * c for r, c in shapes])[:-1]
-    sd = float(np.max(m.sd))
+    sd, tables = float(np.max(m.sd)), list(pairs_of(m))
     return [
         PairTarget(
             component,
-            int(a),
-            int(b),
+            a,
+            b,
             edges[a],
             edges[b],
-            table.reshape(shape).astype(np.float64),
+            entries[component].reshape(shape),
             sd,
             columns[b].ordered,
         )
-        for component, values in enumerate(m.values)
-        for (a, b), table, shape in zip(m.params["pairs"], np.split(values, cuts), shapes, strict=True)
+        for component in range(len(m.values))
+        for (a, b), shape, entries in tables
     ]
