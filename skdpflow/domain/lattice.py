@@ -15,6 +15,8 @@ __all__ = ["Lattice"]
 
 #: Multiples of the finest unit up to this can be told apart in double precision after a product and a quotient.
 _LARGEST = 2**50
+#: Units in the last place by which sums and products of decimals may miss a value.
+_ULPS = 4
 
 
 def _exactly(number: float) -> Fraction:
@@ -67,6 +69,11 @@ class Lattice:
         """Return the number k of the value nearest to each number."""
         counts = np.rint((numbers * self.denominator - self.offset) / self.stride)
         return np.asarray(np.clip(counts, self.first, self.last))
+
+    def holds(self, numbers: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Say which numbers are values, but for what sums and products of decimals are off by: 3 * 0.1 is 0.3."""
+        near = self.numbers(self.counts(numbers))
+        return np.asarray(np.abs(numbers - near) <= _ULPS * np.spacing(np.abs(near)))
 
     def within(self, low: float, high: float) -> tuple[int, int]:
         """Return the first and the last k whose values lie between two numbers."""

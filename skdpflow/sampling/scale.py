@@ -11,9 +11,6 @@ from skdpflow.sampling.decode import decode
 
 Array = NDArray[np.float64]
 
-#: Units in the last place by which sums and products of decimals may miss a value of a declared grain.
-_ULPS = 4
-
 
 def numeric_indices(domain: Domain) -> list[int]:
     """Positions of the numeric columns."""
@@ -69,8 +66,8 @@ def inside(values: Array, domain: Domain) -> NDArray[np.bool_]:
         possible = (x >= column.lower) & (x <= column.upper)
         near = column.nearest(x)  # which single precision may hold, too
         exact = (x == near) | (x == near.astype(np.float32))
-        if column.lattice is not None:  # 3 * 0.1 is meant to be 0.3
-            exact |= np.abs(x - near) <= _ULPS * np.spacing(np.abs(near))
+        if column.lattice is not None:
+            exact |= column.lattice.holds(x)
         possible &= exact | (not column.measured.integer)
         out &= possible | (np.isnan(x) & column.nullable)
     return out
