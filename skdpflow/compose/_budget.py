@@ -23,15 +23,10 @@ from skdpflow.accountants import (
 )
 from skdpflow.accountants.budget import Budget
 from skdpflow.accountants.slack import DELTA_SLACK, EPSILON_SLACK
-from skdpflow.domain import Categories
+from skdpflow.domain.categories import is_undeclared
 from skdpflow.ledger.joint import SingleUseDebit, Terms
 from skdpflow.release import Release
 from skdpflow.release.discovery import LABELS_DELTA_SHARE, LEVELS_DELTA_SHARE
-
-
-def _undeclared(column: Any) -> bool:
-    """Say whether the values of a column, or of a target, are to be found."""
-    return isinstance(column, Categories) and not column.declared
 
 
 def split_budget(
@@ -45,9 +40,9 @@ def split_budget(
         raise invalid(owner, "weights", f"None or a mapping of exactly {names} to positive numbers", weights)
     parts = np.array([check_real(owner, "weights", weights[name], 0.0) for name in names])
     slack = epsilon * EPSILON_SLACK * len(names)  # the epsilon of a step is at most that of the whole
-    labels = LABELS_DELTA_SHARE * _undeclared(paying[-1][1].target)
+    labels = LABELS_DELTA_SHARE * is_undeclared(paying[-1][1].target)
     domain = paying[-1][1].domain
-    if isinstance(domain, Mapping) and any(map(_undeclared, domain.values())):
+    if isinstance(domain, Mapping) and any(map(is_undeclared, domain.values())):
         labels += LEVELS_DELTA_SHARE
     exact_delta = delta * (1.0 - DELTA_SLACK * len(names)) * math.exp(-slack) - delta * labels
     mus = gdp_mu(epsilon - slack, exact_delta) * np.sqrt(parts / parts.sum())

@@ -14,7 +14,8 @@ from skdpflow.curator.dtypes import check_declared
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.files import header_of
 from skdpflow.curator.gate import admit, as_table, as_target
-from skdpflow.domain import Categories, Column, Domain
+from skdpflow.domain import Column, Domain
+from skdpflow.domain.categories import is_undeclared
 from skdpflow.domain.check import DomainCheck
 from skdpflow.domain.codes import outside_of
 from skdpflow.domain.schema import Name, container_of, schema_of
@@ -25,7 +26,7 @@ _OWNER = "Domain.check"
 
 def check_rows(domain: Domain, table: Any, y: Any, target: Column | None) -> DomainCheck:
     """Count the cells that lie outside of a domain, see `Domain.check`."""
-    if isinstance(target, Categories) and not target.declared:
+    if is_undeclared(target):
         target = None
     if isinstance(table, TableFile):
         source = admit(_Asking(), table, domain=domain, target=target)
@@ -37,7 +38,7 @@ def check_rows(domain: Domain, table: Any, y: Any, target: Column | None) -> Dom
     for j, column in enumerate(declared.columns):
         check_declared(source.types[j], column, source.label(j), source.schema.dtypes[j])
     unknown = set(declared.undeclared)  # nothing is outside of what is not listed
-    columns = [c.listing([0]) if isinstance(c, Categories) and not c.declared else c for c in declared.columns]
+    columns = [c.listing([0]) if is_undeclared(c) else c for c in declared.columns]
     declared = Domain(dict(zip(declared, columns, strict=True)))
     if target is not None:
         check_declared(source.target_type, target, "y", source.schema.target_dtype)

@@ -29,12 +29,15 @@ class CellType:
         For floats and whole numbers, the dtype of the column, which `dtype` contains.
     zone : str, tzinfo or None, default=None
         Time zone of dates.
+    of_list : bool, default=False
+        Whether `kind` is that of a list of categories, which may have been read off the rows.
     """
 
     kind: str
     dtype: np.dtype[Any]
     stored: np.dtype[Any] | None = None
     zone: Any = None
+    of_list: bool = False
 
 
 OBJECT, TEXT, NULL = (CellType(kind, _OBJECTS) for kind in ("object", "text", "null"))
@@ -137,7 +140,7 @@ def pandas_type(dtype: Any, label: str) -> CellType:
         if dtype.categories is None:
             return OBJECT
         found = pandas_type(dtype.categories.dtype, label)
-        return found if found.kind == "date" else replace(OBJECT, kind=found.kind)
+        return found if found.kind == "date" else replace(OBJECT, kind=found.kind, of_list=True)
     if isinstance(dtype, pd.StringDtype):
         return TEXT
     if isinstance(dtype, pd.DatetimeTZDtype):

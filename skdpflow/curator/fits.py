@@ -15,7 +15,8 @@ from skdpflow.curator.noise import MAX_SCALE
 from skdpflow.curator.records import Records, check_size
 from skdpflow.curator.selection import rounding_epsilon, selection_epsilon
 from skdpflow.curator.statistics.pairs import PairScores
-from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain import Column, Domain, Interval
+from skdpflow.domain.categories import is_undeclared
 from skdpflow.release.checks import MAX_PARTICLES
 from skdpflow.release.discovery import BOUNDS_GRID, BOUNDS_SHARE, DEFAULT_BOUNDS
 from skdpflow.release.request import Demand, PlanContext, Request
@@ -48,7 +49,7 @@ def check_plan(
         return excess_of([*others, *own], curator.mu, curator.slack.epsilon, curator.slack.delta, neighbours)
 
     asked, n_labels = context, MAX_LABELS
-    found = isinstance(asked.target, Categories) and not asked.target.declared
+    found = is_undeclared(asked.target)
     context = _listing(asked, n_labels)
     problem = excess(context)
     while (found or asked.domain.undeclared) and problem is not None and n_labels > 1:
@@ -150,7 +151,7 @@ def _listing(context: PlanContext, n: int) -> PlanContext:
     """Return the same, with `n` levels wherever they are still to be found."""
 
     def listed(column: Any) -> Any:
-        return column.listing(range(n)) if isinstance(column, Categories) and not column.declared else column
+        return column.listing(range(n)) if is_undeclared(column) else column
 
     domain = Domain({k: listed(c) for k, c in context.domain.items()}, constraints=context.domain.constraints)
     return replace(context, domain=domain, target=listed(context.target))

@@ -22,6 +22,7 @@ from skdpflow.curator.encode import RowSource
 from skdpflow.curator.files import FileColumn, FileRows
 from skdpflow.curator.read import objects
 from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain.categories import is_undeclared
 from skdpflow.domain.resolve import resolve_domain
 from skdpflow.domain.schema import Name, Schema, container_of, dtypes_of, schema_of
 from skdpflow.domain.unmeasured import Constant, Key
@@ -275,7 +276,7 @@ def _file_source(file: TableFile, domain: object, target: Column | None, owner: 
     if file.target is None or target is None:
         rows = FileRows(file, columns)
         return RowSource(rows, None, Schema("pandas", tuple(columns), dtypes_of(rows.dtypes)), columns)
-    if isinstance(target, Categories) and not target.declared:
+    if is_undeclared(target):
         raise ValueError("The classes of a target in a file must be declared: target=Categories([...]).")
     rows = FileRows(file, Domain({**columns, file.target: target}))
     *dtypes, target_dtype = dtypes_of(rows.dtypes)

@@ -34,6 +34,7 @@ import numpy as np
 
 from skdpflow.accountants import ComposedEvent, ThresholdEvent
 from skdpflow.curator.cells import RawCells, plain_label, quiet
+from skdpflow.curator.dtypes import CellType
 from skdpflow.curator.encode import RowSource
 from skdpflow.domain import Categories, Column
 from skdpflow.release import Measurement
@@ -68,8 +69,9 @@ def find_levels(
     return _find(source, curator, neighbours, "levels", columns, share, delta, most)
 
 
-def with_levels(column: Categories, levels: Sequence[Any], kind: str) -> Categories:
+def with_levels(column: Categories, levels: Sequence[Any], found: CellType) -> Categories:
     """Return a column with the levels that were found; with one that stands for all, if there are none."""
+    kind = "object" if found.of_list else found.kind  # no row may decide it
     return column.listing(levels or [{"text": "other", "object": "other", "bool": False}.get(kind, 0)])
 
 

@@ -16,6 +16,7 @@ from skdpflow.curator.fits import check_plan, made_up_domain, of_bounds, of_labe
 from skdpflow.curator.labels import find_labels, find_levels, with_levels
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain.categories import is_undeclared
 from skdpflow.domain.measured import as_measured, put_back
 from skdpflow.exceptions import BudgetExceededError
 from skdpflow.ledger import PrivacyLedger
@@ -93,7 +94,7 @@ def prepare(
     n_jobs: int | None = None,
 ) -> Prepared:
     """Refuse a fit that could need more than it may; reads no row and spends nothing. Parameters as for `measure`."""
-    find_classes = isinstance(target, Categories) and not target.declared
+    find_classes = is_undeclared(target)
     n_found = 0 if domain is None else len(domain.undeclared)
     labels_delta = LABELS_DELTA_SHARE * budget.delta if find_classes else 0.0
     levels_delta = LEVELS_DELTA_SHARE * budget.delta if n_found else 0.0
@@ -121,9 +122,7 @@ def _listed(domain: Domain, source: RowSource, ready: Prepared, neighbours: str)
     for j, levels in zip(places, found, strict=True):
         column = domain.columns[j]
         assert isinstance(column, Categories)
-        # the list of categories of a pandas column may have been read off the rows
-        of_pandas = source.schema.container == "pandas" and source.schema.dtypes[j].startswith("category")
-        columns[domain.names[j]] = with_levels(column, levels, "object" if of_pandas else source.types[j].kind)
+        columns[domain.names[j]] = with_levels(column, levels, source.types[j])
     return Domain(columns, constraints=domain.constraints), measurement
 
 
@@ -148,7 +147,7 @@ def measure(
         source, domain, target, mechanism, projections, budget, noise, seed=seed, transport=transport, n_jobs=n_jobs
     )
     curator, left = ready.curator, ready.left
-    find_classes = isinstance(target, Categories) and not target.declared
+    find_classes = is_undeclared(target)
     head = None
     if payer is not None:
         what = f"fit ({budget.epsilon:g}, {budget.delta:g})"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from skdpflow._validation import check_bool, invalid
 
-__all__ = ["Categories", "Scalar", "plain_scalar"]
+__all__ = ["Categories", "Scalar", "is_undeclared", "plain_scalar"]
 
 Scalar = str | int | float | bool
 
@@ -193,3 +193,8 @@ class Categories:
         given += [f"{name}=True" for name in ("ordered", "nullable") if getattr(self, name)]
         given += [] if self.other is None else [f"other={self.other!r}"]
         return f"Categories({', '.join(given)})"
+
+
+def is_undeclared(column: object) -> TypeGuard[Categories]:
+    """Say whether the values of a column, or the labels of a target, are to be found privately."""
+    return isinstance(column, Categories) and not column.declared

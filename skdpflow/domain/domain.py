@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from skdpflow._outputs import replacing
 from skdpflow._validation import invalid
+from skdpflow.domain.categories import is_undeclared
 from skdpflow.domain.columns import Categories, Column, Interval
 from skdpflow.domain.constraints import rules_of
 from skdpflow.domain.encodings import decoded
@@ -138,7 +139,7 @@ class Domain(Mapping[str, Column]):
     @property
     def undeclared(self) -> tuple[str, ...]:
         """Names of the columns whose categories are not listed, and are to be found privately."""
-        return tuple(n for n, c in self._columns.items() if isinstance(c, Categories) and not c.declared)
+        return tuple(n for n, c in self._columns.items() if is_undeclared(c))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the domain as a dict that JSON can hold.

@@ -32,7 +32,7 @@ from skdpflow.compose import GenerativePipeline, TrainOnSynthetic
 from skdpflow.compose._budget import split_budget
 from skdpflow.compose._generators import check_generator_of, check_target_for, releases_of
 from skdpflow.compose._steps import PAYING, is_passthrough, pays
-from skdpflow.domain import Categories
+from skdpflow.domain.categories import is_undeclared
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.ledger.joint import SingleUseDebit
 from skdpflow.ledger.lineage import learns_from, sources_of
@@ -184,7 +184,7 @@ def check_candidate(owner: str, estimator: Any) -> None:
         )
     check_target_for(owner, generator, estimator.estimator)
     target = paying_steps(generator)[-1].target
-    if isinstance(target, Categories) and not target.declared:
+    if is_undeclared(target):
         raise ValueError(
             f"{owner} needs declared classes: target=Categories([...]). Finding labels has a threshold, and so no "
             "curve of Renyi divergences."

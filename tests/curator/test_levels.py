@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from skdpflow import DPSlicedWassersteinFlow
 from skdpflow.accountants import ComposedEvent, GaussianEvent, ThresholdEvent
+from skdpflow.curator.dtypes import CellType
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.labels import find_levels, levels_of, with_levels
 from skdpflow.curator.noise import NoiseSource
@@ -163,8 +164,9 @@ def test_levels_are_of_the_dtype(cells, levels):
 
 @pytest.mark.parametrize(("kind", "level"), [("text", "other"), ("object", "other"), ("bool", False), ("whole", 0)])
 def test_where_nothing_passes_one_made_up_level_stands_for_all(kind, level):
-    assert with_levels(Categories(nullable=True), [], kind) == Categories([level], nullable=True)
-    assert with_levels(Categories(), ["u"], kind) == Categories(["u"])
+    found = CellType(kind, np.dtype(object))
+    assert with_levels(Categories(nullable=True), [], found) == Categories([level], nullable=True)
+    assert with_levels(Categories(), ["u"], found) == Categories(["u"])
 
 
 @pytest.mark.parametrize("values", [list(range(300)), [True] * 5 + [False] * 5])

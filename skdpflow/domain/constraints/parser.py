@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from skdpflow.domain.categories import is_undeclared
 from skdpflow.domain.columns import Categories, Column, Interval
 from skdpflow.domain.constraints.terms import (
     EXACT,
@@ -154,7 +155,7 @@ class Parser:
             raise self.error(
                 f"names {name!r}, which is not measured: write the value of a Constant itself; keys have no meaning."
             )
-        if isinstance(column, Categories) and not column.declared:
+        if is_undeclared(column):
             raise self.error(f"names {name!r}, whose values are not listed. List them: Categories([...]).")
         if isinstance(column, Interval):
 
