@@ -155,7 +155,7 @@ def distance_of_rows(estimator: Any, X: Any, model: Model) -> float:
     positions, _ = draw_positions(model, release, SCORE_SAMPLES, np.random.default_rng(seed))
     numeric = numeric_indices(domain)
     with quiet():
-        numbers = np.concatenate([source.numbers(*span, numeric) for span in source.spans()])
+        numbers = np.concatenate([rows.numbers(start, stop, numeric) for rows, start, stop, _ in source.read()])
     real, synthetic = on_common_scale(
         numbers,
         np.concatenate([codes for _, codes, _ in source.blocks(domain)]),
@@ -176,11 +176,11 @@ def comparison_of_rows(estimator: Any, X: Any, y: Any, sample: Sample, rng: np.r
         estimator.ledger.debit(ComposedEvent(()), LOOKED, neighbours=estimator.ledger.neighbours)
     numeric, numbers, codes, targets = numeric_indices(domain), [], [], []
     with quiet():
-        for start, stop in source.spans():
-            own, classes = source.block(start, stop, domain, target)
+        for rows, start, stop, _ in source.read():
+            own, classes = rows.block(start, stop, domain, target)
             codes.append(own)
-            numbers.append(source.numbers(start, stop, numeric))
-            targets.append(source.target_numbers(start, stop, target) if isinstance(target, Interval) else classes)
+            numbers.append(rows.numbers(start, stop, numeric))
+            targets.append(rows.target_numbers(start, stop, target) if isinstance(target, Interval) else classes)
     known = None if target is None else np.concatenate(targets)
     real = Table.of_rows(release, np.concatenate(numbers), np.concatenate(codes), known)
     return compare_rows(real, Table.of_sample(sample), rng)
@@ -194,10 +194,10 @@ def density_of_rows(estimator: Any, X: Any, model: Model) -> NDArray[np.float64]
     conditional = None if constraints is None else ConditionalDensity(model, constraints)
     source = admit(estimator, X, domain=release.domain, reset=False)
     out = []
-    for start, stop in source.spans():
+    for rows, start, stop, _ in source.read():
         with quiet():
-            codes, _ = source.block(start, stop, domain)
-            x = source.numbers(start, stop, numeric_indices(domain))
+            codes, _ = rows.block(start, stop, domain)
+            x = rows.numbers(start, stop, numeric_indices(domain))
         if conditional is None:
             density = log_density(model, codes, domain)
         else:

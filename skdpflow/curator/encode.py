@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from skdpflow.curator.cells import RawCells, category_codes, numbers_of, quiet
 from skdpflow.curator.dtypes import CellType
 from skdpflow.curator.engine import gather
-from skdpflow.curator.files import FileColumn, FileRows
+from skdpflow.curator.files import FileBlock, FileColumn, FileTable
 from skdpflow.curator.parts import Part, Query, spans_of
 from skdpflow.curator.read import read_column, type_of_column
 from skdpflow.domain import FINE_LEVELS, Categories, Column, Domain, Interval
@@ -149,7 +149,7 @@ class RowSource:
     @cached_property
     def types(self) -> list[CellType]:
         """The type of the cells of each column: public. A TypeError or ValueError if one cannot be read."""
-        if isinstance(self._table, FileRows):
+        if isinstance(self._table, FileTable | FileBlock):
             return [self._table.types[place] for place in self._places]
         if self.schema.container == "numpy":
             return [type_of_column("numpy", self._table.dtype, self.label(0))] * self.n_features
@@ -169,7 +169,7 @@ class RowSource:
     @cached_property
     def _plain(self) -> bool:
         """Whether the table has numbers only, whose blocks are converted at once: far faster for many columns."""
-        if self.schema.container == "polars" or isinstance(self._table, FileRows):
+        if self.schema.container == "polars" or isinstance(self._table, FileBlock):
             return False
         numpy = self.schema.container == "numpy"
         dtypes = [self._table.dtype] if numpy else list(self._table.dtypes.iloc[self._places])
@@ -197,13 +197,31 @@ class RowSource:
 
     def parts(self, block_rows: int | None = None) -> Sequence[Part]:
         """Cut the rows into parts."""
-        if block_rows is None:
-            block_rows = min(_BLOCK_ROWS, max(1, _BLOCK_ENTRIES // self.n_features))
-        return spans_of(self.n_rows, block_rows)
+        if isinstance(self._table, FileTable):
+            return self._table.parts
+        return spans_of(self.n_rows, block_rows or self._block_rows)
 
-    def opened(self, part: Part) -> Iterator[tuple[RowSource, int, int, int]]:
+    @property
+    def _block_rows(self) -> int:
+        return min(_BLOCK_ROWS, max(1, _BLOCK_ENTRIES // self.n_features))
+
+    def opened(self, part: Part, block_rows: int | None = None) -> Iterator[tuple[RowSource, int, int, int]]:
         """Read the rows of a part, block by block; see `skdpflow.curator.parts.Blocks`."""
-        yield self, part.start, part.stop, part.start
+        if not isinstance(self._table, FileTable):
+            yield self, part.start, part.stop, part.start
+            return
+        place, block_rows = part.start, block_rows or self._block_rows
+        for block in self._table.blocks(part, block_rows):
+            target = None if self._target is None else FileColumn(block)
+            rows = RowSource(block, target, self.table_schema, self.declared)
+            for span in spans_of(block.shape[0], block_rows):
+                yield rows, span.start, span.stop, place + span.start
+            place += block.shape[0]
+
+    def read(self, block_rows: int | None = None) -> Iterator[tuple[RowSource, int, int, int]]:
+        """Read all rows, block by block, in their order."""
+        for part in self.parts(block_rows):
+            yield from self.opened(part, block_rows)
 
     def answer(
         self, query: Query, rank_key: int, *, n_jobs: int | None = None, block_rows: int | None = None
@@ -219,7 +237,7 @@ class RowSource:
     def cells(self, start: int, stop: int, j: int, column: Column | None = None) -> RawCells:
         """Return one column of a block as it is."""
         local, place = _by_the_clock(column), self._places[j]
-        if isinstance(self._table, FileRows):
+        if isinstance(self._table, FileBlock):
             return self._table.cells(start, stop, place, local)
         if self.schema.container == "pandas":
             values = self._table.iloc[start:stop, place]
@@ -300,7 +318,7 @@ class RowSource:
         if kept is not None and all(now is then for now, then in zip(columns, columns_then, strict=True)):
             return kept.astype(np.int64)
         codes = self._encoded(start, stop, columns)
-        small = self.n_rows * self.n_features <= _KEPT_CODES and not isinstance(self._table, FileRows)
+        small = self.n_rows * self.n_features <= _KEPT_CODES and not isinstance(self._table, FileBlock)
         if small and all(n_codes(column) < 2**31 for column in columns):
             self._kept[start, stop] = columns, codes.astype(np.int32)
         return codes
@@ -323,10 +341,10 @@ class RowSource:
         self, domain: Domain, target: Column | None = None, *, block_rows: int | None = None
     ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
         """Iterate over the rows as codes; the codes do not depend on how the rows are cut."""
-        for start, stop in self.spans(block_rows):
+        for rows, start, stop, place in self.read(block_rows):
             with quiet():
-                block = self.block(start, stop, domain, target)
-            yield start, *block
+                block = rows.block(start, stop, domain, target)
+            yield place, *block
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("A RowSource holds private rows and cannot be pickled or copied.")
