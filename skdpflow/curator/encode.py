@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NoReturn
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from skdpflow.curator.cells import RawCells, category_codes, numbers_of, quiet
 from skdpflow.curator.dtypes import CellType
-from skdpflow.curator.engine import gather
+from skdpflow.curator.engine import check_workers, gather
 from skdpflow.curator.files import FileBlock, FileColumn, FileTable
 from skdpflow.curator.parts import Part, Query, spans_of
 from skdpflow.curator.read import read_column, type_of_column
@@ -227,7 +228,24 @@ class RowSource:
         self, query: Query, rank_key: int, *, n_jobs: int | None = None, block_rows: int | None = None
     ) -> list[Any]:
         """Sum over all rows what a query asks for."""
-        return gather(self, self.parts(block_rows), query, rank_key, n_jobs=n_jobs)
+        return gather(self, self.parts(block_rows), query, rank_key, n_jobs=n_jobs, recipe=self._recipe)
+
+    def check_workers(self, n_jobs: int | None) -> None:
+        """Refuse workers that could not answer, before anything is spent."""
+        if self._recipe is not None:
+            check_workers(self._recipe, n_jobs)
+
+    @property
+    def _recipe(self) -> FileRecipe | None:
+        """What workers read the rows by, if they may; it holds none."""
+        if not (isinstance(self._table, FileTable) and self._table.shared):
+            return None
+        return FileRecipe(self._table, self._target is not None, self.table_schema, self.declared)
+
+    def check_unchanged(self) -> None:
+        """Refuse files that have changed."""
+        assert isinstance(self._table, FileTable)
+        self._table.check_unchanged()
 
     def spans(self, block_rows: int | None = None) -> Iterator[tuple[int, int]]:
         """Cut rows in memory into blocks."""
@@ -351,3 +369,16 @@ class RowSource:
 
     def __repr__(self) -> str:
         return "<RowSource of private rows>"
+
+
+@dataclass(frozen=True)
+class FileRecipe:
+    """What makes a source of files anew in a worker: where they are, and what their columns are."""
+
+    table: FileTable
+    with_target: bool
+    schema: Schema
+    declared: Domain | None
+
+    def __call__(self) -> RowSource:
+        return RowSource(self.table, FileColumn(self.table) if self.with_target else None, self.schema, self.declared)

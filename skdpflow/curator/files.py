@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
@@ -64,7 +65,7 @@ class _Stamp(NamedTuple):
                 file.seek(max(0, state.st_size - 8))
                 length = min(int.from_bytes(file.read(4), "little"), max(0, state.st_size - 8))
                 file.seek(state.st_size - 8 - length if state.st_size >= 8 else 0)
-                footer = file.read()
+                footer = hashlib.sha256(file.read()).digest()
         return cls(state.st_size, state.st_mtime_ns, footer)
 
 
@@ -131,6 +132,7 @@ class FileTable:
 
         self._paths, self.kind = paths_of(file)
         self._form, self.domain = csv_text.Form(file.separator, file.encoding), columns
+        self.shared = file.shared
         self._stamps = [_Stamp.of(path, self.kind) for path in self._paths]
         found = _columns_of(self._paths, self.kind, self._form)
         self._found = [name for name, _ in found]
@@ -247,6 +249,14 @@ class FileTable:
             if len(table):
                 yield FileBlock(self, table)
         self._check_unchanged(part.place.file)
+
+    def check_unchanged(self) -> None:
+        """Refuse files that are not as they were when this was made."""
+        for i in range(len(self._paths)):
+            self._check_unchanged(i)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "parts": []}  # a worker is told one part at a time
 
     def _check_unchanged(self, i: int) -> None:
         if _safely(lambda: _Stamp.of(self._paths[i], self.kind), self.kind) != self._stamps[i]:

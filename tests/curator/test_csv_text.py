@@ -1,4 +1,4 @@
-"""CSV text in pieces: the rows and cells that a parser finds in the whole file, whoever parses and however it is cut."""
+"""CSV text in pieces: the rows and cells of the whole file, whoever parses and however it is cut."""
 
 import gzip
 import math
@@ -65,9 +65,11 @@ def test_pieces_have_the_cells_of_the_whole(text, size, tmp_path_factory):
 
 ODD = [
     "1", "-1", "+1", "1.", ".5", "-.5", ".", "-", "", "1e5", "1E5", "1e+5", "1e-400", "1e400", "-1e400", "1e", "e1",
-    "nan", "NaN", "NAN", "-nan", "nan(1)", "inf", "-inf", "INF", "Infinity", "infinity", "+inf", " 1", "1 ", "\t1", "1_0",
+    "nan", "NaN", "NAN", "-nan", "nan(1)", "inf", "-inf", "INF", "Infinity", "infinity", "+inf", " 1", "1 ", "\t1",
+    "1_0",
     "0x10", "1d5", "1f", "1,5", "1.2.3", "--1", "1-1", "00012", "-0", "0.1", "1e22", "9007199254740993", "٣", "½", "１",
-    "4.9e-324", "2.4703282292062327e-324", "2.47032822920623272e-324", "1.7976931348623159e308", "NA", "null", "NULL", "true",
+    "4.9e-324", "2.4703282292062327e-324", "2.47032822920623272e-324", "1.7976931348623159e308", "NA", "null", "NULL",
+    "true",
     "0.1000000000000000055511151231257827021181583404541015625", "8.5e-1", "1\x00", "1\n", "1'000",
 ]  # fmt: skip
 
@@ -118,7 +120,9 @@ def test_encodings_separators_and_compression(encoding, separator, zipped, tmp_p
 
 def test_cells_are_the_same_without_pyarrow(tmp_path, monkeypatch):
     path = tmp_path / "t.csv"
-    path.write_bytes(b"a,b\n" + "".join(f"{c},{d}\n" for c, d in zip(["x", "NA", "\u00e9"] * 5, range(15))).encode())
+    path.write_bytes(
+        b"a,b\n" + "".join(f"{c},{d}\n" for c, d in zip(["x", "NA", "\u00e9"] * 5, range(15), strict=True)).encode()
+    )
     columns = Domain({"a": Categories(["x", "é"]), "b": Interval(0, 20, integer=True)})
     expected = in_parts(TableFile(path), columns)
     monkeypatch.setattr(csv_text, "find_spec", lambda name: None)
