@@ -105,7 +105,7 @@ def _from_workers(parts: Sequence[Part], message: Callable[[Part], Message], n_j
         # threads unless the user chose a backend; no array is written to a file for workers
         parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator", max_nbytes=None, verbose=0)
         try:
-            for answer in parallel([delayed(Message.answer)(message(part)) for part in left.values()]):
+            for answer in parallel(delayed(Message.answer)(message(part)) for part in list(left.values())):
                 left.pop(answer.part, None)
                 yield answer
             return
