@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from skdpflow.domain.columns import Column, Interval
+from skdpflow.domain.differences import differences
 from skdpflow.domain.domain import Domain
 from skdpflow.domain.schema import Schema
 from skdpflow.domain.unmeasured import Constant, Key
 
-__all__ = ["as_measured", "is_measured", "measured_domain", "measured_places", "measured_schema", "put_back"]
+__all__ = [
+    "as_difference",
+    "as_measured",
+    "by_themselves",
+    "is_measured",
+    "measured_domain",
+    "measured_names",
+    "measured_places",
+    "measured_schema",
+    "put_back",
+]
 
 
 def is_measured(column: object) -> bool:
@@ -23,11 +35,32 @@ def measured_places(domain: Domain) -> list[int]:
 
 
 def measured_domain(domain: Domain) -> Domain:
-    """Return the measured columns, as they are declared."""
-    if all(map(is_measured, domain.columns)):
-        return domain
+    """Return the measured columns, as they are declared, each with the column that it is measured from if there is one."""
+    since = differences(domain)
     columns = {name: column for name, column in domain.items() if is_measured(column)}
+    for name, column in columns.items():
+        if isinstance(column, Interval) and column.since != since.get(name):
+            if column.since is not None or column.grid is not None:
+                raise ValueError(f"The column {name!r} was measured in another way than the constraints say.")
+            columns[name] = replace(column, since=since[name])
+    if len(columns) == len(domain) and all(columns[name] is column for name, column in domain.items()):
+        return domain
     return Domain(columns, constraints=domain.constraints)
+
+
+def by_themselves(measured: Domain) -> Domain:
+    """Return the same columns, those that are measured as differences in their own values."""
+    columns = {
+        name: column.without_grid() if isinstance(column, Interval) and column.since is not None else column
+        for name, column in measured.items()
+    }
+    return Domain(columns, constraints=measured.constraints)
+
+
+def measured_names(measured: Domain) -> Sequence[str]:
+    """Return what is measured: names of columns, and of the differences of two."""
+    since = {name: column.since for name, column in measured.items() if isinstance(column, Interval)}
+    return [name if (own := since.get(name)) is None else f"{name} - {own.name}" for name in measured]
 
 
 def measured_schema(schema: Schema, domain: Domain) -> Schema:
@@ -43,6 +76,11 @@ def put_back(measured: Domain, declared: Domain) -> Domain:
     return Domain(columns, constraints=declared.constraints)
 
 
+def as_difference(column: Column) -> Column:
+    """Return a column, or the difference by which it is measured, in declared units."""
+    return column if not isinstance(column, Interval) or column.difference is None else column.difference
+
+
 def as_measured(column: Column) -> Column:
-    """Return a column as a mechanism sees it: whole numbers of steps, where a grain is declared."""
+    """Return a column as a mechanism sees it: as a difference, and in whole steps, where these are declared."""
     return column.measured if isinstance(column, Interval) else column

@@ -13,7 +13,7 @@ from skdpflow.domain import Domain
 from skdpflow.domain.columns import Categories, Column, Interval
 from skdpflow.domain.grid import after
 from skdpflow.domain.interval import since_epoch
-from skdpflow.domain.measured import is_measured, measured_domain
+from skdpflow.domain.measured import by_themselves, is_measured, measured_domain
 from skdpflow.transport.model import Model
 
 Array = NDArray[np.float64]
@@ -151,7 +151,7 @@ def condition_of(where: Any, domain: Domain) -> Ranges:
     unmeasured = [name for name in wishes if not is_measured(domain[name])]
     if unmeasured:
         raise ValueError(f"`where` cannot ask for values of {unmeasured}: they are constants or keys, not measured.")
-    domain = measured_domain(domain)
+    domain = by_themselves(measured_domain(domain))
     return {domain.names.index(name): _ranges(domain[name], wanted, name) for name, wanted in wishes.items()}
 
 
@@ -188,7 +188,8 @@ def sample_where(
     ranges: Ranges,
     draw: Callable[[int], tuple[Array, NDArray[np.int64]]],
     rng: np.random.Generator,
-    tied: Collection[int] = (),
+    tied: Collection[int],
+    in_own_values: Callable[[Array], Array],
 ) -> tuple[Array, NDArray[np.int64]]:
     """Draw rows that meet a condition.
 
@@ -204,7 +205,7 @@ def sample_where(
     size = min(max(2 * n, FIRST), POOL)
     while have < n and drawn < (MOST_DRAWN if have else HOPELESS):
         pool, component = draw(size)
-        kept = meets(pool, ranges)
+        kept = meets(in_own_values(pool), ranges)
         positions.append(pool[kept])
         components.append(component[kept])
         have, drawn, size = have + int(kept.sum()), drawn + size, min(2 * size, POOL)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain.contradictions import check_possible
 from skdpflow.domain.measured import measured_domain
 from skdpflow.domain.schema import Schema
 from skdpflow.domain.unmeasured import Constant, Key, Unmeasured, in_dtype_of_numbers
@@ -29,6 +30,7 @@ _REMEDY = (
 
 def check_writable(schema: Schema, domain: Domain | None, target: Column | None) -> None:
     """Refuse dtypes in which no synthetic rows can be given back."""
+    domain = None if domain is None else domain.without_grids()
     columns = list(Domain({f"x{j}": Interval(-1, 1) for j in range(schema.n_features)}) if domain is None else domain)
     names = columns if schema.names is None else [str(name) for name in schema.names]
     given: Sequence[Column] = [Interval(-1, 1)] * len(names) if domain is None else domain.columns
@@ -42,6 +44,7 @@ def check_writable(schema: Schema, domain: Domain | None, target: Column | None)
             tried.add((column, dtype))
             _try(f"Column {name!r} of X", column, schema.container, dtype, known=domain is not None)
     if domain is not None:
+        check_possible(domain)
         domain = Domain(dict(zip(domain, declared, strict=True)))
         ends = np.array([[0.0, column.n_levels - 0.5] for column in measured_domain(domain).columns]).T
         decode(ends, domain, schema)
