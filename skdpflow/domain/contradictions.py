@@ -163,6 +163,7 @@ def _bounds_of(rule: Rule, domain: Domain) -> list[_Bound]:
     slack = Fraction(0) if whole else _slack(rule, peak + abs(constant))
     if len(slopes) > 1 and not paired:
         return _of_range(rule, slopes, Fraction(constant), slack, domain)
+    x: str | None
     (x, slope), *others = slopes.items()
     y = others[0][0] if others else None
     most, slack = -Fraction(constant) / Fraction(abs(slope)), slack / Fraction(abs(slope))

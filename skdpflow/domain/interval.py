@@ -197,8 +197,7 @@ class Interval:
         """The difference from the column that this one is measured from; None if it is measured by itself."""
         if self.since is None:
             return None
-        whole = {"integer": self.integer, "decimals": self.decimals, "step": self.step}
-        return Interval(0, self.since.width, nullable=self.nullable, grid=self.grid, **whole)
+        return replace(self, lower=0, upper=self.since.width, unit=None, special=(), since=None)
 
     @cached_property
     def _in_steps(self) -> Interval:

@@ -35,7 +35,7 @@ def measured_places(domain: Domain) -> list[int]:
 
 
 def measured_domain(domain: Domain) -> Domain:
-    """Return the measured columns, as they are declared, each with the column that it is measured from if there is one."""
+    """Return the measured columns, as they are declared; with the columns that some are measured from."""
     since = differences(domain)
     columns = {name: column for name, column in domain.items() if is_measured(column)}
     for name, column in columns.items():

@@ -28,8 +28,7 @@ def own_names(release: Release) -> list[str]:
 
 
 def _with_target(names: Iterable[object], release: Release) -> list[str]:
-    names = list(map(str, names))
-    return [*names, target_name(release)] if release.numeric_target else names
+    return [*map(str, names), *([target_name(release)] if release.numeric_target else [])]
 
 
 def target_name(release: Release) -> str:

@@ -72,7 +72,7 @@ class Constraints:
         self.names = tuple(dict.fromkeys(name for rule in self._rules for name in rule.names))
         self.indices = tuple(map(domain.names.index, self.names))
         self.solved = tuple(name for name, _ in self._solutions)
-        self.since = tuple(differences(domain))
+        self.since = tuple(name for name in differences(domain) if getattr(domain[name], "since", None) is not None)
 
     @classmethod
     def of(cls, domain: Domain, schema: Schema) -> Constraints | None:

@@ -188,8 +188,8 @@ def sample_where(
     ranges: Ranges,
     draw: Callable[[int], tuple[Array, NDArray[np.int64]]],
     rng: np.random.Generator,
-    tied: Collection[int],
-    in_own_values: Callable[[Array], Array],
+    tied: Collection[int] = (),
+    in_own_values: Callable[[Array], Array] = np.asarray,
 ) -> tuple[Array, NDArray[np.int64]]:
     """Draw rows that meet a condition.
 

@@ -50,11 +50,10 @@ class Rule:
     @property
     def order(self) -> tuple[str, str] | None:
         """The lower and the upper column, if it says that a column is at most another one, or less."""
-        if self.sides is None or len(self.alone) != 2:
+        if self.sides is None or len(self.alone) != 2 or self.op is ast.Eq:
             return None
-        if self.op in (ast.Lt, ast.LtE):
-            return self.alone[1], self.alone[0]
-        return self.alone if self.op in (ast.Gt, ast.GtE) else None  # type: ignore[return-value]
+        right, left = self.alone
+        return (left, right) if self.op in (ast.Lt, ast.LtE) else (right, left)
 
     def met(self, rows: Rows) -> Mask:
         """Return which rows do not violate it; rows in which it depends on a missing cell do not."""
