@@ -12,7 +12,7 @@ from skdpflow._flow.expected import ExpectedError, expected_errors, noise_in_row
 from skdpflow.accountants.base import tally
 from skdpflow.accountants.gaussian import total_mu
 from skdpflow.domain import Categories
-from skdpflow.domain.differences import differences
+from skdpflow.domain.differences import since_of
 from skdpflow.release import Release
 from skdpflow.release.resolution import least_share, rarest
 
@@ -133,7 +133,7 @@ class FitPlan:
             measurements,
             expected_errors(release.measurements, n_guess),
             least_share(release.measurements, n_guess) if _has_categories(release) else None,
-            tuple((name, own.name) for name, own in differences(release.domain).items()),
+            tuple((name, own.name) for name, own in since_of(release.domain).items()),
         )
 
     def to_dict(self) -> dict[str, list[Any]]:

@@ -22,7 +22,8 @@ from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import measure, prepare
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Column, Interval
-from skdpflow.domain.measured import by_themselves, measured_domain
+from skdpflow.domain.differences import by_themselves
+from skdpflow.domain.measured import measured_domain
 from skdpflow.files import TableFile
 from skdpflow.inspection._rows import Table, compare_rows
 from skdpflow.inspection._sample import Sample

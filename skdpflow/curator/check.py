@@ -18,7 +18,7 @@ from skdpflow.domain import Column, Domain
 from skdpflow.domain.categories import is_undeclared
 from skdpflow.domain.check import DomainCheck
 from skdpflow.domain.codes import outside_of
-from skdpflow.domain.measured import by_themselves
+from skdpflow.domain.differences import by_themselves
 from skdpflow.domain.schema import Name, container_of, schema_of
 from skdpflow.files import TableFile
 

@@ -16,6 +16,7 @@ from skdpflow.curator.files import FileColumn, FileRows
 from skdpflow.curator.read import read_column, type_of_column
 from skdpflow.domain import FINE_LEVELS, Categories, Column, Domain, Interval
 from skdpflow.domain.codes import code_of, n_codes
+from skdpflow.domain.differences import with_differences
 from skdpflow.domain.measured import as_difference, is_measured, measured_domain, measured_places, measured_schema
 from skdpflow.domain.schema import Schema
 
@@ -141,7 +142,7 @@ class RowSource:
         self.declared = self.domain = domain
         self._places = list(range(schema.n_features))
         if domain is not None:
-            self.domain = measured_domain(domain)
+            self.domain = with_differences(measured_domain(domain))
             if not all(map(is_measured, domain.columns)):
                 self._places, self.schema = measured_places(domain), measured_schema(schema, domain)
         self._kept: dict[tuple[int, int], tuple[tuple[Column, ...], NDArray[np.int32]]] = {}

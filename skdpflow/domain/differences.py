@@ -1,8 +1,13 @@
-"""Which columns are measured as their differences from others: a matter of the declared constraints alone."""
+"""Which columns are measured as their differences from others: a matter of the declared constraints alone.
+
+A fit decides it once, by `with_differences`. From then on the columns themselves say it, also in a Release, which may
+be given other constraints later.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 
 from skdpflow.domain.columns import Column, Interval
@@ -12,11 +17,44 @@ from skdpflow.domain.grid import FEW_VALUES
 from skdpflow.domain.interval import Since
 from skdpflow.domain.lattice import Lattice
 
-__all__ = ["differences"]
+__all__ = ["by_themselves", "differences", "since_of", "with_differences"]
+
+
+def with_differences(domain: Domain) -> Domain:
+    """Return columns as a fit is going to measure them."""
+    since, columns = differences(domain), dict(domain)
+    if not since:
+        return domain
+    for name, own in since.items():
+        column = columns[name]
+        assert isinstance(column, Interval)
+        columns[name] = replace(column, grid=None, since=own)
+    return Domain(columns, constraints=domain.constraints)
+
+
+def by_themselves(domain: Domain) -> Domain:
+    """Return the same columns, those that are measured as differences in their own values."""
+    since, columns = since_of(domain), dict(domain)
+    if not since:
+        return domain
+    for name in since:
+        column = columns[name]
+        assert isinstance(column, Interval)
+        columns[name] = column.without_grid()
+    return Domain(columns, constraints=domain.constraints)
+
+
+def since_of(domain: Domain) -> dict[str, Since]:
+    """Return the columns that are measured as differences, each after the column that it is measured from."""
+    found = {n: c.since for n, c in domain.items() if isinstance(c, Interval) and c.since is not None}
+    for name, own in found.items():
+        if not isinstance(domain.get(own.name), Interval):
+            raise ValueError(f"The column {name!r} was measured since {own.name!r}, which is no column of numbers.")
+    return _in_order(found)
 
 
 def differences(domain: Domain) -> dict[str, Since]:
-    """Return the columns that are measured as differences, each after the column that it is measured from.
+    """Return the columns that constraints make differences, each after the column that it is measured from.
 
     Notes
     -----
@@ -39,6 +77,10 @@ def differences(domain: Domain) -> dict[str, Since]:
             width = _width(domain[low], domain[high])
             if width is not None:
                 found[high] = Since(low, width)
+    return _in_order(found)
+
+
+def _in_order(found: Mapping[str, Since]) -> dict[str, Since]:
     return {name: found[name] for name in sorted(found, key=lambda name: len(_behind(name, found)))}
 
 
@@ -47,6 +89,8 @@ def _behind(name: str, found: Mapping[str, Since]) -> list[str]:
     out = [name]
     while out[-1] in found:
         out.append(found[out[-1]].name)
+        if len(out) > len(found) + 1:
+            raise ValueError(f"The column {name!r} cannot be measured since itself.")
     return out
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from skdpflow.domain.columns import Column, Interval
-from skdpflow.domain.differences import differences
+from skdpflow.domain.differences import since_of
 from skdpflow.domain.domain import Domain
 from skdpflow.domain.schema import Schema
 from skdpflow.domain.unmeasured import Constant, Key
@@ -14,7 +14,6 @@ from skdpflow.domain.unmeasured import Constant, Key
 __all__ = [
     "as_difference",
     "as_measured",
-    "by_themselves",
     "is_measured",
     "measured_domain",
     "measured_names",
@@ -35,32 +34,17 @@ def measured_places(domain: Domain) -> list[int]:
 
 
 def measured_domain(domain: Domain) -> Domain:
-    """Return the measured columns, as they are declared; with the columns that some are measured from."""
-    since = differences(domain)
-    columns = {name: column for name, column in domain.items() if is_measured(column)}
-    for name, column in columns.items():
-        if isinstance(column, Interval) and column.since != since.get(name):
-            if column.since is not None or column.grid is not None:
-                raise ValueError(f"The column {name!r} was measured in another way than the constraints say.")
-            columns[name] = replace(column, since=since[name])
-    if len(columns) == len(domain) and all(columns[name] is column for name, column in domain.items()):
+    """Return the measured columns, as they are declared."""
+    if all(map(is_measured, domain.columns)):
         return domain
+    columns = {name: column for name, column in domain.items() if is_measured(column)}
     return Domain(columns, constraints=domain.constraints)
-
-
-def by_themselves(measured: Domain) -> Domain:
-    """Return the same columns, those that are measured as differences in their own values."""
-    columns = {
-        name: column.without_grid() if isinstance(column, Interval) and column.since is not None else column
-        for name, column in measured.items()
-    }
-    return Domain(columns, constraints=measured.constraints)
 
 
 def measured_names(measured: Domain) -> Sequence[str]:
     """Return what is measured: names of columns, and of the differences of two."""
-    since = {name: column.since for name, column in measured.items() if isinstance(column, Interval)}
-    return [name if (own := since.get(name)) is None else f"{name} - {own.name}" for name in measured]
+    since = since_of(measured)
+    return [f"{name} - {since[name].name}" if name in since else name for name in measured]
 
 
 def measured_schema(schema: Schema, domain: Domain) -> Schema:

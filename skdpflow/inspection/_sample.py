@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.domain import Categories, Interval
-from skdpflow.domain.measured import by_themselves
+from skdpflow.domain.differences import by_themselves
 from skdpflow.latent.rank import LATENT_LIMIT, RankTransform
 from skdpflow.release import Release
 from skdpflow.sampling.draw import draw_positions, in_own_values

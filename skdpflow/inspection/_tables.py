@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from skdpflow.domain import Interval
 from skdpflow.domain.codes import outside_of
+from skdpflow.domain.differences import since_of
 from skdpflow.inspection._names import codes_name, column_names, number_name, places_name, target_name
 from skdpflow.inspection._sample import Sample
 from skdpflow.latent.rank import LATENT_STEPS, RankTransform
@@ -92,7 +93,8 @@ def _class_name(classes: tuple[Any, ...], k: int) -> str:
 def _histograms(sample: Sample, m: Measurement) -> Iterator[Counted]:
     names, columns = column_names(sample.release), sample.release.declared
     component, n_components = sample.components(m.params), int(m.params["n_components"])
-    differences = {j for j, own in enumerate(sample.release.measured.columns) if getattr(own, "since", None)}
+    since = since_of(sample.release.measured)
+    differences = {j for j, name in enumerate(sample.release.measured) if name in since}
     for j, edges, counts in histograms_of(m):
         column = columns[j]
         within = edges[:-1] < column.n_levels

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.domain.constraints import Data, Rule, rules_of, solutions
-from skdpflow.domain.differences import differences
+from skdpflow.domain.differences import since_of
 from skdpflow.domain.schema import Schema
 from skdpflow.sampling.cells import Cells
 from skdpflow.sampling.dtypes import dtype_of
@@ -69,22 +69,25 @@ class Constraints:
         self._solutions = solutions(self._rules, domain)
         self._domain, self._schema = domain, schema
         self._digits = _digits(domain, {name for rule in self._rules for name in rule.names})
-        self.names = tuple(dict.fromkeys(name for rule in self._rules for name in rule.names))
+        since = since_of(domain)
+        self.since = tuple(since)
+        linked = [name for later, own in since.items() for name in (own.name, later)]
+        self.names = tuple(dict.fromkeys([*(name for rule in self._rules for name in rule.names), *linked]))
         self.indices = tuple(map(domain.names.index, self.names))
         self.solved = tuple(name for name, _ in self._solutions)
-        self.since = tuple(name for name in differences(domain) if getattr(domain[name], "since", None) is not None)
 
     @classmethod
     def of(cls, domain: Domain, schema: Schema) -> Constraints | None:
-        """Return the facts of a domain, or None if it has no constraints."""
-        return cls(domain, schema) if domain.constraints else None
+        """Return the facts of a domain, or None if it has no constraints, and no columns that were differences."""
+        return cls(domain, schema) if domain.constraints or since_of(domain) else None
 
     def solve(self, positions: Array) -> tuple[Array, NDArray[np.bool_], dict[int, Cells]]:
         """Compute the columns that equalities and differences give, and say which rows meet all constraints."""
         rows, computed, possible = self._solve(positions)
         if self.solved:
             positions = positions.copy()
-            for j in map(self._domain.names.index, self.solved):
+            # one that was measured as a difference keeps the position of that
+            for j in [self._domain.names.index(name) for name in self.solved if name not in self.since]:
                 own = _positions(computed[j], self._domain.columns[j])
                 positions[:, j] = np.where(computed[j].gaps, positions[:, j], own)
         return positions, self.met(rows) & possible, computed
@@ -163,12 +166,13 @@ class Constraints:
 
     def met(self, rows: Mapping[str, Data]) -> NDArray[np.bool_]:
         """Say which rows meet all constraints."""
-        return np.logical_and.reduce([rule.met(rows) for rule in self._rules])
+        n = len(next(iter(rows.values())).values)
+        return np.logical_and.reduce([np.ones(n, dtype=np.bool_), *(rule.met(rows) for rule in self._rules)])
 
     def rarest(self, positions: Array) -> str:
         """Return the constraint that the fewest rows meet."""
         rows, _, _ = self._solve(positions)
-        return min(self._rules, key=lambda rule: rule.met(rows).sum()).text
+        return min(self._rules, key=lambda rule: rule.met(rows).sum()).text if self._rules else "bounds of columns"
 
 
 def _positions(cells: Cells, column: Column) -> Array:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from skdpflow.domain import Domain
 from skdpflow.domain.columns import Categories, Column, Interval
+from skdpflow.domain.differences import by_themselves
 from skdpflow.domain.grid import after
 from skdpflow.domain.interval import since_epoch
-from skdpflow.domain.measured import by_themselves, is_measured, measured_domain
+from skdpflow.domain.measured import is_measured, measured_domain
 from skdpflow.transport.model import Model
 
 Array = NDArray[np.float64]

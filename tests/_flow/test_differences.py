@@ -1,5 +1,7 @@
 """Columns that are measured as their differences from others: samples, densities, files and reports."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -7,7 +9,8 @@ import pytest
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, Release
 from skdpflow.compose import DPOversampler
-from skdpflow.exceptions import DomainMismatchWarning
+from skdpflow.domain.interval import Since
+from skdpflow.exceptions import DomainMismatchWarning, ReleaseError
 
 DOMAIN = Domain(
     {
@@ -67,6 +70,27 @@ def test_files_hold_what_was_measured(flow, tmp_path):
     pd.testing.assert_frame_equal(again.sample(50, random_state=1), flow.sample(50, random_state=1))
     assert again.domain_ == DOMAIN
     assert Domain.from_json(again.domain_.to_json()) == DOMAIN
+
+
+def test_a_release_may_be_given_other_constraints(flow):
+    for constraints in ([], ["age >= 18", "start <= end"], ["end - start <= 10"]):
+        released = replace(flow.release_, domain=Domain(dict(flow.domain_), constraints=constraints))
+        rows = DPSlicedWassersteinFlow.from_release(released).sample(2000, random_state=0)
+        assert 0 <= days(rows).min() <= days(rows).mean() < 10
+        assert rows["age"].min() >= 18 or "age >= 18" not in constraints
+    other = Domain({"a": Interval(0, 1), "b": Interval(0, 1)})
+    free = DPSlicedWassersteinFlow(1.0, domain=other).fit(np.random.default_rng(0).uniform(size=(500, 2)))
+    later = replace(free.release_, domain=Domain(dict(free.domain_), constraints=["a <= b"]))
+    rows = DPSlicedWassersteinFlow.from_release(later).sample(2000, random_state=0)
+    assert (rows[:, 0] <= rows[:, 1]).all()
+    assert rows.mean(axis=0) == pytest.approx([1 / 3, 2 / 3], abs=0.1)
+
+
+def test_a_damaged_release_is_refused(flow, tmp_path):
+    columns = {**flow.domain_, "end": replace(flow.domain_["end"], since=Since("age of", 10), grid=None)}
+    replace(flow.release_, domain=Domain(columns, constraints=())).save(tmp_path / "wrong.npz")
+    with pytest.raises(ReleaseError):
+        Release.load(tmp_path / "wrong.npz")
 
 
 def test_the_statement_the_plan_and_pictures_say_it(flow):

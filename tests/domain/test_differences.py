@@ -5,8 +5,8 @@ import json
 import pytest
 
 from skdpflow import Categories, Constant, Domain, Interval
-from skdpflow.domain.differences import differences
-from skdpflow.domain.measured import by_themselves, measured_domain, measured_names
+from skdpflow.domain.differences import by_themselves, differences, since_of, with_differences
+from skdpflow.domain.measured import measured_domain, measured_names
 
 DAYS = Interval("2024-01-01", "2024-12-31", unit="D")
 LATER = Interval("2024-06-01", "2025-12-31", unit="D", nullable=True)
@@ -70,12 +70,11 @@ def test_what_equalities_compute_stays_as_it_is():
 
 
 def test_the_difference_has_the_grain_and_the_gaps_of_its_column():
-    domain = measured_domain(
-        Domain(
-            {"key": Constant(3), "in": DAYS, "out": LATER, "low": CENTS, "high": CENTS, "x": SUM, "y": SUM},
-            constraints=["`in` <= out", "low <= high", "x <= y"],
-        )
+    domain = Domain(
+        {"key": Constant(3), "in": DAYS, "out": LATER, "low": CENTS, "high": CENTS, "x": SUM, "y": SUM},
+        constraints=["`in` <= out", "low <= high", "x <= y"],
     )
+    domain = with_differences(measured_domain(domain))
     assert domain["out"].difference == Interval(0, 730, integer=True, nullable=True)
     assert domain["high"].difference == Interval(0, 100, decimals=2)
     assert domain["high"].measured == Interval(0, 10_000, integer=True)
@@ -87,20 +86,24 @@ def test_the_difference_has_the_grain_and_the_gaps_of_its_column():
 
 def test_quarters():
     low, high = Interval(0.5, 10, step=0.25), Interval(1, 20.25, step=0.25)
-    domain = measured_domain(Domain({"a": low, "b": high}, constraints=["a <= b"]))
+    domain = with_differences(Domain({"a": low, "b": high}, constraints=["a <= b"]))
     assert domain["b"].difference == Interval(0, 19.75, step=0.25)
 
 
 def test_what_is_measured_since_goes_into_files_and_no_fit_takes_it():
-    domain = measured_domain(Domain({"a": DAYS, "b": LATER}, constraints=["a <= b"]))
+    domain = with_differences(Domain({"a": DAYS, "b": LATER}, constraints=["a <= b"]))
     again = Domain.from_json(domain.to_json())
     assert again["b"].since == domain["b"].since == ("a", 730)
     assert domain.without_grids()["b"].since is None
     assert domain == domain.without_grids()
     data = json.loads(domain.to_json())
+    data["columns"][0]["name"] = "c"
     data["constraints"] = []
-    with pytest.raises(ValueError, match="measured in another way"):
-        measured_domain(Domain.from_dict(data))
+    with pytest.raises(ValueError, match="measured since 'a', which is no column of numbers"):
+        since_of(Domain.from_dict(data))
+    data["columns"][1]["since"] = ["b", 730]
+    with pytest.raises(ValueError, match="'b' cannot be measured since itself"):
+        since_of(Domain.from_dict(data))
     for wrong in ("a", ["a"], [1, 2], ["a", -1], ["a", "b"]):
         data["columns"][1]["since"] = wrong
         with pytest.raises(ValueError):  # noqa: PT011
