@@ -38,8 +38,8 @@ def check_possible(domain: Domain) -> None:
     culprits = _of_few_values(rules, domain) or _of_circles(rules, domain)
     if culprits is None:
         return
-    texts = list(dict.fromkeys(rule.text for rule in culprits))
-    names = list(dict.fromkeys(name for rule in culprits for name in rule.names))
+    texts = [text for text in domain.constraints if any(rule.text == text for rule in culprits)]
+    names = [name for name in domain if any(name in rule.names for rule in culprits)]
     which = f"the constraint {texts[0]!r}" if len(texts) == 1 else f"the constraints {', '.join(map(repr, texts))}"
     together = "" if len(texts) == 1 else " together"
     raise ValueError(
@@ -128,7 +128,7 @@ def _of_circles(rules: Sequence[Rule], domain: Domain) -> list[Rule] | None:
     """Return constraints which say that something is less than itself."""
     sure = [rule for rule in rules if not any(domain[name].nullable for name in rule.names)]
     bounds = [bound for rule in sure for bound in _bounds_of(rule, domain)]
-    for name in {name for bound in bounds for name in (bound.x, bound.y) if name is not None}:
+    for name in dict.fromkeys(name for bound in bounds for name in (bound.x, bound.y) if name is not None):
         column = domain[name]
         assert isinstance(column, Interval)
         bounds.append(_Bound(name, None, Fraction(column.upper), False, None))
@@ -208,7 +208,7 @@ def _ends(name: str, domain: Domain) -> tuple[float, float]:
 
 def _shrinking(bounds: Sequence[_Bound]) -> list[_Bound]:
     """Return a circle of bounds whose sum is below 0, or 0 and strict, by the algorithm of Bellman and Ford."""
-    nodes = {node for bound in bounds for node in (bound.x, bound.y)}
+    nodes = dict.fromkeys(node for bound in bounds for node in (bound.x, bound.y))
     least: Mapping[str | None, tuple[Fraction, int]] = dict.fromkeys(nodes, (Fraction(0), 0))
     found, last, moved = dict(least), dict[str | None, _Bound](), None
     for _ in range(len(nodes) + 1):
