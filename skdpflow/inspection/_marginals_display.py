@@ -58,8 +58,9 @@ class MarginalsDisplay:
     -----
     Bars are shares of the rows: of numbers, per equal part of the axis, so that wide and narrow bins can be compared.
     Whiskers are two standard deviations of the noise. Single values that many rows share are drawn as stems, and
-    missing cells beside the axis. A skewed column that is not negative has a logarithmic axis. All of it is a function
-    of the Release, and as public.
+    missing cells beside the axis. A skewed column that is not negative has a logarithmic axis. A column that was
+    measured as its difference from another one is drawn as that difference, by the name "end - start". All of it is a
+    function of the Release, and as public.
 
     Examples
     --------
