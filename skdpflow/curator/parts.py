@@ -111,6 +111,6 @@ def _ranks(keys: RankKeys, place: int, n_rows: int) -> Ranks:
 
 
 def spans_of(n_rows: int, block_rows: int) -> Sequence[Part]:
-    """Cut rows in memory into parts."""
-    starts = range(0, n_rows, block_rows)
+    """Cut rows in memory into parts, of which there is at least one."""
+    starts = range(0, max(n_rows, 1), block_rows)
     return [Part(i, start, min(start + block_rows, n_rows)) for i, start in enumerate(starts)]
