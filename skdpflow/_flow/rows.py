@@ -21,6 +21,7 @@ from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import measure, prepare
 from skdpflow.curator.noise import NoiseSource
+from skdpflow.curator.progress import Progress
 from skdpflow.domain import Column, Interval
 from skdpflow.domain.differences import by_themselves
 from skdpflow.domain.measured import measured_domain
@@ -68,6 +69,7 @@ def _measured(
 ) -> Release:
     """Check the rows and carry out the plan of a mechanism on them."""
     source = _admitted(estimator, X, y, domain, target)
+    source.progress = Progress(shown=given.verbose > 1)
     return measure(
         source,
         source.domain,
@@ -123,8 +125,10 @@ def continued_release(estimator: Any, X: Any, y: Any, given: Parameters, mechani
             "The release was debited from a ledger: set the 'ledger' parameter to it, so that this is too."
         )
     whole = {"epsilon": release.epsilon + extra, "delta": release.delta, "neighbours": release.neighbours}
+    source = admit(estimator, X, y, domain=release.domain, target=release.target, reset=False)
+    source.progress = Progress(shown=given.verbose > 1)
     better = measure_more(
-        admit(estimator, X, y, domain=release.domain, target=release.target, reset=False),
+        source,
         release,
         mechanism,
         given.projections,

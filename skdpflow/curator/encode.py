@@ -16,6 +16,7 @@ from skdpflow.curator.dtypes import CellType
 from skdpflow.curator.engine import check_workers, gather
 from skdpflow.curator.files import FileBlock, FileColumn, FileTable
 from skdpflow.curator.parts import Part, Query, spans_of
+from skdpflow.curator.progress import Progress
 from skdpflow.curator.read import read_column, type_of_column
 from skdpflow.domain import FINE_LEVELS, Categories, Column, Domain, Interval
 from skdpflow.domain.codes import code_of, n_codes
@@ -136,11 +137,14 @@ class RowSource:
     schema, domain : Schema, and Domain or None
         The same of the measured columns. Everything else that this class does, it does with these columns alone: no
         cell of another one is read.
+    progress : Progress
+        What is told of passes over the rows; silent unless it is replaced.
     """
 
     def __init__(self, table: Any, target: Any, schema: Schema, domain: Domain | None) -> None:
         self._table = table
         self._target = target
+        self.progress = Progress()
         self.table_schema = self.schema = schema
         self.declared = self.domain = domain
         self._places = list(range(schema.n_features))
@@ -231,7 +235,8 @@ class RowSource:
         self, query: Query, rank_key: int, *, n_jobs: int | None = None, block_rows: int | None = None
     ) -> list[Any]:
         """Sum over all rows what a query asks for."""
-        return gather(self, self.parts(block_rows), query, rank_key, n_jobs=n_jobs, recipe=self._recipe)
+        parts = self.parts(block_rows)
+        return gather(self, parts, query, rank_key, n_jobs=n_jobs, recipe=self._recipe, progress=self.progress)
 
     def check_workers(self, n_jobs: int | None) -> None:
         """Refuse workers that could not answer, before anything is spent."""

@@ -25,6 +25,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from skdpflow.curator.fingerprint import fingerprint
 from skdpflow.curator.noise import RankKeys
 from skdpflow.curator.parts import Answer, Blocks, Part, Query, answer_part
+from skdpflow.curator.progress import Progress
 
 #: How often a pass goes on after an executor broke, as when the system killed a worker.
 _ATTEMPTS = 4
@@ -79,19 +80,20 @@ def gather(
     *,
     n_jobs: int | None = None,
     recipe: Callable[[], Blocks] | None = None,
+    progress: Progress,
 ) -> list[Any]:
     """Sum over all parts; `recipe` can be pickled and makes the blocks anew, where workers may read them."""
     if recipe is None:
         # shared memory is required and not only preferred, so that no backend sends rows to another process
         parallel = Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator", verbose=0)
         tasks = (delayed(answer_part)(blocks, part, query, _keys(rank_key, part)) for part in parts)
-        return total(parts, parallel(tasks))
+        return total(parts, parallel(tasks), progress)
     where, what, expected = packed(recipe), packed(query), fingerprint()
 
     def message(part: Part) -> Message:
         return Message(where, part, what, _keys(rank_key, part), expected)
 
-    return total(parts, _from_workers(parts, message, n_jobs))
+    return total(parts, _from_workers(parts, message, n_jobs), progress)
 
 
 def _keys(rank_key: int, part: Part) -> RankKeys:
@@ -138,7 +140,7 @@ def _ready(where: bytes) -> str:
     return own
 
 
-def total(parts: Sequence[Part], answers: Iterable[Answer]) -> list[Any]:
+def total(parts: Sequence[Part], answers: Iterable[Answer], progress: Progress) -> list[Any]:
     """Add answers up, of which there must be one per part; integers, so the order does not matter."""
     missing = {part.number: part.stop - part.start for part in parts}
     sums: list[Any] | None = None
@@ -149,6 +151,7 @@ def total(parts: Sequence[Part], answers: Iterable[Answer]) -> list[Any]:
                 "released, and what was debited stays spent: keep the rows as they are during a fit, and fit again."
             )
         sums = answer.sums if sums is None else [a + b for a, b in zip(sums, answer.sums, strict=True)]
+        progress.done(1.0 - len(missing) / len(parts))
     if missing or sums is None:
         raise RuntimeError(
             "Some parts of the rows were not answered. Nothing is released, and what was debited stays spent: see why "
