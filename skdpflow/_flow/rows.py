@@ -25,7 +25,7 @@ from skdpflow.curator.progress import Progress
 from skdpflow.domain import Column, Interval
 from skdpflow.domain.differences import by_themselves
 from skdpflow.domain.measured import measured_domain
-from skdpflow.files import TableFile
+from skdpflow.frames import ELSEWHERE
 from skdpflow.inspection._rows import Table, compare_rows
 from skdpflow.inspection._sample import Sample
 from skdpflow.ledger import PrivacyLedger
@@ -182,7 +182,7 @@ def comparison_of_rows(estimator: Any, X: Any, y: Any, sample: Sample, rng: np.r
     """Compare rows with a synthetic sample, exactly."""
     release = estimator.release_
     domain = by_themselves(release.measured)
-    target = release.target if y is not None or isinstance(X, TableFile) else None
+    target = release.target if y is not None or isinstance(X, ELSEWHERE) else None
     source = admit(estimator, X, y, domain=release.domain, target=target, reset=False)
     if isinstance(estimator.ledger, PrivacyLedger):  # an entry of nothing, which spends nothing
         estimator.ledger.debit(ComposedEvent(()), LOOKED, neighbours=estimator.ledger.neighbours)

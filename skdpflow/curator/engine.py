@@ -29,7 +29,7 @@ from skdpflow.curator.progress import Progress
 
 #: How often a pass goes on after an executor broke, as when the system killed a worker.
 _ATTEMPTS = 4
-_FOREIGN = (
+FOREIGN = (
     "A worker has another version of skdpflow, of Python, numpy, scipy, pandas or pyarrow, or another processor on "
     "which they give other bits. Give all workers the same installation, and fit again."
 )
@@ -44,11 +44,11 @@ class Message:
         self._blocks, self._part, self._query = blocks, part, query
         self._keys, self._fingerprint = keys, expected
 
-    def answer(self) -> Answer:
-        """Compute the answer, where the message has arrived."""
+    def answer(self, *rows: Any) -> Answer:
+        """Compute the answer, where the message has arrived; `rows` are those of a frame that lie there."""
         if self._fingerprint != fingerprint():
-            raise RuntimeError(_FOREIGN)
-        return answer_part(_unpacked(self._blocks)(), self._part, _unpacked(self._query), self._keys)
+            raise RuntimeError(FOREIGN)
+        return answer_part(_unpacked(self._blocks)(*rows), self._part, _unpacked(self._query), self._keys)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _arrived, (self._blocks, self._part, self._query, self._keys.sealed(), self._fingerprint)
@@ -59,6 +59,10 @@ class Message:
 
 def _arrived(blocks: bytes, part: Part, query: bytes, keys: dict[int, bytes], expected: str) -> Message:
     return Message(blocks, part, query, RankKeys(keys), expected)
+
+
+#: Has workers answer messages about parts.
+Ask = Callable[[Sequence[Part], Callable[[Part], Message], int | None], Iterator[Answer]]
 
 
 def packed(thing: Any) -> bytes:
@@ -79,10 +83,11 @@ def gather(
     rank_key: int,
     *,
     n_jobs: int | None = None,
-    recipe: Callable[[], Blocks] | None = None,
+    recipe: Callable[..., Blocks] | None = None,
+    ask: Ask | None = None,
     progress: Progress,
 ) -> list[Any]:
-    """Sum over all parts; `recipe` can be pickled and makes the blocks anew, where workers may read them."""
+    """Sum over all parts; `recipe` can be pickled and makes the blocks anew where workers read them."""
     if recipe is None:
         # shared memory is required and not only preferred, so that no backend sends rows to another process
         parallel = Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator", verbose=0)
@@ -93,7 +98,7 @@ def gather(
     def message(part: Part) -> Message:
         return Message(where, part, what, _keys(rank_key, part), expected)
 
-    return total(parts, _from_workers(parts, message, n_jobs), progress)
+    return total(parts, (ask or _from_workers)(parts, message, n_jobs), progress)
 
 
 def _keys(rank_key: int, part: Part) -> RankKeys:
@@ -120,19 +125,19 @@ def _from_workers(parts: Sequence[Part], message: Callable[[Part], Message], n_j
             return
 
 
-def check_workers(recipe: Callable[[], Any], n_jobs: int | None) -> None:
+def check_workers(table: Any, n_jobs: int | None) -> None:
     """Refuse workers that compute otherwise or do not find the files, as far as they are there before a fit."""
     parallel = Parallel(n_jobs=n_jobs, prefer="threads", max_nbytes=None, verbose=0)
-    where = packed(recipe)
+    where = packed(table)
     found = parallel(delayed(_ready)(where) for _ in range(2 * max(1, effective_n_jobs(n_jobs))))
     if set(found) != {fingerprint()}:
-        raise RuntimeError(f"{_FOREIGN} Nothing was spent.")
+        raise RuntimeError(f"{FOREIGN} Nothing was spent.")
 
 
 def _ready(where: bytes) -> str:
     own = fingerprint()
     try:
-        _unpacked(where)().check_unchanged()
+        _unpacked(where).check_unchanged()
     except FileNotFoundError:
         raise FileNotFoundError(
             "A worker does not find the files of the table: each must have them under the same path. Nothing was spent."

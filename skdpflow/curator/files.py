@@ -13,6 +13,7 @@ from skdpflow.curator import csv_text
 from skdpflow.curator.cells import RawCells, quiet
 from skdpflow.curator.csv_cells import declared_dtype, missing_texts, read_binary, read_series, type_of_text
 from skdpflow.curator.dtypes import OBJECT, CellType, arrow_type
+from skdpflow.curator.engine import check_workers
 from skdpflow.curator.parts import Part
 from skdpflow.curator.read import read_column
 from skdpflow.domain import Domain
@@ -28,8 +29,8 @@ _FORMS = {
     "csv": "CSV in the stated encoding, with one header line and a cell per column in every line",
     "parquet": "Parquet, with columns that are not nested",
 }
-_CHANGED = (
-    "A file of the table has changed since the fit began. Nothing is released, and what was debited stays spent: keep "
+CHANGED = (
+    "A table has changed since the fit began. Nothing is released, and what was debited stays spent: keep "
     "the files as they are during a fit, and fit again."
 )
 
@@ -116,6 +117,17 @@ def header_of(file: TableFile) -> list[tuple[str, Any]]:
     return [(name, None if own is None else pd.ArrowDtype(own)) for name, own in columns]
 
 
+def check_names(found: Sequence[str], columns: Domain, what: str) -> None:
+    """Refuse a table that has other columns than the domain."""
+    if missing := [name for name in columns if name not in found]:
+        raise ValueError(f"The {what} has no columns {missing}, which the domain names.")
+    if len(set(found)) < len(found):
+        twice = sorted({name for name in found if list(found).count(name) > 1})
+        raise ValueError(f"The {what} has more than one column of the names {twice}: rename them.")
+    if undeclared := [name for name in found if name not in columns]:
+        raise ValueError(f"Not in the domain: the columns {undeclared} of the {what}; drop them or declare them.")
+
+
 class FileTable:
     """The rows of files: their shape, types and dtypes, and their parts. It holds no row, and can be pickled.
 
@@ -136,7 +148,7 @@ class FileTable:
         self._stamps = [_Stamp.of(path, self.kind) for path in self._paths]
         found = _columns_of(self._paths, self.kind, self._form)
         self._found = [name for name, _ in found]
-        self._check_names()
+        check_names(self._found, columns, "file")
         self._read = [name for name, column in columns.items() if is_measured(column)]
         if self.kind == "csv":
             self.dtypes = [pd.api.types.pandas_dtype(declared_dtype(column)) for column in columns.columns]
@@ -152,17 +164,6 @@ class FileTable:
         with quiet():
             self.parts = _safely(lambda: list(self._cut()), self.kind)
         self.shape = (self.parts[-1].stop if self.parts else 0, len(columns))
-
-    def _check_names(self) -> None:
-        found = self._found
-        missing = [name for name in self.domain if name not in found]
-        if missing:
-            raise ValueError(f"The file has no columns {missing}, which the domain names.")
-        if len(set(found)) < len(found):
-            twice = sorted({name for name in found if found.count(name) > 1})
-            raise ValueError(f"The file has more than one column of the names {twice}: rename them.")
-        if undeclared := [name for name in found if name not in self.domain]:
-            raise ValueError(f"Not in the domain: the columns {undeclared} of the file; drop them or declare them.")
 
     def _empty_dtypes(self) -> list[Any]:
         from pyarrow import parquet
@@ -250,6 +251,15 @@ class FileTable:
                 yield FileBlock(self, table)
         self._check_unchanged(part.place.file)
 
+    def check_workers(self, n_jobs: int | None) -> None:
+        """Refuse workers that could not answer, if any may."""
+        if self.shared:
+            check_workers(self, n_jobs)
+
+    def holding(self) -> FileTable:
+        """Return the same, where it has arrived: the rows are in the files."""
+        return self
+
     def check_unchanged(self) -> None:
         """Refuse files that are not as they were when this was made."""
         for i in range(len(self._paths)):
@@ -260,7 +270,7 @@ class FileTable:
 
     def _check_unchanged(self, i: int) -> None:
         if _safely(lambda: _Stamp.of(self._paths[i], self.kind), self.kind) != self._stamps[i]:
-            raise FileChangedError(_CHANGED)
+            raise FileChangedError(CHANGED)
 
 
 class FileBlock:
@@ -268,13 +278,13 @@ class FileBlock:
 
     Parameters
     ----------
-    table : FileTable
+    table : FileTable, or the like
         What they are of.
     cells : pandas.DataFrame or pyarrow.Table
         As they were read.
     """
 
-    def __init__(self, table: FileTable, cells: Any) -> None:
+    def __init__(self, table: Any, cells: Any) -> None:
         self._of, self._cells = table, cells
         self.types = table.types
         self.shape = (len(cells), len(table.columns))
@@ -282,7 +292,7 @@ class FileBlock:
     def cells(self, start: int, stop: int, j: int, local: bool = False) -> RawCells:
         """Return one column of a block."""
         name = self._of.columns[j]
-        if self._of.kind == "parquet":
+        if self._of.kind != "csv":
             return read_column(self._cells[name].iloc[start:stop], "pandas", self.types[j], local)
         column = self._of.domain.columns[j]
         if hasattr(self._cells, "combine_chunks"):
@@ -295,15 +305,15 @@ class FileColumn:
 
     Parameters
     ----------
-    rows : FileTable or FileBlock
+    rows : FileTable, FileBlock, or the like
         The rows, whose last column it is.
     """
 
-    def __init__(self, rows: FileTable | FileBlock) -> None:
+    def __init__(self, rows: Any) -> None:
         self._rows = rows
         self.type = rows.types[-1]
 
     def cells(self, start: int, stop: int, local: bool = False) -> RawCells:
         """Return a block of it; see `FileBlock.cells`."""
-        assert isinstance(self._rows, FileBlock)
-        return self._rows.cells(start, stop, len(self._rows.types) - 1, local)
+        cells: RawCells = self._rows.cells(start, stop, len(self._rows.types) - 1, local)
+        return cells
