@@ -18,13 +18,7 @@ _NAMED = 3
 def column_names(release: Release) -> list[str]:
     """Return the names of all measured columns, of which a numeric target is the last."""
     names = [str(name) for name in release.measured.names]
-    return [*names, target_name(release)] if release.numeric_target else names
-
-
-def target_name(release: Release) -> str:
-    """Return what the target is called."""
-    name = release.schema.target_name
-    return "target" if name is None else str(name)
+    return [*names, release.target_name] if release.numeric_target else names
 
 
 def number_name(number: float, column: Interval) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from skdpflow.domain import Interval
 from skdpflow.domain.codes import outside_of
-from skdpflow.inspection._names import codes_name, column_names, number_name, places_name, target_name
+from skdpflow.inspection._names import codes_name, column_names, number_name, places_name
 from skdpflow.inspection._sample import Sample
 from skdpflow.latent.rank import LATENT_STEPS, RankTransform
 from skdpflow.release import Measurement
@@ -82,7 +82,7 @@ def _classes(sample: Sample, m: Measurement) -> Iterator[Counted]:
     sampled = np.bincount(sample.classes, minlength=n)[None, :n].astype(np.float64)
     measured = np.asarray(m.values[:n], dtype=np.float64)[None]
     name = partial(_class_name, classes)
-    yield Counted("target", (target_name(sample.release),), m.name, measured, sampled, _noise(m, n), 0.0, False, name)
+    yield Counted("target", (sample.release.target_name,), m.name, measured, sampled, _noise(m, n), 0.0, False, name)
 
 
 def _class_name(classes: tuple[Any, ...], k: int) -> str:
