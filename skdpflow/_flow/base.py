@@ -87,10 +87,10 @@ class BaseFlow(DensityMixin, BaseEstimator):
         n_samples : int or None, default=None
             Number of rows. None takes as many as the Release estimates: the average of its noisy counts of all rows.
         where : mapping of str to value, list of values or pair, default=None
-            Condition that every row meets, by names of `domain_` or of the target (``"target"`` if it has none). A tuple is a range, both ends among it, of numbers,
-            dates or ordered categories, with None for an open end; any other collection lists the values that are
-            allowed; anything else is the one value. None, NaN, NaT and NA ask for missing values. As in
-            ``{"ward": "A", "age": (60, None), "rooms": [3, 4], "income": None}``.
+            Condition that every row meets, by names of `domain_` or of the target (``"target"`` if it has none). A
+            tuple is a range, both ends among it, of numbers, dates or ordered categories, with None for an open end;
+            any other collection lists the values that are allowed; anything else is the one value. None, NaN, NaT and
+            NA ask for missing values. As in ``{"ward": "A", "age": (60, None), "rooms": [3, 4], "income": None}``.
         random_state : int, RandomState instance, Generator or None, default=None
             Public randomness; None gives new rows at every call.
 

@@ -38,9 +38,9 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
     Parameters
     ----------
     generator : estimator or Release, default=None
-        Where the new rows come from; it has to be given. An estimator such as `DPSlicedWassersteinFlow`, with a target of categories, is
-        fitted to the rows that are given, and spends its budget on them. A `Release`, of the same columns and classes,
-        says what another holder's rows were like: then nothing is spent here.
+        Where the new rows come from; it has to be given. An estimator such as `DPSlicedWassersteinFlow`, with a target
+        of categories, is fitted to the rows that are given, and spends its budget on them. A `Release`, of the same
+        columns and classes, says what another holder's rows were like: then nothing is spent here.
     sampling_strategy : str, float, dict or callable, default="auto"
         Which classes are filled up to as many rows as the largest has: ``"minority"``, ``"not minority"``,
         ``"not majority"`` or ``"all"``; ``"auto"`` means ``"not majority"``. A float, for two classes, is the wanted

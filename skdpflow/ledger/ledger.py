@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterable
@@ -21,7 +22,7 @@ from skdpflow.accountants import (
 from skdpflow.exceptions import BudgetExceededError, LedgerError
 from skdpflow.ledger.affordable import largest_epsilon
 from skdpflow.ledger.entries import Entry, check_paid, read_entries, read_entry
-from skdpflow.ledger.log import Chain, Row
+from skdpflow.ledger.log import Chain, Row, first_row
 from skdpflow.ledger.parts import Part, worst_cases
 
 __all__ = ["PrivacyLedger"]
@@ -132,6 +133,46 @@ class PrivacyLedger:
         self._chain = Chain(path, {"format": "skdpflow-ledger-1", **budget}, read_entry)
         self._part: Part | None = None
         self.warned_of_scores = False  # so that it is said once
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> PrivacyLedger:
+        """Open the ledger in a file, with the budget that it was made with.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+
+        Returns
+        -------
+        ledger : PrivacyLedger
+            The ledger.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        LedgerError
+            If the file is damaged, or is no ledger.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from skdpflow import PrivacyLedger
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> path = Path(folder.name, "patients.ledger")
+        >>> ledger = PrivacyLedger(path, epsilon=2.0, delta=1e-6)
+        >>> PrivacyLedger.open(path)
+        PrivacyLedger('patients.ledger', epsilon=2, delta=1e-06, neighbours='add-remove')
+        >>> folder.cleanup()
+        """
+        found = Path(path).resolve()
+        if not found.exists():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(path))
+        first = first_row(found)
+        budget = {name: first.get(name) for name in ("epsilon", "delta", "neighbours", "accountant")}
+        return cls(found, **budget)  # type: ignore[arg-type]
 
     @property
     def epsilon(self) -> float:
