@@ -156,7 +156,17 @@ def _place_name(j: int, inner: Array, transform: RankTransform, column: Any, k: 
     return places_name(j, inner, k, transform, column)
 
 
-def _pairs(sample: Sample, m: Measurement) -> Iterator[Counted]:
+Table = tuple[Counted, tuple[int, int], tuple[list[str], list[str]]]
+
+
+def two_way_tables(sample: Sample, measurements: tuple[Measurement, ...]) -> Iterator[Table]:
+    """Yield each two-way table with its shape, and what the bins of its columns are called."""
+    for m in measurements:
+        if m.kind == "pairs" and "cut_directions" not in m.params:
+            yield from _two_way(sample, m)
+
+
+def _two_way(sample: Sample, m: Measurement) -> Iterator[Table]:
     names, columns = column_names(sample.release), sample.release.declared
     bins, called = _binned(sample, m.params)
     component, n_components = sample.components(m.params), int(m.params["n_components"])
@@ -166,7 +176,13 @@ def _pairs(sample: Sample, m: Measurement) -> Iterator[Counted]:
         pair = names[positions[a]], names[positions[b]]
         name = partial(_entry_name, pair, called[a], called[b], width)
         ordered = columns[positions[a]].ordered and columns[positions[b]].ordered
-        yield Counted("pair", pair, m.name, measured, sampled, _noise(m, rows * width), 0.0, ordered, name)
+        own = Counted("pair", pair, m.name, measured, sampled, _noise(m, rows * width), 0.0, ordered, name)
+        yield own, (rows, width), ([called[a](k) for k in range(rows)], [called[b](k) for k in range(width)])
+
+
+def _pairs(sample: Sample, m: Measurement) -> Iterator[Counted]:
+    for own, _, _ in _two_way(sample, m):
+        yield own
 
 
 def _entry_name(pair: tuple[str, str], a: Callable[[int], str], b: Callable[[int], str], width: int, k: int) -> str:
