@@ -11,7 +11,7 @@ import skdpflow
 
 tree = Path(__file__).resolve().parents[1]
 assert tree not in Path(skdpflow.__file__).resolve().parents, "the checkout was imported, not what was installed"
-assert Path(skdpflow.__file__).with_name("py.typed").exists() or skdpflow.__file__.find(".whl") > 0
+assert Path(skdpflow.__file__).with_name("py.typed").exists()
 
 frame = load_breast_cancer(as_frame=True).frame[["mean radius", "mean texture", "target"]]
 domain = skdpflow.Domain(

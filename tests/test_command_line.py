@@ -1,5 +1,6 @@
 """The command line: files in, files out, and codes that a script can rely on."""
 
+import argparse
 import io
 import json
 import sqlite3
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ from pyarrow import parquet
 import skdpflow
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, PrivacyLedger
 from skdpflow._cli import main
+from skdpflow._cli.commands import COMMANDS
 from skdpflow.files import TableFile
 
 DOMAIN = Domain(
@@ -412,3 +415,16 @@ def test_the_module_and_the_script_are_one_program():
         ),
     ]
     assert done[0].stdout == done[1].stdout
+
+
+def test_the_reference_page_names_every_command_and_option():
+    page = (Path(__file__).parents[1] / "doc" / "command_line.rst").read_text()
+    for command in COMMANDS:
+        own = argparse.ArgumentParser(add_help=False)
+        command.add_arguments(own)
+        assert f"\n{command.name}\n{'-' * len(command.name)}\n" in page
+        assert f"skdpflow {command.name} " in page
+        for option in own.format_help().split():
+            if option.startswith("--"):
+                assert option.strip(",") in page, (command.name, option)
+    assert all(f"   * - {code}\n" in page for code in (0, 1, 2, 3, 130))
