@@ -36,7 +36,7 @@ from skdpflow.sampling.constrained import ConditionalDensity
 from skdpflow.sampling.constraints import Constraints
 from skdpflow.sampling.draw import draw_positions
 from skdpflow.sampling.scale import inside, numeric_indices, on_common_scale
-from skdpflow.sampling.writable import check_writable
+from skdpflow.sampling.writable import check_writable, made_up
 from skdpflow.transport.density import log_density
 from skdpflow.transport.model import Model
 
@@ -106,6 +106,12 @@ def check_fit(estimator: Any, X: Any, y: Any) -> Event:
         transport=given.transport,
     )
     return ready.curator.whole_event
+
+
+def rows_like(estimator: Any, X: Any, y: Any, n: int) -> tuple[Any, Any]:
+    """Make rows up from public knowledge alone, in the container and dtypes of X and y; refuse what `fit` would."""
+    source = _admitted(estimator, X, y, estimator.domain, estimator.target)
+    return made_up(source.table_schema, source.declared, estimator.target, n)
 
 
 def continued_release(estimator: Any, X: Any, y: Any, given: Parameters, mechanism: Any, extra: float) -> Release:

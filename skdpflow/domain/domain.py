@@ -232,13 +232,15 @@ class Domain(Mapping[str, Column]):
         """
         if not (isinstance(text, str) and text.lstrip("\ufeff \t\r\n").startswith("{")):
             text = decoded(Path(text).read_bytes(), "The description of a domain")
-        data = None
+        data, where = None, ""
         try:
             data = json.loads(text.removeprefix("\ufeff"))
-        except (json.JSONDecodeError, RecursionError):
+        except json.JSONDecodeError as e:
+            where = f" Line {e.lineno}, column {e.colno} is not: {e.msg}."
+        except RecursionError:
             pass
         if data is None:
-            raise ValueError("The description of a domain must be JSON, as Domain.to_json writes it.")
+            raise ValueError(f"The description of a domain must be JSON, as Domain.to_json writes it.{where}")
         return cls.from_dict(data)
 
     @classmethod

@@ -113,7 +113,12 @@ class Interval:
                 object.__setattr__(self, name, since_epoch(name, getattr(self, name), self.unit))
         bounds: dict[str, float] = {}
         for name in ("lower", "upper"):
-            bound = check_real("Interval", name, getattr(self, name))
+            bound = getattr(self, name)
+            if self.unit is None and units_since_1970(bound, "us") is not None and not isinstance(bound, int | float):
+                raise ValueError(
+                    f"Interval needs a unit for dates, such as unit='D' for days. Got {name}={bound!r} without one."
+                )
+            bound = check_real("Interval", name, bound)
             if integer:
                 if not bound.is_integer() or abs(bound) > _EXACT_INTEGERS:
                     raise invalid("Interval", name, "a whole number within 2**53 when integer=True", bound)
@@ -158,8 +163,9 @@ class Interval:
         lattice = self.lattice
         if lattice is None:
             raise ValueError(
-                f"The values of {self!r} are too many for double precision to tell them apart. Declare narrower bounds "
-                "or a coarser grain."
+                f"Double precision does not tell the values of {self!r} apart as written: declare narrower bounds, or "
+                "a step or decimals of fewer digits. A third cannot be written as a step: declare the number of "
+                "thirds, with integer=True, and divide it afterwards."
             )
         if lattice.last <= lattice.first:
             raise ValueError(f"{self!r} has fewer than two values: declare wider bounds or a finer grain.")

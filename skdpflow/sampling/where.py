@@ -59,7 +59,7 @@ def _number(column: Interval, bound: Any, name: str) -> float:
         bound = since_epoch(name, bound, column.unit)
     if isinstance(bound, bool) or not isinstance(bound, int | float | np.number) or not math.isfinite(bound):
         raise ValueError(f"The bounds of column {name!r} in `where` must be finite numbers, dates or None.")
-    return float(bound)
+    return float(bound) if column.lattice is None else column.lattice.meant(float(bound))
 
 
 def _between(column: Interval, low: float, high: float, name: str) -> tuple[float, float]:

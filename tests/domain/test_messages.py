@@ -25,3 +25,9 @@ def test_dtypes_that_say_too_little_are_a_list():
 def test_an_interval_of_one_value_points_to_a_constant(lower, unit, constant):
     with pytest.raises(ValueError, match=re.escape(constant)):
         Interval(lower, lower, unit=unit)
+
+
+def test_a_file_that_is_no_json_is_told_by_line_and_column():
+    text = '{"kind": "domain",\n "columns": [\n  {"name": "age",}]}'
+    with pytest.raises(ValueError, match=r"must be JSON, as Domain.to_json writes it. Line 3, column \d+ is not: "):
+        Domain.from_json(text)
