@@ -8,6 +8,7 @@ from typing import Any
 
 from skdpflow.domain.columns import Categories, Column, Interval
 from skdpflow.domain.grid import Grid
+from skdpflow.domain.interval import Since
 from skdpflow.domain.unmeasured import Constant, Key, Unmeasured
 
 __all__ = ["BLANK", "column_from_dict", "declared_from_dict", "take"]
@@ -17,7 +18,7 @@ BLANK = "?"
 """What stands for something that is still to be filled in, in a domain file."""
 
 #: Keys that files of fitted flows have, and nobody writes by hand.
-_OF_FITS = ("edges", "shares")
+_OF_FITS = ("edges", "shares", "since")
 
 
 def take(data: object, what: str, keys: set[str], optional: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -78,6 +79,12 @@ def _interval(data: Mapping[str, Any], what: str) -> Interval:
     if edges is not None:
         whole = bool(fields["integer"] or fields["decimals"] is not None or fields["step"] is not None)
         fields["grid"] = Grid(tuple(map(float, edges)), tuple(map(float, shares)), whole)
+    if fields["since"] is not None:
+        match fields["since"]:
+            case [str() as name, int() | float() as width]:
+                fields["since"] = Since(name, width)
+            case _:
+                raise ValueError(f"{what} must be measured since a column, by a largest difference.")
     del fields["kind"]
     return Interval(fields.pop("lower"), fields.pop("upper"), **fields)
 
@@ -107,6 +114,7 @@ _OF_INTERVALS = {
     "step": None,
     "edges": None,
     "shares": None,
+    "since": None,
 }
 _KINDS: dict[str, Callable[[Mapping[str, Any], str], Column | Unmeasured]] = {
     "interval": _interval,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain.contradictions import check_possible
 from skdpflow.domain.measured import measured_domain
 from skdpflow.domain.schema import Schema
 from skdpflow.domain.unmeasured import Constant, Key, Unmeasured, constant_date, in_dtype_of_numbers
@@ -38,6 +39,7 @@ def check_writable(schema: Schema, domain: Domain | None, target: Column | None)
             tried.add((column, dtype))
             _try(f"Column {name!r} of X", column, schema.container, dtype, known=domain is not None)
     if domain is not None:
+        check_possible(domain)
         ends = np.array([[0.0, column.n_levels - 0.5] for column in measured_domain(listed).columns]).T
         decode(ends, listed, schema)
     if target is not None and schema.target_container is not None:
@@ -63,7 +65,7 @@ def _all_listed(schema: Schema, domain: Domain | None) -> Domain:
     """Return the columns as they are tried: of a domain, or where there is none, between arbitrary bounds."""
     if domain is None:
         return Domain({f"x{j}": Interval(-1, 1) for j in range(schema.n_features)})
-    dtypes = [dtype_of(schema.container, dtype) for dtype in schema.dtypes]
+    domain, dtypes = domain.without_grids(), [dtype_of(schema.container, dtype) for dtype in schema.dtypes]
     return Domain({name: _listed(domain[name], dtype) for name, dtype in zip(domain, dtypes, strict=True)})
 
 
