@@ -35,7 +35,7 @@ CHANGED = (
 )
 
 
-def _safely(read: Callable[[], _T], kind: str) -> _T:
+def _safely(read: Callable[[], _T], path: Path) -> _T:
     """Read from a file without the reader's own messages, which may show cells or tell the number of rows."""
     try:
         return read()
@@ -43,7 +43,8 @@ def _safely(read: Callable[[], _T], kind: str) -> _T:
         raise
     except Exception:  # the error of a library may show private bytes, so it is not the context of ours
         pass
-    raise ValueError(f"The file cannot be read. It must be {_FORMS[kind]}, and stay as it is during the fit.")
+    form = _FORMS["csv" if ".csv" in path.name.lower() else "parquet"]
+    raise ValueError(f"The file {path.name!r} cannot be read. It must be {form}, and stay as it is during the fit.")
 
 
 class FileChangedError(RuntimeError):
@@ -98,9 +99,9 @@ def _columns_of(paths: Sequence[Path], kind: str, form: csv_text.Form) -> list[t
         schema = parquet.read_schema(path)
         return list(zip(schema.names, schema.types, strict=True))
 
-    columns = _safely(lambda: one(paths[0]), kind)
+    columns = _safely(lambda: one(paths[0]), paths[0])
     for path in paths[1:]:
-        if _safely(lambda path=path: one(path), kind) != columns:  # type: ignore[misc]
+        if _safely(lambda path=path: one(path), path) != columns:  # type: ignore[misc]
             raise ValueError(
                 f"The files of a table must have the same columns, with the same types in the same order. Those of "
                 f"{path.name!r} are others than those of {paths[0].name!r}. Nothing was spent."
@@ -117,15 +118,18 @@ def header_of(file: TableFile) -> list[tuple[str, Any]]:
     return [(name, None if own is None else pd.ArrowDtype(own)) for name, own in columns]
 
 
-def check_names(found: Sequence[str], columns: Domain, what: str) -> None:
+def check_names(found: Sequence[str], columns: Domain, what: str, name: str = "", hint: str = "") -> None:
     """Refuse a table that has other columns than the domain."""
-    if missing := [name for name in columns if name not in found]:
-        raise ValueError(f"The {what} has no columns {missing}, which the domain names.")
+    table, which = (f"{what} {name!r}", f" The {what} is {name!r}.") if name else (what, "")
+    if missing := [own for own in columns if own not in found]:
+        raise ValueError(f"The {table} has no columns {missing}, which the domain names{hint}.")
     if len(set(found)) < len(found):
-        twice = sorted({name for name in found if list(found).count(name) > 1})
-        raise ValueError(f"The {what} has more than one column of the names {twice}: rename them.")
-    if undeclared := [name for name in found if name not in columns]:
-        raise ValueError(f"Not in the domain: the columns {undeclared} of the {what}; drop them or declare them.")
+        twice = sorted({own for own in found if list(found).count(own) > 1})
+        raise ValueError(f"The {table} has more than one column of the names {twice}: rename them.")
+    if undeclared := [own for own in found if own not in columns]:
+        raise ValueError(
+            f"Not in the domain: the columns {undeclared} of the {what}; drop them or declare them.{which}"
+        )
 
 
 class FileTable:
@@ -148,7 +152,9 @@ class FileTable:
         self._stamps = [_Stamp.of(path, self.kind) for path in self._paths]
         found = _columns_of(self._paths, self.kind, self._form)
         self._found = [name for name, _ in found]
-        check_names(self._found, columns, "file")
+        # names in the file are not shown: without a header, its first row would stand in their place
+        header = ": the first line of a CSV file must hold the names" if self.kind == "csv" else ""
+        check_names(self._found, columns, "file", self._paths[0].name, header)
         self._read = [name for name, column in columns.items() if is_measured(column)]
         if self.kind == "csv":
             self.dtypes = [pd.api.types.pandas_dtype(declared_dtype(column)) for column in columns.columns]
@@ -159,10 +165,10 @@ class FileTable:
                 arrow_type(kinds[name], f"Column {name!r} of the file") if name in self._read else OBJECT
                 for name in columns
             ]
-            self.dtypes = _safely(lambda: self._empty_dtypes(), "parquet")
+            self.dtypes = _safely(self._empty_dtypes, self._paths[0])
         self.columns = list(columns)
         with quiet():
-            self.parts = _safely(lambda: list(self._cut()), self.kind)
+            self.parts = list(self._cut())
         self.shape = (self.parts[-1].stop if self.parts else 0, len(columns))
 
     def _empty_dtypes(self) -> list[Any]:
@@ -174,8 +180,9 @@ class FileTable:
     def _cut(self) -> Iterator[Part]:
         """Cut the files into parts, and count the rows of each."""
         number = start = 0
+        places = self._csv_places if self.kind == "csv" else self._groups
         for i, path in enumerate(self._paths):
-            for place, n_rows in self._csv_places(i, path) if self.kind == "csv" else self._groups(i, path):
+            for place, n_rows in _safely(lambda i=i, path=path: list(places(i, path)), path):  # type: ignore[misc]
                 if n_rows:
                     yield Part(number, start, start + n_rows, place)
                     number, start = number + 1, start + n_rows
@@ -245,8 +252,8 @@ class FileTable:
     def blocks(self, part: Part, block_rows: int) -> Iterator[FileBlock]:
         """Read a part piece by piece."""
         self._check_unchanged(part.place.file)
-        tables = self._tables(part.place, block_rows)
-        while (table := _safely(lambda: next(tables, None), self.kind)) is not None:
+        tables, path = self._tables(part.place, block_rows), self._paths[part.place.file]
+        while (table := _safely(lambda: next(tables, None), path)) is not None:
             if len(table):
                 yield FileBlock(self, table)
         self._check_unchanged(part.place.file)
@@ -269,7 +276,7 @@ class FileTable:
         return {**vars(self), "parts": []}  # a worker is told one part at a time
 
     def _check_unchanged(self, i: int) -> None:
-        if _safely(lambda: _Stamp.of(self._paths[i], self.kind), self.kind) != self._stamps[i]:
+        if _safely(lambda: _Stamp.of(self._paths[i], self.kind), self._paths[i]) != self._stamps[i]:
             raise FileChangedError(CHANGED)
 
 
