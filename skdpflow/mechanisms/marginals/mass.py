@@ -15,7 +15,6 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.domain.grid import FINE_LEVELS
 from skdpflow.transport.marginals import to_simplex
 
 Array = NDArray[np.float64]
@@ -24,6 +23,11 @@ Array = NDArray[np.float64]
 SCALES = 8
 #: Probability that a bin is like the one before it, and standard deviation of what bins hold over their scale.
 PERSISTENCE, SPREAD = 0.75, 0.5
+#: Part of the width of a column that a single value is taken for.
+NARROWEST = 2.0**-25
+#: Bins that are empty rather than not are taken to be empty if they hold less than this part together, and no count of
+#: so many standard deviations.
+TRACE, MISSED = 0.1, 3.0
 #: The count, in standard deviations, at which a part holds mass that is at most so many from one that does so for
 #: certain.
 LIKELY, NEAR = 1.5, 2
@@ -72,12 +76,14 @@ def first_masses(
     c, v, even, width = (np.zeros((d, size)) for _ in range(4))
     for i, (own, e) in enumerate(zip(counts, edges, strict=True)):
         c[i, : len(own)], v[i, : len(own)] = own, variances[i]
-        even[i, : len(own)], width[i, : len(own)] = 1.0 / len(own), np.diff(e) / (e[-1] - e[0])
+        even[i, : len(own)] = 1.0 / len(own)
+        width[i, : len(own)] = np.maximum(np.diff(e) / (e[-1] - e[0]), NARROWEST)
     v[even == 0.0] = np.inf
     total = np.asarray(totals, dtype=np.float64)
-    told, trust = _told(edges, c, v, (even + width) / 2.0, total)
+    told, trust = _told(edges, c, v, width, (even + width) / 2.0, total)
     mass, on = _means(c, v, trust[:, None] * told + (1.0 - trust[:, None]) * (even + width) / 2.0, total)
     known = (mass * on).sum(axis=1)
+    mass = _without_traces(mass, on, c, v)
     concentration = known * _concentration(mass, width) + (1.0 - known) * trust * _concentration(told, width)
     return [
         Estimate(total[i] * mass[i, : len(own)], float(known[i]), float(concentration[i]))
@@ -85,9 +91,22 @@ def first_masses(
     ]
 
 
+def _without_traces(mass: Array, on: Array, c: Array, v: Array) -> Array:
+    """Take away what bins hold that are empty rather than not, where that is little and does not stand out as a whole.
+
+    On scales of many octaves, a trace of mass in the wrong place is a number of another magnitude.
+    """
+    unlikely = (on < 0.5) & np.isfinite(v)
+    count, variance = np.where(unlikely, c, 0.0).sum(axis=1), np.where(unlikely, v, 0.0).sum(axis=1)
+    trace = np.where(unlikely, mass, 0.0).sum(axis=1) < TRACE
+    trace &= count <= MISSED * np.sqrt(variance)
+    mass = np.where(trace[:, None] & unlikely, 0.0, mass)
+    return np.asarray(mass / mass.sum(axis=1, keepdims=True))
+
+
 def _concentration(share: Array, width: Array) -> Array:
-    """Return the relative entropy of shares to widths; single values are as wide as a level."""
-    ratio = np.maximum(share, 1e-300) / np.maximum(width, 1.0 / FINE_LEVELS)
+    """Return the relative entropy of shares to widths; what there is none of has no part in it."""
+    ratio = np.maximum(share, 1e-300) / np.maximum(width, NARROWEST)
     return np.asarray((share * np.log(ratio)).sum(axis=1))
 
 
@@ -137,12 +156,12 @@ def _alike(edges: Sequence[Array]) -> list[list[int]]:
 
 
 def _told(
-    edges: Sequence[Array], counts: Array, variances: Array, expected: Array, total: Array
+    edges: Sequence[Array], counts: Array, variances: Array, width: Array, expected: Array, total: Array
 ) -> tuple[Array, Array]:
     """Return shares of columns as all others show them that are declared alike, and how far to trust these."""
     c, v, trust = counts.copy(), variances.copy(), np.zeros(len(edges))
     for group in _alike(edges):
-        relative = {i: (edges[i] - edges[i][0]) / (edges[i][-1] - edges[i][0]) for i in group}
+        relative = {i: np.append(0.0, np.cumsum(width[i, : len(edges[i]) - 1])) for i in group}
         below = {i: np.concatenate([[0.0], np.cumsum(counts[i, : len(edges[i]) - 1])]) for i in group}
         for i in group:
             others = np.mean([np.interp(relative[i], relative[j], below[j]) for j in group if j != i], axis=0)
