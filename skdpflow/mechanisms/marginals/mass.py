@@ -80,11 +80,13 @@ def first_masses(
         width[i, : len(own)] = np.maximum(np.diff(e) / (e[-1] - e[0]), NARROWEST)
     v[even == 0.0] = np.inf
     total = np.asarray(totals, dtype=np.float64)
-    told, trust = _told(edges, c, v, width, (even + width) / 2.0, total)
+    told, on_told, trust = _told(edges, c, v, width, (even + width) / 2.0, total)
     mass, on = _means(c, v, trust[:, None] * told + (1.0 - trust[:, None]) * (even + width) / 2.0, total)
     known = (mass * on).sum(axis=1)
     mass = _without_traces(mass, on, c, v)
-    concentration = known * _concentration(mass, width) + (1.0 - known) * trust * _concentration(told, width)
+    concentration = known * _concentration(mass, width) + (1.0 - known) * trust * (told * on_told).sum(
+        axis=1
+    ) * _concentration(told, width)
     return [
         Estimate(total[i] * mass[i, : len(own)], float(known[i]), float(concentration[i]))
         for i, own in enumerate(counts)
@@ -157,8 +159,8 @@ def _alike(edges: Sequence[Array]) -> list[list[int]]:
 
 def _told(
     edges: Sequence[Array], counts: Array, variances: Array, width: Array, expected: Array, total: Array
-) -> tuple[Array, Array]:
-    """Return shares of columns as all others show them that are declared alike, and how far to trust these."""
+) -> tuple[Array, Array, Array]:
+    """Return what `_means` says of columns by all others that are declared alike, and how far to trust that."""
     c, v, trust = counts.copy(), variances.copy(), np.zeros(len(edges))
     for group in _alike(edges):
         relative = {i: np.append(0.0, np.cumsum(width[i, : len(edges[i]) - 1])) for i in group}
@@ -168,7 +170,7 @@ def _told(
             c[i, : len(others) - 1] = np.diff(others)
             v[i] /= len(group) - 1
         trust[group] = (len(group) - 1) / (len(group) + 1)
-    return _means(c, v, expected, total)[0], trust
+    return (*_means(c, v, expected, total), trust)
 
 
 def estimated(
