@@ -25,9 +25,9 @@ SCALES = 8
 PERSISTENCE, SPREAD = 0.75, 0.5
 #: Part of the width of a column that a single value is taken for.
 NARROWEST = 2.0**-25
-#: Bins that are empty rather than not are taken to be empty if they hold less than this part together, and no count of
-#: so many standard deviations.
-TRACE, MISSED = 0.1, 3.0
+#: Bins that may be empty are taken to be so if they hold less than this part together, and no count of so many standard
+#: deviations, and none of the run of likely bins that they are in holds something with this probability.
+TRACE, MISSED, CERTAIN = 0.1, 3.0, 0.95
 #: The count, in standard deviations, at which a part holds mass that is at most so many from one that does so for
 #: certain.
 LIKELY, NEAR = 1.5, 2
@@ -83,7 +83,8 @@ def first_masses(
     told, on_told, trust = _told(edges, c, v, width, (even + width) / 2.0, total)
     mass, on = _means(c, v, trust[:, None] * told + (1.0 - trust[:, None]) * (even + width) / 2.0, total)
     known = (mass * on).sum(axis=1)
-    mass = _without_traces(mass, on, c, v)
+    mass = np.where(_traces(mass, on, c, v, np.isfinite(v)), 0.0, mass)
+    mass /= mass.sum(axis=1, keepdims=True)
     concentration = known * _concentration(mass, width) + (1.0 - known) * trust * (told * on_told).sum(
         axis=1
     ) * _concentration(told, width)
@@ -93,17 +94,25 @@ def first_masses(
     ]
 
 
-def _without_traces(mass: Array, on: Array, c: Array, v: Array) -> Array:
-    """Take away what bins hold that are empty rather than not, where that is little and does not stand out as a whole.
+def traces(share: Array, counts: Array, variances: Array, expected: Array, where: NDArray[np.bool_]) -> Array:
+    """Say which bins of some hold only what noise leaves: they are empty rather than not, and hold little as a whole.
 
-    On scales of many octaves, a trace of mass in the wrong place is a number of another magnitude.
+    On scales of many octaves, and beyond the ends of values, a trace of mass in the wrong place bends every moment.
     """
-    unlikely = (on < 0.5) & np.isfinite(v)
+    _, on = _means(counts, variances, expected, counts.sum(axis=1))
+    return _traces(share, on, counts, variances, where)
+
+
+def _traces(share: Array, on: Array, c: Array, v: Array, where: NDArray[np.bool_]) -> Array:
+    """Say which bins of some are traces, given the probability that a bin holds anything."""
+    unlikely = where.copy()
+    for own, probability in zip(unlikely, on, strict=True):
+        changes = np.flatnonzero(np.diff(probability >= 0.5)) + 1
+        for run in np.split(np.arange(len(own)), changes):  # a run is real if one of its bins is
+            own[run] &= probability[run].max() < CERTAIN
     count, variance = np.where(unlikely, c, 0.0).sum(axis=1), np.where(unlikely, v, 0.0).sum(axis=1)
-    trace = np.where(unlikely, mass, 0.0).sum(axis=1) < TRACE
-    trace &= count <= MISSED * np.sqrt(variance)
-    mass = np.where(trace[:, None] & unlikely, 0.0, mass)
-    return np.asarray(mass / mass.sum(axis=1, keepdims=True))
+    little = (np.where(unlikely, share, 0.0).sum(axis=1) < TRACE) & (count <= MISSED * np.sqrt(variance))
+    return unlikely & little[:, None]
 
 
 def _concentration(share: Array, width: Array) -> Array:
