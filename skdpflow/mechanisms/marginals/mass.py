@@ -217,22 +217,26 @@ def _parted(
                 continue
             expected = mass[i] * width[own] / width[own].sum()
             shared = x[k + 1][own] + (mass[i] - x[k + 1][own].sum()) * v[k + 1][own] / v[k + 1][own].sum()
-            out[own] = _shrunk(shared, expected, v[k + 1][own])
+            out[own] = _shrunk(shared, expected, v[k + 1][own], x[k + 1][own])
         mass = out
     return mass
 
 
-def _shrunk(counts: Array, expected: Array, variance: Array) -> Array:
-    """Correct what is expected of parts by their counts, as far as these differ from it by more than their noise."""
-    moved = counts - expected
-    found = float((moved**2 / variance).sum())
-    keep = max(1.0 - (len(counts) - 1) / max(found, 1e-300), 0.0)
+def _shrunk(counts: Array, expected: Array, variance: Array, own: Array) -> Array:
+    """Correct what is expected of parts by their counts, as far as these differ from it by more than their noise.
+
+    Parts that stand out hold all where they have most and the other parts' own counts, not made to add up, are noise.
+    """
     total, sd = float(expected.sum()), np.sqrt(variance)
     stands = counts > (np.sqrt(2.0 * np.log(len(counts))) + 1.0) * sd
     stands |= _near(stands, NEAR) & (counts > LIKELY * sd)
-    own = np.where(stands, counts, 0.0)
-    if stands.any() and total - own.sum() < 2.0 * float(np.sqrt(variance[stands].sum())):
-        return own * (total / own.sum())  # these parts hold all: what is left is noise
+    held = np.where(stands, counts, 0.0)
+    rest = float(own[~stands].sum()), float(np.sqrt(variance[~stands].sum()))
+    if held.sum() > (1.0 - TRACE) * total and rest[0] <= MISSED * rest[1]:
+        return held * (total / held.sum())
+    moved = counts - expected
+    found = float((moved**2 / variance).sum())
+    keep = max(1.0 - (len(counts) - 1) / max(found, 1e-300), 0.0)
     return to_simplex(expected + keep * moved, total)
 
 
