@@ -1,9 +1,10 @@
 """What noisy counts in bins say of the mass of columns: the posterior mean where few of many bins hold all.
 
-In the first grid of a column most bins are empty, and those that are not lie together. So a bin is taken for empty or for
-one that holds 1, 1/2, 1/4, ... of the column's values, like the bin before it or drawn anew. Under this model a
-forward and a backward pass give the exact posterior of every bin, at whatever noise: counts that stand out are kept, and where
-nothing does, mass is spread over all places where it may be. Columns that are declared alike share what is expected.
+In the first grid of a column most bins are empty, and those that are not lie together. So a bin is taken for empty or
+for one that holds 1, 1/2, 1/4, ... of the column's values, like the bin before it or drawn anew. Under this model a
+forward and a backward pass give the exact posterior of every bin, at whatever noise: counts that stand out are kept,
+and where nothing does, mass is spread over all places where it may be. Columns that are declared alike share what is
+expected of them.
 """
 
 from __future__ import annotations
@@ -85,9 +86,8 @@ def first_masses(
     known = (mass * on).sum(axis=1)
     mass = np.where(_traces(mass, on, c, v, np.isfinite(v)), 0.0, mass)
     mass /= mass.sum(axis=1, keepdims=True)
-    concentration = known * _concentration(mass, width) + (1.0 - known) * trust * (told * on_told).sum(
-        axis=1
-    ) * _concentration(told, width)
+    by_others = (1.0 - known) * trust * (told * on_told).sum(axis=1)
+    concentration = known * _concentration(mass, width) + by_others * _concentration(told, width)
     return [
         Estimate(total[i] * mass[i, : len(own)], float(known[i]), float(concentration[i]))
         for i, own in enumerate(counts)
@@ -99,7 +99,7 @@ def traces(share: Array, counts: Array, variances: Array, expected: Array, where
 
     On scales of many octaves, and beyond the ends of values, a trace of mass in the wrong place bends every moment.
     """
-    _, on = _means(counts, variances, expected, counts.sum(axis=1))
+    _, on = _means(counts, variances, expected, np.maximum(counts.sum(axis=1), 1.0))
     return _traces(share, on, counts, variances, where)
 
 
@@ -131,7 +131,9 @@ def _means(c: Array, v: Array, expected: Array, total: Array) -> tuple[Array, Ar
     mean = np.maximum(scale + off * prior / (prior + noise), 0.0)
     on = _posterior(np.where(np.isfinite(v)[..., None], log, 0.0), expected)
     mass = np.where(np.isfinite(v), (on * mean).sum(axis=2), 0.0)
-    return mass / mass.sum(axis=1, keepdims=True), on.sum(axis=2)
+    held = mass.sum(axis=1, keepdims=True)
+    even = expected / expected.sum(axis=1, keepdims=True)
+    return np.where(held > 0.0, mass / np.where(held > 0.0, held, 1.0), even), on.sum(axis=2)
 
 
 def _posterior(log: Array, expected: Array) -> Array:
