@@ -143,6 +143,11 @@ class RankTransform:
         """Say which cells lie outside of their columns, (n, d)."""
         return (codes < 0) | (codes >= np.array([layout.n_levels for layout in self.layouts]))
 
+    def draws(self, codes: NDArray[np.int64]) -> bool:
+        """Say whether the place of any cell is drawn by its rank."""
+        beyond = zip(self.layouts, codes.T, self.beyond(codes).T, strict=True)
+        return any(bool((layout.place(own[out]) == DRAWN).any()) for layout, own, out in beyond)
+
     def placed(
         self, codes: NDArray[np.int64], ranks: NDArray[np.float64] | float
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from skdpflow.latent.lookup import PiecewiseLinear, bin_of
+from skdpflow.latent.crosstabs import CrossTables
+from skdpflow.latent.lookup import Bins, PiecewiseLinear, bin_of
 from skdpflow.latent.rank import LATENT_LIMIT, RankTransform
 from skdpflow.transport.layers import corrected_quantiles, log_slopes, monotone_knots
 from skdpflow.transport.marginals import denoise_ordered, shrink, to_simplex
@@ -108,17 +109,14 @@ class PairTarget:
     ordered: bool
 
 
-def predicted_tables(particles: Sequence[Array], weights: Array, edges: Sequence[Array]) -> Array:
-    """All two-way tables of binned latent columns of each component under the current model."""
-    sizes = [len(e) + 1 for e in edges]
-    offsets = np.concatenate([[0], np.cumsum(sizes)])
-    tables = []
+def predicted_tables(
+    particles: Iterable[Array], weights: Array, edges: Sequence[Array], tables: CrossTables
+) -> Iterator[Array]:
+    """All two-way tables of binned latent columns under the current model, of one component after the other."""
+    bins = [Bins(e) for e in edges]
     for z, w in zip(particles, weights, strict=True):
-        hot = np.zeros((len(z), offsets[-1]), dtype=np.float32)  # sums below 2**24 are exact
-        for j, e in enumerate(edges):
-            hot[np.arange(len(z)), offsets[j] + bin_of(z[:, j], e)] = 1.0
-        tables.append(w * (hot.T @ hot).astype(np.float64))
-    return np.array(tables)
+        binned = np.column_stack([own.of(z[:, j]) for j, own in enumerate(bins)])
+        yield w * tables.count(binned, np.zeros(len(z), dtype=np.int64), 1)[0]
 
 
 def pair_layer(particles: Array, size: float, target: PairTarget) -> PairLayer | None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.curator import _params as check
-from skdpflow.curator.statistics.block import Block
+from skdpflow.curator.statistics.block import Block, parted
 from skdpflow.domain.codes import NO_PLACE
 from skdpflow.latent.lookup import PiecewiseLinear
 from skdpflow.latent.rank import LATENT_STEPS
@@ -19,7 +19,7 @@ from skdpflow.release.sensitivity import of_ball, of_squares
 _LARGEST = 2**20
 
 
-def clip_to_ball(z: NDArray[np.int64], radius: float, steps: int) -> NDArray[np.int64]:
+def clip_to_ball(z: NDArray[Any], radius: float, steps: int) -> NDArray[np.int64]:
     r"""Clip integer vectors to a ball and round them to a coarser lattice, row by row.
 
     Notes
@@ -29,21 +29,30 @@ def clip_to_ball(z: NDArray[np.int64], radius: float, steps: int) -> NDArray[np.
     norm above that of the clipped vector: at most `steps` times 1 + 2**-50, so its square, an integer, is at most
     ``steps**2`` as long as that is below 2**49.
     """
-    z = np.clip(z, -_LARGEST, _LARGEST)
-    norm = np.sqrt((z * z).sum(axis=1).astype(np.float64))
+    z = z.astype(np.int64)  # squares of narrow integers would wrap, and a row would be longer than the ball
+    np.clip(z, -_LARGEST, _LARGEST, out=z)
+    norm = np.sqrt(np.einsum("ij,ij->i", z, z).astype(np.float64))
     scale = steps / np.maximum(norm, radius * LATENT_STEPS)
     y = z * scale[:, None]
     q = np.rint(y).astype(np.int64)
-    out = (q * q).sum(axis=1) > steps * steps
+    out = np.einsum("ij,ij->i", q, q) > steps * steps
     if out.any():
         q[out] = np.trunc(y[out]).astype(np.int64)
     return q
 
 
-def centred_rows(block: Block, params: Mapping[str, Any], component: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Latent vectors, less the released centre of their component if there is one."""
-    z = block.latent(params)
-    return z - params["component_centres"][component] if "component_centres" in params else z
+def rows_in_ball(block: Block, params: Mapping[str, Any], radius: float, steps: int) -> NDArray[np.int64]:
+    """Latent vectors, less the released centre of their component if there is one, clipped to the ball."""
+
+    def clipped() -> NDArray[np.int64]:
+        z = block.latent(params)
+        if "component_centres" in params:
+            z = z - params["component_centres"][block.components(params)]
+        return clip_to_ball(z, radius, steps)
+
+    names = "latent_cdf", "centre", "component_centres", "component_edges", "cut_directions"
+    rows: NDArray[np.int64] = block.once(("ball", radius, steps, *(id(params.get(name)) for name in names)), clipped)
+    return rows
 
 
 class ColumnMoments:
@@ -111,12 +120,9 @@ class Mean:
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
+        q = rows_in_ball(block, self._params, self._radius, self._steps)
         component = block.components(self._params)
-        q = clip_to_ball(centred_rows(block, self._params, component), self._radius, self._steps)
-        out = np.zeros(self.shape, dtype=np.int64)
-        for c in range(self.shape[0]):
-            out[c] = q[component == c].sum(axis=0)
-        return out
+        return np.array([rows.sum(axis=0) for rows in parted(q, component, self.shape[0])])
 
     def sensitivity(self, neighbours: str) -> float:
         """Return the L2 sensitivity under a neighbouring relation."""
@@ -148,15 +154,14 @@ class SecondMoment:
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
+        q = rows_in_ball(block, self._params, self._radius, self._steps)
         component = block.components(self._params)
-        q = clip_to_ball(centred_rows(block, self._params, component), self._radius, self._steps)
         if self._pooled:
             component = np.where(component >= 0, 0, -1)
         x = q.astype(np.float64)  # sums of products stay below 2**53: exact in any order
         out = np.zeros(self.shape, dtype=np.int64)
-        for c in range(self.shape[0]):
-            rows = x[component == c]
-            out[c] = (rows.T @ rows)[self._upper].astype(np.int64)
+        for own, rows in zip(out, parted(x, component, len(out)), strict=True):
+            own[:] = (rows.T @ rows)[self._upper]
         return out
 
     def sensitivity(self, neighbours: str) -> float:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skdpflow.mechanisms.marginals import allocation as policy
 from skdpflow.mechanisms.marginals.partitions import grow_partitions
@@ -21,6 +22,11 @@ AskingMany = Generator[list[Request], list[Measurement], tuple[Measurement, ...]
 
 #: What is added to the expected score of a pair whose table is known: it is never chosen again.
 NEVER = 2.0**35
+
+
+def _particles(context: PlanContext, state: MarginalsState) -> Iterator[NDArray[np.float64]]:
+    """Yield particles of one component after the other under the model so far."""
+    return (particles for _, particles in state.learn(context.seed, SELECTION_PARTICLES, 1, 1.0))
 
 
 def ask_subcomponents(state: MarginalsState, ball: Mapping[str, Any], n_cuts: int, share: float) -> AskingMany:
@@ -50,14 +56,16 @@ def ask_pairs(
     bins = pair_bins(state.transform, edges, policy.n_pair_bins(d, len(state.sizes)))
     taken = np.concatenate([np.zeros((0, 2), dtype=np.int64), *(m.params["pairs"] for m in state.pairs)])
     pairs = np.column_stack(np.triu_indices(d, 1))
-    pairs = pairs[~(pairs[:, None] == np.sort(taken, axis=1)).all(axis=2).any(axis=1)]
+    known = (pairs[:, None] == np.sort(taken, axis=1)).all(axis=2).any(axis=1)
+    pairs = pairs[~known]
     if n_pairs < len(pairs):
         # which pairs of columns the model gets wrong
         factor = 1.0 if context.neighbours == "add-remove" else 2.0
         noise = float(np.sqrt(factor * n_pairs / share)) / context.mu
-        _, particles = state.learn(context.seed, SELECTION_PARTICLES, 1, 1.0)
-        choice = {"k": n_pairs, **predictions(particles, state.sizes, state.transform, bins, noise)}
-        choice["baseline"][taken[:, 0], taken[:, 1]] = choice["baseline"][taken[:, 1], taken[:, 0]] = NEVER
+        particles = _particles(context, state)
+        weights = state.sizes / SELECTION_PARTICLES
+        choice = {"k": n_pairs, **predictions(particles, weights, state.transform, bins, noise)}
+        choice["baseline"][known] = NEVER
         params = {**latent, **bins, **choice}
         (selected,) = yield [Request(f"selected{suffix}", "select_pairs", selection, params)]
         pairs = selected.values
@@ -79,10 +87,10 @@ def ask_partitions(
 ) -> Asking:
     """Ask for counts in the regions of partitions that are grown on rows of the model so far."""
     d = len(context.domain)
-    _, particles = state.learn(context.seed, SELECTION_PARTICLES, 1, 1.0)
     bins = pair_bins(state.transform, state.axes.edges[:d], policy.PARTITION_BINS)
     grown = grow_partitions(
-        particles,
+        _particles(context, state),
+        SELECTION_PARTICLES,
         state.sizes,
         state.transform,
         bins,

@@ -352,31 +352,25 @@ class MarginalsMechanism(BaseEstimator):
         state = MarginalsState.of(release)
         sizes = state.sizes
         transport = release.transport
-        components, particles = state.learn(
-            int(transport["seed"]),
-            int(transport["n_particles"]),
-            int(transport["n_steps"]),
-            float(transport["step_size"]),
-        )
+        seed, n_particles = int(transport["seed"]), int(transport["n_particles"])
+        learnt = state.learn(seed, n_particles, int(transport["n_steps"]), float(transport["step_size"]))
         measured = of_kind(release, "partitions")
         if not measured:
-            return Model(state.transform, sizes / sizes.sum(), tuple(components))
+            return Model(state.transform, sizes / sizes.sum(), tuple(component for component, _ in learnt))
         regions, found, sds = measured_regions(measured, state.transform)
         n_regions = sum(h.shape[1] for h in found)  # each has a factor, which must not follow single particles
-        most = max(TILT_PARTICLES // len(components), 1024)
-        wanted = int(
-            np.clip(
-                max(enough_particles(sizes, found, sds), PER_REGION * n_regions), int(transport["n_particles"]), most
-            )
-        )
-        if wanted > len(particles[0]):
-            normal = normal_particles(wanted, state.transform.n_columns, int(transport["seed"]))
-            particles = [component.push(normal) for component in components]
+        most = max(TILT_PARTICLES // len(sizes), 1024)
+        wanted = int(np.clip(max(enough_particles(sizes, found, sds), PER_REGION * n_regions), n_particles, most))
+        normal = normal_particles(wanted, state.transform.n_columns, seed) if wanted > n_particles else None
+        components, particles = [], []
+        for component, z in learnt:
+            components.append(component)
+            particles.append(z[:wanted].copy() if normal is None else component.push(normal))
         groups = np.asarray(measured[0].params["groups"])
         regions, found, sds = keep_shares(
-            regions, found, sds, _with_shares(state, len(regions.edges)), [z[:wanted] for z in particles], sizes, groups
+            regions, found, sds, _with_shares(state, len(regions.edges)), particles, sizes, groups
         )
-        tilted, sizes = tilt(components, [z[:wanted] for z in particles], sizes, regions, groups, found, sds)
+        tilted, sizes = tilt(components, particles, sizes, regions, groups, found, sds)
         return Model(state.transform, sizes / sizes.sum(), tuple(tilted))
 
 
