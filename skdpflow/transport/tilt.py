@@ -176,7 +176,7 @@ def tilt(
     tilted: dict[int, TiltedComponent] = {}
     tilted_sizes = np.empty(len(components))
     for first, last in _batches(groups, particles):
-        own = np.flatnonzero((groups >= first) & (groups < last))
+        own = np.flatnonzero((groups >= first) & (groups < last)).tolist()
         log_factors, totals = _fitted(
             [regions.find(particles[c]) for c in own],
             sizes[own] / [len(particles[c]) for c in own],
@@ -184,7 +184,7 @@ def tilt(
             [h[first:last] for h in counts],
             sds,
         )
-        for c, total in zip(own.tolist(), totals, strict=True):
+        for c, total in zip(own, totals, strict=True):
             total = np.minimum(total, limit)
             bound, mean = float(total.max()), float(np.log(np.mean(np.exp(total))))
             factors = tuple(f[groups[c] - first].copy() for f in log_factors)

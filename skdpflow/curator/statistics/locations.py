@@ -68,12 +68,12 @@ class Location:
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
         assert block.raw is not None
-        out = []
+        out: list[NDArray[np.int64]] = []
         for j, edges, x in zip(self._columns, self._edges, block.raw(self._columns).T, strict=True):
             missing = block.no_value(j) | np.isnan(x)
-            n_missing = np.count_nonzero(missing)
+            n_missing = int(np.count_nonzero(missing))
             # what is beyond the first or the last edge, as bounds of single precision may be, counts as next to it
-            out += [counts_between(x[~missing] if n_missing else x, edges[1:-1]), [n_missing]]
+            out += [counts_between(x[~missing] if n_missing else x, edges[1:-1]), np.array([n_missing])]
         return np.concatenate(out)
 
     def sensitivity(self, neighbours: str) -> float:
