@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from skdpflow.mechanisms.marginals import allocation as policy
 from skdpflow.mechanisms.marginals.partitions import grow_partitions
+from skdpflow.mechanisms.marginals.slices import slice_params
 from skdpflow.mechanisms.marginals.state import SELECTION_PARTICLES, SUBCOMPONENTS, MarginalsState
 from skdpflow.mechanisms.marginals.subcomponents import subcomponent_params
 from skdpflow.mechanisms.marginals.tables import orient, pair_bins, predictions
 from skdpflow.release import Measurement
 from skdpflow.release.request import PlanContext, Request
 
-#: A part of a plan that ends with one measurement, or with several.
+#: A part of a plan that ends with one measurement.
 Asking = Generator[list[Request], list[Measurement], Measurement]
-AskingMany = Generator[list[Request], list[Measurement], tuple[Measurement, ...]]
 
 #: What is added to the expected score of a pair whose table is known: it is never chosen again.
 NEVER = 2.0**35
@@ -29,15 +29,22 @@ def _particles(context: PlanContext, state: MarginalsState) -> Iterator[NDArray[
     return (particles for _, particles in state.learn(context.seed, SELECTION_PARTICLES, 1, 1.0))
 
 
-def ask_subcomponents(state: MarginalsState, ball: Mapping[str, Any], n_cuts: int, share: float) -> AskingMany:
-    """Ask for counts and moments of the subcomponents that components are cut into."""
+def subcomponent_requests(state: MarginalsState, ball: Mapping[str, Any], n_cuts: int, share: float) -> list[Request]:
+    """Return requests for counts and moments of the subcomponents that components are cut into."""
     params = {**ball, **subcomponent_params(*state.moments(), state.sizes, n_cuts), "pooled": False}
     kinds = ("counts", "mean", "second_moment")
-    measured = yield [
+    return [
         Request(name, kind, policy.SUBCOMPONENT_SHARES[kind] * share, params)
         for name, kind in zip(SUBCOMPONENTS, kinds, strict=True)
     ]
-    return tuple(measured)
+
+
+def slices_request(
+    context: PlanContext, state: MarginalsState, latent: Mapping[str, Any], n_slices: int, share: float
+) -> Request:
+    """Return the request for sliced histograms along directions that follow from the moments."""
+    own = slice_params(context, state.mean, state.second, state.sizes, n_slices)
+    return Request("slices", "slices", share, {**latent, **own})
 
 
 def ask_pairs(

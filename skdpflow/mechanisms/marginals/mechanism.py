@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from skdpflow._validation import check_int
 from skdpflow.domain import Categories, Column, Interval
 from skdpflow.mechanisms.marginals import allocation as policy
-from skdpflow.mechanisms.marginals.adaptive import ask_pairs, ask_partitions, ask_subcomponents
+from skdpflow.mechanisms.marginals.adaptive import ask_pairs, ask_partitions, slices_request, subcomponent_requests
 from skdpflow.mechanisms.marginals.continuation import continuation_demands, continue_rounds
 from skdpflow.mechanisms.marginals.demands import TARGET_BINS, all_demands, total_slack
 from skdpflow.mechanisms.marginals.histograms import (
@@ -28,9 +28,8 @@ from skdpflow.mechanisms.marginals.histograms import (
 from skdpflow.mechanisms.marginals.locate import ask_location, wants_locating
 from skdpflow.mechanisms.marginals.outside import AxisHistograms
 from skdpflow.mechanisms.marginals.partitions import measured_regions
-from skdpflow.mechanisms.marginals.slices import slice_params
 from skdpflow.mechanisms.marginals.state import MarginalsState, of_kind
-from skdpflow.release import Release
+from skdpflow.release import Measurement, Release
 from skdpflow.release.request import Demand, PlanContext, Request, Rounds
 from skdpflow.transport.flow import normal_particles
 from skdpflow.transport.model import Model
@@ -176,8 +175,9 @@ class MarginalsMechanism(BaseEstimator):
         context = context.encoded_as(located)
         columns = located
         moments = column_moments(columns, steps)
-        rest = (yield moments) if moments else []
+        rest: list[Measurement] = []
         if numeric_target:
+            rest = yield moments
             most = policy.n_target_histogram_bins(n, context.mu)
             edges = bin_edges(columns[-1], most, most)
             params: dict[str, Any] = {
@@ -200,13 +200,15 @@ class MarginalsMechanism(BaseEstimator):
             "edges": np.concatenate(edge_list),
             "edge_sizes": np.array([len(e) for e in edge_list]),
         }
-        (histograms,) = yield [Request("histograms", "histograms", allocation.histograms, params)]
+        request = Request("histograms", "histograms", allocation.histograms, params)
+        *own, histograms = yield [*([] if rest else moments), request]  # in one pass, unless a target came before
+        rest += own
 
         # how the columns depend on each other
         transform = rank_transform(histograms, rest[0] if rest else None, columns, n)
+        latent = {**component, **transform.to_params()}
         ball = {
-            **component,
-            **transform.to_params(),
+            **latent,
             "radius": policy.LATENT_RADIUS * float(np.sqrt(d)),
             "steps": steps,
         }
@@ -220,15 +222,13 @@ class MarginalsMechanism(BaseEstimator):
         ]
 
         state = MarginalsState(histograms, mean, second, None, (), transform, sizes, columns)
-        if allocation.n_cuts:
-            in_subcomponents = yield from ask_subcomponents(state, ball, allocation.n_cuts, allocation.subcomponents)
-            state = replace(state, subcomponents=in_subcomponents)
-        if allocation.n_slices:
-            params = {**component, **transform.to_params()}
-            params |= slice_params(context, mean, second, sizes, allocation.n_slices)
-            yield [Request("slices", "slices", allocation.slices, params)]
+        n_cuts, n_slices = allocation.n_cuts, allocation.n_slices
+        cut = subcomponent_requests(state, ball, n_cuts, allocation.subcomponents) if n_cuts else []
+        slices = [slices_request(context, state, latent, n_slices, allocation.slices)] if n_slices else []
+        if cut or slices:
+            answers = yield [*cut, *slices]
+            state = replace(state, subcomponents=tuple(answers[: len(cut)]))
 
-        latent = {**component, **transform.to_params()}
         if allocation.n_pairs:
             tables = yield from ask_pairs(
                 context, state, latent, allocation.n_pairs, allocation.selection, allocation.pairs
