@@ -160,7 +160,7 @@ class MarginalsMechanism(BaseEstimator):
         requests : list of Request
             A round; its measurements are sent back.
         """
-        columns, steps = context.columns, self._steps(context)
+        columns, (steps, left_out) = context.columns, self._thrift(context)
         d, d_x = len(columns), len(context.domain)
         numeric_target = d > d_x
         shares = policy.FIRST_SHARES
@@ -189,7 +189,7 @@ class MarginalsMechanism(BaseEstimator):
             (target,) = yield [Request("target", "histograms", policy.TARGET_SHARE, params)]
             n_bins = self.n_target_bins or policy.n_target_bins(n, context.mu, d)
             component = target_bins(target, rest[0], columns[-1], n_bins, n)
-        allocation = self._allocate(n, context, int(component["n_components"]), locating=locating)
+        allocation = self._allocate(n, context, int(component["n_components"]), locating=locating, **left_out)
 
         # how each column is distributed
         n_bins = self.n_bins or allocation.n_bins
@@ -252,7 +252,9 @@ class MarginalsMechanism(BaseEstimator):
         requests : list of Request
             A round. Requests with the names of earlier measurements repeat these.
         """
-        yield from continue_rounds(context, release, partial(self._allocate, context=context))
+        yield from continue_rounds(
+            context, release, partial(self._allocate, context=context, **self._thrift(context)[1])
+        )
 
     def continue_demands(self, context: PlanContext, release: Release) -> list[Demand]:
         """Return the most that the rounds of `continue_plan` after the first may ask for.
@@ -269,7 +271,9 @@ class MarginalsMechanism(BaseEstimator):
         demands : list of Demand
             One of each new statistic.
         """
-        return continuation_demands(context, release, partial(self._allocate, context=context))
+        return continuation_demands(
+            context, release, partial(self._allocate, context=context, **self._thrift(context)[1])
+        )
 
     def demands(self, context: PlanContext) -> list[Demand]:
         """Return the most that `plan` may ask for, whatever is released along the way.
@@ -284,7 +288,8 @@ class MarginalsMechanism(BaseEstimator):
         demands : list of Demand
             One of each statistic.
         """
-        return self._demands(context, self._steps(context))
+        steps, left_out = self._thrift(context)
+        return self._demands(context, steps, **left_out)
 
     def most_components(self, context: PlanContext) -> int:
         """Return the most components into which rows may be parted: classes, or ranges of a numeric target.
@@ -301,22 +306,38 @@ class MarginalsMechanism(BaseEstimator):
         """
         return (self.n_target_bins or TARGET_BINS) if isinstance(context.target, Interval) else context.n_classes
 
-    def _demands(self, context: PlanContext, steps: int) -> list[Demand]:
-        allocations = policy.all_allocations(context.mu, len(context.columns), **self._wanted(context, 1))
+    def _demands(self, context: PlanContext, steps: int, **left_out: int) -> list[Demand]:
+        wanted = self._wanted(context, 1) | left_out
+        allocations = policy.all_allocations(context.mu, len(context.columns), **wanted)
         return all_demands(context, allocations, steps, self.n_bins, self.most_components(context))
 
-    def _steps(self, context: PlanContext) -> int:
-        """Choose the lattice of the moments: coarser where many columns would exceed the floating-point slack."""
+    def _thrift(self, context: PlanContext) -> tuple[int, dict[str, int]]:
+        """Choose what the floating-point slack has room for where columns are many.
+
+        Returns the steps of the lattice of the moments, which gets coarser first, and what is not measured: first
+        subcomponents, then slices, both of which pay for very many rows only.
+        """
+
+        def fits(steps: int, **left_out: int) -> bool:
+            return total_slack(self._demands(context, steps, **left_out), context) <= context.slack
+
         steps, least = policy.lattice_steps(context.mu), 2 * policy.least_steps(len(context.columns))
-        while steps >= least and total_slack(self._demands(context, steps), context) > context.slack:
+        while steps >= least and not fits(steps):
             steps //= 2
-        return steps
+        left_outs: list[dict[str, int]] = [{}, {"n_cuts": 0}, {"n_cuts": 0, "n_slices": 0}]
+        return steps, next((left_out for left_out in left_outs if fits(steps, **left_out)), {})
 
     def _allocate(
-        self, n: float, context: PlanContext, n_components: int, mu: float | None = None, locating: float | None = None
+        self,
+        n: float,
+        context: PlanContext,
+        n_components: int,
+        mu: float | None = None,
+        locating: float | None = None,
+        **left_out: int,
     ) -> policy.Allocation:
         """Choose what to measure of about n rows."""
-        wanted = self._wanted(context, n_components, locating)
+        wanted = self._wanted(context, n_components, locating) | left_out
         return policy.allocate(n, context.mu if mu is None else mu, len(context.columns), n_components, **wanted)
 
     def _wanted(self, context: PlanContext, n_components: int, locating: float | None = None) -> dict[str, Any]:
