@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,23 +60,27 @@ class PairLayer:
     x: tuple[Array, ...]
     y: tuple[Array, ...]
 
+    @cached_property
+    def _maps(self) -> tuple[Bins, PiecewiseLinear]:
+        return Bins(self.edges), PiecewiseLinear(self.x, self.y)
+
     def forward(self, z: Array) -> Array:
         """Move points."""
-        return self._move(z, self.x, self.y)[0]
+        return self._moved(z, self._maps[1])[0]
 
     def inverse(self, z: Array) -> tuple[Array, Array]:
         """Move points back, and return the log-determinant of the layer there."""
-        origin, rows = self._move(z, self.y, self.x)
+        origin, rows = self._moved(z, PiecewiseLinear(self.y, self.x))
         log_det = np.zeros(len(z))
         for b, (x, y) in enumerate(zip(self.x, self.y, strict=True)):
             inside = rows == b
             log_det[inside] = log_slopes(z[inside, self.moved], x, y)
         return origin, log_det
 
-    def _move(self, z: Array, x: tuple[Array, ...], y: tuple[Array, ...]) -> tuple[Array, NDArray[np.int64]]:
-        rows = bin_of(z[:, self.given], self.edges)
+    def _moved(self, z: Array, maps: PiecewiseLinear) -> tuple[Array, NDArray[np.int64]]:
+        rows = self._maps[0].of(z[:, self.given])
         out = z.copy()
-        out[:, self.moved] = PiecewiseLinear(x, y)(z[:, self.moved], rows)
+        out[:, self.moved] = maps(z[:, self.moved], rows)
         return out, rows
 
 

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.latent.lookup import bin_of
+from skdpflow.latent.lookup import Bins, bin_of
 from skdpflow.transport.flow import FlowComponent
 
 Array = NDArray[np.float64]
@@ -58,14 +59,19 @@ class RegionFinder:
 
     def find(self, z: Array) -> list[NDArray[np.int64]]:
         """Region of each point in each partition."""
-        used = {int(j): bin_of(z[:, j], self.edges[j]) for j in np.unique(self.columns)}
+        used = {j: bins.of(z[:, j]) for j, bins in self._bins.items()}
         out = []
-        for own, table in zip(self.columns, self.tables, strict=True):
-            flat = np.zeros(len(z), dtype=np.int64)
-            for j in own:
-                flat = flat * (len(self.edges[j]) + 1) + used[int(j)]
-            out.append(table[flat])
+        for own, table in zip(self.columns.tolist(), self.tables, strict=True):
+            flat = used[own[0]].copy()
+            for j in own[1:]:
+                flat *= len(self.edges[j]) + 1
+                flat += used[j]
+            out.append(table.take(flat))
         return out
+
+    @cached_property
+    def _bins(self) -> dict[int, Bins]:
+        return {j: Bins(self.edges[j]) for j in np.unique(self.columns).tolist()}
 
 
 @dataclass(frozen=True, eq=False)
