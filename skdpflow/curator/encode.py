@@ -23,6 +23,8 @@ __all__ = ["RowSource", "encode_cells"]
 
 _BLOCK_ENTRIES = 2**20
 _BLOCK_ROWS = 2**16
+#: Rows of a block at least: with fewer, going through the columns takes longer than what is done with them.
+_LEAST_ROWS = 2**11
 #: Codes of a table in memory that are kept from round to round at most: half as many bytes as its cells have.
 _KEPT_CODES = 2**25
 
@@ -197,7 +199,7 @@ class RowSource:
     def spans(self, block_rows: int | None = None) -> Iterator[tuple[int, int]]:
         """Cut the rows into blocks."""
         if block_rows is None:
-            block_rows = min(_BLOCK_ROWS, max(1, _BLOCK_ENTRIES // self.n_features))
+            block_rows = min(_BLOCK_ROWS, max(_LEAST_ROWS, _BLOCK_ENTRIES // self.n_features))
         for start in range(0, self.n_rows, block_rows):
             yield start, min(start + block_rows, self.n_rows)
 

@@ -134,8 +134,9 @@ def bin_of(p: Array, edges: Array) -> NDArray[np.int64]:
 
 def counts_between(p: Array, edges: Array) -> NDArray[np.int64]:
     """Return how many points are in each bin, as `Bins` has them: sorting is faster than finding the bin of each."""
-    below = np.searchsorted(np.sort(p), edges, side="left")
-    return np.diff(below, prepend=0, append=len(p))
+    below = np.zeros(len(edges) + 2, dtype=np.int64)
+    below[1:-1], below[-1] = np.searchsorted(np.sort(p), edges, side="left"), len(p)
+    return below[1:] - below[:-1]
 
 
 class PiecewiseLinear:

@@ -102,7 +102,8 @@ class Block:
             v = np.where(self.clipped == NO_PLACE, 0.0, (2 * self.clipped + 1) / params["levels"] - 1.0)
             self._latent[key] = np.rint(np.clip(v, -1.0, 1.0) * LATENT_STEPS).astype(np.int64) - params["centre"]
         elif key not in self._latent:
-            z = np.nan_to_num(RankTransform.from_params(params).to_latent(self.codes, self._ranks()))
+            transform = params.get("transform") or RankTransform.from_params(params)
+            z = np.nan_to_num(transform.to_latent(self.codes, self._ranks()))
             self._latent[key] = np.rint(np.clip(z, -LATENT_LIMIT, LATENT_LIMIT) * LATENT_STEPS).astype(np.int16)
         return self._latent[key]
 
@@ -110,6 +111,11 @@ class Block:
         """Return where cells are counted on the axes of a transform, see `RankTransform.placed`."""
         ranks = self._ranks() if transform.draws(self.codes) else 0.0
         return transform.placed(self.codes, ranks)[0]
+
+
+def prepared(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return parameters with the latent transform that they describe, which is made once and not for each block."""
+    return {**params, "transform": RankTransform.from_params(params)} if "latent_cdf" in params else params
 
 
 def parted(rows: NDArray[Any], component: NDArray[np.int64], n_components: int) -> Iterator[NDArray[Any]]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.curator import _params as check
-from skdpflow.curator.statistics.block import Block
+from skdpflow.curator.statistics.block import Block, prepared
 from skdpflow.latent.lookup import Bins
 from skdpflow.release.sensitivity import of_ones
 
@@ -26,7 +26,7 @@ class Counts:
     touched = 1
 
     def __init__(self, params: Mapping[str, Any]) -> None:
-        self._params = params
+        self._params = prepared(params)
         self._n_components = check.component_count(params)
         self.shape: tuple[int, ...] = (self._n_components + (params.get("unlisted") is True),)
 

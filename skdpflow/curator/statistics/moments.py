@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.curator import _params as check
-from skdpflow.curator.statistics.block import Block, parted
+from skdpflow.curator.statistics.block import Block, parted, prepared
 from skdpflow.domain.codes import NO_PLACE
 from skdpflow.latent.lookup import PiecewiseLinear
 from skdpflow.latent.rank import LATENT_STEPS
@@ -84,14 +84,15 @@ class ColumnMoments:
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
-        codes = block.clipped[:, self._columns]
-        low, high = np.empty(codes.shape), np.empty(codes.shape)
-        for j, scale in enumerate(self._scales):
-            own = codes[:, j].astype(np.float64)
-            low[:, j], high[:, j] = np.clip(scale(own), -1.0, 1.0), np.clip(scale(own + 1.0), -1.0, 1.0)
-        powers = np.hstack([(low + high) / 2.0, (low * low + low * high + high * high - 1.0) / 3.0])
-        powers = np.where(np.tile((codes == NO_PLACE) | (codes >= self._ends), 2), 0.0, powers)
-        lattice = np.rint(powers * LATENT_STEPS).astype(np.int64)
+        d = len(self._columns)
+        lattice = np.empty((len(block.codes), 2 * d), dtype=np.int64, order="F")
+        for i, (j, scale, end) in enumerate(zip(self._columns, self._scales, self._ends, strict=True)):
+            codes = block.clipped[:, j]
+            own, nowhere = codes.astype(np.float64), (codes == NO_PLACE) | (codes >= end)
+            low, high = np.clip(scale(own), -1.0, 1.0), np.clip(scale(own + 1.0), -1.0, 1.0)
+            first, second = (low + high) / 2.0, (low * low + low * high + high * high - 1.0) / 3.0
+            first[nowhere] = second[nowhere] = 0.0
+            lattice[:, i], lattice[:, d + i] = np.rint(first * LATENT_STEPS), np.rint(second * LATENT_STEPS)
         total: NDArray[np.int64] = clip_to_ball(lattice, self._radius, self._steps).sum(axis=0)
         return total.reshape(self.shape)
 
@@ -112,7 +113,7 @@ class Mean:
     relative_scale = np.ones(1)
 
     def __init__(self, params: Mapping[str, Any]) -> None:
-        self._params = params
+        self._params = prepared(params)
         self.touched = check.latent_columns(params)
         self._radius, self._steps = check.ball(params)
         check.component_centres(params)
@@ -142,7 +143,7 @@ class SecondMoment:
     """
 
     def __init__(self, params: Mapping[str, Any]) -> None:
-        self._params = params
+        self._params = prepared(params)
         self._upper = np.triu_indices(check.latent_columns(params))
         self._radius, self._steps = check.ball(params)
         check.component_centres(params)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.curator import _params as check
-from skdpflow.curator.statistics.block import Block, parted
+from skdpflow.curator.statistics.block import Block, parted, prepared
 from skdpflow.latent.lookup import counts_between
 from skdpflow.release.sensitivity import of_ones
 
@@ -26,7 +26,7 @@ class SlicedHistograms:
     relative_scale = np.ones(1)
 
     def __init__(self, params: Mapping[str, Any]) -> None:
-        self._params = params
+        self._params = prepared(params)
         n_columns = check.latent_columns(params)
         directions = check.exact_directions(params["directions"], "directions", n_columns)  # (n_components or 1, d, k)
         self._directions = directions.astype(np.float64)
@@ -64,7 +64,7 @@ class Norms:
     touched = 1
 
     def __init__(self, params: Mapping[str, Any]) -> None:
-        self._params = params
+        self._params = prepared(params)
         check.latent_columns(params)
         self._edges = check.increasing(check.integers(params["norm_edges"], "norm_edges", 2**53), "norm_edges")
         self.shape: tuple[int, ...] = (check.component_count(params), len(self._edges) + 1)
