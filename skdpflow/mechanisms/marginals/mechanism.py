@@ -324,8 +324,11 @@ class MarginalsMechanism(BaseEstimator):
         steps, least = policy.lattice_steps(context.mu), 2 * policy.least_steps(len(context.columns))
         while steps >= least and not fits(steps):
             steps //= 2
-        left_outs: list[dict[str, int]] = [{}, {"n_cuts": 0}, {"n_cuts": 0, "n_slices": 0}]
-        return steps, next((left_out for left_out in left_outs if fits(steps, **left_out)), {})
+        left_out: dict[str, int] = {}
+        for name in ("n_cuts", "n_slices"):
+            if getattr(self, name) is None and not fits(steps, **left_out):  # what was asked for is refused instead
+                left_out[name] = 0
+        return steps, left_out
 
     def _allocate(
         self,
