@@ -1,4 +1,4 @@
-"""The command line: ``python -m skdpflow domain|synthesize|sample|inspect``."""
+"""The command line: ``python -m skdpflow domain|synthesize|sample|inspect``, and the commands of a federation."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from skdpflow._flow import DPSlicedWassersteinFlow
 from skdpflow._flow.files import load_flow
 from skdpflow._outputs import check_writable, place
 from skdpflow.domain import Domain, Key
+from skdpflow.federation import Federation
+from skdpflow.federation.commands import COMMANDS, add_agreement, add_commands, agreement_of
 from skdpflow.files import TableFile, check_table, write_table
 from skdpflow.sampling.draw import keys_from
 
@@ -63,6 +65,17 @@ def _parser() -> argparse.ArgumentParser:
     inspect = commands.add_parser("inspect", help="print what a release guarantees, and what that rests on")
     inspect.add_argument("release", help="what synthesize, Release.save or flow.save wrote")
     inspect.add_argument("--json", action="store_true", help="as JSON, from which the guarantee can be recomputed")
+
+    add_commands(commands)
+    federate = commands.add_parser("federate", help="ask the sites of an agreement, and write synthetic rows")
+    federate.add_argument("mailbox", help="folder that the coordinator and the sites share")
+    add_agreement(federate)
+    federate.add_argument("--epsilon", type=float, help="by default that of the agreement")
+    federate.add_argument("--delta", type=float, help="by default that of the agreement")
+    federate.add_argument("--timeout", type=float, default=600.0, help="seconds to wait for the answers of a round")
+    federate.add_argument("--release", help="keep the flow in this file, for sample and inspect")
+    federate.add_argument("-o", "--output", required=True, help=ROWS_FILE)
+    _rows(federate)
     return parser
 
 
@@ -127,15 +140,8 @@ def _sample(given: argparse.Namespace) -> None:
 
 
 def _synthesize(given: argparse.Namespace) -> None:
-    """Measure, keep the release, and then write rows: what was paid for is in a file before anything else can fail."""
-    to_file = given.output != STDOUT
-    kept = given.release or f"{given.output if to_file else 'synthesize'}.release"
-    if given.release is None and os.path.lexists(kept):
-        raise ValueError(
-            f"{kept!r} may hold the release of an earlier run that could not write its rows. Draw them from it with "
-            "'sample', move it away, or name another file with --release."
-        )
-    _check_outputs(given, [*([given.output] if to_file else []), kept], [given.table, given.domain])
+    """Measure a table."""
+    kept = _kept_in(given, [given.table, given.domain])
     domain = Domain.from_json(given.domain)
     columns = dict(domain)
     target = None
@@ -150,10 +156,42 @@ def _synthesize(given: argparse.Namespace) -> None:
         target=target,
         neighbours=given.neighbours,
     )
-    flow.fit(TableFile(given.table, given.target))
-    kept = _keep(flow, kept)
+    _write_fit(flow.fit(TableFile(given.table, given.target)), kept, given)
+
+
+def _federate(given: argparse.Namespace) -> None:
+    """Measure the tables of several sites."""
+    kept = _kept_in(given, [given.agreement])
+    agreement = agreement_of(given)
+    flow = DPSlicedWassersteinFlow(
+        agreement.epsilon if given.epsilon is None else given.epsilon,
+        agreement.delta if given.delta is None else given.delta,
+        domain=agreement.domain,
+        target=agreement.target,
+        neighbours=agreement.neighbours,
+    )
+    federation = Federation(given.mailbox, agreement=agreement, timeout=given.timeout)
+    _write_fit(flow.fit(federation), kept, given)
+
+
+def _kept_in(given: argparse.Namespace, inputs: Sequence[str]) -> str:
+    """Return the file that keeps the release, once it is sure that everything can be written."""
+    to_file = given.output != STDOUT
+    kept = given.release or f"{given.output if to_file else given.command}.release"
+    if given.release is None and os.path.lexists(kept):
+        raise ValueError(
+            f"{kept!r} may hold the release of an earlier run that could not write its rows. Draw them from it with "
+            "'sample', move it away, or name another file with --release."
+        )
+    _check_outputs(given, [*([given.output] if to_file else []), kept], inputs)
+    return kept
+
+
+def _write_fit(flow: DPSlicedWassersteinFlow, wanted: str, given: argparse.Namespace) -> None:
+    """Keep the release, and then write rows: what was paid for is in a file before anything else can fail."""
+    kept = _keep(flow, wanted)
     epsilon, delta = flow.privacy_spent_
-    print(f"spent: epsilon={epsilon:g} delta={delta:g} neighbours={given.neighbours}", file=sys.stderr)
+    print(f"spent: epsilon={epsilon:g} delta={delta:g} neighbours={flow.neighbours}", file=sys.stderr)
     try:
         _write(_blocks(flow, given.n, given.seed), given.output)
     except BaseException as e:
@@ -189,7 +227,14 @@ def _domain(given: argparse.Namespace) -> None:
         print(Domain.from_json(given.private_look).check(table), file=sys.stderr)
 
 
-_COMMANDS = {"domain": _domain, "synthesize": _synthesize, "sample": _sample, "inspect": _inspect}
+_COMMANDS = {
+    **COMMANDS,
+    "domain": _domain,
+    "synthesize": _synthesize,
+    "federate": _federate,
+    "sample": _sample,
+    "inspect": _inspect,
+}
 
 
 def _run(given: argparse.Namespace) -> None:

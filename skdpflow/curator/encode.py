@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from skdpflow.curator.cells import RawCells, category_codes, numbers_of, quiet
 from skdpflow.curator.dtypes import CellType
+from skdpflow.curator.engine import gather
 from skdpflow.curator.files import FileColumn, FileRows
+from skdpflow.curator.parts import Part, Query, spans_of
 from skdpflow.curator.read import read_column, type_of_column
 from skdpflow.domain import FINE_LEVELS, Categories, Column, Domain, Interval
 from skdpflow.domain.codes import code_of, n_codes
@@ -193,12 +195,26 @@ class RowSource:
         """Return what messages say of a column."""
         return f"Column {self.name(j)!r} of X"
 
-    def spans(self, block_rows: int | None = None) -> Iterator[tuple[int, int]]:
-        """Cut the rows into blocks."""
+    def parts(self, block_rows: int | None = None) -> Sequence[Part]:
+        """Cut the rows into parts."""
         if block_rows is None:
             block_rows = min(_BLOCK_ROWS, max(1, _BLOCK_ENTRIES // self.n_features))
-        for start in range(0, self.n_rows, block_rows):
-            yield start, min(start + block_rows, self.n_rows)
+        return spans_of(self.n_rows, block_rows)
+
+    def opened(self, part: Part) -> Iterator[tuple[RowSource, int, int, int]]:
+        """Read the rows of a part, block by block; see `skdpflow.curator.parts.Blocks`."""
+        yield self, part.start, part.stop, part.start
+
+    def answer(
+        self, query: Query, rank_key: int, *, n_jobs: int | None = None, block_rows: int | None = None
+    ) -> list[Any]:
+        """Sum over all rows what a query asks for."""
+        return gather(self, self.parts(block_rows), query, rank_key, n_jobs=n_jobs)
+
+    def spans(self, block_rows: int | None = None) -> Iterator[tuple[int, int]]:
+        """Cut rows in memory into blocks."""
+        for part in self.parts(block_rows):
+            yield part.start, part.stop
 
     def cells(self, start: int, stop: int, j: int, column: Column | None = None) -> RawCells:
         """Return one column of a block as it is."""

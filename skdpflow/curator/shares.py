@@ -9,36 +9,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.curator.encode import RowSource
+from skdpflow.curator.fits import MAX_INTEGERS
 from skdpflow.curator.noise import NoiseSource
-from skdpflow.curator.sketch import sketch_rows
+from skdpflow.curator.sketch import Sums, sketch_rows
 from skdpflow.curator.statistics import STATISTICS, Block, Statistic
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.domain.codes import NO_PLACE, n_codes
 from skdpflow.release.implied import SUMMED
 
-__all__ = ["noisy_shares", "rehearse", "statistic_of"]
+__all__ = ["noisy_shares", "sums_of"]
 
 #: Made-up rows on which parameters are tried.
 _PROBES = 16
 
 
-def statistic_of(kind: str, params: Mapping[str, Any]) -> Statistic:
-    """Return the statistic that a request asks for; refuses others, and parameters that are not its own."""
-    if kind not in SUMMED:
-        raise ValueError(f"Sites answer sums of the kinds {SUMMED}, and not {kind!r}.")
-    problem, statistic = "", None
+def sums_of(asked: Sequence[tuple[str, Mapping[str, Any]]], domain: Domain, target: Column | None) -> Sums:
+    """Return the query for kinds with parameters; refuses kinds that are no sums, and parameters that do not fit."""
+    for kind, _ in asked:
+        if kind not in SUMMED:
+            raise ValueError(f"Sites answer sums of the kinds {SUMMED}, and not {kind!r}.")
+    query, problem = Sums([(STATISTICS[kind], params) for kind, params in asked], domain, target), None
     try:
-        statistic = STATISTICS[kind](params)
+        statistics = query.statistics
     except ValueError as e:
         problem = str(e)
     except Exception as e:  # parameters may be anything
         problem = type(e).__name__
-    if statistic is None:
-        raise ValueError(f"The parameters of a request of the kind {kind!r} do not fit: {problem}")
-    return statistic
+    if problem is not None:
+        raise ValueError(f"The parameters of a request do not fit its kind: {problem}")
+    if sum(int(np.prod(statistic.shape)) for statistic in statistics) > MAX_INTEGERS:
+        raise ValueError(f"A request may ask for at most {MAX_INTEGERS} integers.")
+    _rehearse(statistics, domain, target)
+    return query
 
 
-def rehearse(statistics: Sequence[Statistic], domain: Domain, target: Column | None) -> None:
+def _rehearse(statistics: Sequence[Statistic], domain: Domain, target: Column | None) -> None:
     """Refuse parameters that do not fit the columns, by made-up rows, so that no private row decides an error."""
     columns = [*domain.columns, *((target,) if isinstance(target, Interval) else ())]
     which = np.arange(_PROBES)
@@ -66,19 +71,16 @@ def rehearse(statistics: Sequence[Statistic], domain: Domain, target: Column | N
 
 def noisy_shares(
     source: RowSource,
-    statistics: Sequence[Statistic],
+    query: Sums,
     shifts: Sequence[int],
     scales: Sequence[NDArray[np.float64]],
-    domain: Domain,
-    target: Column | None,
-    rank_key: int,
     noise: NoiseSource,
     *,
     n_jobs: int | None = None,
 ) -> list[NDArray[np.uint64]]:
     """Return the sums over all rows, each shifted and with fresh noise, modulo 2**64."""
-    sketches = sketch_rows(source, statistics, domain, target, rank_key, n_jobs=n_jobs)
+    sketches = sketch_rows(source, query, noise.rank_key(), n_jobs=n_jobs)
     return [
         sketch.release(noise.rounded_gaussian(scale, statistic.shape), shift).view(np.uint64)
-        for sketch, statistic, shift, scale in zip(sketches, statistics, shifts, scales, strict=True)
+        for sketch, statistic, shift, scale in zip(sketches, query.statistics, shifts, scales, strict=True)
     ]

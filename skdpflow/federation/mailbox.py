@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from skdpflow._outputs import replacing
@@ -54,25 +55,37 @@ class Mailbox:
             Of one site.
         """
         number, waiting, end = digest(request), list(sites), time.monotonic() + timeout
-        with replacing(self.folder / f"{number}.request") as file:
+        open_request = self.folder / f"{number}.request"
+        with replacing(open_request) as file:
             file.write(request)
-        while waiting and time.monotonic() < end:
-            for site in [site for site in waiting if self._answer(number, site).exists()]:
-                waiting.remove(site)
-                yield site, self._answer(number, site).read_bytes()
-            if waiting:
-                time.sleep(POLL)
+        try:
+            while waiting and time.monotonic() < end:
+                for site in [site for site in waiting if self._answer(number, site).exists()]:
+                    waiting.remove(site)
+                    yield site, self._answer(number, site).read_bytes()
+                if waiting:
+                    time.sleep(POLL)
+        finally:  # nobody should pay for an answer that is not waited for
+            open_request.unlink(missing_ok=True)
 
-    def requests(self) -> list[tuple[str, bytes]]:
-        """Return the digests and contents of all requests, oldest first.
+    def requests(self, known: Collection[str] = ()) -> list[tuple[str, bytes]]:
+        """Return the digests and contents of open requests.
+
+        Parameters
+        ----------
+        known : collection of str, default=()
+            Digests of requests to leave out.
 
         Returns
         -------
         requests : list of tuple of str and bytes
             Files whose name is not the digest of their content are left out.
         """
-        files = sorted(self.folder.glob("*.request"), key=lambda file: (file.stat().st_mtime_ns, file.name))
-        found = [(file.stem, file.read_bytes()) for file in files]
+        found = []
+        for file in sorted(self.folder.glob("*.request")):
+            if file.stem not in known:
+                with suppress(FileNotFoundError):  # it was closed in between
+                    found.append((file.stem, file.read_bytes()))
         return [(number, request) for number, request in found if digest(request) == number]
 
     def answered(self, request: str, site: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,12 +19,13 @@ from skdpflow.accountants import ComposedEvent, Event, GaussianEvent, NonPrivate
 from skdpflow.accountants.slack import differing
 from skdpflow.curator.gate import admit
 from skdpflow.curator.noise import NoiseSource
-from skdpflow.curator.shares import noisy_shares, rehearse, statistic_of
+from skdpflow.curator.shares import noisy_shares, sums_of
+from skdpflow.curator.sketch import Sums
 from skdpflow.curator.statistics import Statistic
-from skdpflow.domain import Column, Domain
 from skdpflow.exceptions import BudgetExceededError, FederationError, PrivacyLeakWarning
 from skdpflow.federation.agreement import Agreement
 from skdpflow.federation.keys import Keys
+from skdpflow.federation.mailbox import POLL, Mailbox
 from skdpflow.federation.masks import mask
 from skdpflow.federation.messages import Answer, Question, Wanted, digest
 from skdpflow.federation.shares import MAX_ROWS, Share
@@ -31,8 +33,8 @@ from skdpflow.federation.store import AnswerStore
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.release.encoding import encoded_as
 
-#: Most integers of one answer, and most statistics.
-MAX_INTEGERS, MAX_STATISTICS = 2**26, 64
+#: Most statistics of one request.
+MAX_STATISTICS = 64
 
 
 class SiteRows(BaseEstimator):
@@ -43,12 +45,10 @@ class SiteRows(BaseEstimator):
 class _Checked:
     """A request that passed all checks and is not paid for."""
 
-    statistics: tuple[Statistic, ...]
+    query: Sums
     shares: tuple[Share, ...]
     event: Event
     what: str
-    domain: Domain
-    target: Column | None
 
 
 class Site:
@@ -154,7 +154,6 @@ class Site:
         if self._source.n_rows > MAX_ROWS:
             raise FederationError("A site can have at most 2**36 rows.")
         self._noise = NoiseSource(seed)
-        self._rank_keys: dict[str, int] = {}
         self._ledger = ledger
         self._n_jobs = check_n_jobs(owner, n_jobs)
         place = None if folder is None else Path(folder)
@@ -201,6 +200,42 @@ class Site:
         sums = self._measured(question, checked, number)
         return self._store.put(number, self._answer(number, sums=sums, head=head).to_bytes())
 
+    def serve(self, mailbox: Mailbox | str | os.PathLike[str], *, n_fits: int = 1, timeout: float = 600.0) -> None:
+        """Answer the requests in a shared folder.
+
+        Parameters
+        ----------
+        mailbox : Mailbox or path
+            The folder.
+        n_fits : int, default=1
+            After how many fits to stop.
+        timeout : float, default=600.0
+            Seconds without a request after which to give up.
+
+        Raises
+        ------
+        FederationError
+            If no request came for so long.
+        """
+        box = mailbox if isinstance(mailbox, Mailbox) else Mailbox(mailbox)
+        over, seen, heard = box.ended(), set[str](), time.monotonic()
+        while len(box.ended() - over) < n_fits:
+            for number, request in box.requests(seen):
+                seen.add(number)
+                if not box.answered(number, self.name) and self._concerns(request):
+                    box.put(number, self.name, self.answer(request))
+                    heard = time.monotonic()
+            if time.monotonic() - heard > timeout:
+                raise FederationError(f"No request came to {self.name!r} for {timeout:g} seconds.")
+            time.sleep(POLL)
+
+    def _concerns(self, request: bytes) -> bool:
+        """Say whether a request is to this site; what cannot be read gets an answer that says so."""
+        try:
+            return self.name in Question.from_bytes(request).sites
+        except FederationError:
+            return True
+
     def _answer(self, number: str, **content: Any) -> Answer:
         return Answer(self.agreement.digest, number, self.name, private=self._noise.private, **content)
 
@@ -226,20 +261,17 @@ class Site:
         domain, target = self._source.domain, self.agreement.target
         if question.columns is not None:
             domain, target = encoded_as(domain, target, question.columns)
-        statistics = tuple(statistic_of(wanted.kind, wanted.params) for wanted in question.wanted)
-        if sum(int(np.prod(s.shape)) for s in statistics) > MAX_INTEGERS:
-            raise FederationError(f"A request may ask for at most {MAX_INTEGERS} integers.")
-        rehearse(statistics, domain, target)
+        query = sums_of([(wanted.kind, wanted.params) for wanted in question.wanted], domain, target)
         n, t, neighbours = len(question.sites), self.agreement.tolerates, self.agreement.neighbours
         shares, events = [], []
-        for wanted, statistic in zip(question.wanted, statistics, strict=True):
+        for wanted, statistic in zip(question.wanted, query.statistics, strict=True):
             share, event = self._share(wanted, statistic, n, t, neighbours)
             shares.append(share)
             events += [event, share.slack(differing(statistic.touched, neighbours))]
         if not self._noise.private:
             events.append(NonPrivateEvent())
         what = f"federation {self.agreement.digest[:12]}, fit {question.fit[:12]}, round {question.round}"
-        return _Checked(statistics, tuple(shares), ComposedEvent(tuple(events)), what, domain, target)
+        return _Checked(query, tuple(shares), ComposedEvent(tuple(events)), what)
 
     @staticmethod
     def _share(wanted: Wanted, statistic: Statistic, n: int, t: int, neighbours: str) -> tuple[Share, Event]:
@@ -266,16 +298,11 @@ class Site:
 
     def _measured(self, question: Question, checked: _Checked, number: str) -> tuple[NDArray[np.uint64], ...]:
         """Return the masked sums with fresh noise."""
-        if question.fit not in self._rank_keys:
-            self._rank_keys[question.fit] = self._noise.rank_key()
         values = noisy_shares(
             self._source,
-            checked.statistics,
+            checked.query,
             [share.shift for share in checked.shares],
             [share.scale for share in checked.shares],
-            checked.domain,
-            checked.target,
-            self._rank_keys[question.fit],
             self._noise,
             n_jobs=self._n_jobs,
         )

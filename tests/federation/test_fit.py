@@ -8,10 +8,8 @@ import pytest
 
 from skdpflow import Domain, DPSlicedWassersteinFlow, Interval, PrivacyLedger, Release
 from skdpflow.accountants import ComposedEvent, GaussianDPAccountant
-from skdpflow.curator import noise as curator_noise
-from skdpflow.curator import sketch
 from skdpflow.curator.curator import Curator
-from skdpflow.curator.noise import NoiseSource
+from skdpflow.curator.noise import NoiseSource, RankKeys
 from skdpflow.exceptions import FederationError
 from skdpflow.federation import Federation, Site
 from skdpflow.federation.shares import Share
@@ -42,15 +40,13 @@ def test_a_federation_gives_synthetic_rows_and_keeps_to_the_budget(tolerates):
 @pytest.mark.parametrize("neighbours", ["add-remove", "replace-one"])
 def test_without_collusion_the_release_is_that_of_one_table_with_the_same_noise(monkeypatch, neighbours):
     """Ranks are those of no position, and the noise of the table is the sum of the sites' noise."""
-    for module in (curator_noise, sketch):
-        monkeypatch.setattr(module, "random_ranks", lambda key, start, n, d: np.full((n, d), 0.25))
+    monkeypatch.setattr(RankKeys, "ranks", lambda self, start, n, d: np.full((n, d), 0.25))
+    monkeypatch.setattr(NoiseSource, "rank_key", lambda self: 0)
     parties = Parties(tolerates=0, neighbours=neighbours)
     given = {"neighbours": neighbours, "mechanism": MarginalsMechanism(n_pairs=3)}  # all pairs: none has to be chosen
     together = flow(**given).fit(Federation(parties.seeded())).release_
 
     sources = [NoiseSource(seed) for seed in range(len(parties.keys))]
-    for source in sources:
-        source.rank_key()  # which the sites draw first
 
     def draw(self, scale, shape, *, differing):
         share = Share.of(scale, 1.0, len(sources), 0)
