@@ -12,7 +12,13 @@ from skdpflow.accountants.base import tally
 from skdpflow.accountants.events import Event
 from skdpflow.exceptions import ReleaseError
 
-__all__ = ["Federated"]
+__all__ = ["Federated", "in_words"]
+
+RECOMPUTE = (
+    "Each of the m sites of a round adds noise of variance s^2 / (m - t), where t sites are tolerated. The cap is that "
+    "against t sites, and the noise scales of the measurements are those of all m shares. Against j sites, multiply "
+    "the mu of the cap by sqrt((m - t) / (m - j)), with the m of the round for which that is most."
+)
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,18 @@ class Federated:
             events.append(SlackEvent(parts.slack_epsilon, parts.slack_delta))
         return float(GaussianDPAccountant().epsilon(ComposedEvent(tuple(events)), delta))
 
+    def stated(self, cap: Event, delta: float) -> dict[str, Any]:
+        """Return what a statement says, with the epsilon against several readers; None where nothing is promised."""
+        against = {}
+        for pooling in sorted({0, min(1, self.fewest - 1), self.tolerates, min(self.tolerates + 1, self.fewest - 1)}):
+            epsilon = self.epsilon_against(pooling, cap, delta)
+            against[str(pooling)] = epsilon if math.isfinite(epsilon) else None
+        return {
+            **self.to_dict(),
+            "epsilon_against_sites_that_pool": against,
+            "recompute": RECOMPUTE,
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
         return {**asdict(self), "heads": dict(self.heads)}
@@ -111,3 +129,47 @@ class Federated:
         ):
             raise ReleaseError("What the file says of a federation contradicts itself.")
         return found
+
+
+def in_words(stated: Mapping[str, Any], epsilon: float, neighbours: str) -> list[str]:
+    """Say in sentences who sees what, and what is guaranteed against whom."""
+    sites, t = stated["sites"], stated["tolerates"]
+    against = {int(j): e for j, e in stated["epsilon_against_sites_that_pool"].items()}
+    smallest = min(map(len, stated["rounds"]))
+    out = [
+        f"The rows are those of {len(sites)} sites, which did not show them to each other: {', '.join(sites)}.",
+        f"Whoever reads the Release, and the coordinator, see sums over all sites of a round, at least {smallest}, "
+        f"with the noise of all of them. They see no answer of one site alone. Against them, {_epsilon(against[0])}.",
+    ]
+    if 1 in against:
+        out.append(
+            "A site knows its own rows and its own noise, which it can take off every sum. Against one site that reads "
+            f"the Release, about the rows of the others, {_epsilon(against[1])}."
+        )
+    if t:
+        pool = "one site" if t == 1 else f"{t} sites"
+        out.append(
+            f"At most {t} of the sites pool what they know with the coordinator and with whoever reads the Release, or "
+            f"add less noise than was agreed. Against {pool}, epsilon is that of the guarantee, {epsilon:g}."
+        )
+    else:
+        out.append("No site is tolerated: the guarantee holds against everybody but the sites.")
+    if t + 1 in against and t > 0:
+        out.append(f"Against {t + 1} sites that pool what they know, {_epsilon(against[t + 1])}.")
+    if stated["repeated"]:
+        out.append(
+            f"{stated['repeated']} rounds were asked for again, because a site did not answer. The sites that had "
+            "answered paid for both. The guarantee includes both, even if the coordinator kept the sums of both."
+        )
+    out += [
+        "Rows of one person at two sites are two rows.",
+        "That the coordinator sees sums only rests on the secrecy of the private keys of the sites, on X25519 and on "
+        "SHAKE-256. That the Release is private does not.",
+    ]
+    if neighbours == "replace-one":
+        out.append("The number of rows of each site is public: it is the same in neighbouring tables.")
+    return out
+
+
+def _epsilon(value: float | None) -> str:
+    return "nothing is guaranteed" if value is None else f"epsilon = {value:.4g}"
