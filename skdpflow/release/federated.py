@@ -64,8 +64,8 @@ class Federated:
 
     @property
     def most(self) -> int:
-        """Number of sites in the largest round."""
-        return max(map(len, self.rounds))
+        """Number of sites in the largest round, also of those that were asked for again."""
+        return len(self.sites)
 
     def epsilon_against(self, pooling: int, cap: Event, delta: float) -> float:
         r"""Return the epsilon of the measurements against `pooling` sites that know what they added.
