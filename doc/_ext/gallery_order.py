@@ -8,6 +8,7 @@ ORDER = (
     "quality",
     "choosing_epsilon",
     "hospitals",
+    "federation",
     "loans",
     "taxi_trips",
     "digits",
