@@ -19,7 +19,7 @@ from skdpflow.release.implied import SUMMED
 
 __all__ = ["noisy_shares", "sums_of"]
 
-#: Made-up rows on which parameters are tried.
+#: Made-up rows on which parameters are tried: more than a column has kinds of codes.
 _PROBES = 16
 
 
@@ -47,7 +47,7 @@ def _rehearse(statistics: Sequence[Statistic], domain: Domain, target: Column | 
     """Refuse parameters that do not fit the columns, by made-up rows, so that no private row decides an error."""
     columns = [*domain.columns, *((target,) if isinstance(target, Interval) else ())]
     which = np.arange(_PROBES)
-    codes = np.column_stack([which * (n_codes(column) - 1) // (_PROBES - 1) for column in columns]).astype(np.int64)
+    codes = np.column_stack([np.roll(_probes(column), j) for j, column in enumerate(columns)])
     classes = np.zeros(_PROBES, dtype=np.int64)
     if isinstance(target, Categories):
         classes = np.where(which < _PROBES - 1, which % target.n_levels, NO_PLACE)
@@ -67,6 +67,13 @@ def _rehearse(statistics: Sequence[Statistic], domain: Domain, target: Column | 
             pass
         if shape != statistic.shape:
             raise ValueError("The parameters of a request do not fit the columns or the classes of the federation.")
+
+
+def _probes(column: Column) -> NDArray[np.int64]:
+    """Return codes of a column: some of values, and all others, of what is missing or lies outside."""
+    others = np.arange(column.n_values, n_codes(column))
+    values = np.linspace(0, column.n_values - 1, _PROBES - len(others))
+    return np.concatenate([values.astype(np.int64), others])
 
 
 def noisy_shares(

@@ -194,8 +194,8 @@ def federated_release(
     domain, target = measured_domain(agreement.domain), agreement.target
     tolerates, n_sites = agreement.tolerates, len(rounds.sites)
     mu = rounds.mu * strength(n_sites, tolerates, 0)
-    # the slack of shares is some 32 times the root of their number that of one draw: see both proofs
-    slack = PLAN_SLACK * rounds.slack.epsilon / (64.0 * math.sqrt(n_sites))
+    # the slack of shares is 32 times the root of their number that of one draw, a little more where noise is small
+    slack = PLAN_SLACK * rounds.slack.epsilon / (34.0 * math.sqrt(n_sites - tolerates))
     context = PlanContext.of(domain, target, mu, budget.neighbours, seed, projections, slack, False)
     rounds.check_plan(mechanism, context)
     measured: list[Measurement] = []

@@ -216,8 +216,9 @@ def _unpacked(form: str, data: bytes) -> tuple[dict[str, Any], dict[str, NDArray
 
 
 def _texts_and_counts(question: Question) -> None:
-    for text in (question.agreement, question.fit):
-        _text(text)
+    for text, length in ((question.agreement, 64), (question.fit, 32)):
+        if len(_text(text)) != length or not set(text) <= set("0123456789abcdef"):
+            raise FederationError("The agreement and the fit of a request must be hexadecimal digits.")
     for count in (question.round, question.attempt):
         if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count < 2**31:
             raise FederationError("The round and the attempt of a request must be whole numbers.")

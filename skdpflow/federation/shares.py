@@ -27,7 +27,7 @@ reads the sum. We bound what such a reader learns from :math:`2^k c + S` with :m
        \le e^{-500}
 
    for :math:`2 \le h \le 100` and :math:`\tau \ge 8`: the least of :math:`(1 - x)^2 + (h - 1) x^2` is :math:`1 - 1/h`,
-   at :math:`x = 1/h`. Fewer than :math:`2^{34}` integers lie within 32 standard deviations, where :math:`\tau \le
+   at :math:`x = 1/h`. Fewer than :math:`2^{35}` integers lie within 33 standard deviations, where :math:`\tau \le
    2^{24}`, and both laws have less than :math:`e^{-500}` beyond. So the total variation distance of the two is below
    :math:`e^{-470}`.
 3. *Draws in double precision.* By `skdpflow.accountants.slack`, at most :math:`2^{-53} (8 b \varphi(b) + 2 \Phi(-b))`

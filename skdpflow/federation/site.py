@@ -92,7 +92,9 @@ class Site:
     request gets the same bytes again, and any other one costs again. So whoever sends requests can waste a budget, and
     cannot exceed it.
 
-    The ledger states what is guaranteed against everybody but more than `tolerates` other sites.
+    The ledger states what is guaranteed against everybody but more than `tolerates` other sites. Parameters of a
+    request are tried on made-up rows before the debit. Should the private rows raise an error after that, the error
+    stays here: the coordinator sees a site that does not answer.
 
     Examples
     --------
@@ -194,9 +196,9 @@ class Site:
                 return self._answer(number, schema=self._source.table_schema.to_dict()).to_bytes()
             checked = self._check(question)
             self._check_affordable(checked.event)
+            head = self._debit(checked)
         except (ValueError, TypeError, BudgetExceededError) as e:  # of public facts: no private row was read
             return self._answer(number, refused=str(e)).to_bytes()
-        head = self._debit(checked)
         sums = self._measured(question, checked, number)
         return self._store.put(number, self._answer(number, sums=sums, head=head).to_bytes())
 

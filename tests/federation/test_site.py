@@ -245,3 +245,28 @@ def test_messages_hold_no_pickle(parties):
     asked = question(parties).to_bytes()
     with np.load(io.BytesIO(asked), allow_pickle=False) as arrays:
         assert "header" in arrays
+
+
+def test_the_debit_comes_before_the_noise(parties, monkeypatch):
+    from skdpflow.curator.noise import NoiseSource
+
+    site = parties.site("east")
+
+    def broken(self, scale, shape):
+        assert len(site.ledger.events) == 1
+        raise MemoryError
+
+    monkeypatch.setattr(NoiseSource, "rounded_gaussian", broken)
+    with pytest.raises(MemoryError):
+        site.answer(question(parties).to_bytes())
+    assert len(site.ledger.events) == 1
+
+
+def test_made_up_rows_have_every_kind_of_code():
+    from skdpflow import Categories, Interval
+    from skdpflow.curator.shares import _probes
+    from skdpflow.domain.codes import n_codes
+
+    for column in (*DOMAIN.columns, Interval(0, 1, nullable=True), Categories(["x"], nullable=True)):
+        assert set(range(column.n_values, n_codes(column))) < set(_probes(column).tolist())
+        assert _probes(column).min() == 0
