@@ -10,6 +10,7 @@ ORDER = (
     "hospitals",
     "federation",
     "loans",
+    "insurance",
     "taxi_trips",
     "digits",
     "pipeline_and_grid_search",

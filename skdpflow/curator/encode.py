@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NoReturn
 
@@ -10,14 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.curator.cells import RawCells, category_codes, numbers_of, quiet
+from skdpflow.curator.differences import differences_of
 from skdpflow.curator.dtypes import CellType
-from skdpflow.curator.engine import gather
-from skdpflow.curator.files import FileColumn, FileRows
+from skdpflow.curator.engine import check_workers, gather
+from skdpflow.curator.files import FileBlock, FileColumn, FileTable
 from skdpflow.curator.parts import Part, Query, spans_of
 from skdpflow.curator.read import read_column, type_of_column
 from skdpflow.domain import FINE_LEVELS, Categories, Column, Domain, Interval
 from skdpflow.domain.codes import code_of, n_codes
-from skdpflow.domain.measured import is_measured, measured_domain, measured_places, measured_schema
+from skdpflow.domain.differences import with_differences
+from skdpflow.domain.measured import as_difference, is_measured, measured_domain, measured_places, measured_schema
 from skdpflow.domain.schema import Schema
 
 __all__ = ["RowSource", "encode_cells"]
@@ -141,15 +144,16 @@ class RowSource:
         self.table_schema = self.schema = schema
         self.declared = self.domain = domain
         self._places = list(range(schema.n_features))
-        if domain is not None and not all(map(is_measured, domain.columns)):
-            self._places = measured_places(domain)
-            self.schema, self.domain = measured_schema(schema, domain), measured_domain(domain)
+        if domain is not None:
+            self.domain = with_differences(measured_domain(domain))
+            if not all(map(is_measured, domain.columns)):
+                self._places, self.schema = measured_places(domain), measured_schema(schema, domain)
         self._kept: dict[tuple[int, int], tuple[tuple[Column, ...], NDArray[np.int32]]] = {}
 
     @cached_property
     def types(self) -> list[CellType]:
         """The type of the cells of each column: public. A TypeError or ValueError if one cannot be read."""
-        if isinstance(self._table, FileRows):
+        if isinstance(self._table, FileTable | FileBlock):
             return [self._table.types[place] for place in self._places]
         if self.schema.container == "numpy":
             return [type_of_column("numpy", self._table.dtype, self.label(0))] * self.n_features
@@ -169,7 +173,7 @@ class RowSource:
     @cached_property
     def _plain(self) -> bool:
         """Whether the table has numbers only, whose blocks are converted at once: far faster for many columns."""
-        if self.schema.container == "polars" or isinstance(self._table, FileRows):
+        if self.schema.container == "polars" or isinstance(self._table, FileBlock):
             return False
         numpy = self.schema.container == "numpy"
         dtypes = [self._table.dtype] if numpy else list(self._table.dtypes.iloc[self._places])
@@ -197,19 +201,54 @@ class RowSource:
 
     def parts(self, block_rows: int | None = None) -> Sequence[Part]:
         """Cut the rows into parts."""
-        if block_rows is None:
-            block_rows = min(_BLOCK_ROWS, max(1, _BLOCK_ENTRIES // self.n_features))
-        return spans_of(self.n_rows, block_rows)
+        if isinstance(self._table, FileTable):
+            return self._table.parts
+        return spans_of(self.n_rows, block_rows or self._block_rows)
 
-    def opened(self, part: Part) -> Iterator[tuple[RowSource, int, int, int]]:
+    @property
+    def _block_rows(self) -> int:
+        return min(_BLOCK_ROWS, max(1, _BLOCK_ENTRIES // self.n_features))
+
+    def opened(self, part: Part, block_rows: int | None = None) -> Iterator[tuple[RowSource, int, int, int]]:
         """Read the rows of a part, block by block; see `skdpflow.curator.parts.Blocks`."""
-        yield self, part.start, part.stop, part.start
+        if not isinstance(self._table, FileTable):
+            yield self, part.start, part.stop, part.start
+            return
+        place, block_rows = part.start, block_rows or self._block_rows
+        for block in self._table.blocks(part, block_rows):
+            target = None if self._target is None else FileColumn(block)
+            rows = RowSource(block, target, self.table_schema, self.declared)
+            for span in spans_of(block.shape[0], block_rows):
+                yield rows, span.start, span.stop, place + span.start
+            place += block.shape[0]
+
+    def read(self, block_rows: int | None = None) -> Iterator[tuple[RowSource, int, int, int]]:
+        """Read all rows, block by block, in their order."""
+        for part in self.parts(block_rows):
+            yield from self.opened(part, block_rows)
 
     def answer(
         self, query: Query, rank_key: int, *, n_jobs: int | None = None, block_rows: int | None = None
     ) -> list[Any]:
         """Sum over all rows what a query asks for."""
-        return gather(self, self.parts(block_rows), query, rank_key, n_jobs=n_jobs)
+        return gather(self, self.parts(block_rows), query, rank_key, n_jobs=n_jobs, recipe=self._recipe)
+
+    def check_workers(self, n_jobs: int | None) -> None:
+        """Refuse workers that could not answer, before anything is spent."""
+        if self._recipe is not None:
+            check_workers(self._recipe, n_jobs)
+
+    @property
+    def _recipe(self) -> FileRecipe | None:
+        """What workers read the rows by, if they may; it holds none."""
+        if not (isinstance(self._table, FileTable) and self._table.shared):
+            return None
+        return FileRecipe(self._table, self._target is not None, self.table_schema, self.declared)
+
+    def check_unchanged(self) -> None:
+        """Refuse files that have changed."""
+        assert isinstance(self._table, FileTable)
+        self._table.check_unchanged()
 
     def spans(self, block_rows: int | None = None) -> Iterator[tuple[int, int]]:
         """Cut rows in memory into blocks."""
@@ -219,7 +258,7 @@ class RowSource:
     def cells(self, start: int, stop: int, j: int, column: Column | None = None) -> RawCells:
         """Return one column of a block as it is."""
         local, place = _by_the_clock(column), self._places[j]
-        if isinstance(self._table, FileRows):
+        if isinstance(self._table, FileBlock):
             return self._table.cells(start, stop, place, local)
         if self.schema.container == "pandas":
             values = self._table.iloc[start:stop, place]
@@ -274,7 +313,12 @@ class RowSource:
     ) -> NDArray[np.float64]:
         """Return columns of a block as they are measured, the target as the one after the last."""
         own = [j for j in columns if j < self.n_features]
-        numbers, types = self.numbers(start, stop, own), [self.types[j] for j in own]
+        if declared:
+            numbers, _ = self._measured_numbers(start, stop, own, [declared[j] for j in own])
+            declared = [as_difference(column) for column in declared]
+        else:
+            numbers = self.numbers(start, stop, own)
+        types = [self.types[j] for j in own]
         if len(own) < len(columns):
             numbers = np.column_stack([numbers, self.target_numbers(start, stop, target)])
             types.append(self.target_type)
@@ -300,7 +344,7 @@ class RowSource:
         if kept is not None and all(now is then for now, then in zip(columns, columns_then, strict=True)):
             return kept.astype(np.int64)
         codes = self._encoded(start, stop, columns)
-        small = self.n_rows * self.n_features <= _KEPT_CODES and not isinstance(self._table, FileRows)
+        small = self.n_rows * self.n_features <= _KEPT_CODES and not isinstance(self._table, FileBlock)
         if small and all(n_codes(column) < 2**31 for column in columns):
             self._kept[start, stop] = columns, codes.astype(np.int32)
         return codes
@@ -316,20 +360,61 @@ class RowSource:
                 codes[:, j] = encode_cells(self.cells(start, stop, j, column), self.types[j], column)
         if intervals:
             types = [self.types[j] for j in numeric]
-            codes[:, numeric] = _interval_codes(*self._numbers(start, stop, numeric, intervals), intervals, types)
+            numbers, gaps = self._measured_numbers(start, stop, numeric, intervals)
+            intervals = [column.difference or column for column in intervals]
+            codes[:, numeric] = _interval_codes(numbers, gaps, intervals, types)
         return codes
+
+    def _measured_numbers(
+        self, start: int, stop: int, places: Sequence[int], columns: Sequence[Column]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
+        """Return columns of a block as numbers or as differences, and which are missing; None for those that are NaN.
+
+        A difference is one of two cells of a row, so it depends on that row alone.
+        """
+        since = [column.since if isinstance(column, Interval) else None for column in columns]
+        if not any(since):
+            return self._numbers(start, stop, places, columns)
+        assert self.domain is not None
+        names = self.domain.names
+        first = {own.name: names.index(own.name) for own in since if own is not None}
+        read = [*places, *(j for j in first.values() if j not in places)]
+        declared = [*columns, *(self.domain.columns[j] for j in read[len(places) :])]
+        x, gaps = self._numbers(start, stop, read, declared)
+        gaps = np.isnan(x) if gaps is None else gaps
+        numbers = x[:, : len(places)].copy()
+        for i, (column, own) in enumerate(zip(columns, since, strict=True)):
+            if own is not None:
+                assert isinstance(column, Interval)
+                low, k = self.domain[own.name], read.index(first[own.name])
+                assert isinstance(low, Interval)
+                numbers[:, i] = differences_of(x[:, i], column, _bounds(column, self.types[places[i]]), x[:, k], low)
+        return numbers, gaps[:, : len(places)]
 
     def blocks(
         self, domain: Domain, target: Column | None = None, *, block_rows: int | None = None
     ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
         """Iterate over the rows as codes; the codes do not depend on how the rows are cut."""
-        for start, stop in self.spans(block_rows):
+        for rows, start, stop, place in self.read(block_rows):
             with quiet():
-                block = self.block(start, stop, domain, target)
-            yield start, *block
+                block = rows.block(start, stop, domain, target)
+            yield place, *block
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("A RowSource holds private rows and cannot be pickled or copied.")
 
     def __repr__(self) -> str:
         return "<RowSource of private rows>"
+
+
+@dataclass(frozen=True)
+class FileRecipe:
+    """What makes a source of files anew in a worker: where they are, and what their columns are."""
+
+    table: FileTable
+    with_target: bool
+    schema: Schema
+    declared: Domain | None
+
+    def __call__(self) -> RowSource:
+        return RowSource(self.table, FileColumn(self.table) if self.with_target else None, self.schema, self.declared)

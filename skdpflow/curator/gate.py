@@ -19,7 +19,7 @@ from skdpflow._validation import invalid
 from skdpflow.curator.cells import RawCells, numbers_of, quiet, to_float
 from skdpflow.curator.dtypes import check_declared
 from skdpflow.curator.encode import RowSource
-from skdpflow.curator.files import FileColumn, FileRows
+from skdpflow.curator.files import FileColumn, FileTable
 from skdpflow.curator.read import objects
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.domain.categories import is_undeclared
@@ -274,11 +274,11 @@ def _file_source(file: TableFile, domain: object, target: Column | None, owner: 
     columns = resolve_domain(domain, names, len(names), owner=owner, target=target, target_name=file.target)
     assert columns is not None
     if file.target is None or target is None:
-        rows = FileRows(file, columns)
+        rows = FileTable(file, columns)
         return RowSource(rows, None, Schema("pandas", tuple(columns), dtypes_of(rows.dtypes)), columns)
     if is_undeclared(target):
         raise ValueError("The classes of a target in a file must be declared: target=Categories([...]).")
-    rows = FileRows(file, Domain({**columns, file.target: target}))
+    rows = FileTable(file, Domain({**columns, file.target: target}))
     *dtypes, target_dtype = dtypes_of(rows.dtypes)
     schema = Schema("pandas", tuple(columns), tuple(dtypes), "pandas", file.target, target_dtype)
     return RowSource(rows, FileColumn(rows), schema, columns)

@@ -157,6 +157,10 @@ class RankKeys:
         skip = start - first * _RANK_GROUP
         return words[skip : skip + n_rows] * 2.0**-32
 
+    def sealed(self) -> dict[int, bytes]:
+        """Return what `RankKeys` is made of, for a message to who computes with these rows."""
+        return dict(self._keys)
+
     def __repr__(self) -> str:
         return "RankKeys(<secret>)"
 

@@ -11,6 +11,7 @@ from skdpflow.accountants import ComposedEvent, Event, GaussianEvent, NonPrivate
 from skdpflow.accountants.budget import Budget
 from skdpflow.accountants.calibrate import calibrate
 from skdpflow.accountants.slack import DELTA_SLACK, EPSILON_SLACK, PLAN_SLACK, differing
+from skdpflow.domain.differences import with_differences
 from skdpflow.domain.measured import measured_domain, put_back
 from skdpflow.domain.schema import Schema
 from skdpflow.exceptions import FederationError
@@ -191,7 +192,7 @@ def federated_release(
     rounds = Rounds(federation, budget)
     schema = rounds.schema()
     check_writable(schema, agreement.domain, agreement.target)
-    domain, target = measured_domain(agreement.domain), agreement.target
+    domain, target = with_differences(measured_domain(agreement.domain)), agreement.target
     tolerates, n_sites = agreement.tolerates, len(rounds.sites)
     mu = rounds.mu * strength(n_sites, tolerates, 0)
     # the slack of shares is 32 times the root of their number that of one draw, a little more where noise is small

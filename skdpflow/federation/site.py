@@ -158,6 +158,7 @@ class Site:
         self._noise = NoiseSource(seed)
         self._ledger = ledger
         self._n_jobs = check_n_jobs(owner, n_jobs)
+        self._source.check_workers(self._n_jobs)
         place = None if folder is None else Path(folder)
         self._store = AnswerStore(place)
         self._cap = PrivacyLedger(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from skdpflow.domain import Interval
 from skdpflow.domain.codes import outside_of
+from skdpflow.domain.differences import since_of
 from skdpflow.inspection._names import codes_name, column_names, number_name, places_name, target_name
 from skdpflow.inspection._sample import Sample
 from skdpflow.latent.rank import LATENT_STEPS, RankTransform
@@ -92,6 +93,8 @@ def _class_name(classes: tuple[Any, ...], k: int) -> str:
 def _histograms(sample: Sample, m: Measurement) -> Iterator[Counted]:
     names, columns = column_names(sample.release), sample.release.declared
     component, n_components = sample.components(m.params), int(m.params["n_components"])
+    since = since_of(sample.release.measured)
+    differences = {j for j, name in enumerate(sample.release.measured) if name in since}
     for j, edges, counts in histograms_of(m):
         column = columns[j]
         within = edges[:-1] < column.n_levels
@@ -100,7 +103,7 @@ def _histograms(sample: Sample, m: Measurement) -> Iterator[Counted]:
         last = n_bins - 1 - column.nullable
         for k, how in enumerate(outside_of(column)):
             own = counts[:, np.flatnonzero(edges[:-1] == column.n_levels + k)].sum(axis=1)
-            if how in ("below", "above"):  # such rows come out as the nearest value
+            if how in ("below", "above") and j not in differences:  # such rows come out as the nearest value
                 at = 0 if how == "below" else last
                 measured[:, at] += own
                 sd[at] = np.hypot(sd[at], np.max(m.sd))

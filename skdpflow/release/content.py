@@ -9,7 +9,7 @@ from typing import Any
 from skdpflow.accountants.events import ComposedEvent, Event
 from skdpflow.accountants.resting import RestsOn, all_allowed
 from skdpflow.domain import Categories, Column, Domain, Interval
-from skdpflow.domain.measured import as_measured, measured_domain, measured_schema
+from skdpflow.domain.measured import as_difference, as_measured, measured_domain, measured_schema
 from skdpflow.domain.schema import Schema
 from skdpflow.release.federated import Federated
 from skdpflow.release.measurement import Measurement
@@ -84,9 +84,9 @@ class Content:
 
     @property
     def declared(self) -> tuple[Column, ...]:
-        """The same columns in the units in which they were declared."""
+        """The same columns and differences in the units in which they were declared."""
         extra = (self.target,) if isinstance(self.target, Interval) else ()
-        return (*self.measured.columns, *extra)
+        return (*map(as_difference, self.measured.columns), *extra)
 
     @property
     def allowed(self) -> ComposedEvent:

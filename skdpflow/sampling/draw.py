@@ -76,16 +76,22 @@ def draw_positions(
     if where is None:
         return drawn(model.draw_components(n, rng) if component is None else component, fixed=component is not None)
     ranges = condition_of(where, release.domain)
-    tied = () if constraints is None else constraints.indices
+    tied, own = (() if constraints is None else constraints.indices), partial(in_own_values, release)
     if component is None:
-        return sample_where(model, n, ranges, lambda m: drawn(model.draw_components(m, rng)), rng, tied)
+        return sample_where(model, n, ranges, lambda m: drawn(model.draw_components(m, rng)), rng, tied, own)
     positions = np.empty((n, model.latent.n_columns))
     for c in np.unique(component):
         rows = component == c
         of_class = partial(np.full, fill_value=c, dtype=np.int64)
         draw = lambda m, of_class=of_class: drawn(of_class(m), fixed=True)  # noqa: E731
-        positions[rows] = sample_where(model, int(rows.sum()), ranges, draw, rng, tied)[0]
+        positions[rows] = sample_where(model, int(rows.sum()), ranges, draw, rng, tied, own)[0]
     return positions, component
+
+
+def in_own_values(release: Release, positions: Array) -> Array:
+    """Return positions of the measured columns as they are declared: those of differences become those of values."""
+    constraints = Constraints.of(release.measured, release.measured_schema)
+    return positions if constraints is None else constraints.in_own_values(positions)
 
 
 def decode_rows(release: Release, positions: Array, component: Components) -> tuple[Any, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -116,8 +117,15 @@ def test_files_written_by_hand_may_leave_out_what_has_a_default() -> None:
         {"name": "ward", "kind": "categories", "categories": ["A", "?"]}]}"""
     expected = Domain({"id": Key("P{}"), "age": Interval(0, 120), "ward": Categories(["A", "?"])})
     assert Domain.from_json(text) == expected
-    with pytest.raises(ValueError, match="exactly the keys kind, lower, upper, and none but"):
-        Domain.from_json(text.replace('"upper": 120', '"uper": 120'))
+    wrong = {
+        '"uper": 120': "'age' of the kind 'interval' has the unknown key 'uper'. Did you mean 'upper'",
+        '"_upper": 120': "'age' of the kind 'interval' lacks 'upper'",
+        '"upper": -1': "'age' of the kind 'interval': Interval needs lower < upper",
+    }
+    for typed, message in wrong.items():
+        with pytest.raises(ValueError, match=re.escape(message)) as raised:
+            Domain.from_json(text.replace('"upper": 120', typed))
+        assert "edges" not in str(raised.value)
 
 
 def test_what_has_no_names() -> None:
