@@ -101,6 +101,7 @@ class Mailbox:
         Returns
         -------
         answered : bool
+            Whether it is complete.
         """
         return self._answer(request, site).exists()
 
@@ -136,6 +137,7 @@ class Mailbox:
         Returns
         -------
         fits : set of str
+            As `end` was told.
         """
         return {file.stem for file in self.folder.glob("*.end")}
 
