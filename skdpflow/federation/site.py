@@ -32,6 +32,7 @@ from skdpflow.federation.shares import MAX_ROWS, Share
 from skdpflow.federation.store import AnswerStore
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.release.encoding import encoded_as
+from skdpflow.release.federated import entry_of
 
 #: Most statistics of one request.
 MAX_STATISTICS = 64
@@ -273,7 +274,7 @@ class Site:
             events += [event, share.slack(differing(statistic.touched, neighbours))]
         if not self._noise.private:
             events.append(NonPrivateEvent())
-        what = f"federation {self.agreement.digest[:12]}, fit {question.fit[:12]}, round {question.round}"
+        what = f"{entry_of(question.agreement, question.fit)}, round {question.round}"
         return _Checked(query, tuple(shares), ComposedEvent(tuple(events)), what)
 
     @staticmethod

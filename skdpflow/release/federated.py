@@ -12,7 +12,7 @@ from skdpflow.accountants.base import tally
 from skdpflow.accountants.events import Event
 from skdpflow.exceptions import ReleaseError
 
-__all__ = ["Federated", "in_words"]
+__all__ = ["Federated", "entry_of", "in_words"]
 
 RECOMPUTE = (
     "Each of the m sites of a round adds noise of variance s^2 / (m - t), where t sites are tolerated. The cap is that "
@@ -56,6 +56,11 @@ class Federated:
     rounds: tuple[tuple[str, ...], ...]
     repeated: int
     heads: Mapping[str, str]
+
+    @property
+    def entry(self) -> str:
+        """How the entries of this fit begin in the ledgers of the sites."""
+        return entry_of(self.agreement, self.fit)
 
     @property
     def fewest(self) -> int:
@@ -129,6 +134,11 @@ class Federated:
         ):
             raise ReleaseError("What the file says of a federation contradicts itself.")
         return found
+
+
+def entry_of(agreement: str, fit: str) -> str:
+    """Return how the entries of a fit begin in the ledger of a site."""
+    return f"federation {agreement[:12]}, fit {fit[:12]}"
 
 
 def in_words(stated: Mapping[str, Any], epsilon: float, neighbours: str) -> list[str]:

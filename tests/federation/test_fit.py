@@ -1,16 +1,17 @@
 """A fit over several sites, from the first request to synthetic rows."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from skdpflow import Domain, DPSlicedWassersteinFlow, Interval, PrivacyLedger, Release
-from skdpflow.accountants import ComposedEvent, GaussianDPAccountant
+from skdpflow.accountants import ComposedEvent, GaussianDPAccountant, GaussianEvent
 from skdpflow.curator.curator import Curator
 from skdpflow.curator.noise import NoiseSource, RankKeys
-from skdpflow.exceptions import FederationError
+from skdpflow.exceptions import FederationError, LedgerError
 from skdpflow.federation import Federation, Site
 from skdpflow.federation.shares import Share
 from skdpflow.mechanisms import MarginalsMechanism, RecordsMechanism
@@ -133,3 +134,15 @@ def test_a_federated_fit_is_not_continued_on_one_table(parties):
     fitted = flow().fit(Federation(parties.sites()))
     with pytest.raises(ValueError, match="several holders"):
         fitted.continue_fit(*rows(50, 0), extra_epsilon=0.5)
+
+
+def test_each_ledger_verifies_the_release(parties):
+    sites = parties.sites()
+    release = flow().fit(Federation(sites)).release_
+    for site in sites:
+        site.ledger.verify([release])
+    with pytest.raises(LedgerError, match="not in the ledger"):
+        Parties().site("east").ledger.verify([release])
+    more = replace(release, event=ComposedEvent((*release.event.events, GaussianEvent(1.0))))
+    with pytest.raises(LedgerError, match="smaller than what it measured"):
+        sites[0].ledger.verify([more])
