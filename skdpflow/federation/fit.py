@@ -57,6 +57,7 @@ class Rounds:
         self.repeated = 0
         self.heads: dict[str, str] = {}
         self.private = True
+        self._epochs: dict[str, str] = {}
         self.columns: tuple[Any, ...] | None = None
 
     def schema(self) -> Schema:
@@ -65,6 +66,7 @@ class Rounds:
         answers = self._federation.collect(question, [])
         self._leave_out([site for site in self.sites if site not in answers])
         self.asked = self.sites
+        self._epochs = {site: answer.epoch or "" for site, answer in answers.items()}
         schemas = {site: dict(answer.schema or {}) for site, answer in answers.items()}
         first = schemas[self.sites[0]]
         if other := [site for site, schema in schemas.items() if schema != first]:
@@ -92,6 +94,7 @@ class Rounds:
                 len(self.rounds) + 1,
                 attempt,
                 self.sites,
+                tuple(self._epochs[site] for site in self.sites),
                 wanted,
                 self.columns,
             )

@@ -103,7 +103,7 @@ class Mailbox:
         answered : bool
             Whether it is complete.
         """
-        return self._answer(request, site).exists()
+        return os.path.lexists(self._answer(request, site))  # also a link, which must not lead the answer elsewhere
 
     def put(self, request: str, site: str, answer: bytes) -> None:
         """Write the answer of a site.

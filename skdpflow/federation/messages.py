@@ -56,6 +56,8 @@ class Question:
         Which round of the fit, and how often it was tried before with other sites.
     sites : tuple of str
         The sites whose answers are summed.
+    epochs : tuple of str, default=()
+        The `AnswerStore.epoch` of each of them; none if nothing is measured.
     wanted : tuple of Wanted, default=()
         The statistics; none asks for the schema of the rows, which is public.
     columns : tuple of Interval or Categories, or None, default=None
@@ -67,6 +69,7 @@ class Question:
     round: int
     attempt: int
     sites: tuple[str, ...]
+    epochs: tuple[str, ...] = ()
     wanted: tuple[Wanted, ...] = ()
     columns: tuple[Column, ...] | None = None
 
@@ -89,6 +92,7 @@ class Question:
             "round": self.round,
             "attempt": self.attempt,
             "sites": list(self.sites),
+            "epochs": list(self.epochs),
             "wanted": wanted,
             "columns": None if self.columns is None else [column.to_dict() for column in self.columns],
         }
@@ -106,8 +110,8 @@ class Question:
                 wanted.append(Wanted(_text(w["name"]), _text(w["kind"]), float(w["multiplier"]), params))
             columns = header.pop("columns")
             known = None if columns is None else tuple(column_from_dict(column) for column in columns)
-            sites = tuple(map(_text, header.pop("sites")))
-            question = cls(sites=sites, wanted=tuple(wanted), columns=known, **header)
+            sites, epochs = (tuple(map(_text, header.pop(key))) for key in ("sites", "epochs"))
+            question = cls(sites=sites, epochs=epochs, wanted=tuple(wanted), columns=known, **header)
             _texts_and_counts(question)
             return question
         except FederationError:
@@ -133,6 +137,8 @@ class Answer:
         Why nothing was measured.
     schema : mapping or None, default=None
         Names and dtypes of the rows.
+    epoch : str or None, default=None
+        The `AnswerStore.epoch` of the site, beside its schema.
     sums : tuple of ndarray of uint64, default=()
         The masked sums of the statistics.
     head : str or None, default=None
@@ -146,6 +152,7 @@ class Answer:
     site: str
     refused: str | None = None
     schema: Mapping[str, Any] | None = None
+    epoch: str | None = None
     sums: tuple[NDArray[np.uint64], ...] = ()
     head: str | None = None
     private: bool = True
@@ -158,6 +165,7 @@ class Answer:
             "site": self.site,
             "refused": self.refused,
             "schema": None if self.schema is None else dict(self.schema),
+            "epoch": self.epoch,
             "n_sums": len(self.sums),
             "head": self.head,
             "private": self.private,
@@ -178,6 +186,7 @@ class Answer:
             if not (
                 isinstance(answer.refused, str | None)
                 and isinstance(answer.schema, Mapping | None)
+                and isinstance(answer.epoch, str | None)
                 and isinstance(answer.head, str | None)
                 and isinstance(answer.private, bool)
             ):

@@ -195,7 +195,8 @@ class Site:
             question = Question.from_bytes(request)
             self._check_address(question)
             if not question.wanted:
-                return self._answer(number, schema=self._source.table_schema.to_dict()).to_bytes()
+                schema = self._source.table_schema.to_dict()
+                return self._answer(number, schema=schema, epoch=self._store.epoch).to_bytes()
             checked = self._check(question)
             self._check_affordable(checked.event)
             head = self._debit(checked)
@@ -259,6 +260,12 @@ class Site:
 
     def _check(self, question: Question) -> _Checked:
         """Refuse what this site does not answer; reads no row."""
+        epochs = dict(zip(question.sites, question.epochs, strict=False))
+        if len(question.epochs) != len(question.sites) or epochs[self.name] != self._store.epoch:
+            raise FederationError(
+                "The request is older than the answers that this site has: it lost others, and answers none of that "
+                "time again. Begin a new fit."
+            )
         if len(question.wanted) > MAX_STATISTICS:
             raise FederationError(f"A request may ask for at most {MAX_STATISTICS} statistics.")
         assert self._source.domain is not None

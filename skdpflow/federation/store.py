@@ -14,6 +14,13 @@ class AnswerStore:
     ----------
     folder : path or None
         Where files are kept; None keeps them in memory.
+
+    Attributes
+    ----------
+    epoch : str
+        A random number of this store, in hexadecimal digits. Requests name it, so that a site which lost its answers
+        does not answer an old request again: with another share of noise and the same mask, the shares of the other
+        sites would hide less than they paid for.
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None) -> None:
@@ -21,6 +28,7 @@ class AnswerStore:
         self._kept: dict[str, bytes] = {}
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
+        self.epoch = self.put("epoch", os.urandom(16).hex().encode()).decode()
 
     def get(self, request: str) -> bytes | None:
         """Return the answer to a request, if there is one."""

@@ -175,6 +175,15 @@ def test_a_folder_carries_messages(parties, tmp_path):
     assert Mailbox(box).requests() == []  # none stays open
 
 
+def test_a_link_does_not_lead_an_answer_elsewhere(parties, tmp_path):
+    request = Question(parties.agreement.digest, "0" * 32, 0, 0, parties.agreement.names).to_bytes()
+    (tmp_path / f"{digest(request)}.request").write_bytes(request)
+    (tmp_path / f"{digest(request)}.east.answer").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FederationError, match="No request came to 'east'"):
+        parties.site("east").serve(tmp_path, timeout=0.1)
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_folder_passes_on_only_what_its_name_says(parties, tmp_path):
     (tmp_path / f"{digest(b'one')}.request").write_bytes(b"another")
     (tmp_path / f"{digest(b'two')}.request").write_bytes(b"two")

@@ -19,9 +19,14 @@ from .conftest import DOMAIN, TARGET, Parties, rows
 COUNTS = Wanted("counts", "counts", 12.0, {"n_components": 2, "unlisted": True})
 
 
-def question(parties, *wanted, **changed):
-    asked = Question(parties.agreement.digest, "f" * 32, 1, 0, parties.agreement.names, wanted or (COUNTS,))
-    return replace(asked, **changed)
+def question(site, *wanted, **changed):
+    agreement = site.agreement
+    asked = Question(agreement.digest, "f" * 32, 1, 0, agreement.names, (), wanted or (COUNTS,))
+    asked = replace(asked, **changed)
+    epoch = Answer.from_bytes(
+        site.answer(replace(asked, sites=agreement.names, wanted=(), agreement=agreement.digest).to_bytes())
+    ).epoch
+    return replace(asked, epochs=(epoch,) * len(asked.sites))
 
 
 def refusal(site, asked):
@@ -32,7 +37,7 @@ def refusal(site, asked):
 
 def test_the_same_request_gets_the_same_bytes_and_is_paid_for_once(parties, tmp_path):
     site = parties.site("east", folder=tmp_path)
-    asked = question(parties).to_bytes()
+    asked = question(site).to_bytes()
     first = site.answer(asked)
     assert site.answer(asked) == first
     assert len(site.ledger.events) == 1
@@ -45,12 +50,12 @@ def test_overlapping_subsets_and_later_attempts_are_fresh_and_paid_for():
     parties = Parties(("a", "b", "c", "d"), tolerates=0, min_sites=3)
     site = parties.site("a")
     asked = [
-        question(parties),
-        question(parties, attempt=1),
-        question(parties, round=2),
-        question(parties, fit="e" * 32),
-        question(parties, sites=("a", "b", "c"), attempt=1),
-        question(parties, sites=("a", "b", "d"), attempt=1),
+        question(site),
+        question(site, attempt=1),
+        question(site, round=2),
+        question(site, fit="e" * 32),
+        question(site, sites=("a", "b", "c"), attempt=1),
+        question(site, sites=("a", "b", "d"), attempt=1),
     ]
     answers = [Answer.from_bytes(site.answer(one.to_bytes())).sums[0].tobytes() for one in asked]
     assert len(set(answers)) == len(asked)
@@ -65,7 +70,7 @@ def test_a_coordinator_cannot_overspend():
         reasons = []
         for attempt in range(160):
             sites = ("a", "b") if attempt % 2 else ("a", "b", "c")
-            answer = Answer.from_bytes(site.answer(question(parties, sites=sites, attempt=attempt).to_bytes()))
+            answer = Answer.from_bytes(site.answer(question(site, sites=sites, attempt=attempt).to_bytes()))
             reasons.append(answer.refused)
         assert any(reason is not None and limit in reason for reason in reasons)
         assert site.ledger.spent() <= min(site.ledger.epsilon, 1.0)
@@ -98,7 +103,7 @@ def test_a_coordinator_cannot_overspend():
 )
 def test_what_was_not_agreed_on_is_refused_unpaid(parties, changed, message):
     site = parties.site("east")
-    assert message in refusal(site, question(parties, **changed))
+    assert message in refusal(site, question(site, **changed))
     assert site.ledger.events == ()
 
 
@@ -113,12 +118,13 @@ def test_parameters_that_do_not_fit_the_columns_are_refused_unpaid(parties, colu
         "edge_sizes": np.full(len(columns), 2),
     }
     site = parties.site("east")
-    assert "do not fit" in refusal(site, question(parties, Wanted("h", "histograms", 5.0, params)))
+    assert "do not fit" in refusal(site, question(site, Wanted("h", "histograms", 5.0, params)))
     assert site.ledger.events == ()
 
 
 def test_damaged_requests_are_refused_unpaid(parties):
-    site, asked = parties.site("east"), question(parties).to_bytes()
+    site = parties.site("east")
+    asked = question(site).to_bytes()
     rng = np.random.default_rng(0)
     for data in (b"", b"PK", asked[:-10], asked[: len(asked) // 2], asked[::-1]):
         assert "could not be read" in refusal(site, data)
@@ -135,7 +141,7 @@ def test_an_answer_of_another_version_names_it(parties, monkeypatch):
 
     site = parties.site("east")
     monkeypatch.setattr(messages, "VERSION", 2)
-    asked = question(parties).to_bytes()
+    asked = question(site).to_bytes()
     monkeypatch.undo()
     assert "version 2" in refusal(site, asked)
 
@@ -242,9 +248,21 @@ def test_the_coordinator_knows_of_a_statistic_what_the_site_knows(parties, monke
 
 
 def test_messages_hold_no_pickle(parties):
-    asked = question(parties).to_bytes()
+    asked = question(parties.site("east")).to_bytes()
     with np.load(io.BytesIO(asked), allow_pickle=False) as arrays:
         assert "header" in arrays
+
+
+def test_a_site_that_lost_its_answers_answers_no_old_request(parties, tmp_path):
+    """Another share of noise with the same mask would weaken what the other sites paid for."""
+    for first, second in [(None, None), (tmp_path / "a", tmp_path / "b")]:
+        site = parties.site("east", folder=first)
+        asked = question(site)
+        assert Answer.from_bytes(site.answer(asked.to_bytes())).refused is None
+        again = parties.site("east", folder=second, ledger=site.ledger)
+        assert "it lost others" in refusal(again, asked)
+        assert len(site.ledger.events) == 1
+        assert "it lost others" in refusal(again, replace(asked, epochs=()))
 
 
 def test_the_debit_comes_before_the_noise(parties, monkeypatch):
@@ -258,7 +276,7 @@ def test_the_debit_comes_before_the_noise(parties, monkeypatch):
 
     monkeypatch.setattr(NoiseSource, "rounded_gaussian", broken)
     with pytest.raises(MemoryError):
-        site.answer(question(parties).to_bytes())
+        site.answer(question(site).to_bytes())
     assert len(site.ledger.events) == 1
 
 

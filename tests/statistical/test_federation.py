@@ -28,11 +28,20 @@ def seen(tolerates, extra):
     wards = {"honest": ["A"] * 20 + ["A"] * extra, "second": ["A"] * 10, "third": ["B"] * 5}
     params = {"n_components": 1, "columns": np.array([0]), "edges": np.array([0, 1, 2]), "edge_sizes": np.array([3])}
     wanted = tuple(Wanted(f"h{i}", "histograms", MULTIPLIER, params) for i in range(STATISTICS))
-    request = Question(agreement.digest, "0" * 32, 1, 0, agreement.names, wanted).to_bytes()
+    sites = {
+        name: Site(
+            pd.DataFrame({"ward": own}),
+            agreement=agreement,
+            keys=keys[name],
+            ledger=PrivacyLedger(epsilon=40.0, delta=1e-3),
+        )
+        for name, own in wards.items()
+    }
+    about_rows = Question(agreement.digest, "0" * 32, 0, 0, agreement.names).to_bytes()
+    epochs = tuple(Answer.from_bytes(sites[name].answer(about_rows)).epoch for name in agreement.names)
+    request = Question(agreement.digest, "0" * 32, 1, 0, agreement.names, epochs, wanted).to_bytes()
     left, about = 0, bytes.fromhex(digest(request))
-    for name, own in wards.items():
-        ledger = PrivacyLedger(epsilon=40.0, delta=1e-3)
-        site = Site(pd.DataFrame({"ward": own}), agreement=agreement, keys=keys[name], ledger=ledger)
+    for name, site in sites.items():
         sums = np.concatenate([values.ravel() for values in Answer.from_bytes(site.answer(request)).sums])
         left = left + sums
         if name in ("second", "third")[:tolerates]:  # it knows its masks, and so its own noisy sums
