@@ -172,8 +172,8 @@ def in_words(stated: Mapping[str, Any], epsilon: float, neighbours: str) -> list
             "answered paid for both. The guarantee includes both, even if the coordinator kept the sums of both."
         )
     out += [
-        "What a coordinator asked for beyond this Release is limited by the cap that the sites agreed on, and stands in "
-        "the ledger of each site.",
+        "What a coordinator asked for beyond this Release is limited by the cap that the sites agreed on, and stands "
+        "in the ledger of each site.",
         "Rows of one person at two sites are two rows.",
         "That the coordinator sees sums only rests on the secrecy of the private keys of the sites, on X25519 and on "
         "SHAKE-256. That the Release is private does not.",
