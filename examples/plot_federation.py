@@ -92,14 +92,13 @@ for name, table in tables.items():
         "--keys": folder / f"{name}.keys",
         "--target": "stroke",
         "--ledger": folder / f"{name}.ledger",
-        "--ledger-epsilon": 2,
-        "--ledger-delta": 1e-5,
         "--folder": folder / f"{name}.private",
     }
+    budget = ["--ledger-budget", "2", "1e-5"]
     words = [sys.executable, "-m", "skdpflow", "site", folder / f"{name}.csv", folder / "mailbox"]
     programs.append(
         subprocess.Popen(
-            [*map(str, words), *(str(word) for pair in own.items() for word in pair)],
+            [*map(str, words), *(str(word) for pair in own.items() for word in pair), *budget],
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
     )

@@ -69,9 +69,10 @@ class DPSlicedWassersteinFlow(BaseFlow):
     n_particles : int, default=8192
         Particles that follow the flow; the number of rows that can be sampled is unlimited.
     n_jobs : int or None, default=None
-        Threads that read the rows.
+        Threads that read the rows; workers, if a `TableFile` is shared and joblib has a backend that starts some.
     verbose : int, default=0
-        1 prints what is measured. Only released values are shown.
+        1 prints what is measured. 2 prints rounds as well, and the share of the rows that is read. Only released values
+        are shown.
     random_state : int, RandomState instance, Generator or None, default=None
         Public randomness: directions and particles. It does not make `fit` reproducible, since the noise
         comes from the operating system.
@@ -170,7 +171,7 @@ class DPSlicedWassersteinFlow(BaseFlow):
 
         Parameters
         ----------
-        X : {array-like, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features), or Federation
+        X : {array-like, pandas.DataFrame, polars.DataFrame, TableFile} of shape (n_samples, n_features), or Federation
             Private rows, or the sites that hold them.
         y : array-like of shape (n_samples,) or None, default=None
             Private target; used if `target` says what it is.

@@ -21,10 +21,11 @@ from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import measure, prepare
 from skdpflow.curator.noise import NoiseSource
+from skdpflow.curator.progress import Progress
 from skdpflow.domain import Column, Interval
 from skdpflow.domain.differences import by_themselves
 from skdpflow.domain.measured import measured_domain
-from skdpflow.files import TableFile
+from skdpflow.frames import ELSEWHERE
 from skdpflow.inspection._rows import Table, compare_rows
 from skdpflow.inspection._sample import Sample
 from skdpflow.ledger import PrivacyLedger
@@ -68,6 +69,7 @@ def _measured(
 ) -> Release:
     """Check the rows and carry out the plan of a mechanism on them."""
     source = _admitted(estimator, X, y, domain, target)
+    source.progress = Progress(shown=given.verbose > 1)
     return measure(
         source,
         source.domain,
@@ -123,8 +125,10 @@ def continued_release(estimator: Any, X: Any, y: Any, given: Parameters, mechani
             "The release was debited from a ledger: set the 'ledger' parameter to it, so that this is too."
         )
     whole = {"epsilon": release.epsilon + extra, "delta": release.delta, "neighbours": release.neighbours}
+    source = admit(estimator, X, y, domain=release.domain, target=release.target, reset=False)
+    source.progress = Progress(shown=given.verbose > 1)
     better = measure_more(
-        admit(estimator, X, y, domain=release.domain, target=release.target, reset=False),
+        source,
         release,
         mechanism,
         given.projections,
@@ -178,7 +182,7 @@ def comparison_of_rows(estimator: Any, X: Any, y: Any, sample: Sample, rng: np.r
     """Compare rows with a synthetic sample, exactly."""
     release = estimator.release_
     domain = by_themselves(release.measured)
-    target = release.target if y is not None or isinstance(X, TableFile) else None
+    target = release.target if y is not None or isinstance(X, ELSEWHERE) else None
     source = admit(estimator, X, y, domain=release.domain, target=target, reset=False)
     if isinstance(estimator.ledger, PrivacyLedger):  # an entry of nothing, which spends nothing
         estimator.ledger.debit(ComposedEvent(()), LOOKED, neighbours=estimator.ledger.neighbours)

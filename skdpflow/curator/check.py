@@ -21,6 +21,7 @@ from skdpflow.domain.codes import outside_of
 from skdpflow.domain.differences import by_themselves
 from skdpflow.domain.schema import Name, container_of, schema_of
 from skdpflow.files import TableFile
+from skdpflow.frames import ELSEWHERE
 
 _OWNER = "Domain.check"
 
@@ -29,7 +30,7 @@ def check_rows(domain: Domain, table: Any, y: Any, target: Column | None) -> Dom
     """Count the cells that lie outside of a domain, see `Domain.check`."""
     if is_undeclared(target):
         target = None
-    if isinstance(table, TableFile):
+    if isinstance(table, ELSEWHERE):
         source = admit(_Asking(), table, domain=domain, target=target)
         unnamed, absent = list[Name](), list[Name]()
     else:

@@ -62,7 +62,7 @@ def read_series(text: Any, column: Column) -> RawCells:
     gaps = text.isna().to_numpy(dtype=bool)
     cells, meaning = text.tolist(), _meaning(column)
     meant = {cell: meaning(cell) for cell in {cell for cell, gap in zip(cells, gaps.tolist(), strict=True) if not gap}}
-    if type_of_text(column) is FLOAT:
+    if type_of_text(column) == FLOAT:
         numbers = (math.nan if gap else meant[cell] for cell, gap in zip(cells, gaps.tolist(), strict=True))
         return RawCells(np.fromiter(numbers, dtype=np.float64, count=len(cells)), gaps)
     return RawCells(
@@ -75,7 +75,7 @@ def read_binary(text: Any, column: Column) -> RawCells:
     import pyarrow as pa
     from pyarrow import compute
 
-    if type_of_text(column) is FLOAT:
+    if type_of_text(column) == FLOAT:
         gaps = compute.is_in(text, pa.array([m.encode() for m in missing_texts(column)], pa.binary()))
         gaps = gaps.to_numpy(zero_copy_only=False)
         return RawCells(_numbers(text, gaps), gaps)

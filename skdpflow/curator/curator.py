@@ -161,6 +161,7 @@ class Curator:
                 "larger epsilon."
             )
         self.filter.debit(event, request.name)
+        self._source.progress.begin([request.name])
         (sketch,) = self._sketches(query)
         chosen = select_top(sketch.apply(statistic.scores), k, epsilon, sensitivity, self._noise)
         params = {"k": k, "epsilon_each": epsilon}
@@ -191,6 +192,7 @@ class Curator:
         check_size(self._source, [s for s in statistics if isinstance(s, Records)])
         for request, event in zip(requests, events, strict=True):
             self.filter.debit(event, request.name)
+        self._source.progress.begin([request.name for request in requests])
         sketches = iter(self._sketches(query) if query.statistics else ())
         out = []
         for request, statistic, event, sensitivity in zip(requests, statistics, events, sensitivities, strict=True):

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.curator.cells import RawCells, category_codes, numbers_of, quiet
+from skdpflow.curator.dask_rows import DaskRows, Partition
 from skdpflow.curator.differences import differences_of
 from skdpflow.curator.dtypes import CellType
-from skdpflow.curator.engine import check_workers, gather
+from skdpflow.curator.engine import gather
 from skdpflow.curator.files import FileBlock, FileColumn, FileTable
 from skdpflow.curator.parts import Part, Query, spans_of
+from skdpflow.curator.progress import Progress
 from skdpflow.curator.read import read_column, type_of_column
 from skdpflow.domain import FINE_LEVELS, Categories, Column, Domain, Interval
 from skdpflow.domain.codes import code_of, n_codes
@@ -25,6 +27,8 @@ from skdpflow.domain.schema import Schema
 
 __all__ = ["RowSource", "encode_cells"]
 
+#: Tables that are read part by part.
+_STORED = (FileTable, DaskRows, Partition)
 _BLOCK_ENTRIES = 2**20
 _BLOCK_ROWS = 2**16
 #: Codes of a table in memory that are kept from round to round at most: half as many bytes as its cells have.
@@ -136,11 +140,14 @@ class RowSource:
     schema, domain : Schema, and Domain or None
         The same of the measured columns. Everything else that this class does, it does with these columns alone: no
         cell of another one is read.
+    progress : Progress
+        What is told of passes over the rows; silent unless it is replaced.
     """
 
     def __init__(self, table: Any, target: Any, schema: Schema, domain: Domain | None) -> None:
         self._table = table
         self._target = target
+        self.progress = Progress()
         self.table_schema = self.schema = schema
         self.declared = self.domain = domain
         self._places = list(range(schema.n_features))
@@ -153,7 +160,7 @@ class RowSource:
     @cached_property
     def types(self) -> list[CellType]:
         """The type of the cells of each column: public. A TypeError or ValueError if one cannot be read."""
-        if isinstance(self._table, FileTable | FileBlock):
+        if isinstance(self._table, (*_STORED, FileBlock)):
             return [self._table.types[place] for place in self._places]
         if self.schema.container == "numpy":
             return [type_of_column("numpy", self._table.dtype, self.label(0))] * self.n_features
@@ -201,7 +208,7 @@ class RowSource:
 
     def parts(self, block_rows: int | None = None) -> Sequence[Part]:
         """Cut the rows into parts."""
-        if isinstance(self._table, FileTable):
+        if isinstance(self._table, FileTable | DaskRows):
             return self._table.parts
         return spans_of(self.n_rows, block_rows or self._block_rows)
 
@@ -211,7 +218,7 @@ class RowSource:
 
     def opened(self, part: Part, block_rows: int | None = None) -> Iterator[tuple[RowSource, int, int, int]]:
         """Read the rows of a part, block by block; see `skdpflow.curator.parts.Blocks`."""
-        if not isinstance(self._table, FileTable):
+        if not isinstance(self._table, _STORED):
             yield self, part.start, part.stop, part.start
             return
         place, block_rows = part.start, block_rows or self._block_rows
@@ -231,24 +238,30 @@ class RowSource:
         self, query: Query, rank_key: int, *, n_jobs: int | None = None, block_rows: int | None = None
     ) -> list[Any]:
         """Sum over all rows what a query asks for."""
-        return gather(self, self.parts(block_rows), query, rank_key, n_jobs=n_jobs, recipe=self._recipe)
+        return gather(
+            self,
+            self.parts(block_rows),
+            query,
+            rank_key,
+            n_jobs=n_jobs,
+            recipe=self._recipe,
+            ask=self._table.ask if isinstance(self._table, DaskRows) else None,
+            progress=self.progress,
+        )
 
     def check_workers(self, n_jobs: int | None) -> None:
         """Refuse workers that could not answer, before anything is spent."""
-        if self._recipe is not None:
-            check_workers(self._recipe, n_jobs)
+        if isinstance(self._table, FileTable | DaskRows):
+            self._table.check_workers(n_jobs)
 
     @property
-    def _recipe(self) -> FileRecipe | None:
-        """What workers read the rows by, if they may; it holds none."""
-        if not (isinstance(self._table, FileTable) and self._table.shared):
-            return None
-        return FileRecipe(self._table, self._target is not None, self.table_schema, self.declared)
-
-    def check_unchanged(self) -> None:
-        """Refuse files that have changed."""
-        assert isinstance(self._table, FileTable)
-        self._table.check_unchanged()
+    def _recipe(self) -> Recipe | None:
+        """What makes this source anew where workers read the rows, if they may; it holds none."""
+        if isinstance(self._table, DaskRows):
+            return Recipe(Partition(self._table), self._target is not None, self.table_schema, self.declared)
+        if isinstance(self._table, FileTable) and self._table.shared:
+            return Recipe(self._table, self._target is not None, self.table_schema, self.declared)
+        return None
 
     def spans(self, block_rows: int | None = None) -> Iterator[tuple[int, int]]:
         """Cut rows in memory into blocks."""
@@ -408,13 +421,15 @@ class RowSource:
 
 
 @dataclass(frozen=True)
-class FileRecipe:
-    """What makes a source of files anew in a worker: where they are, and what their columns are."""
+class Recipe:
+    """What makes a source anew in a worker: where its rows are, and what their columns are."""
 
-    table: FileTable
+    table: FileTable | Partition
     with_target: bool
     schema: Schema
     declared: Domain | None
 
-    def __call__(self) -> RowSource:
-        return RowSource(self.table, FileColumn(self.table) if self.with_target else None, self.schema, self.declared)
+    def __call__(self, *rows: Any) -> RowSource:
+        """Return the source, of the rows of a frame if they are given."""
+        table = self.table.holding(*rows)
+        return RowSource(table, FileColumn(table) if self.with_target else None, self.schema, self.declared)

@@ -25,10 +25,11 @@ from joblib import Parallel, delayed, effective_n_jobs
 from skdpflow.curator.fingerprint import fingerprint
 from skdpflow.curator.noise import RankKeys
 from skdpflow.curator.parts import Answer, Blocks, Part, Query, answer_part
+from skdpflow.curator.progress import Progress
 
 #: How often a pass goes on after an executor broke, as when the system killed a worker.
 _ATTEMPTS = 4
-_FOREIGN = (
+FOREIGN = (
     "A worker has another version of skdpflow, of Python, numpy, scipy, pandas or pyarrow, or another processor on "
     "which they give other bits. Give all workers the same installation, and fit again."
 )
@@ -43,11 +44,11 @@ class Message:
         self._blocks, self._part, self._query = blocks, part, query
         self._keys, self._fingerprint = keys, expected
 
-    def answer(self) -> Answer:
-        """Compute the answer, where the message has arrived."""
+    def answer(self, *rows: Any) -> Answer:
+        """Compute the answer, where the message has arrived; `rows` are those of a frame that lie there."""
         if self._fingerprint != fingerprint():
-            raise RuntimeError(_FOREIGN)
-        return answer_part(_unpacked(self._blocks)(), self._part, _unpacked(self._query), self._keys)
+            raise RuntimeError(FOREIGN)
+        return answer_part(_unpacked(self._blocks)(*rows), self._part, _unpacked(self._query), self._keys)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _arrived, (self._blocks, self._part, self._query, self._keys.sealed(), self._fingerprint)
@@ -58,6 +59,10 @@ class Message:
 
 def _arrived(blocks: bytes, part: Part, query: bytes, keys: dict[int, bytes], expected: str) -> Message:
     return Message(blocks, part, query, RankKeys(keys), expected)
+
+
+#: Has workers answer messages about parts.
+Ask = Callable[[Sequence[Part], Callable[[Part], Message], int | None], Iterator[Answer]]
 
 
 def packed(thing: Any) -> bytes:
@@ -78,20 +83,22 @@ def gather(
     rank_key: int,
     *,
     n_jobs: int | None = None,
-    recipe: Callable[[], Blocks] | None = None,
+    recipe: Callable[..., Blocks] | None = None,
+    ask: Ask | None = None,
+    progress: Progress,
 ) -> list[Any]:
-    """Sum over all parts; `recipe` can be pickled and makes the blocks anew, where workers may read them."""
+    """Sum over all parts; `recipe` can be pickled and makes the blocks anew where workers read them."""
     if recipe is None:
         # shared memory is required and not only preferred, so that no backend sends rows to another process
         parallel = Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator", verbose=0)
         tasks = (delayed(answer_part)(blocks, part, query, _keys(rank_key, part)) for part in parts)
-        return total(parts, parallel(tasks))
+        return total(parts, parallel(tasks), progress)
     where, what, expected = packed(recipe), packed(query), fingerprint()
 
     def message(part: Part) -> Message:
         return Message(where, part, what, _keys(rank_key, part), expected)
 
-    return total(parts, _from_workers(parts, message, n_jobs))
+    return total(parts, (ask or _from_workers)(parts, message, n_jobs), progress)
 
 
 def _keys(rank_key: int, part: Part) -> RankKeys:
@@ -118,19 +125,19 @@ def _from_workers(parts: Sequence[Part], message: Callable[[Part], Message], n_j
             return
 
 
-def check_workers(recipe: Callable[[], Any], n_jobs: int | None) -> None:
+def check_workers(table: Any, n_jobs: int | None) -> None:
     """Refuse workers that compute otherwise or do not find the files, as far as they are there before a fit."""
     parallel = Parallel(n_jobs=n_jobs, prefer="threads", max_nbytes=None, verbose=0)
-    where = packed(recipe)
+    where = packed(table)
     found = parallel(delayed(_ready)(where) for _ in range(2 * max(1, effective_n_jobs(n_jobs))))
     if set(found) != {fingerprint()}:
-        raise RuntimeError(f"{_FOREIGN} Nothing was spent.")
+        raise RuntimeError(f"{FOREIGN} Nothing was spent.")
 
 
 def _ready(where: bytes) -> str:
     own = fingerprint()
     try:
-        _unpacked(where)().check_unchanged()
+        _unpacked(where).check_unchanged()
     except FileNotFoundError:
         raise FileNotFoundError(
             "A worker does not find the files of the table: each must have them under the same path. Nothing was spent."
@@ -138,7 +145,7 @@ def _ready(where: bytes) -> str:
     return own
 
 
-def total(parts: Sequence[Part], answers: Iterable[Answer]) -> list[Any]:
+def total(parts: Sequence[Part], answers: Iterable[Answer], progress: Progress) -> list[Any]:
     """Add answers up, of which there must be one per part; integers, so the order does not matter."""
     missing = {part.number: part.stop - part.start for part in parts}
     sums: list[Any] | None = None
@@ -149,6 +156,7 @@ def total(parts: Sequence[Part], answers: Iterable[Answer]) -> list[Any]:
                 "released, and what was debited stays spent: keep the rows as they are during a fit, and fit again."
             )
         sums = answer.sums if sums is None else [a + b for a, b in zip(sums, answer.sums, strict=True)]
+        progress.done(1.0 - len(missing) / len(parts))
     if missing or sums is None:
         raise RuntimeError(
             "Some parts of the rows were not answered. Nothing is released, and what was debited stays spent: see why "

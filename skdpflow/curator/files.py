@@ -13,6 +13,7 @@ from skdpflow.curator import csv_text
 from skdpflow.curator.cells import RawCells, quiet
 from skdpflow.curator.csv_cells import declared_dtype, missing_texts, read_binary, read_series, type_of_text
 from skdpflow.curator.dtypes import OBJECT, CellType, arrow_type
+from skdpflow.curator.engine import check_workers
 from skdpflow.curator.parts import Part
 from skdpflow.curator.read import read_column
 from skdpflow.domain import Domain
@@ -28,13 +29,13 @@ _FORMS = {
     "csv": "CSV in the stated encoding, with one header line and a cell per column in every line",
     "parquet": "Parquet, with columns that are not nested",
 }
-_CHANGED = (
-    "A file of the table has changed since the fit began. Nothing is released, and what was debited stays spent: keep "
+CHANGED = (
+    "A table has changed since the fit began. Nothing is released, and what was debited stays spent: keep "
     "the files as they are during a fit, and fit again."
 )
 
 
-def _safely(read: Callable[[], _T], kind: str) -> _T:
+def _safely(read: Callable[[], _T], path: Path) -> _T:
     """Read from a file without the reader's own messages, which may show cells or tell the number of rows."""
     try:
         return read()
@@ -42,7 +43,8 @@ def _safely(read: Callable[[], _T], kind: str) -> _T:
         raise
     except Exception:  # the error of a library may show private bytes, so it is not the context of ours
         pass
-    raise ValueError(f"The file cannot be read. It must be {_FORMS[kind]}, and stay as it is during the fit.")
+    form = _FORMS["csv" if ".csv" in path.name.lower() else "parquet"]
+    raise ValueError(f"The file {path.name!r} cannot be read. It must be {form}, and stay as it is during the fit.")
 
 
 class FileChangedError(RuntimeError):
@@ -97,9 +99,9 @@ def _columns_of(paths: Sequence[Path], kind: str, form: csv_text.Form) -> list[t
         schema = parquet.read_schema(path)
         return list(zip(schema.names, schema.types, strict=True))
 
-    columns = _safely(lambda: one(paths[0]), kind)
+    columns = _safely(lambda: one(paths[0]), paths[0])
     for path in paths[1:]:
-        if _safely(lambda path=path: one(path), kind) != columns:  # type: ignore[misc]
+        if _safely(lambda path=path: one(path), path) != columns:  # type: ignore[misc]
             raise ValueError(
                 f"The files of a table must have the same columns, with the same types in the same order. Those of "
                 f"{path.name!r} are others than those of {paths[0].name!r}. Nothing was spent."
@@ -114,6 +116,20 @@ def header_of(file: TableFile) -> list[tuple[str, Any]]:
     paths, kind = paths_of(file)
     columns = _columns_of(paths, kind, csv_text.Form(file.separator, file.encoding))
     return [(name, None if own is None else pd.ArrowDtype(own)) for name, own in columns]
+
+
+def check_names(found: Sequence[str], columns: Domain, what: str, name: str = "", hint: str = "") -> None:
+    """Refuse a table that has other columns than the domain."""
+    table, which = (f"{what} {name!r}", f" The {what} is {name!r}.") if name else (what, "")
+    if missing := [own for own in columns if own not in found]:
+        raise ValueError(f"The {table} has no columns {missing}, which the domain names{hint}.")
+    if len(set(found)) < len(found):
+        twice = sorted({own for own in found if list(found).count(own) > 1})
+        raise ValueError(f"The {table} has more than one column of the names {twice}: rename them.")
+    if undeclared := [own for own in found if own not in columns]:
+        raise ValueError(
+            f"Not in the domain: the columns {undeclared} of the {what}; drop them or declare them.{which}"
+        )
 
 
 class FileTable:
@@ -136,7 +152,9 @@ class FileTable:
         self._stamps = [_Stamp.of(path, self.kind) for path in self._paths]
         found = _columns_of(self._paths, self.kind, self._form)
         self._found = [name for name, _ in found]
-        self._check_names()
+        # names in the file are not shown: without a header, its first row would stand in their place
+        header = ": the first line of a CSV file must hold the names" if self.kind == "csv" else ""
+        check_names(self._found, columns, "file", self._paths[0].name, header)
         self._read = [name for name, column in columns.items() if is_measured(column)]
         if self.kind == "csv":
             self.dtypes = [pd.api.types.pandas_dtype(declared_dtype(column)) for column in columns.columns]
@@ -147,22 +165,11 @@ class FileTable:
                 arrow_type(kinds[name], f"Column {name!r} of the file") if name in self._read else OBJECT
                 for name in columns
             ]
-            self.dtypes = _safely(lambda: self._empty_dtypes(), "parquet")
+            self.dtypes = _safely(self._empty_dtypes, self._paths[0])
         self.columns = list(columns)
         with quiet():
-            self.parts = _safely(lambda: list(self._cut()), self.kind)
+            self.parts = list(self._cut())
         self.shape = (self.parts[-1].stop if self.parts else 0, len(columns))
-
-    def _check_names(self) -> None:
-        found = self._found
-        missing = [name for name in self.domain if name not in found]
-        if missing:
-            raise ValueError(f"The file has no columns {missing}, which the domain names.")
-        if len(set(found)) < len(found):
-            twice = sorted({name for name in found if found.count(name) > 1})
-            raise ValueError(f"The file has more than one column of the names {twice}: rename them.")
-        if undeclared := [name for name in found if name not in self.domain]:
-            raise ValueError(f"Not in the domain: the columns {undeclared} of the file; drop them or declare them.")
 
     def _empty_dtypes(self) -> list[Any]:
         from pyarrow import parquet
@@ -173,8 +180,9 @@ class FileTable:
     def _cut(self) -> Iterator[Part]:
         """Cut the files into parts, and count the rows of each."""
         number = start = 0
+        places = self._csv_places if self.kind == "csv" else self._groups
         for i, path in enumerate(self._paths):
-            for place, n_rows in self._csv_places(i, path) if self.kind == "csv" else self._groups(i, path):
+            for place, n_rows in _safely(lambda i=i, path=path: list(places(i, path)), path):  # type: ignore[misc]
                 if n_rows:
                     yield Part(number, start, start + n_rows, place)
                     number, start = number + 1, start + n_rows
@@ -244,11 +252,20 @@ class FileTable:
     def blocks(self, part: Part, block_rows: int) -> Iterator[FileBlock]:
         """Read a part piece by piece."""
         self._check_unchanged(part.place.file)
-        tables = self._tables(part.place, block_rows)
-        while (table := _safely(lambda: next(tables, None), self.kind)) is not None:
+        tables, path = self._tables(part.place, block_rows), self._paths[part.place.file]
+        while (table := _safely(lambda: next(tables, None), path)) is not None:
             if len(table):
                 yield FileBlock(self, table)
         self._check_unchanged(part.place.file)
+
+    def check_workers(self, n_jobs: int | None) -> None:
+        """Refuse workers that could not answer, if any may."""
+        if self.shared:
+            check_workers(self, n_jobs)
+
+    def holding(self) -> FileTable:
+        """Return the same, where it has arrived: the rows are in the files."""
+        return self
 
     def check_unchanged(self) -> None:
         """Refuse files that are not as they were when this was made."""
@@ -259,8 +276,8 @@ class FileTable:
         return {**vars(self), "parts": []}  # a worker is told one part at a time
 
     def _check_unchanged(self, i: int) -> None:
-        if _safely(lambda: _Stamp.of(self._paths[i], self.kind), self.kind) != self._stamps[i]:
-            raise FileChangedError(_CHANGED)
+        if _safely(lambda: _Stamp.of(self._paths[i], self.kind), self._paths[i]) != self._stamps[i]:
+            raise FileChangedError(CHANGED)
 
 
 class FileBlock:
@@ -268,13 +285,13 @@ class FileBlock:
 
     Parameters
     ----------
-    table : FileTable
+    table : FileTable, or the like
         What they are of.
     cells : pandas.DataFrame or pyarrow.Table
         As they were read.
     """
 
-    def __init__(self, table: FileTable, cells: Any) -> None:
+    def __init__(self, table: Any, cells: Any) -> None:
         self._of, self._cells = table, cells
         self.types = table.types
         self.shape = (len(cells), len(table.columns))
@@ -282,7 +299,7 @@ class FileBlock:
     def cells(self, start: int, stop: int, j: int, local: bool = False) -> RawCells:
         """Return one column of a block."""
         name = self._of.columns[j]
-        if self._of.kind == "parquet":
+        if self._of.kind != "csv":
             return read_column(self._cells[name].iloc[start:stop], "pandas", self.types[j], local)
         column = self._of.domain.columns[j]
         if hasattr(self._cells, "combine_chunks"):
@@ -295,15 +312,15 @@ class FileColumn:
 
     Parameters
     ----------
-    rows : FileTable or FileBlock
+    rows : FileTable, FileBlock, or the like
         The rows, whose last column it is.
     """
 
-    def __init__(self, rows: FileTable | FileBlock) -> None:
+    def __init__(self, rows: Any) -> None:
         self._rows = rows
         self.type = rows.types[-1]
 
     def cells(self, start: int, stop: int, local: bool = False) -> RawCells:
         """Return a block of it; see `FileBlock.cells`."""
-        assert isinstance(self._rows, FileBlock)
-        return self._rows.cells(start, stop, len(self._rows.types) - 1, local)
+        cells: RawCells = self._rows.cells(start, stop, len(self._rows.types) - 1, local)
+        return cells

@@ -96,6 +96,7 @@ def _find(
     scale = sensitivity * gaussian.noise_multiplier
     threshold = threshold_of(scale, delta, f, neighbours)
 
+    source.progress.begin([name])
     counts = source.answer(Levels(columns), 0)  # no ranks are asked for
     # an order that does not depend on the rows
     present = [sorted(own, key=lambda level: (isinstance(level, str), level)) for own in counts]

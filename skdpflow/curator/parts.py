@@ -3,8 +3,9 @@ r"""The seam between who asks and who holds rows: a source answers a query about
 **What a source must answer.** ``source.answer(query, rank_key, n_jobs=...)`` returns a list of integer arrays (or of
 `Counter` of levels): the sums over all of its rows of what `query.answer` gives for some of them. Sums of integers are
 the same however rows are cut, so a source may be an array, a file, a frame of a cluster, or several sites. Whoever asks
-sees no row. A source also has the public attributes of `RowSource` that say what its columns are: ``table_schema``,
-``declared``, ``schema``, ``domain``, ``types``, ``target_type``, ``n_features``, ``name(j)`` and ``label(j)``.
+sees no row. ``source.check_workers(n_jobs)`` is called before the debit, and ``source.progress`` is told of rounds. A
+source also has the public attributes of `RowSource` that say what its columns are: ``table_schema``, ``declared``,
+``schema``, ``domain``, ``types``, ``target_type``, ``n_features``, ``name(j)`` and ``label(j)``.
 
 **How a source of this package does it.** Its rows are cut into *parts*: a span of an array, a row group of a Parquet
 file, a range of bytes of a CSV file. `answer_part` is the one function that turns a part and a query into sums. It is
@@ -32,6 +33,7 @@ from numpy.typing import NDArray
 
 from skdpflow.curator.cells import quiet
 from skdpflow.curator.noise import RankKeys
+from skdpflow.curator.progress import Progress
 
 __all__ = ["Answer", "Part", "Query", "Ranks", "Source", "answer_part"]
 
@@ -80,6 +82,12 @@ class Blocks(Protocol):
 class Source(Protocol):
     """Rows that answer queries, wherever they are; see the docstring of this module."""
 
+    progress: Progress
+
+    def check_workers(self, n_jobs: int | None) -> None:
+        """Refuse what could not answer, before anything is spent."""
+        ...
+
     def answer(self, query: Query, rank_key: int, *, n_jobs: int | None = None) -> list[Any]:
         """Sum over all rows."""
         ...
@@ -111,6 +119,6 @@ def _ranks(keys: RankKeys, place: int, n_rows: int) -> Ranks:
 
 
 def spans_of(n_rows: int, block_rows: int) -> Sequence[Part]:
-    """Cut rows in memory into parts."""
-    starts = range(0, n_rows, block_rows)
+    """Cut rows in memory into parts, of which there is at least one."""
+    starts = range(0, max(n_rows, 1), block_rows)
     return [Part(i, start, min(start + block_rows, n_rows)) for i, start in enumerate(starts)]

@@ -136,8 +136,8 @@ class Interval:
             bounds[name] = bound
         if bounds["lower"] == bounds["upper"]:
             raise ValueError(
-                f"Interval needs lower < upper. Got {self.lower!r} twice: declare a column that has one value as "
-                f"Constant({self.lower!r}), which is not measured and costs nothing."
+                f"Interval needs lower < upper. Got {self.bounds()[0]} twice: declare a column that has one value as "
+                f"Constant({self.bounds()[0]}), which is not measured and costs nothing."
             )
         if not bounds["lower"] < bounds["upper"]:
             raise ValueError(f"Interval needs lower < upper. Got {self.lower!r} and {self.upper!r} instead.")

@@ -48,17 +48,17 @@ def columns_of_dtypes(frame: Any, given: Mapping[str, Column | Unmeasured]) -> d
     names = [str(name) for name in frame.columns]
     unexpected = sorted(set(given) - set(names))
     if unexpected:
-        raise ValueError(f"The frame has no columns {unexpected}.")
+        raise ValueError(
+            "\n".join(["The frame has no columns of these names:", *(f"- {name!r}" for name in unexpected)])
+        )
     found = {
         name: given[name] if name in given else of_dtype(container, dtype)
         for name, dtype in zip(names, frame.dtypes, strict=True)
     }
-    left = [f"{name!r} ({open_})" for name, open_ in found.items() if isinstance(open_, str)]
+    left = [f"- {name!r} ({open_})" for name, open_ in found.items() if isinstance(open_, str)]
     if left:
-        raise ValueError(
-            "The dtypes of these columns do not say which values may occur, so declare them in `columns`: "
-            f"{', '.join(left)}."
-        )
+        head = "The dtypes of these columns do not say which values may occur. Declare them in `columns`:"
+        raise ValueError("\n".join([head, *left]))
     return {name: column for name, column in found.items() if not isinstance(column, str)}
 
 

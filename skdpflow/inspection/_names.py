@@ -28,13 +28,7 @@ def own_names(release: Release) -> list[str]:
 
 
 def _with_target(names: Iterable[object], release: Release) -> list[str]:
-    return [*map(str, names), *([target_name(release)] if release.numeric_target else [])]
-
-
-def target_name(release: Release) -> str:
-    """Return what the target is called."""
-    name = release.schema.target_name
-    return "target" if name is None else str(name)
+    return [*map(str, names), *([release.target_name] if release.numeric_target else [])]
 
 
 def number_name(number: float, column: Interval) -> str:

@@ -15,7 +15,7 @@ from sklearn.metrics import r2_score, roc_auc_score
 from sklearn.model_selection import cross_val_predict
 
 from skdpflow.domain import Categories, Column, Interval
-from skdpflow.inspection._names import own_names, target_name
+from skdpflow.inspection._names import own_names
 from skdpflow.inspection._sample import Sample
 from skdpflow.release import Release
 
@@ -180,7 +180,7 @@ def _classes(real: Table, synthetic: Table) -> dict[str, Any] | None:
     if real.classes is None or synthetic.classes is None:
         return None
     own = real.classes[real.classes < len(real.release.classes or ())]
-    return {"name": target_name(real.release), "total_variation": total_variation(own, synthetic.classes)}
+    return {"name": real.release.target_name, "total_variation": total_variation(own, synthetic.classes)}
 
 
 def _drawn(n: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]:

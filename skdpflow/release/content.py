@@ -63,6 +63,11 @@ class Content:
         return tuple(self["levels"].params["columns"]) if "levels" in self else ()
 
     @property
+    def target_name(self) -> str:
+        """What the target is called: the name of y where it had one."""
+        return "target" if self.schema.target_name is None else str(self.schema.target_name)
+
+    @property
     def numeric_target(self) -> bool:
         """Whether y is an interval, measured as one more column."""
         return isinstance(self.target, Interval)

@@ -125,8 +125,8 @@ class TestScoreSamples:
             assert trapezoid(density[part], grid[part]) == pytest.approx(expected, abs=0.01)
 
     def test_densities_scale_with_the_units(self, X):
-        flow = DPSlicedWassersteinFlow(domain=(-4.0, 4.0), random_state=0, noise_random_state=0)
-        scaled = DPSlicedWassersteinFlow(domain=(-400.0, 400.0), random_state=0, noise_random_state=0)
+        flow = DPSlicedWassersteinFlow(20.0, domain=(-4.0, 4.0), random_state=0, noise_random_state=0)
+        scaled = DPSlicedWassersteinFlow(20.0, domain=(-400.0, 400.0), random_state=0, noise_random_state=0)
         with pytest.warns(PrivacyLeakWarning):
             one = flow.fit(X).score_samples(X)
         with pytest.warns(PrivacyLeakWarning):

@@ -6,11 +6,17 @@ import pickle
 import numpy as np
 import pytest
 
-from skdpflow.curator.engine import total
+from skdpflow import DPSlicedWassersteinFlow
+from skdpflow.curator import engine
 from skdpflow.curator.noise import RankKeys
 from skdpflow.curator.parts import Answer, Part, spans_of
+from skdpflow.curator.progress import Progress
 
 PARTS = spans_of(25, 10)
+
+
+def total(parts, found, progress=None):
+    return engine.total(parts, found, progress or Progress())
 
 
 def answers(*numbers):
@@ -56,3 +62,17 @@ def test_keys_do_not_leave(leave):
 
 def test_what_is_private_about_a_part_is_not_shown():
     assert "25" not in repr(Part(0, 0, 25)) + repr(Answer(0, 25, [25]))
+
+
+def test_progress_is_told_in_the_same_lines_for_any_rows(capsys, monkeypatch):
+    monkeypatch.setattr("skdpflow.curator.encode._BLOCK_ROWS", 100)
+    told = []
+    for n_rows in (90, 110, 1000):
+        X = np.random.default_rng(0).uniform(size=(n_rows, 2))
+        flow = DPSlicedWassersteinFlow(1.0, domain=(0.0, 1.0), n_particles=50, random_state=0, verbose=2).fit(X)
+        told.append([line for line in capsys.readouterr().out.splitlines() if line.startswith("round")])
+        rounds = [line for line in told[-1] if "%" not in line]
+        assert told[-1].count("round 1: 50 % of the rows read") == 1
+        assert len(told[-1]) == 5 * len(rounds)
+        assert {m.name for m in flow.release_.measurements} <= set(", ".join(rounds).replace(": ", ", ").split(", "))
+    assert told[0][:5] == told[1][:5] == told[2][:5]

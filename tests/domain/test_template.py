@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from skdpflow import Categories, Constant, Domain, DPSlicedWassersteinFlow, Interval, Key
-from skdpflow.__main__ import main
+from skdpflow._cli import main
 from skdpflow.files import TableFile
 
 
@@ -91,16 +91,17 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     text = capsys.readouterr().out
     assert "secret" not in text
     file.write_text(text)
-    assert main(["domain", str(table), "--private-look", str(file)]) == 1
+    assert main(["check", str(table), "--domain", str(file)]) == 1
     assert "The 'kind' of the column 'age' is still a blank" in capsys.readouterr().err
     data = json.loads(text)
     data["columns"][0] |= {"kind": "interval", "lower": 0, "upper": 20, "integer": True}
     data["columns"][1] |= {"kind": "categories", "categories": ["secret A", "secret B"]}
     file.write_text(json.dumps(data))
-    assert main(["domain", str(table), "--private-look", str(file)]) == 0
+    assert main(["check", str(table), "--domain", str(file)]) == 0
     out, err = capsys.readouterr()
-    assert out == ""
-    assert "of 'age' lies above its declared bounds" in err
+    assert err == ""
+    assert out.startswith("A look at private rows, outside the guarantee; do not share.")
+    assert "of 'age' lies above its declared bounds" in out
     assert file.read_text() == json.dumps(data)
 
 

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from skdpflow import Categories, Constant, Domain, DPSlicedWassersteinFlow, Interval, Key, Release
-from skdpflow.__main__ import main
+from skdpflow._cli import main
 from skdpflow.files import TableFile
 from skdpflow.preprocessing import DPStandardScaler
 
@@ -178,7 +178,7 @@ def test_targets_beside_them() -> None:
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_files_and_the_command_line(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("skdpflow.__main__._BLOCK", 16)
+    monkeypatch.setattr("skdpflow._cli.outputs._BLOCK", 16)
     table, domain, out = tmp_path / f"t.{kind}", tmp_path / "d.json", tmp_path / "o.csv"
     X = _rows()
     X.to_csv(table, index=False) if kind == "csv" else X.to_parquet(table)

@@ -1,12 +1,14 @@
 """A federation from the command line."""
 
-import threading
+import os
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
 
 from skdpflow import Domain
-from skdpflow.__main__ import main
+from skdpflow._cli import main
 
 from .conftest import DOMAIN, TARGET, rows
 
@@ -32,23 +34,20 @@ def agree(capsys, *words):
     return capsys.readouterr().out.strip()
 
 
+@pytest.mark.slow
 def test_three_sites_and_a_coordinator(folder, capsys):
     digest = agree(capsys)
-    codes = {}
 
     def site(name):
         own = ["--keys", f"{name}.keys", "--ledger", f"{name}.ledger", "--folder", f"{name}.private"]
-        common = ["--agreement", "agreement.json", "--digest", digest, "--target", "target", "--timeout", "60"]
-        codes[name] = main(["site", f"{name}.csv", "box", *common, *own])
+        common = ["--agreement", "agreement.json", "--digest", digest, "--target", "target", "--timeout", "120"]
+        words = ["site", f"{name}.csv", "box", *common, *own, "--ledger-budget", "2", "1e-5"]
+        return subprocess.Popen([sys.executable, "-m", "skdpflow", *words], env={**os.environ, "OMP_NUM_THREADS": "1"})
 
-    threads = [threading.Thread(target=site, args=(name,)) for name in "abc"]
-    for thread in threads:
-        thread.start()
-    common = ["--agreement", "agreement.json", "--digest", digest, "--timeout", "60"]
+    sites = [site(name) for name in "abc"]
+    common = ["--agreement", "agreement.json", "--digest", digest, "--timeout", "120"]
     assert main(["federate", "box", *common, "-o", "out.csv", "--release", "out.release", "-n", "40"]) == 0
-    for thread in threads:
-        thread.join(60.0)
-    assert codes == {"a": 0, "b": 0, "c": 0}
+    assert [own.wait(60.0) for own in sites] == [0, 0, 0]
     out = pd.read_csv("out.csv")
     assert list(out.columns) == ["a", "b", "c", "target"]
     assert len(out) == 40

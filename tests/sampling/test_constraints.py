@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.base import BaseEstimator
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
-from skdpflow.__main__ import main
+from skdpflow._cli import main
 from skdpflow.compose import DPOversampler, GenerativePipeline, TrainOnSynthetic
 from skdpflow.domain.schema import Schema
 from skdpflow.preprocessing import DPPCA, DPStandardScaler
