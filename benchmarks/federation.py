@@ -109,7 +109,7 @@ def draw(rows, path):
         score = next(r["score"] for r in rows if r["dataset"] == name)
         axis.set(title=name, xlabel=score, yticks=range(len(WHO)), yticklabels=WHO if axis is axes[0][0] else [])
         axis.invert_yaxis()
-    axes[0][0].legend(fontsize=7, loc="lower left")
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=8)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 

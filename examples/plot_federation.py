@@ -106,7 +106,7 @@ for name, table in tables.items():
 # %%
 # The coordinator fits a flow
 # ---------------------------
-# In the place of rows, `fit` gets the federation. From the command line it is ``python -m skdpflow federate``.
+# In the place of rows, `fit` gets the federation. From the command line it is ``skdpflow federate``.
 
 flow = DPSlicedWassersteinFlow(domain=agreement.domain, target=agreement.target, random_state=0)
 flow.fit(Federation(folder / "mailbox", agreement=agreement, timeout=120))

@@ -66,7 +66,7 @@ class Federation:
     ----------
     sites : sequence of Site, path, or Carrier
         The sites in this process; or a shared folder in which they look for requests, see
-        ``python -m skdpflow site``; or an object that carries messages in another way.
+        ``skdpflow site``; or an object that carries messages in another way.
     agreement : Agreement or None, default=None
         What the sites agreed on; None takes it from the sites, if they are in this process.
     timeout : float, default=600.0
