@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skdpflow.curator.cells import RawCells
 from skdpflow.curator.dtypes import FLOAT, OBJECT, TEXT, CellType
@@ -72,13 +71,8 @@ def read_series(text: Any, column: Column) -> RawCells:
 
 def read_binary(text: Any, column: Column) -> RawCells:
     """Read an Arrow column of bytes as `read_series` reads their text."""
-    import pyarrow as pa
-    from pyarrow import compute
-
     if type_of_text(column) == FLOAT:
-        gaps = compute.is_in(text, pa.array([m.encode() for m in missing_texts(column)], pa.binary()))
-        gaps = gaps.to_numpy(zero_copy_only=False)
-        return RawCells(_numbers(text, gaps), gaps)
+        return _numbers(text, missing_texts(column))
     encoded, meaning = text.dictionary_encode(), _meaning(column)
     levels = [level.decode(errors="replace") for level in encoded.dictionary.to_pylist()]
     missing = set(missing_texts(column))
@@ -88,31 +82,29 @@ def read_binary(text: Any, column: Column) -> RawCells:
     return RawCells(meant[codes], own[codes])
 
 
-def _numbers(text: Any, gaps: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _numbers(text: Any, missing: Sequence[str]) -> RawCells:
     """Read bytes as numbers."""
     import pyarrow as pa
     from pyarrow import compute
 
-    out = np.full(len(text), np.nan)
-    others = ~gaps
+    out, others = np.full(len(text), np.nan), np.ones(len(text), dtype=bool)
     try:
         cells = text.cast(pa.string())
         plain = compute.match_substring_regex(cells, _PLAIN)
-        everywhere = compute.all(plain).as_py() is True
-        chosen = cells if everywhere else compute.filter(cells, plain)
-        numbers = chosen.cast(pa.float64()).to_numpy(zero_copy_only=False)
-        if everywhere:
-            return np.where(gaps, np.nan, numbers) if gaps.any() else numbers
+        if compute.all(plain).as_py() is True:  # none of them stands for a missing cell
+            return RawCells(cells.cast(pa.float64()).to_numpy(), ~others)
         where = plain.to_numpy(zero_copy_only=False)
-        out[where], others = numbers, others & ~where
+        out[where] = compute.filter(cells, plain).cast(pa.float64()).to_numpy()
+        others = ~where
     except pa.ArrowInvalid:  # bytes that are no text, or a number beyond double precision
         pass
     places = np.flatnonzero(others)
-    if places.size:
-        rest = text.take(pa.array(places)).to_pylist()
-        known = {cell: _number(cell.decode(errors="replace")) for cell in set(rest)}
-        out[places] = [known[cell] for cell in rest]
-    return out
+    rest = text.take(pa.array(places)).to_pylist()
+    decoded = {cell: cell.decode(errors="replace") for cell in set(rest)}
+    known = {cell: (math.nan if own in missing else _number(own), own in missing) for cell, own in decoded.items()}
+    gaps = np.zeros(len(text), dtype=bool)
+    out[places], gaps[places] = [known[cell][0] for cell in rest], [known[cell][1] for cell in rest]
+    return RawCells(out, gaps)
 
 
 def _number(cell: str) -> float:

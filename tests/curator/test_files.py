@@ -13,6 +13,7 @@ from skdpflow.curator.files import FileTable
 from skdpflow.files import TableFile, paths_of
 
 pytest.importorskip("pyarrow")
+pytestmark = pytest.mark.filterwarnings("ignore::skdpflow.exceptions.PrivacyLeakWarning")
 
 N = 3000
 DOMAIN = Domain(
@@ -31,8 +32,11 @@ def table():
 
 
 def digest(X, y=None, **params):
-    release = DPSlicedWassersteinFlow(**{**FIT, "random_state": 0, **params}).fit(X, y).release_
-    return [m.values.tobytes() for m in release.measurements]
+    return [m.values.tobytes() for m in fit(X, y, **params).measurements]
+
+
+def fit(X, y=None, **params):
+    return DPSlicedWassersteinFlow(**{**FIT, "random_state": 0, **params}).fit(X, y).release_
 
 
 def parted(table, folder, kind):
@@ -47,7 +51,6 @@ def parted(table, folder, kind):
     return folder
 
 
-@pytest.mark.filterwarnings("ignore::skdpflow.exceptions.PrivacyLeakWarning")
 @pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet"])
 def test_a_table_in_files_gives_what_it_gives_in_memory(kind, table, tmp_path, monkeypatch):
     monkeypatch.setattr(files, "_GROUP_ROWS", 500)
@@ -56,6 +59,25 @@ def test_a_table_in_files_gives_what_it_gives_in_memory(kind, table, tmp_path, m
     expected = digest(table[list(DOMAIN)], table["died"])
     assert digest(TableFile(folder, target="died")) == expected
     assert digest(TableFile(folder / "part-*", target="died"), n_jobs=2) == expected
+
+
+def test_threads_make_no_more_passes(table, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_GROUP_ROWS", 500)
+    folder, read = parted(table, tmp_path / "t", "parquet"), []
+    blocks = FileTable.blocks
+
+    def noted(self, part, block_rows):
+        read.append(part.number)
+        return blocks(self, part, block_rows)
+
+    monkeypatch.setattr(FileTable, "blocks", noted)
+    counts = []
+    for n_jobs in (1, 2):
+        read.clear()
+        fit(TableFile(folder, target="died"), n_jobs=n_jobs)
+        counts.append(np.bincount(read).tolist())
+    assert counts[0] == counts[1]
+    assert len(set(counts[0])) == 1
 
 
 def test_parts_are_those_of_the_files(table, tmp_path, monkeypatch):
