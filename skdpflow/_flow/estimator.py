@@ -9,6 +9,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skdpflow._flow.base import BaseFlow
+from skdpflow._flow.federated import release_of_sites
 from skdpflow._flow.files import load_flow
 from skdpflow._flow.parameters import (
     TRANSPORT,
@@ -25,6 +26,7 @@ from skdpflow._ownership import check_free
 from skdpflow._validation import check_real, invalid
 from skdpflow.domain import Column
 from skdpflow.exceptions import ReleaseError
+from skdpflow.federation.coordinator import Federation
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.ledger.lineage import hand_on, learns_from, lineage_of
 from skdpflow.mechanisms import resolve_mechanism
@@ -169,8 +171,8 @@ class DPSlicedWassersteinFlow(BaseFlow):
 
         Parameters
         ----------
-        X : {array-like, pandas.DataFrame, polars.DataFrame, TableFile} of shape (n_samples, n_features)
-            Private rows.
+        X : {array-like, pandas.DataFrame, polars.DataFrame, TableFile} of shape (n_samples, n_features), or Federation
+            Private rows, or the sites that hold them.
         y : array-like of shape (n_samples,) or None, default=None
             Private target; used if `target` says what it is.
 
@@ -202,7 +204,10 @@ class DPSlicedWassersteinFlow(BaseFlow):
         check_free(self)
         given = Parameters.of(self)
         warn_if_seeded(given.noise_seed)
-        release = first_release(self, X, y, given)
+        if isinstance(X, Federation):
+            release = release_of_sites(self, X, y, given)
+        else:
+            release = first_release(self, X, y, given)
         if given.verbose:
             print(release.privacy_statement())
         self._learn(release, given.mechanism)

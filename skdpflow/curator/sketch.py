@@ -34,11 +34,11 @@ class Sketch:
     def __init__(self, values: NDArray[np.int64]) -> None:
         self._values = values
 
-    def release(self, noise: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the sum plus noise, one draw for each entry."""
+    def release(self, noise: NDArray[np.int64], shift: int = 0) -> NDArray[np.int64]:
+        """Return the sum, times a power of two, plus noise, one draw for each entry."""
         if noise.shape != self._values.shape:  # broadcasting would give several entries the same noise
             raise ValueError("The noise must have the shape of the sketch.")
-        return np.asarray(self._values + noise)
+        return np.asarray((self._values << shift) + noise)
 
     def apply(self, function: Callable[[NDArray[np.int64]], NDArray[np.int64]]) -> NDArray[np.int64]:
         """Return private scores of the sum, for a selection that adds noise to them."""
