@@ -26,7 +26,7 @@ _WHAT = {
     "slices": "slices",
     "select_pairs": "choice of pairs",
     "pairs": "two-way tables",
-    "partitions": "regions of three columns",
+    "partitions": "regions of several columns",
     "records": "noisy records",
 }
 

@@ -1,6 +1,7 @@
 """A factorial table: counts of rows by coarse bins of many columns at once, which shows what no few columns do.
 
-It is a partition of one table. Its cells are disjoint, so that there are many costs nothing: a row is in one of them.
+It is one partition, whose regions are its cells. A row is in at most one cell, in the group of its own component. So
+its sensitivity is 1 when a row is added or removed, and sqrt(2) when one is replaced, however many cells there are.
 """
 
 from __future__ import annotations
