@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 
 AnyLayer = Layer | PairLayer
 
+#: Points that are moved together through all layers, so that they stay in the processor's cache.
+_ROWS = 2**13
 #: Levels of the distribution functions that maps are built on, dense in the tails.
 _LEVELS = ndtr(np.linspace(-3.5, 3.5, 65))
 
@@ -159,9 +161,13 @@ class FlowComponent:
         return self._forward(self.start.push(normal))
 
     def _forward(self, z: Array) -> Array:
-        for layer in self.layers:
-            z = layer.forward(z)
-        return z
+        out = np.empty(z.shape)
+        for start in range(0, len(z), _ROWS):
+            piece = z[start : start + _ROWS]
+            for layer in self.layers:
+                piece = layer.forward(piece)
+            out[start : start + _ROWS] = piece
+        return out
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Draw points."""
@@ -202,28 +208,39 @@ def learn_components(
     *,
     n_steps: int,
     step_size: float,
-) -> tuple[list[FlowComponent], list[Array]]:
-    """Follow the flow of all components."""
-    layers: list[list[AnyLayer]] = [[] for _ in starts]
-    particles = [FlowComponent(start).push(normal) for start in starts]
+) -> Iterator[tuple[FlowComponent, Array]]:
+    """Follow the flow of one component after the other, so that the particles of one at a time need memory."""
+    # marginals are fitted last, so that they agree with their histograms
+    again = bool(pairs) or any(len(own) > 1 for own in blocks)
+    tables: list[list[PairTarget]] = [[] for _ in starts]
+    for target in pairs:
+        tables[target.component].append(target)
+    for start, own, targets, size in zip(starts, blocks, tables, sizes, strict=True):
+        path = _Path(start, normal)
+        for _ in range(n_steps):
+            moved = [path.follow(block, step_size) for block in own]
+            moved += [path.advance(pair_layer(path.particles, float(size), target)) for target in targets]
+            if not any(moved):
+                break
+        if again:
+            path.follow(own[0], step_size)
+        yield FlowComponent(start, tuple(path.layers)), path.particles
 
-    def advance(c: int, layer: AnyLayer | None) -> bool:
+
+class _Path:
+    """The flow of one component so far: its layers, and where its particles are."""
+
+    def __init__(self, start: Gaussian | CutGaussian, normal: Array) -> None:
+        self.layers: list[AnyLayer] = []
+        self.particles = start.push(normal)
+
+    def follow(self, block: Block, step_size: float) -> bool:
+        """Move along a block of slices; says whether there was anything to learn from it."""
+        return self.advance(block_layer(self.particles, block.analysis, block.synthesis, block.slices, step_size))
+
+    def advance(self, layer: AnyLayer | None) -> bool:
+        """Move by a layer, if there is one."""
         if layer is not None:
-            particles[c] = layer.forward(particles[c])
-            layers[c].append(layer)
+            self.particles = layer.forward(self.particles)
+            self.layers.append(layer)
         return layer is not None
-
-    def follow(c: int, block: Block) -> bool:
-        return advance(c, block_layer(particles[c], block.analysis, block.synthesis, block.slices, step_size))
-
-    for _ in range(n_steps):
-        moved = [follow(c, block) for c in range(len(starts)) for block in blocks[c]]
-        for target in pairs:
-            c = target.component
-            moved.append(advance(c, pair_layer(particles[c], float(sizes[c]), target)))
-        if not any(moved):
-            break
-    if pairs or any(len(b) > 1 for b in blocks):  # marginals are fitted last, so that they agree with their histograms
-        for c in range(len(starts)):
-            follow(c, blocks[c][0])
-    return [FlowComponent(start, tuple(own)) for start, own in zip(starts, layers, strict=True)], particles

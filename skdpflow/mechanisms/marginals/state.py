@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -106,8 +106,8 @@ class MarginalsState:
 
     def learn(
         self, seed: int, n_particles: int, n_steps: int, step_size: float
-    ) -> tuple[list[FlowComponent], list[Array]]:
-        """Follow the flow; returns the components, and where the particles of each ended."""
+    ) -> Iterator[tuple[FlowComponent, Array]]:
+        """Follow the flow of one component after the other; yields it, and where its particles ended."""
         blocks = [[axes] for axes in axis_blocks(self.axes, self.sizes, self.transform, self.columns)]
         if self.slices is not None:
             for c, size in enumerate(self.sizes):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,14 +25,12 @@ TILT_PARTICLES, PER_REGION = 2**16, 4
 LEAST_SHARE = 0.05
 
 
-def tilted_model(
-    release: Release, state: MarginalsState, components: Sequence[FlowComponent], particles: Sequence[Array]
-) -> Model:
+def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple[FlowComponent, Array]]) -> Model:
     """Tilt the components to the counts of partitions, and to the parities that stand out of a factorial table."""
     sizes, transport = state.sizes, release.transport
     measured = of_kind(release, "partitions")
     if not measured:
-        return Model(state.transform, sizes / sizes.sum(), tuple(components))
+        return Model(state.transform, sizes / sizes.sum(), tuple(component for component, _ in learnt))
     grown, factorial = [m for m in measured if m.name != FACTORIAL], [m for m in measured if m.name == FACTORIAL]
     groups = np.asarray(measured[0].params["groups"])
     finders: list[Finder] = []
@@ -42,13 +40,15 @@ def tilted_model(
         regions, found, sds = measured_regions(grown, state.transform)
     # each region has a factor, which must not follow single particles
     least = PER_REGION * sum(h.shape[1] for h in found)
-    most = max(TILT_PARTICLES // len(components), 1024)
+    most = max(TILT_PARTICLES // len(sizes), 1024)
     enough = enough_particles(sizes, found, sds) if found else 0.0
     wanted = int(np.clip(max(enough, least), int(transport["n_particles"]), most))
-    if wanted > len(particles[0]):
-        normal = normal_particles(wanted, state.transform.n_columns, int(transport["seed"]))
-        particles = [component.push(normal) for component in components]
-    particles = [z[:wanted] for z in particles]
+    seed, n_particles = int(transport["seed"]), int(transport["n_particles"])
+    normal = normal_particles(wanted, state.transform.n_columns, seed) if wanted > n_particles else None
+    components, particles = [], []
+    for component, z in learnt:
+        components.append(component)
+        particles.append(z[:wanted].copy() if normal is None else component.push(normal))
     if grown:
         regions, found, sds = keep_shares(
             regions, found, sds, _with_shares(state, len(regions.edges)), particles, sizes, groups
