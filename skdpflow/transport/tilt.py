@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from skdpflow.latent.lookup import Bins, bin_of
 from skdpflow.transport.flow import FlowComponent
+from skdpflow.transport.parities import Finder
 
 Array = NDArray[np.float64]
 
@@ -82,7 +83,7 @@ class TiltedComponent:
     ----------
     component : FlowComponent
         What is tilted.
-    regions : RegionFinder
+    regions : Finder
         The partitions.
     log_factors : tuple of ndarray
         For each partition, the logarithm of the factor of each of its regions.
@@ -93,7 +94,7 @@ class TiltedComponent:
     """
 
     component: FlowComponent
-    regions: RegionFinder
+    regions: Finder
     log_factors: tuple[Array, ...]
     log_bound: float
     log_mean: float
@@ -164,7 +165,7 @@ def tilt(
     components: Sequence[FlowComponent],
     particles: Sequence[Array],
     sizes: Array,
-    regions: RegionFinder,
+    regions: Finder,
     groups: NDArray[np.int64],
     counts: Sequence[Array],
     sds: Sequence[float],

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.mechanisms.marginals import allocation as policy
+from skdpflow.mechanisms.marginals.factorial import FACTORIAL, factorial_params
 from skdpflow.mechanisms.marginals.partitions import grow_partitions
 from skdpflow.mechanisms.marginals.slices import slice_params
 from skdpflow.mechanisms.marginals.state import SELECTION_PARTICLES, SUBCOMPONENTS, MarginalsState
@@ -124,3 +125,13 @@ def ask_partitions(
     params = {**latent, **bins, **grown}
     (partitions,) = yield [Request(f"partitions{suffix}", "partitions", share, params)]
     return partitions
+
+
+def ask_factorial(
+    context: PlanContext, state: MarginalsState, latent: Mapping[str, Any], allocation: policy.Allocation, share: float
+) -> Asking:
+    """Ask for counts by coarse bins of many columns at once."""
+    means, d = state.moments()[0], len(context.domain)
+    cells = factorial_params(means, state.sizes, state.transform, d, allocation.n_bits, allocation.n_groups)
+    (table,) = yield [Request(FACTORIAL, "partitions", share, {**latent, **cells})]
+    return table
