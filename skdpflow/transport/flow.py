@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 from scipy.stats import qmc
 
-from skdpflow.transport.layers import Layer, corrected_quantiles, monotone_knots
+from skdpflow.transport.layers import Layer, corrected_quantiles, monotone_knots, ranked
 from skdpflow.transport.marginals import denoise_ordered, shrink, to_simplex
+from skdpflow.transport.model import Component
 from skdpflow.transport.pairs import PairLayer, PairTarget, pair_layer
-from skdpflow.transport.start import CutGaussian, Gaussian
 
 Array = NDArray[np.float64]
 
@@ -112,12 +112,18 @@ def normal_particles(n: int, d: int, seed: int) -> Array:
 
 
 def block_layer(
-    particles: Array, analysis: Array, synthesis: Array, slices: CountSlices, step_size: float
+    particles: Array,
+    analysis: Array,
+    synthesis: Array,
+    slices: CountSlices,
+    step_size: float,
+    weights: Array | None = None,
 ) -> Layer | None:
-    """Fit one layer of the flow to a block of slices."""
-    n = len(particles)
-    p = np.sort(particles @ analysis, axis=0)
-    levels = [np.interp(e, p[:, i], (np.arange(n) + 0.5) / n, left=0.0, right=1.0) for i, e in enumerate(slices.edges)]
+    """Fit one layer of the flow to a block of slices; `weights` are those of the particles."""
+    sorted_by = [ranked(p, weights) for p in (particles @ analysis).T]
+    levels = [
+        np.interp(e, p, level, left=0.0, right=1.0) for e, (p, level) in zip(slices.edges, sorted_by, strict=True)
+    ]
     predicted = [np.diff(np.concatenate([[0.0], at, [1.0]])) for at in levels]
     targets = slices.targets(predicted)
     moving = [i for i, t in enumerate(targets) if t is not None]
@@ -131,8 +137,9 @@ def block_layer(
         then = np.concatenate([[0.0], np.cumsum(target)])
         then /= then[-1]
         at = np.unique(np.concatenate([_LEVELS, then[1:-1]]))
-        x = np.interp(at, (np.arange(n) + 0.5) / n, p[:, i])
-        y = corrected_quantiles(p[:, i], slices.edges[i], now, then, at)
+        p, level = sorted_by[i]
+        x = np.interp(at, level, p)
+        y = corrected_quantiles(p, level, slices.edges[i], now, then, at)
         x, y = monotone_knots(x, (1.0 - step_size) * x + step_size * y)
         xs.append(x)
         ys.append(y)
@@ -141,31 +148,28 @@ def block_layer(
 
 @dataclass(frozen=True, eq=False)
 class FlowComponent:
-    """The learned model of one component: a Gaussian, whole or cut, that is mapped by layers.
+    """The learned model of one component: a distribution, such as a Gaussian, that is mapped by layers.
 
     Parameters
     ----------
-    start : Gaussian or CutGaussian
+    start : Gaussian, CutGaussian or TiltedComponent
         Where points come from.
     layers : tuple of Layer
         What moves them, in order.
     """
 
-    start: Gaussian | CutGaussian
+    start: Component
     layers: tuple[AnyLayer, ...] = ()
 
-    def push(self, normal: Array) -> Array:
-        """Map standard normal points to points of the component."""
-        return self._forward(self.start.push(normal))
-
-    def _forward(self, z: Array) -> Array:
+    def forward(self, z: Array) -> Array:
+        """Map points of the start to points of the component."""
         for layer in self.layers:
             z = layer.forward(z)
         return z
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Draw points."""
-        return self._forward(self.start.sample(n, rng))
+        return self.forward(self.start.sample(n, rng))
 
     def log_density(self, z: Array) -> Array:
         """Log-density of points."""
@@ -194,18 +198,19 @@ class Block:
 
 
 def learn_components(
-    starts: Sequence[Gaussian | CutGaussian],
+    starts: Sequence[Component],
+    particles: Sequence[Array],
     blocks: Sequence[Sequence[Block]],
     pairs: Sequence[PairTarget],
     sizes: Array,
-    normal: Array,
     *,
     n_steps: int,
     step_size: float,
+    weights: Sequence[Array] | None = None,
 ) -> tuple[list[FlowComponent], list[Array]]:
-    """Follow the flow of all components."""
+    """Follow the flow of all components, from particles that may have weights."""
     layers: list[list[AnyLayer]] = [[] for _ in starts]
-    particles = [FlowComponent(start).push(normal) for start in starts]
+    particles, own_weights = list(particles), [None] * len(starts) if weights is None else list(weights)
 
     def advance(c: int, layer: AnyLayer | None) -> bool:
         if layer is not None:
@@ -214,13 +219,15 @@ def learn_components(
         return layer is not None
 
     def follow(c: int, block: Block) -> bool:
-        return advance(c, block_layer(particles[c], block.analysis, block.synthesis, block.slices, step_size))
+        return advance(
+            c, block_layer(particles[c], block.analysis, block.synthesis, block.slices, step_size, own_weights[c])
+        )
 
     for _ in range(n_steps):
         moved = [follow(c, block) for c in range(len(starts)) for block in blocks[c]]
         for target in pairs:
             c = target.component
-            moved.append(advance(c, pair_layer(particles[c], float(sizes[c]), target)))
+            moved.append(advance(c, pair_layer(particles[c], float(sizes[c]), target, own_weights[c])))
         if not any(moved):
             break
     if pairs or any(len(b) > 1 for b in blocks):  # marginals are fitted last, so that they agree with their histograms

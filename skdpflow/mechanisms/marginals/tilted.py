@@ -12,7 +12,7 @@ from skdpflow.mechanisms.marginals.factorial import FACTORIAL, found_parities
 from skdpflow.mechanisms.marginals.partitions import measured_regions
 from skdpflow.mechanisms.marginals.state import MarginalsState, of_kind
 from skdpflow.release import Release
-from skdpflow.transport.flow import FlowComponent, normal_particles
+from skdpflow.transport.flow import FlowComponent
 from skdpflow.transport.model import Model
 from skdpflow.transport.parities import Finder, Finders
 from skdpflow.transport.tilt import enough_particles, keep_shares, tilt
@@ -28,7 +28,13 @@ LEAST_SHARE = 0.05
 def tilted_model(
     release: Release, state: MarginalsState, components: Sequence[FlowComponent], particles: Sequence[Array]
 ) -> Model:
-    """Tilt the components to the counts of partitions, and to the parities that stand out of a factorial table."""
+    """Tilt the components to the counts of partitions, and to the parities that stand out of a factorial table.
+
+    Notes
+    -----
+    The tilt follows its particles, and moves what was measured of axes, slices and pairs. So one more step of the flow
+    settles these, from new particles.
+    """
     sizes, transport = state.sizes, release.transport
     measured = of_kind(release, "partitions")
     if not measured:
@@ -46,8 +52,7 @@ def tilted_model(
     enough = enough_particles(sizes, found, sds) if found else 0.0
     wanted = int(np.clip(max(enough, least), int(transport["n_particles"]), most))
     if wanted > len(particles[0]):
-        normal = normal_particles(wanted, state.transform.n_columns, int(transport["seed"]))
-        particles = [component.push(normal) for component in components]
+        particles = state.push(components, wanted, int(transport["seed"]))
     particles = [z[:wanted] for z in particles]
     if grown:
         regions, found, sds = keep_shares(
@@ -59,8 +64,9 @@ def tilted_model(
         finders, found, sds = [*finders, parities], [*found, *rows], [*sds, *[1.0] * len(rows)]
     if not found:
         return Model(state.transform, sizes / sizes.sum(), tuple(components))
-    tilted, sizes = tilt(components, particles, sizes, Finders(finders), groups, found, sds)
-    return Model(state.transform, sizes / sizes.sum(), tuple(tilted))
+    tilted = tilt(components, particles, sizes, Finders(finders), groups, found, sds)
+    fresh = state.push(components, wanted, int(transport["seed"]) + 1)
+    return Model(state.transform, sizes / sizes.sum(), tuple(state.settle(tilted, fresh)))
 
 
 def _with_shares(state: MarginalsState, n_columns: int) -> list[int]:
