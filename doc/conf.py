@@ -17,6 +17,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",  # the site must work without a network
     "numpydoc",
     "sphinx_gallery.gen_gallery",
     "myst_parser",
@@ -49,12 +50,16 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = "skdpflow"
-html_theme_options = {"navigation_with_keys": False, "show_prev_next": False}
-html_show_sourcelink = False
-# These pages have no sections of their own to navigate.
-html_sidebars = {
-    page: [] for page in ("install", "user_guide", "guarantees", "method", "benchmarks", "changelog", "contributing")
+html_theme_options = {
+    "navigation_with_keys": False,
+    "show_prev_next": False,
+    "header_links_before_dropdown": 6,
+    "show_nav_level": 2,
 }
+html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_sidebars = {"index": []}
 
 
 def skip_members_of_other_libraries(app, what, name, obj, skip, options):

@@ -120,6 +120,13 @@ gain = after - before
 print(f"gain: {gain.mean():.3f} with a standard error of {gain.std(ddof=1) / np.sqrt(len(gain)):.3f}")
 
 # %%
+# Is it good?
+# -----------
+# The report compares synthetic rows with what was measured. It spends nothing, and may be published with the rows.
+
+flow.quality_report(random_state=0)
+
+# %%
 # What was spent
 # --------------
 # A real hospital A spends on its patients once; the repetitions above are for the picture.

@@ -113,6 +113,13 @@ for name, rows in [("real", X), ("private", X_new)]:
     print(f"R2 on other loans, trained on {name} ones: {score:.2f}")
 
 # %%
+# Is it good?
+# -----------
+# The report compares synthetic rows with what was measured. It spends nothing, and may be published with the rows.
+
+flow.quality_report(random_state=0)
+
+# %%
 # What was spent
 # --------------
 # A customer with two loans is in two rows: see :doc:`/guarantees` for what epsilon means then.

@@ -87,6 +87,13 @@ answers = {name: [ask(table).mean() for ask in questions.values()] for name, tab
 pd.DataFrame(answers, index=list(questions)).map("{:.1%}".format)
 
 # %%
+# Is it good?
+# -----------
+# The report compares synthetic rows with what was measured. It spends nothing, and may be published with the rows.
+
+flow.quality_report(random_state=0)
+
+# %%
 # What was spent
 # --------------
 # A row is a trip, and epsilon 1 protects one trip. Somebody who rides daily is in many rows: keep a few trips

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
-__all__ = ["escaped", "fragment", "items", "page", "paragraph", "section", "table"]
+__all__ = ["escaped", "folded", "fragment", "heading", "items", "meter", "page", "paragraph", "section", "table"]
 
 _STYLE = """
 .skdpflow{font:15px/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff;max-width:62em;margin:0 auto;padding:1em}
@@ -15,8 +16,18 @@ _STYLE = """
 .skdpflow th{border-bottom:2px solid #888}.skdpflow td.n,.skdpflow th.n{text-align:right}
 .skdpflow tr.marked td{background:#fff1d6}.skdpflow .notice{border:2px solid #b00020;color:#b00020;padding:.5em .8em;
 font-weight:bold}.skdpflow .large{font-size:1.15em}.skdpflow .note{color:#555}
-.skdpflow .scroll{overflow-x:auto}@media print{.skdpflow{max-width:none}}
+.skdpflow .scroll{overflow-x:auto}.skdpflow summary{cursor:pointer;margin:.4em 0}.skdpflow *{box-sizing:border-box}
+.skdpflow p,.skdpflow li{overflow-wrap:anywhere}.skdpflow .key{font-size:1.05em}
+.skdpflow .meter{position:relative;height:1.7em;max-width:34em;margin:.35em 0;background:#e9ecef;border-radius:3px;
+overflow:hidden;print-color-adjust:exact;-webkit-print-color-adjust:exact}.skdpflow .meter div{height:100%;
+background:#9ec5e8}.skdpflow .meter.over div{background:#f1aeb5}.skdpflow .meter span{position:absolute;left:.6em;top:0;
+line-height:1.7em;white-space:nowrap}
+@page{margin:12mm}@media print{.skdpflow{max-width:none;font-size:9pt;line-height:1.3;padding:0}
+.skdpflow h2{margin:.8em 0 .2em}.skdpflow details:not([open]){display:none}
+.skdpflow section{break-inside:avoid}.skdpflow p,.skdpflow ul{margin:.25em 0}}
 """
+
+_NUMBER = re.compile(r"[-<>]*[0-9][0-9.,]*(e[-+]?[0-9]+)?( %)?")
 
 
 def escaped(text: object) -> str:
@@ -27,6 +38,23 @@ def escaped(text: object) -> str:
 def paragraph(text: object, kind: str = "") -> str:
     """Return a paragraph."""
     return f'<p class="{kind}">{escaped(text)}</p>' if kind else f"<p>{escaped(text)}</p>"
+
+
+def heading(title: object) -> str:
+    """Return the heading of a page or of an object in a notebook."""
+    return f"<h1>{escaped(title)}</h1>"
+
+
+def folded(summary: object, *parts: str) -> str:
+    """Return parts that a reader unfolds; browsers do that without a script."""
+    return f"<details><summary>{escaped(summary)}</summary>{''.join(parts)}</details>"
+
+
+def meter(share: float, label: object) -> str:
+    """Return a bar that is filled to a share, with words on it."""
+    over = " over" if share > 1.0 else ""
+    width = f"{100.0 * min(max(share, 0.0), 1.0):.4g}%"
+    return f'<div class="meter{over}"><div style="width:{width}"></div><span>{escaped(label)}</span></div>'
 
 
 def section(title: str, *parts: str) -> str:
@@ -46,7 +74,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], marked: Iterabl
     right = [bool(cells) and all(_numeric(row[j]) for row in cells) for j in range(len(head))]
 
     def line(cells: Sequence[str], tag: str) -> str:
-        own = (f"<{tag}{' class=n' if n else ''}>{escaped(c)}</{tag}>" for c, n in zip(cells, right, strict=True))
+        own = (f"<{tag}{' class=n' if n else ''}>{_breakable(c)}</{tag}>" for c, n in zip(cells, right, strict=True))
         return "".join(own)
 
     body = "".join(
@@ -55,8 +83,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], marked: Iterabl
     return f'<div class="scroll"><table><thead><tr>{line(head, "th")}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
+def _breakable(text: str) -> str:
+    """Return the text of a cell, in which a long name may be broken on a narrow screen."""
+    return escaped(text).replace("_", "_<wbr>")
+
+
 def _numeric(text: str) -> bool:
-    return text in ("", "-") or text.lstrip("-<>")[:1].isdigit()
+    return text in ("", "-") or _NUMBER.fullmatch(text) is not None
 
 
 def fragment(body: str) -> str:
@@ -66,7 +99,5 @@ def fragment(body: str) -> str:
 
 def page(title: str, body: str) -> str:
     """Return a whole page."""
-    return (
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
-        f'content="width=device-width"><title>{escaped(title)}</title></head><body>{fragment(body)}</body></html>\n'
-    )
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escaped(title)}</title>'
+    return f'<!DOCTYPE html><html lang="en"><head>{head}</head><body style="margin:0">{fragment(body)}</body></html>\n'

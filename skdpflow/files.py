@@ -96,7 +96,10 @@ def check_table(path: str | os.PathLike[str]) -> None:
     >>> check_table("table.csv")
     """
     if kind_of(path) == "parquet" and find_spec("pyarrow") is None:
-        raise ImportError("Files in the format Parquet need the package pyarrow. Install it, or write a .csv file.")
+        raise ImportError(
+            'Files in the format Parquet need pyarrow. Install it with: pip install "skdpflow[parquet]". Or write a '
+            ".csv file."
+        )
     check_writable(path)
 
 

@@ -1,9 +1,14 @@
 """The command line: files in, files out, and codes that a script can rely on."""
 
+import argparse
 import io
 import json
+import sqlite3
 import subprocess
 import sys
+import warnings
+from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,8 +16,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
-from skdpflow.__main__ import main
+import skdpflow
+from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, PrivacyLedger
+from skdpflow._cli import main
+from skdpflow._cli.commands import COMMANDS
 from skdpflow.files import TableFile
 
 DOMAIN = Domain(
@@ -228,10 +235,10 @@ def test_a_table_without_rows_is_refused_like_an_empty_frame(tmp_path, capsys, s
 
 
 def test_an_error_of_a_library_is_named_and_not_shown(monkeypatch, capsys):
-    def broken(given):
+    def broken(*_, **__):
         raise RuntimeError(SECRET)
 
-    monkeypatch.setattr("skdpflow.__main__._run", broken)
+    monkeypatch.setattr("skdpflow._cli.inspect.load_flow", broken)
     assert main(["inspect", "x"]) == 1
     assert capsys.readouterr().err == "skdpflow: error: RuntimeError\n"
 
@@ -255,3 +262,169 @@ def test_commas_at_the_end_of_lines_do_not_shift_columns(tmp_path):
     domain = {"a": Interval(0, 9, integer=True), "b": Interval(0, 9, integer=True)}
     flow = DPSlicedWassersteinFlow(epsilon=20.0, domain=domain).fit(TableFile(tmp_path / "t.csv"))
     assert pd.DataFrame(flow.sample(200, random_state=0)).median().tolist() == [1, 5]
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """A folder with a table, its domain, and the release of a fit."""
+    monkeypatch.chdir(tmp_path)
+    frame = rows(2000)
+    frame.to_csv("t.csv", index=False)
+    DOMAIN.to_json("d.json")
+    assert main([*FIT, "-o", "o.csv", "--release", "r"]) == 0
+    return tmp_path
+
+
+FIT = ["synthesize", "t.csv", "--domain", "d.json", "--epsilon", "1", "--target", "y"]
+
+
+def test_version_and_exit_codes_are_told(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"skdpflow {skdpflow.__version__}\n"
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert all(f"  {code} " in text for code in (0, 1, 2, 3, 130))
+
+
+def test_statement_and_report_of_a_release(kept, capsys):
+    capsys.readouterr()
+    assert main(["report", "r", "--seed", "0"]) == 0
+    assert "spends nothing" in " ".join(capsys.readouterr().out.split())
+    for name, begin in (("a.html", "<!DOCTYPE html>"), ("a.json", "{"), ("a.txt", "The synthetic rows are")):
+        assert main(["report", "r", "-o", name]) == 0
+        assert (kept / name).read_text().startswith(begin)
+    assert main(["inspect", "r", "-o", "board.html"]) == 0
+    assert "a guess is right" in (kept / "board.html").read_text()
+    assert main(["inspect", "r", "-o", "board.pdf"]) == 1
+    assert "ends in .txt, .json, .html. Got 'board.pdf'" in capsys.readouterr().err
+    assert main(["inspect", "r", "-o", "r"]) == 1
+
+
+def test_a_report_with_private_rows_is_marked_and_noted(kept, capsys):
+    PrivacyLedger("l", epsilon=2, delta=1e-5)
+    assert main(["report", "r", "--private-look", "t.csv", "--ledger", "l", "-o", "look.json"]) == 0
+    assert "outside the guarantee" in json.loads((kept / "look.json").read_text())["notice"]
+    history = PrivacyLedger.open("l").history()
+    assert len(history) == 1
+    assert history["epsilon"].iloc[-1] == 0
+    assert main(["report", "r", "--ledger", "l"]) == 1
+    assert "add --private-look TABLE" in capsys.readouterr().err
+
+
+def test_check_is_a_look_at_private_rows(kept, capsys):
+    capsys.readouterr()
+    assert main(["check", "t.csv", "--domain", "d.json"]) == 0
+    assert capsys.readouterr().out.startswith("A look at private rows, outside the guarantee")
+
+
+def test_a_ledger_is_debited_and_refuses(kept, capsys):
+    capsys.readouterr()
+    assert main([*FIT, "-o", "1.csv", "--ledger", "l"]) == 1
+    assert "No such file or directory: l" in capsys.readouterr().err
+    assert main([*FIT, "-o", "1.csv", "--ledger-budget", "1.1", "1e-5"]) == 1
+    assert "add --ledger FILE" in capsys.readouterr().err
+    assert main([*FIT, "-o", "1.csv", "--ledger", "l", "--ledger-budget", "1.1", "1e-5"]) == 0
+    assert "ledger: spent epsilon=" in capsys.readouterr().err
+    assert main([*FIT, "-o", "2.csv", "--ledger", "l"]) == 3
+    assert "skdpflow: error: " in capsys.readouterr().err
+    assert not (kept / "2.csv").exists()
+    assert main([*FIT, "-o", "2.csv", "--ledger", "l", "--ledger-budget", "9", "1e-5"]) == 1
+    assert "l: The ledger was made with" in capsys.readouterr().err
+    assert main([*FIT, "-o", "l", "--ledger", "l"]) == 1
+    assert len(PrivacyLedger.open("l").events) == 1
+
+
+def test_what_is_no_ledger_is_named(kept, capsys):
+    assert main([*FIT, "-o", "1.csv", "--ledger", "t.csv"]) == 1
+    assert "skdpflow: error: t.csv: The ledger 't.csv' could not be used: it is no ledger" in capsys.readouterr().err
+    with closing(sqlite3.connect("other")) as db:
+        db.execute("CREATE TABLE chain (a)")
+    assert main([*FIT, "-o", "1.csv", "--ledger", "other"]) == 1
+    assert "is no ledger. Give the right path" in capsys.readouterr().err
+
+
+def test_progress_is_shown_if_it_is_asked_for(kept, capsys):
+    capsys.readouterr()
+    assert main(["sample", "r", "-n", "10", "-o", "s.csv"]) == 0
+    assert capsys.readouterr().err == ""
+    assert main(["sample", "r", "-n", "10", "-o", "s.csv", "-v"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "skdpflow: learning the model from r",
+        "skdpflow: wrote 10 of 10 synthetic rows",
+    ]
+    assert main(["-v", "check", "t.csv", "--domain", "d.json"]) == 0
+    assert capsys.readouterr().err == "skdpflow: reading t.csv\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["domain", "nothing.csv"], "No such file or directory: nothing.csv"),
+        (["check", "t.csv", "--domain", "t.csv"], "t.csv: The description of a domain must be JSON"),
+        (["inspect", "t.csv"], "t.csv: "),
+        (["sample", "d.json"], "d.json: "),
+        (["check", "few.csv", "--domain", "d.json"], "The file 'few.csv' has no columns ['bmi'], which the domain"),
+        (["check", "more.csv", "--domain", "d.json"], "Not in the domain: the columns ['more'] of the file"),
+        ([*FIT[:-1], "z", "-o", "x.csv"], "d.json: The domain does not describe the target 'z'. Its columns are"),
+    ],
+)
+def test_errors_name_the_file(kept, capsys, command, message):
+    rows(20).drop(columns="bmi").to_csv("few.csv", index=False)
+    rows(20).assign(more=1).to_csv("more.csv", index=False)
+    capsys.readouterr()
+    assert main(command) == 1
+    assert capsys.readouterr().err.startswith(f"skdpflow: error: {message}")
+
+
+def test_warnings_are_one_line_without_code(kept, capsys):
+    narrow = {**DOMAIN, "bmi": Interval(10.0, 20.0)}
+    Domain(narrow).to_json("narrow.json")
+    capsys.readouterr()
+    line = [*FIT[:3], "narrow.json", *FIT[4:], "--epsilon", "20", "-o", "n.csv"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert main(line) == 0
+    err = capsys.readouterr().err
+    assert "skdpflow: warning: " in err
+    assert "'bmi'" in err
+    assert ".py" not in err
+
+
+def test_an_interrupt_has_its_code(kept, capsys, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DPSlicedWassersteinFlow, "sample_labeled", interrupted)
+    assert main([*FIT, "-o", "i.csv"]) == 130
+    assert "The release that was paid for is in 'i.csv.release'" in capsys.readouterr().err
+    assert (kept / "i.csv.release").exists()
+
+
+@pytest.mark.slow
+def test_the_module_and_the_script_are_one_program():
+    done = [
+        subprocess.run([sys.executable, "-m", "skdpflow", "--version"], capture_output=True, text=True, check=True),
+        subprocess.run(
+            [sys.executable, "-c", "from skdpflow._cli import main; main()", "--version"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ),
+    ]
+    assert done[0].stdout == done[1].stdout
+
+
+def test_the_reference_page_names_every_command_and_option():
+    page = (Path(__file__).parents[1] / "doc" / "command_line.rst").read_text()
+    for command in COMMANDS:
+        own = argparse.ArgumentParser(add_help=False)
+        command.add_arguments(own)
+        assert f"\n{command.name}\n{'-' * len(command.name)}\n" in page
+        assert f"skdpflow {command.name} " in page
+        for option in own.format_help().split():
+            if option.startswith("--"):
+                assert option.strip(",") in page, (command.name, option)
+    assert all(f"   * - {code}\n" in page for code in (0, 1, 2, 3, 130))

@@ -14,7 +14,7 @@ import pytest
 
 from skdpflow import Domain, DPSlicedWassersteinFlow, Interval, Release
 from skdpflow import files as table_files
-from skdpflow.__main__ import main
+from skdpflow._cli import main
 from skdpflow._outputs import check_writable, place, replacing
 
 DOMAIN = Domain({"a": Interval(0, 1), "b": Interval(0, 1)})
@@ -169,7 +169,7 @@ def test_what_cannot_be_written_is_refused_and_nothing_is_spent(here, monkeypatc
 
 FULL = """
 import resource, signal, sys
-from skdpflow.__main__ import main
+from skdpflow._cli import main
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # enough for the release, too little for the rows
 sys.exit(main(sys.argv[1:]))

@@ -9,6 +9,7 @@ ORDER = (
     "choosing_epsilon",
     "hospitals",
     "loans",
+    "insurance",
     "taxi_trips",
     "digits",
     "pipeline_and_grid_search",

@@ -77,18 +77,20 @@ class BaseFlow(DensityMixin, BaseEstimator):
         check_particles(release)
         return self._learn(release, mechanism)
 
-    def sample(self, n_samples: int = 1, *, where: Mapping[str, Any] | None = None, random_state: Any = None) -> Any:
+    def sample(
+        self, n_samples: int | None = None, *, where: Mapping[str, Any] | None = None, random_state: Any = None
+    ) -> Any:
         """Draw synthetic rows; free of privacy cost, as often as you like.
 
         Parameters
         ----------
-        n_samples : int, default=1
-            Number of rows.
+        n_samples : int or None, default=None
+            Number of rows. None takes as many as the Release estimates: the average of its noisy counts of all rows.
         where : mapping of str to value, list of values or pair, default=None
-            Condition that every row meets, by names of `domain_`. A tuple is a range, both ends among it, of numbers,
-            dates or ordered categories, with None for an open end; any other collection lists the values that are
-            allowed; anything else is the one value. None, NaN, NaT and NA ask for missing values. As in
-            ``{"ward": "A", "age": (60, None), "rooms": [3, 4], "income": None}``.
+            Condition that every row meets, by names of `domain_` or of the target (``"target"`` if it has none). A
+            tuple is a range, both ends among it, of numbers, dates or ordered categories, with None for an open end;
+            any other collection lists the values that are allowed; anything else is the one value. None, NaN, NaT and
+            NA ask for missing values. As in ``{"ward": "A", "age": (60, None), "rooms": [3, 4], "income": None}``.
         random_state : int, RandomState instance, Generator or None, default=None
             Public randomness; None gives new rows at every call.
 
@@ -104,7 +106,7 @@ class BaseFlow(DensityMixin, BaseEstimator):
             If the condition is not one of the domain, or it or the constraints have almost no mass under the model.
         """
         check_is_fitted(self)
-        n, rng = request(type(self).__name__, n_samples, random_state)
+        n, rng = request(type(self).__name__, self.release_, n_samples, random_state)
         return decode_rows(self.release_, *draw_positions(self._model, self.release_, n, rng, where))[0]
 
     def sample_labeled(
@@ -121,15 +123,16 @@ class BaseFlow(DensityMixin, BaseEstimator):
         Parameters
         ----------
         n_samples : int or None, default=None
-            Number of rows; None takes one per entry of `y`, or one.
+            Number of rows. None takes one per entry of `y`, and without `y` as many as the Release estimates.
         y : array-like of shape (n_samples,) or None, default=None
             Wanted class of each row, in this order. It is handed back as it is: real labels stay as private as they
             were. None draws classes.
         proportions : mapping of class to float or None, default=None
-            Wanted share of each class, summing to one; classes that are not named get none. None takes the
-            released class frequencies. Not together with `y`.
+            Wanted share of each class, summing to one; classes that are not named get none. The target may be named, as
+            in ``{"outcome": {"died": 0.5, "lived": 0.5}}``. None takes the released class frequencies. Not together
+            with `y`.
         where : mapping of str to value, list of values or pair, default=None
-            Condition on the columns that every row meets, as for `sample`.
+            Condition on columns and target that every row meets, as for `sample`.
         random_state : int, RandomState instance, Generator or None, default=None
             Public randomness; None gives new rows at every call.
 

@@ -12,6 +12,7 @@ from skdpflow._flow.expected import ExpectedError, expected_errors, noise_in_row
 from skdpflow.accountants.base import tally
 from skdpflow.accountants.gaussian import total_mu
 from skdpflow.domain import Categories
+from skdpflow.domain.differences import since_of
 from skdpflow.release import Release
 from skdpflow.release.resolution import least_share, rarest
 
@@ -67,6 +68,8 @@ class FitPlan:
         logarithm is normal, with a standard deviation of 0.7. The narrowest bin there that stands out is so wide.
     least_share : float or None, default=None
         Share of the rows below which a level of a categorical column cannot be told from noise; None if there is none.
+    differences : tuple of (str, str), default=()
+        Columns that are measured as their differences from others, each with that other one, as constraints say.
 
     Examples
     --------
@@ -89,6 +92,7 @@ class FitPlan:
     measurements: tuple[PlannedMeasurement, ...]
     errors: tuple[ExpectedError, ...]
     least_share: float | None = None
+    differences: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, release: Release, rounds: Sequence[Sequence[str]], n_guess: int) -> FitPlan:
@@ -129,6 +133,7 @@ class FitPlan:
             measurements,
             expected_errors(release.measurements, n_guess),
             least_share(release.measurements, n_guess) if _has_categories(release) else None,
+            tuple((name, own.name) for name, own in since_of(release.domain).items()),
         )
 
     def to_dict(self) -> dict[str, list[Any]]:
@@ -159,6 +164,8 @@ class FitPlan:
             lines.append(f"{e.quantity:<60}{e.noise:>9.2g}{sampling:>10}  {e.source}")
         if self.least_share is not None:
             lines += ["", rarest(self.least_share)]
+        if self.differences:
+            lines += ["", *(f"{b!r} is measured as its difference from {a!r}." for b, a in self.differences)]
         lines += ["", "Errors are of one measurement alone, before denoising. Later rounds depend on what is released."]
         return "\n".join(lines)
 

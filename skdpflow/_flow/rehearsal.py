@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from skdpflow._validation import check_int
 from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain.differences import differences
 from skdpflow.domain.resolve import resolve_domain
 
 #: Part of a made-up value that depends on the made-up target, beside one of its own.
@@ -59,6 +60,13 @@ def made_up_rows(
     places = (rng.uniform(size=(n, n_features)) + DEPENDENCE * where[:, None]) / (1.0 + DEPENDENCE)
     if domain is None:
         return places, y
+    for name, since in differences(domain).items():  # the later of two dates is not before the other
+        low, high = domain[since.name], domain[name]
+        assert isinstance(low, Interval)
+        assert isinstance(high, Interval)
+        at, first = places[:, domain.names.index(name)], places[:, domain.names.index(since.name)]
+        least = np.clip((low.lower + first * (low.upper - low.lower) - high.lower) / (high.upper - high.lower), 0, 1)
+        at[:] = least + at * (1.0 - least)
     columns = [_values(column, u) for column, u in zip(domain.columns, places.T, strict=True)]
     kinds = {c.dtype for c in columns}
     X = np.empty((n, n_features), dtype=np.float64 if kinds == {np.dtype(np.float64)} else object)

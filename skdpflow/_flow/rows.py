@@ -22,6 +22,7 @@ from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import measure, prepare
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Column, Interval
+from skdpflow.domain.differences import by_themselves
 from skdpflow.domain.measured import measured_domain
 from skdpflow.files import TableFile
 from skdpflow.inspection._rows import Table, compare_rows
@@ -34,9 +35,9 @@ from skdpflow.release import Release
 from skdpflow.release.pooling import n_fits
 from skdpflow.sampling.constrained import ConditionalDensity
 from skdpflow.sampling.constraints import Constraints
-from skdpflow.sampling.draw import draw_positions
+from skdpflow.sampling.draw import draw_positions, in_own_values
 from skdpflow.sampling.scale import inside, numeric_indices, on_common_scale
-from skdpflow.sampling.writable import check_writable
+from skdpflow.sampling.writable import check_writable, made_up
 from skdpflow.transport.density import log_density
 from skdpflow.transport.model import Model
 
@@ -108,6 +109,12 @@ def check_fit(estimator: Any, X: Any, y: Any) -> Event:
     return ready.curator.whole_event
 
 
+def rows_like(estimator: Any, X: Any, y: Any, n: int) -> tuple[Any, Any]:
+    """Make rows up from public knowledge alone, in the container and dtypes of X and y; refuse what `fit` would."""
+    source = _admitted(estimator, X, y, estimator.domain, estimator.target)
+    return made_up(source.table_schema, source.declared, estimator.target, n)
+
+
 def continued_release(estimator: Any, X: Any, y: Any, given: Parameters, mechanism: Any, extra: float) -> Release:
     """Measure rows again with a further epsilon."""
     release, ledger = estimator.release_, cast(PrivacyLedger | None, checked_ledger(estimator))
@@ -149,10 +156,11 @@ def rehearsed(estimator: Any, n_guess: int, n_features: int | None, n_classes: i
 def distance_of_rows(estimator: Any, X: Any, model: Model) -> float:
     """Sliced Wasserstein-2 distance of rows to a synthetic sample."""
     release = estimator.release_
-    domain = release.measured
+    domain = by_themselves(release.measured)
     source = admit(estimator, X, domain=release.domain, reset=False)
     seed = int(release.transport["seed"])
     positions, _ = draw_positions(model, release, SCORE_SAMPLES, np.random.default_rng(seed))
+    positions = in_own_values(release, positions)
     numeric = numeric_indices(domain)
     with quiet():
         numbers = np.concatenate([source.numbers(*span, numeric) for span in source.spans()])
@@ -169,7 +177,7 @@ def distance_of_rows(estimator: Any, X: Any, model: Model) -> float:
 def comparison_of_rows(estimator: Any, X: Any, y: Any, sample: Sample, rng: np.random.Generator) -> dict[str, Any]:
     """Compare rows with a synthetic sample, exactly."""
     release = estimator.release_
-    domain = release.measured
+    domain = by_themselves(release.measured)
     target = release.target if y is not None or isinstance(X, TableFile) else None
     source = admit(estimator, X, y, domain=release.domain, target=target, reset=False)
     if isinstance(estimator.ledger, PrivacyLedger):  # an entry of nothing, which spends nothing

@@ -37,10 +37,10 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
 
     Parameters
     ----------
-    generator : estimator or Release
-        Where the new rows come from. An estimator such as `DPSlicedWassersteinFlow`, with a target of categories, is
-        fitted to the rows that are given, and spends its budget on them. A `Release`, of the same columns and classes,
-        says what another holder's rows were like: then nothing is spent here.
+    generator : estimator or Release, default=None
+        Where the new rows come from; it has to be given. An estimator such as `DPSlicedWassersteinFlow`, with a target
+        of categories, is fitted to the rows that are given, and spends its budget on them. A `Release`, of the same
+        columns and classes, says what another holder's rows were like: then nothing is spent here.
     sampling_strategy : str, float, dict or callable, default="auto"
         Which classes are filled up to as many rows as the largest has: ``"minority"``, ``"not minority"``,
         ``"not majority"`` or ``"all"``; ``"auto"`` means ``"not majority"``. A float, for two classes, is the wanted
@@ -102,7 +102,7 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
 
     def __init__(
         self,
-        generator: Any,
+        generator: Any = None,
         sampling_strategy: Any = "auto",
         *,
         keep_original: bool = True,
@@ -235,6 +235,11 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
     def _known_classes(self) -> list[Any] | None:
         """Return the classes to fill up, None where they are to be found privately."""
         name = type(self).__name__
+        if self.generator is None:
+            raise ValueError(
+                f"{name} needs a generator of the new rows. Pass a flow, or the Release of another holder: "
+                f"{name}(DPSlicedWassersteinFlow(epsilon=1.0, domain=domain, target=Categories(['no', 'yes'])))"
+            )
         if isinstance(self.generator, Release):
             if self.generator.classes is None:
                 raise ValueError("This Release has no classes: its flow was fitted without target=Categories([...]).")
@@ -322,7 +327,7 @@ class DPOversampler(OneToOneFeatureMixin, BaseEstimator):
         tags.target_tags.required = True
         if isinstance(self.generator, Release):
             tags.input_tags.allow_nan = any(column.nullable for column in self.generator.domain.columns)
-        else:
+        elif self.generator is not None:
             tags.input_tags.allow_nan = get_tags(self.generator).input_tags.allow_nan
         return tags
 

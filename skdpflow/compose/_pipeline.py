@@ -277,13 +277,13 @@ class GenerativePipeline(Pipeline):
                 X = step.inverse_transform(X)
         return X
 
-    def sample(self, n_samples: int = 1, **params: Any) -> Any:
+    def sample(self, n_samples: int | None = None, **params: Any) -> Any:
         """Draw synthetic rows; free of privacy cost, as often as you like.
 
         Parameters
         ----------
-        n_samples : int, default=1
-            Number of rows.
+        n_samples : int or None, default=None
+            Number of rows; None leaves it to the generator, which takes as many as its Release estimates.
         **params : dict
             Passed to the generator's `sample`: ``random_state``, for instance.
 

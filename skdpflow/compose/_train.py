@@ -12,7 +12,10 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skdpflow._flow.estimator import DPSlicedWassersteinFlow
 from skdpflow._flow.parameters import warn_of_score
+from skdpflow._flow.rows import rows_like
+from skdpflow._isolation import sealed
 from skdpflow._ownership import check_free, hold
 from skdpflow._validation import check_generator, check_int
 from skdpflow.compose._generators import check_generator_of, check_target_for, plain_labels
@@ -20,7 +23,27 @@ from skdpflow.ledger.lineage import hand_on, inherit
 from skdpflow.release.statement import PrivacyStatement
 from skdpflow.release.unverified import naming_unverified
 
+#: Made-up rows on which an estimator is tried.
+ROWS_TRIED = 500
 _METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "score")
+
+
+def _try_out(estimator: Any, generator: DPSlicedWassersteinFlow, X: Any, y: Any, n_samples: int) -> None:
+    """Refuse an estimator that fails on made-up rows: nothing is spent then."""
+    rows, target = rows_like(generator, X, y, min(n_samples, ROWS_TRIED))
+    failure = None
+    with sealed(0):
+        try:
+            clone(estimator).fit(rows, plain_labels(target))
+        except Exception as error:  # of any estimator
+            failure = error
+    if failure is not None:
+        said = f"{type(failure).__name__}: {failure}".rstrip(".")
+        raise ValueError(
+            f"{type(estimator).__name__} cannot be trained on made-up rows with the declared columns and the dtypes of "
+            f"X: {said}. Encode such columns in a Pipeline with the estimator, or correct "
+            "its parameters. Nothing was spent."
+        ) from failure
 
 
 def _estimator_has(method: str) -> Callable[[Any], bool]:
@@ -98,6 +121,8 @@ class TrainOnSynthetic(MetaEstimatorMixin, BaseEstimator):
     def fit(self, X: Any, y: Any = None) -> Self:
         """Fit the generator to private rows and train on what it samples.
 
+        The estimator is first tried on a few made-up rows of the declared columns, in the container and dtypes of X.
+
         Parameters
         ----------
         X : {array-like, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
@@ -113,8 +138,9 @@ class TrainOnSynthetic(MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            If a parameter is not valid or the rows cannot be used; nothing is spent then. Also if the estimator cannot
-            be trained on the synthetic rows, for instance as only one class was found: the budget is spent then.
+            If a parameter is not valid, the rows cannot be used, or the estimator cannot be trained on made-up rows;
+            nothing is spent then. Also if it cannot be trained on the synthetic rows, for instance as only one class
+            was found: the budget is spent then, and `generator_` keeps the fitted generator.
         """
         check_free(self)
         name = type(self).__name__
@@ -123,27 +149,32 @@ class TrainOnSynthetic(MetaEstimatorMixin, BaseEstimator):
         n_samples = check_int(name, "n_samples", self.n_samples, 1)
         rng = check_generator(name, "random_state", self.random_state)
         generator = clone(self.generator)
+        if isinstance(generator, DPSlicedWassersteinFlow):
+            _try_out(self.estimator, generator, X, y, n_samples)
         inherit(self, generator)
         generator.fit(X, y)
+        for attribute in {"estimator_", "classes_", "feature_names_in_"} & set(vars(self)):
+            delattr(self, attribute)
+        hold(generator, self)
+        self.generator_ = generator
+        self.privacy_spent_: tuple[float, float] = generator.privacy_spent_
+        self.n_features_in_: int = generator.n_features_in_
+        if hasattr(generator, "feature_names_in_"):
+            self.feature_names_in_ = generator.feature_names_in_
         if is_classifier(self.estimator) and not hasattr(generator, "classes_"):
             raise ValueError(
                 "No class labels were found privately: y is continuous, or too few rows are of even one class. "
                 "The budget is spent. Where the labels are public, declare them: target=Categories([...])."
             )
         rows, target = generator.sample_labeled(n_samples, random_state=rng)
-        estimator = clone(self.estimator).fit(rows, plain_labels(target))
-        for attribute in {"classes_", "feature_names_in_"} & set(vars(self)):
-            delattr(self, attribute)
-        hold(generator, self)
-        self.generator_ = generator
-        self.estimator_ = estimator
-        self.privacy_spent_: tuple[float, float] = generator.privacy_spent_
-        self.n_features_in_: int = generator.n_features_in_
-        if hasattr(generator, "feature_names_in_"):
-            self.feature_names_in_ = generator.feature_names_in_
-        if hasattr(estimator, "classes_"):
-            self.classes_ = estimator.classes_
+        self.estimator_ = clone(self.estimator).fit(rows, plain_labels(target))
+        if hasattr(self.estimator_, "classes_"):
+            self.classes_ = self.estimator_.classes_
         return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether the estimator was trained: a generator may be fitted without."""
+        return hasattr(self, "estimator_")
 
     def privacy_statement(self) -> PrivacyStatement:
         """State what the generator guarantees, what that rests on, and what it does not cover.
@@ -153,7 +184,7 @@ class TrainOnSynthetic(MetaEstimatorMixin, BaseEstimator):
         statement : PrivacyStatement
             ``print`` it, or keep its `to_json` beside what you publish.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "generator_")
         return naming_unverified(cast(PrivacyStatement, self.generator_.privacy_statement()), self)
 
     def _call(self, method: str, *args: Any, **params: Any) -> Any:

@@ -18,6 +18,7 @@ from skdpflow.domain import Column, Domain
 from skdpflow.domain.categories import is_undeclared
 from skdpflow.domain.check import DomainCheck
 from skdpflow.domain.codes import outside_of
+from skdpflow.domain.differences import by_themselves
 from skdpflow.domain.schema import Name, container_of, schema_of
 from skdpflow.files import TableFile
 
@@ -38,7 +39,7 @@ def check_rows(domain: Domain, table: Any, y: Any, target: Column | None) -> Dom
     for j, column in enumerate(declared.columns):
         check_declared(source.types[j], column, source.label(j), source.schema.dtypes[j])
     unknown = set(declared.undeclared)  # nothing is outside of what is not listed
-    columns = [c.listing([0]) if is_undeclared(c) else c for c in declared.columns]
+    columns = [c.listing([0]) if is_undeclared(c) else c for c in by_themselves(declared).columns]
     declared = Domain(dict(zip(declared, columns, strict=True)))
     if target is not None:
         check_declared(source.target_type, target, "y", source.schema.target_dtype)

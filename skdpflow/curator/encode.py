@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.curator.cells import RawCells, category_codes, numbers_of, quiet
+from skdpflow.curator.differences import differences_of
 from skdpflow.curator.dtypes import CellType
 from skdpflow.curator.files import FileColumn, FileRows
 from skdpflow.curator.read import read_column, type_of_column
 from skdpflow.domain import FINE_LEVELS, Categories, Column, Domain, Interval
 from skdpflow.domain.codes import code_of, n_codes
-from skdpflow.domain.measured import is_measured, measured_domain, measured_places, measured_schema
+from skdpflow.domain.differences import with_differences
+from skdpflow.domain.measured import as_difference, is_measured, measured_domain, measured_places, measured_schema
 from skdpflow.domain.schema import Schema
 
 __all__ = ["RowSource", "encode_cells"]
@@ -139,9 +141,10 @@ class RowSource:
         self.table_schema = self.schema = schema
         self.declared = self.domain = domain
         self._places = list(range(schema.n_features))
-        if domain is not None and not all(map(is_measured, domain.columns)):
-            self._places = measured_places(domain)
-            self.schema, self.domain = measured_schema(schema, domain), measured_domain(domain)
+        if domain is not None:
+            self.domain = with_differences(measured_domain(domain))
+            if not all(map(is_measured, domain.columns)):
+                self._places, self.schema = measured_places(domain), measured_schema(schema, domain)
         self._kept: dict[tuple[int, int], tuple[tuple[Column, ...], NDArray[np.int32]]] = {}
 
     @cached_property
@@ -258,7 +261,12 @@ class RowSource:
     ) -> NDArray[np.float64]:
         """Return columns of a block as they are measured, the target as the one after the last."""
         own = [j for j in columns if j < self.n_features]
-        numbers, types = self.numbers(start, stop, own), [self.types[j] for j in own]
+        if declared:
+            numbers, _ = self._measured_numbers(start, stop, own, [declared[j] for j in own])
+            declared = [as_difference(column) for column in declared]
+        else:
+            numbers = self.numbers(start, stop, own)
+        types = [self.types[j] for j in own]
         if len(own) < len(columns):
             numbers = np.column_stack([numbers, self.target_numbers(start, stop, target)])
             types.append(self.target_type)
@@ -300,8 +308,36 @@ class RowSource:
                 codes[:, j] = encode_cells(self.cells(start, stop, j, column), self.types[j], column)
         if intervals:
             types = [self.types[j] for j in numeric]
-            codes[:, numeric] = _interval_codes(*self._numbers(start, stop, numeric, intervals), intervals, types)
+            numbers, gaps = self._measured_numbers(start, stop, numeric, intervals)
+            intervals = [column.difference or column for column in intervals]
+            codes[:, numeric] = _interval_codes(numbers, gaps, intervals, types)
         return codes
+
+    def _measured_numbers(
+        self, start: int, stop: int, places: Sequence[int], columns: Sequence[Column]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
+        """Return columns of a block as numbers or as differences, and which are missing; None for those that are NaN.
+
+        A difference is one of two cells of a row, so it depends on that row alone.
+        """
+        since = [column.since if isinstance(column, Interval) else None for column in columns]
+        if not any(since):
+            return self._numbers(start, stop, places, columns)
+        assert self.domain is not None
+        names = self.domain.names
+        first = {own.name: names.index(own.name) for own in since if own is not None}
+        read = [*places, *(j for j in first.values() if j not in places)]
+        declared = [*columns, *(self.domain.columns[j] for j in read[len(places) :])]
+        x, gaps = self._numbers(start, stop, read, declared)
+        gaps = np.isnan(x) if gaps is None else gaps
+        numbers = x[:, : len(places)].copy()
+        for i, (column, own) in enumerate(zip(columns, since, strict=True)):
+            if own is not None:
+                assert isinstance(column, Interval)
+                low, k = self.domain[own.name], read.index(first[own.name])
+                assert isinstance(low, Interval)
+                numbers[:, i] = differences_of(x[:, i], column, _bounds(column, self.types[places[i]]), x[:, k], low)
+        return numbers, gaps[:, : len(places)]
 
     def blocks(
         self, domain: Domain, target: Column | None = None, *, block_rows: int | None = None

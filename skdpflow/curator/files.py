@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -30,7 +31,7 @@ _FORMS = {
 }
 
 
-def _safely(read: Callable[[], _T], kind: str) -> _T:
+def _safely(read: Callable[[], _T], path: Any) -> _T:
     """Read from a file without the reader's own messages, which may show cells or tell the number of rows."""
     try:
         return read()
@@ -38,7 +39,8 @@ def _safely(read: Callable[[], _T], kind: str) -> _T:
         raise
     except Exception:  # the error of a library may show private bytes, so it is not the context of ours
         pass
-    raise ValueError(f"The file cannot be read. It must be {_FORMS[kind]}, and stay as it is during the fit.")
+    name, form = Path(path).name, _FORMS[kind_of(path)]
+    raise ValueError(f"The file {name!r} cannot be read. It must be {form}, and stay as it is during the fit.")
 
 
 def _declared(column: Column | Unmeasured) -> str:
@@ -125,10 +127,10 @@ def header_of(file: TableFile) -> list[tuple[str, Any]]:
     import pandas as pd
 
     if kind_of(file.path) == "csv":
-        return [(name, None) for name in _safely(lambda: _header(file.path), "csv")]
+        return [(name, None) for name in _safely(lambda: _header(file.path), file.path)]
     from pyarrow import parquet
 
-    schema = _safely(lambda: parquet.read_schema(file.path), "parquet")
+    schema = _safely(lambda: parquet.read_schema(file.path), file.path)
     return [(name, pd.ArrowDtype(schema.field(name).type)) for name in schema.names]
 
 
@@ -149,21 +151,26 @@ class FileRows:
         self._path, self._kind, self._columns = file.path, kind_of(file.path), columns
         self._lock, self._next, self._block = Lock(), 0, (0, 0, pd.DataFrame())
         if self._kind == "csv":
-            found = _safely(lambda: _header(self._path), "csv")
+            found = _safely(lambda: _header(self._path), self._path)
         else:
             from pyarrow import parquet
 
-            schema = _safely(lambda: parquet.read_schema(self._path), "parquet")
+            schema = _safely(lambda: parquet.read_schema(self._path), self._path)
             found = list(schema.names)
-        self._found = found
-        missing = [name for name in columns if name not in found]
+        self._found, name = found, Path(self._path).name
+        missing = [own for own in columns if own not in found]
         if missing:
-            raise ValueError(f"The file has no columns {missing}, which the domain names.")
+            # names in the file are not shown: without a header, its first row would stand in their place
+            header = ": the first line of a CSV file must hold the names" if self._kind == "csv" else ""
+            raise ValueError(f"The file {name!r} has no columns {missing}, which the domain names{header}.")
         if len(set(found)) < len(found):
-            twice = sorted({name for name in found if found.count(name) > 1})
-            raise ValueError(f"The file has more than one column of the names {twice}: rename them.")
-        if undeclared := [name for name in found if name not in columns]:
-            raise ValueError(f"Not in the domain: the columns {undeclared} of the file; drop them or declare them.")
+            twice = sorted({own for own in found if found.count(own) > 1})
+            raise ValueError(f"The file {name!r} has more than one column of the names {twice}: rename them.")
+        if undeclared := [own for own in found if own not in columns]:
+            raise ValueError(
+                f"Not in the domain: the columns {undeclared} of the file; drop them or declare them. The file is "
+                f"{name!r}."
+            )
         self._read = [name for name, column in columns.items() if is_measured(column)]
         if self._kind == "csv":
             self.dtypes = [pd.api.types.pandas_dtype(_declared(column)) for column in columns.columns]
@@ -173,11 +180,11 @@ class FileRows:
                 arrow_type(schema.field(name).type, f"Column {name!r} of the file") if name in self._read else OBJECT
                 for name in columns
             ]
-            empty = _safely(lambda: schema.empty_table().select(list(columns)).to_pandas(), "parquet")
+            empty = _safely(lambda: schema.empty_table().select(list(columns)).to_pandas(), self._path)
             self.dtypes = list(empty.dtypes)
         self.columns = list(columns)
         with quiet():
-            n_rows = _safely(lambda: sum(len(chunk) for chunk in self._chunks()), self._kind)
+            n_rows = _safely(lambda: sum(len(chunk) for chunk in self._chunks()), self._path)
         self.shape = (n_rows, len(columns))
         self._reader = self._chunks()
         self._rest = pd.DataFrame()
@@ -222,7 +229,7 @@ class FileRows:
             self._reader, self._rest, self._next = self._chunks(), pd.DataFrame(), 0
         parts, have = [self._rest], len(self._rest)
         while have < stop - self._next:
-            chunk = _safely(lambda: next(self._reader), self._kind)[self._read]
+            chunk = _safely(lambda: next(self._reader), self._path)[self._read]
             if self._next + have + len(chunk) <= start:
                 self._next, parts, have = self._next + have + len(chunk), [], 0
                 continue

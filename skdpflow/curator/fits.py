@@ -153,7 +153,7 @@ def _listing(context: PlanContext, n: int) -> PlanContext:
     def listed(column: Any) -> Any:
         return column.listing(range(n)) if is_undeclared(column) else column
 
-    domain = Domain({k: listed(c) for k, c in context.domain.items()}, constraints=context.domain.constraints)
+    domain = Domain({k: listed(c) for k, c in context.domain.items()})
     return replace(context, domain=domain, target=listed(context.target))
 
 

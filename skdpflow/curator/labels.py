@@ -72,7 +72,8 @@ def find_levels(
 def with_levels(column: Categories, levels: Sequence[Any], found: CellType) -> Categories:
     """Return a column with the levels that were found; with one that stands for all, if there are none."""
     kind = "object" if found.of_list else found.kind  # no row may decide it
-    return column.listing(levels or [{"text": "other", "object": "other", "bool": False}.get(kind, 0)])
+    made_up = {"text": "other", "object": "other", "bool": False}.get(kind, 0)
+    return column.listing(levels or [made_up if column.other is None else column.other])
 
 
 def _find(

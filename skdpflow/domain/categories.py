@@ -41,14 +41,14 @@ class Categories:
         The values, in the order in which they are to be listed. None or an empty list means that they are not
         public: each fit then finds those that many rows have, with a part of its epsilon and delta. They are found as
         the dtype of the column has them, in sorted order; all cells of a CSV file are text. Other values are outside.
-        Where none is found, one that is made up stands for all: ``"other"``, 0 or False.
+        Where none is found, `other` stands for all, or else one that is made up: ``"other"``, 0 or False.
     ordered : bool, default=False
         Whether the list is in a meaningful order, as in "low", "medium", "high".
     nullable : bool, default=False
         Whether values may be missing (NaN, None, NA). That a value is missing is then modelled as one more level.
     other : str, int, float, bool or None, default=None
-        What stands for every value that is not listed. It is a level of its own, the last one, unless it is listed
-        itself. None leaves unlisted values outside of the column, see `Domain`.
+        What stands for every value that is not listed, or not found. It is a level of its own, the last one, unless it
+        is listed itself. None leaves such values outside of the column, see `Domain`.
 
     Attributes
     ----------
@@ -111,8 +111,8 @@ class Categories:
         object.__setattr__(self, "ordered", check_bool("Categories", "ordered", ordered))
         object.__setattr__(self, "nullable", check_bool("Categories", "nullable", nullable))
         object.__setattr__(self, "other", None if other is None else plain_scalar("Categories", "other", other))
-        if self.other is not None and not values:
-            raise ValueError("Categories takes `other` beside a list of values only.")
+        if self.other is not None and self.ordered and not values:
+            raise ValueError("Ordered Categories take `other` beside a list of values only, which gives it a place.")
         if self.other is not None and self.ordered and self.other not in values:
             raise ValueError(
                 f"Ordered Categories need a place for other={self.other!r}: list it among the values, where it belongs."

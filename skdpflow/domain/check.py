@@ -15,6 +15,7 @@ _LIES: dict[str, str] = {
     "above": "lies above its declared bounds",
     "unreadable": "is no number, though it is not declared as nullable",
     "unlisted": "is none of its declared categories",
+    "not found": "is none of the categories that were found privately (other= in Categories gives the rest a level)",
     "missing": "is missing, though it is not declared as nullable",
 }
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from skdpflow._html import fragment, heading
 from skdpflow._outputs import replacing
 from skdpflow._validation import invalid
 from skdpflow.domain.categories import is_undeclared
@@ -23,6 +24,7 @@ from skdpflow.domain.public import columns_of_dtypes, columns_of_sample
 from skdpflow.domain.reading import column_from_dict, declared_from_dict, take
 from skdpflow.domain.template import skeleton
 from skdpflow.domain.unmeasured import Constant, Key, Unmeasured
+from skdpflow.domain.words import counted, html_of, in_words
 
 if TYPE_CHECKING:
     from skdpflow.domain.check import DomainCheck
@@ -35,8 +37,6 @@ __all__ = [
     "Interval",
     "column_from_dict",
 ]
-
-_MOST_NAMED = 5
 
 
 class Domain(Mapping[str, Column]):
@@ -232,13 +232,15 @@ class Domain(Mapping[str, Column]):
         """
         if not (isinstance(text, str) and text.lstrip("\ufeff \t\r\n").startswith("{")):
             text = decoded(Path(text).read_bytes(), "The description of a domain")
-        data = None
+        data, where = None, ""
         try:
             data = json.loads(text.removeprefix("\ufeff"))
-        except (json.JSONDecodeError, RecursionError):
+        except json.JSONDecodeError as e:
+            where = f" Line {e.lineno}, column {e.colno} is not: {e.msg}."
+        except RecursionError:
             pass
         if data is None:
-            raise ValueError("The description of a domain must be JSON, as Domain.to_json writes it.")
+            raise ValueError(f"The description of a domain must be JSON, as Domain.to_json writes it.{where}")
         return cls.from_dict(data)
 
     @classmethod
@@ -351,7 +353,7 @@ class Domain(Mapping[str, Column]):
         ward  1 value: 'ABC'
         """
         width = max(map(len, self.names))
-        lines = [f"{name:<{width}}  {_in_words(column)}" for name, column in self._columns.items()]
+        lines = [f"{name:<{width}}  {in_words(column)}" for name, column in self._columns.items()]
         return "\n".join(lines + [f"in every row: {text}" for text in self._constraints])
 
     def check(self, table: Any, y: Any = None, target: Column | None = None) -> DomainCheck:
@@ -439,27 +441,9 @@ class Domain(Mapping[str, Column]):
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         Domain.__init__(self, **state)  # for pickle, copy and skops
 
+    def _repr_html_(self) -> str:
+        return fragment(heading(f"Domain of {counted(len(self), 'column')}") + html_of(self, self._constraints))
+
     def __repr__(self) -> str:
         given = f", constraints={list(self._constraints)!r}" if self._constraints else ""
         return f"Domain({self._columns!r}{given})"
-
-
-def _in_words(column: Column | Unmeasured) -> str:
-    if isinstance(column, Constant):
-        return f"always {column.value!r}; not measured"
-    if isinstance(column, Key):
-        return f"keys such as {column.pattern.format(0)!r}; not measured"
-    if isinstance(column, Interval):
-        kind = "dates and times" if column.unit else "whole numbers" if column.integer else "numbers"
-        words = "{} from {} to {}".format(kind, *column.bounds()) + (f" by {column.unit}" if column.unit else "")
-        if column.decimals is not None:
-            words += f" with {column.decimals} decimal{'s' if column.decimals > 1 else ''}"
-        words += "" if column.step is None else f" in steps of {column.step:g}"
-    elif not column.declared:
-        words = "values that are to be found privately"
-    else:
-        shown = ", ".join(map(repr, column.values[:_MOST_NAMED])) + (", ..." if column.n_values > _MOST_NAMED else "")
-        order = "ordered " if column.ordered else ""
-        words = f"{column.n_values} {order}value{'s' if column.n_values > 1 else ''}: {shown}"
-        words += "" if column.other is None else f" (for all others: {column.other!r})"
-    return words + (", or missing" if column.nullable else "")

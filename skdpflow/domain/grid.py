@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FINE_LEVELS", "Grid", "after"]
+__all__ = ["FEW_VALUES", "FINE_LEVELS", "Grid", "after"]
 
 Array = NDArray[np.float64]
 
 FINE_LEVELS = 2**20
 """Number of equal bins into which a continuous interval is cut, and most levels of a grid."""
+
+FEW_VALUES = 32
+"""Columns of at most this many values are counted value by value: nothing is to be located."""
 
 
 def after(x: Array, integer: bool) -> Array:

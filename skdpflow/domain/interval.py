@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,13 +15,20 @@ from skdpflow.domain.dates import units_since_1970
 from skdpflow.domain.grid import FINE_LEVELS, Grid, after
 from skdpflow.domain.lattice import Lattice
 
-__all__ = ["UNITS", "Interval", "since_epoch"]
+__all__ = ["UNITS", "Interval", "Since", "since_epoch"]
 
 UNITS = ("D", "h", "m", "s", "ms", "us")
 """Units of dates and times, as numpy calls them: whole numbers of them are counted from 1970."""
 
 _EXACT_INTEGERS = 2**53
 _MOST_DECIMALS = 15
+
+
+class Since(NamedTuple):
+    """The column from which another one is measured, and the largest difference of the two."""
+
+    name: str
+    width: float
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,6 +61,8 @@ class Interval:
         with ``integer=True`` or a `unit`.
     grid : Grid or None, default=None
         Cells that a fit has located; a released thing, which no fit takes from what is declared.
+    since : Since or None, default=None
+        The column from which this one is measured, as constraints of a `Domain` say; no fit takes it from here.
 
     Attributes
     ----------
@@ -102,6 +111,7 @@ class Interval:
     decimals: int | None = field(default=None, kw_only=True)
     step: float | None = field(default=None, kw_only=True)
     grid: Grid | None = field(default=None, kw_only=True, compare=False)
+    since: Since | None = field(default=None, kw_only=True, compare=False)
 
     def __post_init__(self) -> None:
         integer = check_bool("Interval", "integer", self.integer)
@@ -113,7 +123,12 @@ class Interval:
                 object.__setattr__(self, name, since_epoch(name, getattr(self, name), self.unit))
         bounds: dict[str, float] = {}
         for name in ("lower", "upper"):
-            bound = check_real("Interval", name, getattr(self, name))
+            bound = getattr(self, name)
+            if self.unit is None and units_since_1970(bound, "us") is not None and not isinstance(bound, int | float):
+                raise ValueError(
+                    f"Interval needs a unit for dates, such as unit='D' for days. Got {name}={bound!r} without one."
+                )
+            bound = check_real("Interval", name, bound)
             if integer:
                 if not bound.is_integer() or abs(bound) > _EXACT_INTEGERS:
                     raise invalid("Interval", name, "a whole number within 2**53 when integer=True", bound)
@@ -121,8 +136,8 @@ class Interval:
             bounds[name] = bound
         if bounds["lower"] == bounds["upper"]:
             raise ValueError(
-                f"Interval needs lower < upper. Got {self.lower!r} twice: declare a column that has one value as "
-                f"Constant({self.lower!r}), which is not measured and costs nothing."
+                f"Interval needs lower < upper. Got {self.bounds()[0]} twice: declare a column that has one value as "
+                f"Constant({self.bounds()[0]}), which is not measured and costs nothing."
             )
         if not bounds["lower"] < bounds["upper"]:
             raise ValueError(f"Interval needs lower < upper. Got {self.lower!r} and {self.upper!r} instead.")
@@ -132,7 +147,7 @@ class Interval:
         for name, value in {**bounds, "integer": integer, "nullable": nullable, "special": special}.items():
             object.__setattr__(self, name, value)
         self._check_grain()
-        own = self if self.grid is None else self.measured
+        own = self if self.grid is None and self.since is None else self.measured
         if self.grid is not None and (
             self.grid.integer != own.integer
             or self.grid.edges[0] != own.lower
@@ -158,8 +173,9 @@ class Interval:
         lattice = self.lattice
         if lattice is None:
             raise ValueError(
-                f"The values of {self!r} are too many for double precision to tell them apart. Declare narrower bounds "
-                "or a coarser grain."
+                f"Double precision does not tell the values of {self!r} apart as written: declare narrower bounds, or "
+                "a step or decimals of fewer digits. A third cannot be written as a step: declare the number of "
+                "thirds, with integer=True, and divide it afterwards."
             )
         if lattice.last <= lattice.first:
             raise ValueError(f"{self!r} has fewer than two values: declare wider bounds or a finer grain.")
@@ -177,8 +193,17 @@ class Interval:
 
     @property
     def measured(self) -> Interval:
-        """The column as it is measured: itself, or whole numbers of steps where `decimals` or `step` is declared."""
+        """The column as it is measured: itself or its difference, in whole numbers of steps of a declared grain."""
+        if self.difference is not None:
+            return self.difference.measured
         return self if self.lattice is None else self._in_steps
+
+    @cached_property
+    def difference(self) -> Interval | None:
+        """The difference from the column that this one is measured from; None if it is measured by itself."""
+        if self.since is None:
+            return None
+        return replace(self, lower=0, upper=self.since.width, unit=None, special=(), since=None)
 
     @cached_property
     def _in_steps(self) -> Interval:
@@ -265,10 +290,11 @@ class Interval:
             "special": list(self.special),
             **{name: value for name in ("decimals", "step") if (value := getattr(self, name)) is not None},
             **({} if self.grid is None else {"edges": list(self.grid.edges), "shares": list(self.grid.shares)}),
+            **({} if self.since is None else {"since": list(self.since)}),
         }
 
     def codes(self, numbers: Any) -> Any:
-        """Return the codes of numbers between the bounds, each a function of that number alone.
+        """Return the codes of numbers between the bounds, or of differences, each a function of that number alone.
 
         Parameters
         ----------
@@ -280,6 +306,8 @@ class Interval:
         codes : ndarray of shape (n,), int64
             From 0, less than `n_values`.
         """
+        if self.difference is not None:
+            return self.difference.codes(numbers)
         if self.lattice is not None:
             return self.measured.codes(self.lattice.counts(numbers))
         if self.discrete:
@@ -302,6 +330,8 @@ class Interval:
         positions : ndarray of shape (n,), float64
             From 0 to `n_values`.
         """
+        if self.difference is not None:
+            return self.difference.positions(numbers)
         if self.lattice is not None:
             return self.measured.positions(self.lattice.counts(numbers))
         if self.discrete:
@@ -323,6 +353,8 @@ class Interval:
         numbers : ndarray of shape (n,), float64
             Between the bounds, and of the declared grain.
         """
+        if self.difference is not None:
+            return self.difference.numbers(positions)
         if self.lattice is not None:
             return self.lattice.numbers(self.measured.numbers(positions))
         if self.discrete:
@@ -340,9 +372,9 @@ class Interval:
         Returns
         -------
         column : Interval
-            Without located cells.
+            Without located cells, and measured by itself.
         """
-        return self if self.grid is None else replace(self, grid=None)
+        return self if self.grid is None and self.since is None else replace(self, grid=None, since=None)
 
     def without_gaps(self) -> Interval:
         """Return the same column, not nullable.

@@ -75,6 +75,12 @@ class Lattice:
         near = self.numbers(self.counts(numbers))
         return np.asarray(np.abs(numbers - near) <= _ULPS * np.spacing(np.abs(near)))
 
+    def meant(self, number: float) -> float:
+        """Return the value that a number stands for, also one that was rounded to a shorter float; or the number."""
+        near = float(self.numbers(self.counts(np.array([number], dtype=np.float64)))[0])
+        short = any(float(dtype(near)) == number for dtype in (np.float32, np.float16))
+        return near if short or bool(self.holds(np.array([number]))[0]) else number
+
     def within(self, low: float, high: float) -> tuple[int, int]:
         """Return the first and the last k whose values lie between two numbers."""
         first, last = (int(k) for k in self.counts(np.array([low, high], dtype=np.float64)))

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from skdpflow.domain.columns import Column, Interval
+from skdpflow.domain.differences import since_of
 from skdpflow.domain.domain import Domain
 from skdpflow.domain.schema import Schema
 from skdpflow.domain.unmeasured import Constant, Key
 
-__all__ = ["as_measured", "is_measured", "measured_domain", "measured_places", "measured_schema", "put_back"]
+__all__ = [
+    "as_difference",
+    "as_measured",
+    "is_measured",
+    "measured_domain",
+    "measured_names",
+    "measured_places",
+    "measured_schema",
+    "put_back",
+]
 
 
 def is_measured(column: object) -> bool:
@@ -30,6 +41,12 @@ def measured_domain(domain: Domain) -> Domain:
     return Domain(columns, constraints=domain.constraints)
 
 
+def measured_names(measured: Domain) -> Sequence[str]:
+    """Return what is measured: names of columns, and of the differences of two."""
+    since = since_of(measured)
+    return [f"{name} - {since[name].name}" if name in since else name for name in measured]
+
+
 def measured_schema(schema: Schema, domain: Domain) -> Schema:
     """Return the names and dtypes of the measured columns."""
     places = measured_places(domain)
@@ -43,6 +60,11 @@ def put_back(measured: Domain, declared: Domain) -> Domain:
     return Domain(columns, constraints=declared.constraints)
 
 
+def as_difference(column: Column) -> Column:
+    """Return a column, or the difference by which it is measured, in declared units."""
+    return column if not isinstance(column, Interval) or column.difference is None else column.difference
+
+
 def as_measured(column: Column) -> Column:
-    """Return a column as a mechanism sees it: whole numbers of steps, where a grain is declared."""
+    """Return a column as a mechanism sees it: as a difference, and in whole steps, where these are declared."""
     return column.measured if isinstance(column, Interval) else column

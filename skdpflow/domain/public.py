@@ -34,12 +34,12 @@ def of_dtype(container: str, dtype: Any) -> Column | str:
     if container == "polars" and kind.startswith("enum"):
         return Categories(list(dtype.categories), ordered=True, nullable=True)
     if kind.startswith(("date", "timestamp")):
-        return "dates: Interval('2000-01-01', '2030-12-31', unit='D')"
+        return "dates, such as Interval('2000-01-01', '2030-12-31', unit='D')"
     if kind.startswith(("timedelta", "duration", "time")):
         return "durations or times of day: turn them into numbers first, such as minutes"
     if kind.startswith(("int", "uint", "float", "double", "decimal")):
-        return "numbers: Interval(lower, upper)"
-    return "values: Categories([...])"
+        return "numbers, as Interval(lower, upper)"
+    return "text or other values, as Categories([...])"
 
 
 def columns_of_dtypes(frame: Any, given: Mapping[str, Column | Unmeasured]) -> dict[str, Column | Unmeasured]:
@@ -48,17 +48,17 @@ def columns_of_dtypes(frame: Any, given: Mapping[str, Column | Unmeasured]) -> d
     names = [str(name) for name in frame.columns]
     unexpected = sorted(set(given) - set(names))
     if unexpected:
-        raise ValueError(f"The frame has no columns {unexpected}.")
+        raise ValueError(
+            "\n".join(["The frame has no columns of these names:", *(f"- {name!r}" for name in unexpected)])
+        )
     found = {
         name: given[name] if name in given else of_dtype(container, dtype)
         for name, dtype in zip(names, frame.dtypes, strict=True)
     }
-    left = [f"{name!r} ({open_})" for name, open_ in found.items() if isinstance(open_, str)]
+    left = [f"- {name!r}: {open_}" for name, open_ in found.items() if isinstance(open_, str)]
     if left:
-        raise ValueError(
-            "The dtypes of these columns do not say which values may occur, so declare them in `columns`: "
-            f"{', '.join(left)}."
-        )
+        head = "The dtypes of these columns do not say which values may occur. Declare them in `columns`:"
+        raise ValueError("\n".join([head, *left]))
     return {name: column for name, column in found.items() if not isinstance(column, str)}
 
 

@@ -16,10 +16,12 @@ _HELP = [
     "A skeleton: correct it before you use it. Keys that begin with _ are notes, which the reader skips.",
     "Nothing here was read off the rows, and nothing that you write should be: say what holds of any such table.",
     f"A {BLANK!r} is a blank. The reader refuses the file until all are filled in.",
-    "Numbers: kind interval, lower and upper (wide is fine), integer true for whole numbers, or decimals 2 for cents.",
+    "Numbers: kind interval, lower and upper (wide is fine), integer true for whole numbers, decimals 2 for cents, or "
+    "step 0.25 for quarters.",
     "Dates: kind interval, lower and upper as ISO text, and unit D, h, m, s, ms or us.",
     "Single values that mean something, such as 0 or -9 for 'refused': special [0, -9].",
-    "Names: kind categories, categories as a list, other 'other' for all that is not listed, ordered true or false.",
+    "Names: kind categories, categories as a list, other 'other' for all that is not listed, ordered true or false. "
+    "Where nobody can list them, categories null: each fit then finds the frequent ones privately, at a cost.",
     "One value only: kind constant and its value. Unique keys: kind key and a pattern such as P{:06d}. Both are free.",
     "nullable true where cells may be missing.",
     "Facts that hold in every row may be added: constraints ['admission <= discharge'].",

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from skdpflow._validation import invalid
 from skdpflow.domain.categories import Scalar, plain_scalar
-from skdpflow.domain.columns import Categories
+from skdpflow.domain.columns import Categories, Interval
+from skdpflow.domain.dates import units_since_1970
 
-__all__ = ["Constant", "Key", "Unmeasured", "in_dtype_of_numbers"]
+__all__ = ["Constant", "Key", "Unmeasured", "constant_date", "in_dtype_of_numbers"]
 
 #: Most digits to which a pattern may fill its numbers.
 _WIDEST = 64
@@ -26,7 +27,7 @@ class Constant:
     Parameters
     ----------
     value : str, int, float or bool
-        The value. Sampled rows have it in the dtype of the column.
+        The value. Sampled rows have it in the dtype of the column; dates are given as ISO text ("2024-02-29").
 
     See Also
     --------
@@ -177,6 +178,13 @@ def _is_pattern(text: str) -> bool:
         return False
     width = (spec or "").removesuffix("d")
     return width == "" or (width.isascii() and width.isdigit() and int(width) <= _WIDEST)
+
+
+def constant_date(column: Unmeasured) -> Interval | None:
+    """Return what holds a constant date, from its ISO text, for columns of dates; None if it is none."""
+    text = column.value if isinstance(column, Constant) else None
+    moment = None if not isinstance(text, str) else units_since_1970(text, "us")
+    return None if moment is None else Interval(moment, moment + 1, unit="us")
 
 
 def in_dtype_of_numbers(categories: Categories) -> Categories | None:

@@ -13,22 +13,7 @@ from skdpflow.accountants.base import tally
 from skdpflow.accountants.gaussian import total_mu
 from skdpflow.inspection._axes import new_axes
 from skdpflow.release import Release
-
-_WHAT = {
-    "bounds": "bounds of columns",
-    "labels": "labels",
-    "counts": "number of rows",
-    "location": "where the mass lies",
-    "column_moments": "means and variances",
-    "histograms": "histograms",
-    "mean": "latent means",
-    "second_moment": "latent correlations",
-    "slices": "slices",
-    "select_pairs": "choice of pairs",
-    "pairs": "two-way tables",
-    "partitions": "regions of several columns",
-    "records": "noisy records",
-}
+from skdpflow.release.sentences import WHAT
 
 
 class BudgetDisplay:
@@ -205,7 +190,7 @@ class BudgetDisplay:
 
 
 def _label(name: str, kind: str) -> str:
-    what = _WHAT.get(kind, kind)
+    what = WHAT.get(kind, kind)
     if name.startswith("subcomponent"):
         what = "of cut classes"
     return name if what == name else f"{name} ({what})"

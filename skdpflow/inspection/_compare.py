@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,42 +13,12 @@ from scipy.stats import chi2
 
 from skdpflow.inspection._moments import Moment
 from skdpflow.inspection._tables import Counted
-from skdpflow.release import Measurement
-from skdpflow.release.tables import histograms_of
+from skdpflow.release.size import Rows
 
 Array = NDArray[np.float64]
 
 #: Reports in which noise alone stands out somewhere, if the sample is distributed like the rows.
 FALSE_ALARMS = 0.01
-
-
-@dataclass(frozen=True)
-class Rows:
-    """An estimate of the number of rows, and its standard deviation."""
-
-    number: float
-    sd: float
-
-    @classmethod
-    def of(cls, measurements: Iterable[Measurement]) -> Rows:
-        """Average all counts of all rows by their precision."""
-        sums, variances = list[float](), list[float]()
-        for m in measurements:
-            sd = float(np.max(m.sd))
-            if m.kind == "records":  # one line for each row
-                return cls(float(np.sum(m.params["sizes"])), 0.0)
-            if m.kind == "counts" and "cut_directions" not in m.params:
-                own = m.values[: int(m.params["n_components"])]
-                sums.append(float(own.sum()))
-                variances.append(sd**2 * len(own))
-            elif m.kind == "histograms":
-                for _, _, counts in histograms_of(m):
-                    sums.append(float(counts.sum()))
-                    variances.append(sd**2 * counts.size)
-        if not sums:
-            return cls(1.0, 1.0)
-        precision = 1.0 / np.array(variances)
-        return cls(max(float(np.average(sums, weights=precision)), 1.0), float(precision.sum() ** -0.5))
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.domain import Categories, Column, Interval
-from skdpflow.inspection._compare import Rows
 from skdpflow.inspection._names import codes_name, column_names
 from skdpflow.inspection._sample import Sample
 from skdpflow.release import Release
 from skdpflow.release.pooling import pooled
+from skdpflow.release.size import Rows
 from skdpflow.release.tables import histograms_of
 
 Array = NDArray[np.float64]

@@ -13,7 +13,7 @@ from skdpflow._validation import check_generator, check_int
 from skdpflow.domain import Interval
 from skdpflow.inspection._axes import grid_of_axes
 from skdpflow.inspection._marginals import Marginal, marginals
-from skdpflow.inspection._names import column_names, number_name
+from skdpflow.inspection._names import column_names, number_name, own_names
 from skdpflow.inspection._released import sample_size
 from skdpflow.inspection._sample import Sample
 from skdpflow.release import Release
@@ -58,8 +58,9 @@ class MarginalsDisplay:
     -----
     Bars are shares of the rows: of numbers, per equal part of the axis, so that wide and narrow bins can be compared.
     Whiskers are two standard deviations of the noise. Single values that many rows share are drawn as stems, and
-    missing cells beside the axis. A skewed column that is not negative has a logarithmic axis. All of it is a function
-    of the Release, and as public.
+    missing cells beside the axis. A skewed column that is not negative has a logarithmic axis. A column that was
+    measured as its difference from another one is drawn as that difference, by the name "end - start". All of it is a
+    function of the Release, and as public.
 
     Examples
     --------
@@ -182,7 +183,8 @@ class MarginalsDisplay:
 def _wanted(release: Release, sample: Sample | None, columns: Sequence[str] | None) -> list[Marginal]:
     """Return the columns to be drawn."""
     names = column_names(release)
-    wanted = names[:_COLUMNS] if columns is None else [str(name) for name in columns]
+    measured = dict(zip(own_names(release), names, strict=True))
+    wanted = names[:_COLUMNS] if columns is None else [measured.get(str(name), str(name)) for name in columns]
     unknown = [name for name in wanted if name not in names]
     if unknown:
         raise ValueError(f"There are no columns {unknown}; the columns are {names[:20]}.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.domain import Categories, Column, Interval
+from skdpflow.domain.measured import measured_names
 from skdpflow.latent.rank import RankTransform
 from skdpflow.release import Release
 
@@ -16,15 +18,17 @@ _NAMED = 3
 
 
 def column_names(release: Release) -> list[str]:
-    """Return the names of all measured columns, of which a numeric target is the last."""
-    names = [str(name) for name in release.measured.names]
-    return [*names, target_name(release)] if release.numeric_target else names
+    """Return the names of all that is measured, of which a numeric target is the last; see `own_names`."""
+    return _with_target(measured_names(release.measured), release)
 
 
-def target_name(release: Release) -> str:
-    """Return what the target is called."""
-    name = release.schema.target_name
-    return "target" if name is None else str(name)
+def own_names(release: Release) -> list[str]:
+    """Return the names of the columns themselves: of "end", where "end - start" is measured."""
+    return _with_target(release.measured.names, release)
+
+
+def _with_target(names: Iterable[object], release: Release) -> list[str]:
+    return [*map(str, names), *([release.target_name] if release.numeric_target else [])]
 
 
 def number_name(number: float, column: Interval) -> str:

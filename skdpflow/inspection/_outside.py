@@ -9,10 +9,11 @@ import numpy as np
 
 from skdpflow.domain.check import percent
 from skdpflow.domain.codes import outside_of
-from skdpflow.inspection._compare import Compared, Rows
+from skdpflow.inspection._compare import Compared
 from skdpflow.inspection._names import column_names
 from skdpflow.release import Release
 from skdpflow.release.mismatch import mismatches
+from skdpflow.release.size import Rows
 from skdpflow.release.tables import histograms_of
 
 #: Standard deviations from which on a count outside is taken for rows.

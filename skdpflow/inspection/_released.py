@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skdpflow.domain import Categories, Interval
-from skdpflow.inspection._compare import FALSE_ALARMS, Compared, Limits, Rows, compare_counts, compare_moment
+from skdpflow.inspection._compare import FALSE_ALARMS, Compared, Limits, compare_counts, compare_moment
 from skdpflow.inspection._moments import moments
 from skdpflow.inspection._names import codes_name, column_names
 from skdpflow.inspection._outside import comparable, outside_content, outside_shares
@@ -16,6 +16,7 @@ from skdpflow.inspection._sample import FEWEST, MOST, Sample
 from skdpflow.inspection._tables import counted
 from skdpflow.release import Release
 from skdpflow.release.pooling import pooled
+from skdpflow.release.size import Rows
 from skdpflow.release.tables import histograms_of
 
 REPORT_VERSION = 1

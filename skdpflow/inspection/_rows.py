@@ -15,7 +15,7 @@ from sklearn.metrics import r2_score, roc_auc_score
 from sklearn.model_selection import cross_val_predict
 
 from skdpflow.domain import Categories, Column, Interval
-from skdpflow.inspection._names import column_names, target_name
+from skdpflow.inspection._names import own_names
 from skdpflow.inspection._sample import Sample
 from skdpflow.release import Release
 
@@ -88,7 +88,7 @@ class Table:
 
 def compare_rows(real: Table, synthetic: Table, rng: np.random.Generator) -> dict[str, Any]:
     """Compare two tables exactly."""
-    names, columns = column_names(real.release), real.release.declared
+    names, columns = own_names(real.release), real.release.declared
     known = [j for j in range(len(columns)) if not np.isnan(real.numbers[:, j]).all()]
     return {
         "columns": _sorted([_column(names[j], columns[j], real.numbers[:, j], synthetic.numbers[:, j]) for j in known]),
@@ -147,7 +147,7 @@ def _column(name: str, column: Column, real: Array, synthetic: Array) -> dict[st
 
 
 def _pairs(real: Table, synthetic: Table, known: list[int]) -> list[dict[str, Any]]:
-    names, columns = column_names(real.release), real.release.declared
+    names, columns = own_names(real.release), real.release.declared
     levels = {j: _levels(columns[j], real.numbers[:, j], synthetic.numbers[:, j], _PAIR_BINS) for j in known}
     out = []
     for i, j in list(combinations(known, 2))[:_PAIRS]:
@@ -180,7 +180,7 @@ def _classes(real: Table, synthetic: Table) -> dict[str, Any] | None:
     if real.classes is None or synthetic.classes is None:
         return None
     own = real.classes[real.classes < len(real.release.classes or ())]
-    return {"name": target_name(real.release), "total_variation": total_variation(own, synthetic.classes)}
+    return {"name": real.release.target_name, "total_variation": total_variation(own, synthetic.classes)}
 
 
 def _drawn(n: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]:

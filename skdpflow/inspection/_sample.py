@@ -10,10 +10,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.domain import Categories, Column, Interval
+from skdpflow.domain import Categories, Interval
+from skdpflow.domain.differences import by_themselves
 from skdpflow.latent.rank import LATENT_LIMIT, RankTransform
 from skdpflow.release import Release
-from skdpflow.sampling.draw import draw_positions
+from skdpflow.sampling.draw import draw_positions, in_own_values
 from skdpflow.transport.model import Model
 
 Array = NDArray[np.float64]
@@ -76,14 +77,19 @@ class Sample:
         ranks = np.random.default_rng(0).random(self.codes.shape)
         return np.clip(np.nan_to_num(transform.to_latent(self.codes, ranks)), -LATENT_LIMIT, LATENT_LIMIT)
 
+    @cached_property
+    def _own(self) -> Array:
+        return in_own_values(self.release, self.positions)
+
     def numbers(self, j: int) -> Array:
-        """Return numbers of a numeric column, NaN where a cell is missing."""
-        return self._numbers(j, self.release.declared[j])
+        """Return numbers of a numeric column in its own values, NaN where a cell is missing."""
+        columns = by_themselves(self.release.measured).columns
+        column = columns[j] if j < len(columns) else self.release.declared[j]
+        assert isinstance(column, Interval)
+        return np.where(self._own[:, j] < column.n_values, column.numbers(self._own[:, j]), np.nan)
 
     def measured_numbers(self, j: int) -> Array:
-        """Return them as they are measured: as whole numbers of steps, where a grain is declared."""
-        return self._numbers(j, self.release.columns[j])
-
-    def _numbers(self, j: int, column: Column) -> Array:
+        """Return them as they are measured: as differences, and whole numbers of steps where a grain is declared."""
+        column = self.release.columns[j]
         assert isinstance(column, Interval)
         return np.where(self.codes[:, j] < column.n_values, column.numbers(self.positions[:, j]), np.nan)

@@ -15,6 +15,8 @@ _WIDTH = 110
 #: Lines of a table that the text shows, and the page.
 _LINES, _PAGE_LINES = 12, 200
 _NAMES = 20
+#: Lines of the page that are not folded, if no more stand out.
+_UNFOLDED = 20
 
 SEEDED = "NOT PRIVATE: the noise was drawn from a seed. Nothing is guaranteed."
 FITTED = (
@@ -242,7 +244,7 @@ def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 def html_of(content: Content) -> str:
     """Return the body of the page."""
     cells, marked = measured_rows(content, _PAGE_LINES)
-    more = len(content["measured"]) - len(cells)
+    more, first = len(content["measured"]) - len(cells), max(sum(marked), _UNFOLDED)
     parts = ["<h1>Quality of synthetic rows</h1>"]
     if content["notice"] is not None:
         parts.append(html.paragraph(content["notice"], "notice"))
@@ -267,7 +269,10 @@ def html_of(content: Content) -> str:
                 "of the latent columns. Beside it stands what noise alone would give. A shaded line stands out of it.",
                 "note",
             ),
-            html.table(MEASURED_HEAD, cells, marked),
+            html.table(MEASURED_HEAD, cells[:first], marked[:first]),
+            html.folded(f"{len(cells) - first} more", html.table(MEASURED_HEAD, cells[first:], marked[first:]))
+            if cells[first:]
+            else "",
             html.paragraph(f"{more} more are in the JSON.", "note") if more > 0 else "",
         )
     )

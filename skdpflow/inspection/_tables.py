@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from skdpflow.domain import Interval
 from skdpflow.domain.codes import outside_of
-from skdpflow.inspection._names import codes_name, column_names, number_name, places_name, target_name
+from skdpflow.domain.differences import since_of
+from skdpflow.inspection._names import codes_name, column_names, number_name, places_name
 from skdpflow.inspection._sample import Sample
 from skdpflow.latent.rank import LATENT_STEPS, RankTransform
 from skdpflow.release import Measurement
@@ -82,7 +83,7 @@ def _classes(sample: Sample, m: Measurement) -> Iterator[Counted]:
     sampled = np.bincount(sample.classes, minlength=n)[None, :n].astype(np.float64)
     measured = np.asarray(m.values[:n], dtype=np.float64)[None]
     name = partial(_class_name, classes)
-    yield Counted("target", (target_name(sample.release),), m.name, measured, sampled, _noise(m, n), 0.0, False, name)
+    yield Counted("target", (sample.release.target_name,), m.name, measured, sampled, _noise(m, n), 0.0, False, name)
 
 
 def _class_name(classes: tuple[Any, ...], k: int) -> str:
@@ -92,6 +93,8 @@ def _class_name(classes: tuple[Any, ...], k: int) -> str:
 def _histograms(sample: Sample, m: Measurement) -> Iterator[Counted]:
     names, columns = column_names(sample.release), sample.release.declared
     component, n_components = sample.components(m.params), int(m.params["n_components"])
+    since = since_of(sample.release.measured)
+    differences = {j for j, name in enumerate(sample.release.measured) if name in since}
     for j, edges, counts in histograms_of(m):
         column = columns[j]
         within = edges[:-1] < column.n_levels
@@ -100,7 +103,7 @@ def _histograms(sample: Sample, m: Measurement) -> Iterator[Counted]:
         last = n_bins - 1 - column.nullable
         for k, how in enumerate(outside_of(column)):
             own = counts[:, np.flatnonzero(edges[:-1] == column.n_levels + k)].sum(axis=1)
-            if how in ("below", "above"):  # such rows come out as the nearest value
+            if how in ("below", "above") and j not in differences:  # such rows come out as the nearest value
                 at = 0 if how == "below" else last
                 measured[:, at] += own
                 sd[at] = np.hypot(sd[at], np.max(m.sd))
@@ -156,7 +159,17 @@ def _place_name(j: int, inner: Array, transform: RankTransform, column: Any, k: 
     return places_name(j, inner, k, transform, column)
 
 
-def _pairs(sample: Sample, m: Measurement) -> Iterator[Counted]:
+Table = tuple[Counted, tuple[int, int], tuple[list[str], list[str]]]
+
+
+def two_way_tables(sample: Sample, measurements: tuple[Measurement, ...]) -> Iterator[Table]:
+    """Yield each two-way table with its shape, and what the bins of its columns are called."""
+    for m in measurements:
+        if m.kind == "pairs" and "cut_directions" not in m.params:
+            yield from _two_way(sample, m)
+
+
+def _two_way(sample: Sample, m: Measurement) -> Iterator[Table]:
     names, columns = column_names(sample.release), sample.release.declared
     bins, called = _binned(sample, m.params)
     component, n_components = sample.components(m.params), int(m.params["n_components"])
@@ -166,7 +179,13 @@ def _pairs(sample: Sample, m: Measurement) -> Iterator[Counted]:
         pair = names[positions[a]], names[positions[b]]
         name = partial(_entry_name, pair, called[a], called[b], width)
         ordered = columns[positions[a]].ordered and columns[positions[b]].ordered
-        yield Counted("pair", pair, m.name, measured, sampled, _noise(m, rows * width), 0.0, ordered, name)
+        own = Counted("pair", pair, m.name, measured, sampled, _noise(m, rows * width), 0.0, ordered, name)
+        yield own, (rows, width), ([called[a](k) for k in range(rows)], [called[b](k) for k in range(width)])
+
+
+def _pairs(sample: Sample, m: Measurement) -> Iterator[Counted]:
+    for own, _, _ in _two_way(sample, m):
+        yield own
 
 
 def _entry_name(pair: tuple[str, str], a: Callable[[int], str], b: Callable[[int], str], width: int, k: int) -> str:

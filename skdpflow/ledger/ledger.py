@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from copy import copy
 from datetime import UTC, datetime
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+from skdpflow._html import fragment, heading, paragraph
 from skdpflow._validation import check_choice, check_real, invalid
 from skdpflow.accountants import (
     Accountant,
@@ -21,8 +23,9 @@ from skdpflow.accountants import (
 from skdpflow.exceptions import BudgetExceededError, LedgerError
 from skdpflow.ledger.affordable import largest_epsilon
 from skdpflow.ledger.entries import Entry, check_paid, read_entries, read_entry
-from skdpflow.ledger.log import Chain, Row
+from skdpflow.ledger.log import Chain, Row, first_row
 from skdpflow.ledger.parts import Part, worst_cases
+from skdpflow.ledger.shown import html_of_ledger
 
 __all__ = ["PrivacyLedger"]
 
@@ -132,6 +135,46 @@ class PrivacyLedger:
         self._chain = Chain(path, {"format": "skdpflow-ledger-1", **budget}, read_entry)
         self._part: Part | None = None
         self.warned_of_scores = False  # so that it is said once
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> PrivacyLedger:
+        """Open the ledger in a file, with the budget that it was made with.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+
+        Returns
+        -------
+        ledger : PrivacyLedger
+            The ledger.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        LedgerError
+            If the file is damaged, or is no ledger.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from skdpflow import PrivacyLedger
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> path = Path(folder.name, "patients.ledger")
+        >>> ledger = PrivacyLedger(path, epsilon=2.0, delta=1e-6)
+        >>> PrivacyLedger.open(path)
+        PrivacyLedger('patients.ledger', epsilon=2, delta=1e-06, neighbours='add-remove')
+        >>> folder.cleanup()
+        """
+        found = Path(path).resolve()
+        if not found.exists():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(path))
+        first = first_row(found)
+        budget = {name: first.get(name) for name in ("epsilon", "delta", "neighbours", "accountant")}
+        return cls(found, **budget)  # type: ignore[arg-type]
 
     @property
     def epsilon(self) -> float:
@@ -366,13 +409,19 @@ class PrivacyLedger:
         """
         import pandas as pd
 
+        table = [
+            (pd.Timestamp(entry["time"]), entry["what"], part, json.dumps(entry["event"]), so_far, head)
+            for entry, part, so_far, head in self._history()
+        ]
+        return pd.DataFrame(table, columns=["time", "what", "part", "event", "epsilon", "head"])
+
+    def _history(self) -> Iterator[tuple[dict[str, Any], str, float, str]]:
+        """Yield each entry, its part, epsilon of all entries so far, and the head of the chain after it."""
         rows = self._chain.read()
-        entries, table = read_entries(rows), []
+        entries = read_entries(rows)
         for i, (_, text, head) in enumerate(rows[1:], 1):
             entry = json.loads(text)
-            when, part, event = pd.Timestamp(entry["time"]), "=".join(entry.get("part", ())), json.dumps(entry["event"])
-            table.append((when, entry["what"], part, event, self._spent(entries[:i]), head))
-        return pd.DataFrame(table, columns=["time", "what", "part", "event", "epsilon", "head"])
+            yield entry, "=".join(entry.get("part", ())), self._spent(entries[:i]), head
 
     def verify(self, releases: Iterable[Any]) -> None:
         """Check that the chain holds a debit for every Release, of all that its fit was allowed.
@@ -405,6 +454,15 @@ class PrivacyLedger:
 
     def __deepcopy__(self, memo: Any) -> PrivacyLedger:
         return self
+
+    def _repr_html_(self) -> str:
+        title = "Privacy ledger" + ("" if self.path is None else f" {self.path.name}")
+        title += "" if self._part is None else f", part {'='.join(self._part)}"
+        try:
+            entries = [(str(entry["time"]), entry["what"], part, e) for entry, part, e, _ in self._history()]
+        except LedgerError as error:  # a notebook shows what is wrong, and goes on
+            return fragment(heading(title) + paragraph(error, "notice"))
+        return fragment(html_of_ledger(title, self.epsilon, self.delta, self.neighbours, entries))
 
     def __repr__(self) -> str:
         where = "" if self.path is None else f"{self.path.name!r}, "

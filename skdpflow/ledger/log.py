@@ -72,6 +72,22 @@ def _flush_all(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA fullfsync=ON")  # macOS: the disk's own cache too
 
 
+def first_row(path: Path) -> dict[str, Any]:
+    """Return what the first row of a file says; `Chain` checks it with all others."""
+    content = None
+    try:
+        with _CONNECTED, closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_WAIT)) as db:
+            content = json.loads(db.execute(_SELECT_ONE, (0,)).fetchone()[1])
+    except sqlite3.DatabaseError as e:
+        if getattr(e, "sqlite_errorname", "") != "SQLITE_ERROR":  # which is a database without such a table
+            raise _unusable(path, e) from e
+    except (TypeError, ValueError):
+        pass
+    if not isinstance(content, dict):
+        raise LedgerError(f"The file {path.name!r} is no ledger. Give the right path.")
+    return content
+
+
 class Chain:
     """Rows that can be appended. A changed row is noticed, and so is a lost row while the chain is open.
 

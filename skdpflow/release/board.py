@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from skdpflow._html import items, paragraph, section, table
+from skdpflow._html import folded, heading, items, meter, paragraph, section, table
 from skdpflow.release import sentences as texts
 
 __all__ = ["board_page", "guess_limit"]
@@ -21,6 +21,11 @@ _SECRETS = {
     "add-remove": "whether one particular row was in the table",
     "replace-one": "which of two contents one particular row of the table had",
 }
+#: Kinds of columns that are not read, and what is said of them.
+_UNREAD = {
+    "constant": "{} had one public value in every row. No cell of it was read.",
+    "key": "{} was not read. Its synthetic values are numbered anew, and belong to nobody.",
+}
 #: What technical assumptions mean.
 _PLAIN = {
     texts.ONE_ROW_EACH: "One person has at most one row.",
@@ -31,20 +36,27 @@ _ROW = (
     "rows about as if epsilon were twice as large, with three rows three times, and somewhat worse for delta."
 )
 _KEEP = (
-    "The private rows stay with whoever holds them, and are as secret as before. Nothing here makes them public.",
-    "Synthetic rows, the saved model, the released measurements and this statement may be given to anybody. They "
-    "protect each row equally well however often they are copied, and whatever else somebody knows.",
-    "Whoever holds the rows keeps the record of what was spent on them (the file of the ledger, if there is one) "
-    "beside the data. Each further fit on the same rows weakens the promise, and the record adds that up.",
-    "The auditor gets the JSON of this statement and the released measurements, from which the numbers above can be "
-    "recomputed.",
+    (
+        "Whoever holds the private rows",
+        "keeps the rows as secret as before, since nothing here makes them public, and keeps beside them the record of "
+        "what was spent on them. Each further use of the same rows weakens the promise. The record adds that up.",
+    ),
+    (
+        "Anybody",
+        "may have the synthetic rows, the saved model, the released measurements and this statement. They protect each "
+        "row equally well however often they are copied, and whatever else somebody knows.",
+    ),
+    (
+        "The auditor",
+        "gets the released measurements and the JSON of this statement, and recomputes the numbers from them.",
+    ),
 )
 _NOT = (
-    "What is true of the population. If the data show that smokers fall ill more often, this is learnt about every "
+    "What is true of people in general. If the data show that smokers fall ill more often, this is learnt about every "
     "smoker, also about those who are not in the table.",
-    "Anything else that was done with the rows: other fits that the same record does not hold, reports, plots, and "
-    "comparisons of synthetic rows with the rows themselves.",
-    "Choices that somebody made by looking at the rows, such as the bounds of a column.",
+    "Anything else that was done with the rows: other releases that the same record does not hold, reports, pictures, "
+    "and comparisons of synthetic rows with the rows themselves.",
+    "Choices that somebody made by looking at the rows, such as the smallest and largest value of a column.",
     "Who can read the rows themselves, and whether it was right to collect them.",
     "Whether the synthetic rows are good enough for a purpose. The quality report is about that.",
 )
@@ -59,8 +71,7 @@ def guess_limit(epsilon: float, delta: float) -> float:
 def board_page(content: Content) -> str:
     """Return the body of the page."""
     guarantee = content["guarantee"]
-    parts = ["<h1>What the synthetic data tell about a single person</h1>"]
-    parts += _about(content)
+    parts = [heading("What the synthetic data tell about a single person"), *map(paragraph, _about(content))]
     if not guarantee["private"]:
         parts.append(
             paragraph(
@@ -73,31 +84,72 @@ def board_page(content: Content) -> str:
     epsilon, delta, neighbours = guarantee["epsilon"], guarantee["delta"], guarantee["neighbours"]
     parts.append(section("The promise", *_promise(epsilon, delta, neighbours)))
     parts.append(section("What is protected", paragraph(_ROW)))
-    parts.append(section("Who keeps what", items(_KEEP), paragraph(_recorded(content))))
+    parts.append(section("Who keeps what", table(("who", "what"), _KEEP), paragraph(_recorded(content))))
     parts.append(section("What the promise does not cover", items(_NOT)))
     parts.append(
         section(
             "What the promise rests on",
             paragraph("Whoever ran the program answers for these points. The program cannot check them."),
-            items(_PLAIN.get(text, text) for text in content["assumptions"]),
+            items(_rests_on(content)),
         )
     )
     outside = [mismatch["text"] for step in content["steps"] for mismatch in step["rows"]["outside"]]
     if outside:
         parts.append(section("Rows that do not fit what was declared", items(outside)))
-    parts.append(section("In the words of experts", paragraph(_for_experts(content))))
+    parts.append(section("In the words of experts", paragraph(_for_experts(content), "note")))
     return "".join(parts)
 
 
 def _about(content: Content) -> list[str]:
-    names = [str(column["name"]) for column in content["steps"][-1]["rows"]["domain"]["columns"]]
-    shown = ", ".join(names[:_NAMES]) + (f" and {len(names) - _NAMES} more" if len(names) > _NAMES else "")
-    return [
-        paragraph(
-            f"A program measured a table of private rows ({shown}) and added random noise to each measurement. The "
-            "synthetic rows were made from these noisy measurements alone. No private row was copied."
-        )
+    """Say what was measured, and which columns were not even read."""
+    rows = content["steps"][0]["rows"]  # later steps see what earlier ones made of the table
+    columns = rows["domain"]["columns"]
+    measured = [str(column["name"]) for column in columns if column["kind"] not in _UNREAD]
+    if rows["target"] is not None:
+        measured.append(rows["schema"]["target_name"] or "the target")
+    lines = [
+        f"A program measured a table of private rows ({_listed(measured)}) and added random noise to each measurement. "
+        "The synthetic rows were made from these noisy measurements alone. No private row was copied."
     ]
+    for kind, words in _UNREAD.items():
+        if names := [str(column["name"]) for column in columns if column["kind"] == kind]:
+            lines.append(words.format(f"{'Column' if len(names) == 1 else 'Columns'} {_listed(names)}"))
+    return lines
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMES]) + (f" and {len(names) - _NAMES} more" if len(names) > _NAMES else "")
+
+
+def _rests_on(content: Content) -> list[str]:
+    """Say the assumptions of a statement in plain words; what has no such words stays as it is."""
+    out = [_PLAIN[texts.ONE_ROW_EACH]]
+    for step in content["steps"]:
+        rows = step["rows"]
+        if rows["domain_is"] == "declared":
+            found = rows["levels_found_privately"]
+            but = f" Only the values of {_listed(found)} were found from the rows, with noise." if found else ""
+            out.append(
+                "Names and types of the columns, and the values that each may have, were declared without a look at "
+                f"the rows.{but}"
+            )
+        elif rows["domain_is"] == "found privately":
+            out.append(
+                "Names and types of the columns were declared. Their smallest and largest values were found from the "
+                "rows, with noise."
+            )
+        target = rows["target"]
+        if target is not None and target["kind"] == "categories" and rows["target_is"] == "declared":
+            values = _listed([str(value) for value in target["categories"]])
+            out.append(f"The classes were declared, and not learnt from the rows: {values}.")
+        facts = rows["domain"].get("constraints", ())
+        out += [f"Somebody said that this holds in every row: {fact}" for fact in facts]
+    for text in content["assumptions"]:
+        if text in _PLAIN:
+            out.append(_PLAIN[text])
+        elif not text.startswith(texts.OF_COLUMNS):
+            out.append(text)
+    return list(dict.fromkeys(out))
 
 
 def _promise(epsilon: float, delta: float, neighbours: str) -> list[str]:
@@ -109,10 +161,13 @@ def _promise(epsilon: float, delta: float, neighbours: str) -> list[str]:
             f"times in 100. With it, the best guess is right at most {hundred} times in 100.",
             "large",
         ),
+        meter(0.5, "without the release: 50 times in 100"),
+        meter(guess_limit(epsilon, delta), f"with the release: at most {hundred} times in 100"),
         paragraph(
             f"The promise is made of two numbers. Epsilon = {epsilon:g} limits how much the release can change the "
-            f"odds of any guess about one row: at most by a factor of {_factor(epsilon)}. Delta = {delta:g} is a small "
-            f"chance ({of_failure}) that is allowed on top of this limit. It is counted in the number above."
+            f"odds of any guess about one row: at most by a factor of {_factor(epsilon)}. Delta = "
+            f"{_plain_number(delta)} is a small chance ({of_failure}) that is allowed on top of this limit. It is "
+            "counted in the number above."
         ),
     ]
     if guess_limit(epsilon, delta) > 0.99:
@@ -120,9 +175,14 @@ def _promise(epsilon: float, delta: float, neighbours: str) -> list[str]:
             paragraph("This limit is weak: by itself it does not rule out that such a guess is almost always right.")
         )
     scale = sorted({*_SCALE, epsilon})
-    rows = [(f"{e:g}", f"at most {percentage(guess_limit(e, delta))}") for e in scale]
-    head = ("epsilon", "a guess is right, times in 100")
-    return [*parts, table(head, rows, [e == epsilon for e in scale])]
+    of_scale = [(f"{e:g}", percentage(guess_limit(e, delta))) for e in scale]
+    head = ("epsilon", "a guess is right at most so many times in 100")
+    return [*parts, folded("Other values of epsilon", table(head, of_scale, [e == epsilon for e in scale]))]
+
+
+def _plain_number(number: float) -> str:
+    """Write a small number without an exponent, where it is not too small for that."""
+    return f"{number:.12f}".rstrip("0") if 1e-9 < number < 1.0 else f"{number:g}"
 
 
 def _factor(epsilon: float) -> str:

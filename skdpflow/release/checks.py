@@ -15,6 +15,7 @@ from skdpflow.accountants.base import tally
 from skdpflow.accountants.events import ComposedEvent, flatten_event
 from skdpflow.accountants.gaussian import total_mu
 from skdpflow.accountants.resting import all_allowed, covers_a_trial, guarantee
+from skdpflow.domain.differences import since_of
 from skdpflow.exceptions import ReleaseError
 from skdpflow.release.content import Content
 from skdpflow.release.discovery import threshold_of
@@ -110,6 +111,7 @@ def check_particles(release: Content) -> None:
 def check_consistency(release: Content) -> None:
     """Refuse a Release whose noise, events, cap and (epsilon, delta) do not agree."""
     check_transport(release.transport)
+    since_of(release.domain)  # refuses columns that were measured since none, or since themselves
     for m in release.measurements:
         _check_measurement(m, release.neighbours)
     check_particles(release)

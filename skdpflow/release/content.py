@@ -9,7 +9,7 @@ from typing import Any
 from skdpflow.accountants.events import ComposedEvent, Event
 from skdpflow.accountants.resting import RestsOn, all_allowed
 from skdpflow.domain import Categories, Column, Domain, Interval
-from skdpflow.domain.measured import as_measured, measured_domain, measured_schema
+from skdpflow.domain.measured import as_difference, as_measured, measured_domain, measured_schema
 from skdpflow.domain.schema import Schema
 from skdpflow.release.measurement import Measurement
 
@@ -61,6 +61,11 @@ class Content:
         return tuple(self["levels"].params["columns"]) if "levels" in self else ()
 
     @property
+    def target_name(self) -> str:
+        """What the target is called: the name of y where it had one."""
+        return "target" if self.schema.target_name is None else str(self.schema.target_name)
+
+    @property
     def numeric_target(self) -> bool:
         """Whether y is an interval, measured as one more column."""
         return isinstance(self.target, Interval)
@@ -82,9 +87,9 @@ class Content:
 
     @property
     def declared(self) -> tuple[Column, ...]:
-        """The same columns in the units in which they were declared."""
+        """The same columns and differences in the units in which they were declared."""
         extra = (self.target,) if isinstance(self.target, Interval) else ()
-        return (*self.measured.columns, *extra)
+        return (*map(as_difference, self.measured.columns), *extra)
 
     @property
     def allowed(self) -> ComposedEvent:

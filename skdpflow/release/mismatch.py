@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from skdpflow.domain.check import in_words, percent
-from skdpflow.domain.codes import Outside, outside_of
+from skdpflow.domain.codes import outside_of
 from skdpflow.domain.columns import Categories, Interval
 from skdpflow.exceptions import DomainMismatchWarning
 from skdpflow.release.content import Content
@@ -35,7 +35,7 @@ class Mismatch:
     ----------
     column : str, int or None
         Name of the column; None for the target.
-    outside : {"below", "above", "unreadable", "unlisted"}
+    outside : {"below", "above", "unreadable", "unlisted", "not found"}
         How it lies outside.
     share : float
         Estimated share of the rows, in [0, 1].
@@ -50,7 +50,7 @@ class Mismatch:
     """
 
     column: str | int | None
-    outside: Outside
+    outside: str
     share: float
     error: float
 
@@ -78,7 +78,7 @@ class _Estimate:
         self.rows += rows_precision * (rows - self.rows) / (self.rows_precision + rows_precision)
         self.precision, self.rows_precision = self.precision + precision, self.rows_precision + rows_precision
 
-    def mismatch(self, column: str | int | None, outside: Outside) -> Mismatch:
+    def mismatch(self, column: str | int | None, outside: str) -> Mismatch:
         rows = max(self.rows, 1.0)
         share = float(np.clip(self.count / rows, 0.0, 1.0))
         error = 2.0 * float(np.sqrt(1.0 / self.precision + share**2 / self.rows_precision)) / rows
@@ -87,7 +87,7 @@ class _Estimate:
 
 def mismatches(release: Content) -> tuple[Mismatch, ...]:
     """Return the mismatches of the columns and of the target that stand out of the noise."""
-    estimates: dict[tuple[int, Outside], _Estimate] = {}
+    estimates: dict[tuple[int, str], _Estimate] = {}
     for m in release.measurements:
         for j, outside, *counted in _counted(m, release):
             estimates.setdefault((j, outside), _Estimate()).add(*counted)
@@ -101,7 +101,7 @@ def mismatches(release: Content) -> tuple[Mismatch, ...]:
     return tuple(found)
 
 
-def _counted(m: Measurement, release: Content) -> Iterator[tuple[int, Outside, float, float, float, float]]:
+def _counted(m: Measurement, release: Content) -> Iterator[tuple[int, str, float, float, float, float]]:
     """Yield column, way to lie outside, noisy count and its noise, and those of all rows."""
     d, sd = len(release.measured), float(np.max(m.sd))
     declared = "bounds" not in release and not release.handed_domain
@@ -117,13 +117,15 @@ def _counted(m: Measurement, release: Content) -> Iterator[tuple[int, Outside, f
     rows, rows_sd = _average(np.array([h.sum() for _, _, h in parts]), sizes), sd * (1.0 / sizes).sum() ** -0.5
     for j, e, h in parts:
         # rows are sorted by a numeric target: those that have none are in no component
-        if (declared and j < d and j not in release.found_columns) or (
+        if (declared and j < d) or (
             j == d and isinstance(release.target, Interval) and "component_edges" not in m.params
         ):
             column = release.columns[j]
             for k, outside in enumerate(outside_of(column), start=column.n_levels):
                 at = np.flatnonzero((e[:-1] == k) & (e[1:] == k + 1))
-                if at.size:
+                if at.size and j in release.found_columns:
+                    yield j, "not found", float(h[at[0]]), sd, rows, rows_sd
+                elif at.size:
                     yield j, outside, float(h[at[0]]), sd, rows, rows_sd
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skdpflow._html import fragment
 from skdpflow._outputs import replacing
 from skdpflow.accountants.event_json import event_from_dict, event_to_dict
 from skdpflow.accountants.resting import RestsOn
@@ -22,6 +23,7 @@ from skdpflow.release.archive import plain, read_arrays, read_json, write_arrays
 from skdpflow.release.checks import check_consistency
 from skdpflow.release.content import FORMAT_VERSION, Content
 from skdpflow.release.measurement import Measurement
+from skdpflow.release.shown import html_of_release
 from skdpflow.release.statement import PrivacyStatement
 
 
@@ -103,6 +105,9 @@ class Release(Content):
             transport={**self.transport, **transport},
             mechanism={**self.mechanism, **mechanism},
         )
+
+    def _repr_html_(self) -> str:
+        return fragment(html_of_release(self))
 
     def __repr__(self) -> str:
         note = "" if self.private else ", NOT PRIVATE: seeded noise"

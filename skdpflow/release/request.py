@@ -129,7 +129,7 @@ class PlanContext:
 
     def encoded_as(self, columns: Sequence[Column]) -> PlanContext:
         """Return the same, with columns as they are encoded from now on."""
-        domain = Domain(dict(zip(self.domain.names, columns, strict=False)), constraints=self.domain.constraints)
+        domain = Domain(dict(zip(self.domain.names, columns, strict=False)))
         return replace(self, domain=domain, target=columns[-1] if isinstance(self.target, Interval) else self.target)
 
     @property
@@ -141,5 +141,6 @@ class PlanContext:
 
 
 def _as_measured(domain: Domain, target: Column | None) -> tuple[Domain, Column | None]:
+    # constraints are about declared values, not about differences and steps
     columns = {name: as_measured(column) for name, column in domain.items()}
-    return Domain(columns, constraints=domain.constraints), None if target is None else as_measured(target)
+    return Domain(columns, constraints=()), None if target is None else as_measured(target)

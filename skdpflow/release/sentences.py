@@ -38,6 +38,15 @@ SEARCHED = (
     "A search released the best of a random number of trials. Nobody was shown the number of trials, the results of "
     "the others, or the duration of the search."
 )
+#: Beginnings of sentences about columns and classes, which the page in plain words says in its own way.
+OF_COLUMNS = (
+    "Public by declaration",
+    "The domain",
+    "Bins and single",
+    "Not measured",
+    "In every row",
+    "The classes were",
+)
 EARLIER = (
     "This guarantee includes {} earlier releases from the same rows. They come from earlier steps of a pipeline, which "
     "made the rows that were measured, or from a search or fit that decided parameters. Their budgets are counted "
@@ -105,6 +114,23 @@ def _ball(size: str) -> dict[str, str]:
     return {"add-remove": size, "replace-one": f"2 {size}"}
 
 
+#: Kinds of measurements in a few words.
+WHAT = {
+    "bounds": "bounds of columns",
+    "labels": "class labels",
+    "levels": "values of categories",
+    "counts": "number of rows",
+    "location": "where the mass lies",
+    "column_moments": "means and variances",
+    "histograms": "histograms",
+    "mean": "latent means",
+    "second_moment": "latent correlations",
+    "slices": "slices",
+    "select_pairs": "choice of pairs",
+    "pairs": "two-way tables",
+    "partitions": "regions of several columns",
+    "records": "noisy records",
+}
 #: Kind of a measurement to what a row adds, the sensitivity under each relation, and the source.
 KINDS: dict[str, tuple[str, dict[str, str], str]] = {
     "counts": (

@@ -17,6 +17,7 @@ from skdpflow.accountants.event_json import event_to_dict
 from skdpflow.accountants.events import Event, flatten_event
 from skdpflow.accountants.gaussian import total_mu
 from skdpflow.domain import Categories, Column, Interval
+from skdpflow.domain.differences import since_of
 from skdpflow.domain.measured import is_measured
 from skdpflow.release import sentences as texts
 from skdpflow.release.archive import plain
@@ -212,6 +213,7 @@ def _step(name: str, release: Content) -> dict[str, Any]:
             else "found privately"
             if found
             else "declared",
+            "differences": {name: own.name for name, own in since_of(release.domain).items()},
             "levels_found_privately": [release.measured.names[j] for j in release.found_columns],
             "target": None if release.target is None else _without_grid(release.target).to_dict(),
             "target_is": "found privately" if "labels" in release else "declared",
@@ -283,6 +285,10 @@ def _assumptions(releases: Mapping[str, Content], public_steps: Mapping[str, str
         if unmeasured := [f"{name} ({c!r})" for name, c in release.domain.items() if not is_measured(c)]:
             out.append(f"Not measured{of}, and not read: {', '.join(unmeasured)}.")
         out += [f"In every row{of}, as declared: {fact}" for fact in release.domain.constraints]
+        out += [
+            f"The column {name!r}{of} is measured as its difference from {own.name!r}."
+            for name, own in since_of(release.domain).items()
+        ]
     for release in releases.values():
         if release.numeric_target:
             out.append("The interval of the target was declared, and not learnt from the rows.")

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from skdpflow.domain import Categories, Column, Domain
 from skdpflow.domain.measured import measured_domain, measured_schema
 from skdpflow.domain.schema import Name, Schema
-from skdpflow.domain.unmeasured import Constant, Key, Unmeasured, in_dtype_of_numbers
+from skdpflow.domain.unmeasured import Constant, Key, Unmeasured, constant_date, in_dtype_of_numbers
 from skdpflow.sampling.cells import Cells, as_dates, cells_of
 from skdpflow.sampling.dtypes import Dtype, dtype_of, library_of
 from skdpflow.sampling.entries import entries_of, natural_entries
@@ -110,6 +110,8 @@ def rows_of(cells: Sequence[Cells], domain: Domain, schema: Schema) -> Any:
 def unmeasured_cells(column: Unmeasured, n: int, container: str, dtype: str | None, first: int = 0) -> Any:
     """Write the cells of a column that is not measured, for rows that are numbered from `first`."""
     known, (categories, codes) = dtype_of(container, dtype), column.cells(n, first)
+    if known is not None and known.kind == "date" and (day := constant_date(column)) is not None:
+        return written(Cells.of(np.zeros(n), day, container, dtype), day, container, dtype)
     if known is not None and known.kind in ("number", "decimal"):
         categories = in_dtype_of_numbers(categories) or categories
     return written(Cells(codes, np.zeros(n, dtype=np.bool_)), categories, container, dtype)

@@ -10,22 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow._validation import check_generator, check_int, check_shares, class_codes
-from skdpflow.domain import Key
+from skdpflow.domain import Domain, Key
 from skdpflow.release import Release
+from skdpflow.release.size import released_size
 from skdpflow.sampling.cells import cells_of
 from skdpflow.sampling.constrained import sample_met
 from skdpflow.sampling.constraints import Constraints
 from skdpflow.sampling.decode import decode_target, rows_of, unmeasured_cells
-from skdpflow.sampling.where import condition_of, sample_where
+from skdpflow.sampling.where import Ranges, condition_of, sample_where
 from skdpflow.transport.model import Model
 
 Array = NDArray[np.float64]
 Components = NDArray[np.int64]
 
 
-def request(owner: str, n_samples: Any, random_state: Any) -> tuple[int, np.random.Generator]:
-    """Check how many rows are asked for, and with which randomness."""
-    return check_int(owner, "n_samples", n_samples, 0), check_generator(owner, "random_state", random_state)
+def request(owner: str, release: Release, n_samples: Any, random_state: Any) -> tuple[int, np.random.Generator]:
+    """Check how many rows are asked for, and with which randomness; None asks for as many as were measured."""
+    n = released_size(release) if n_samples is None else check_int(owner, "n_samples", n_samples, 0)
+    return n, check_generator(owner, "random_state", random_state)
 
 
 def labelled_request(
@@ -44,15 +46,32 @@ def labelled_request(
     classes = release.classes or ()
     if y is not None:
         component = class_codes(owner, "y", y, classes)
-        n, rng = request(owner, len(component) if n_samples is None else n_samples, random_state)
+        n, rng = request(owner, release, len(component) if n_samples is None else n_samples, random_state)
         if n != len(component):
             raise ValueError("y must have n_samples entries. Leave n_samples out: one row is drawn per entry.")
         return n, rng, component
-    n, rng = request(owner, 1 if n_samples is None else n_samples, random_state)
+    n, rng = request(owner, release, n_samples, random_state)
     if proportions is None:
         return n, rng, None
+    if isinstance(proportions, Mapping) and list(proportions) == [release.target_name]:  # {"ward": {"A": 0.5, ...}}
+        named = proportions[release.target_name]
+        proportions = named if isinstance(named, Mapping) else proportions
     shares = check_shares(owner, "proportions", proportions, classes)
     return n, rng, rng.choice(len(shares), size=n, p=shares)
+
+
+def _condition(where: Any, release: Release) -> tuple[Ranges, list[int] | None]:
+    """Turn a condition on columns and the target into ranges of positions, and the classes that it allows."""
+    domain, target, name = release.domain, release.target, release.target_name
+    if target is None or name in domain:
+        return condition_of(where, domain), None
+    ranges = condition_of(where, Domain({**domain, name: target}))
+    if release.classes is None:
+        return ranges, None
+    allowed = ranges.pop(len(release.measured), None)
+    if allowed is None:
+        return ranges, None
+    return ranges, [c for c in range(len(release.classes)) if any(low <= c < high for low, high in allowed)]
 
 
 def draw_positions(
@@ -75,17 +94,29 @@ def draw_positions(
 
     if where is None:
         return drawn(model.draw_components(n, rng) if component is None else component, fixed=component is not None)
-    ranges = condition_of(where, release.domain)
-    tied = () if constraints is None else constraints.indices
+    ranges, classes = _condition(where, release)
+    if classes is not None:
+        if component is not None:
+            raise ValueError("The target is in `where`, so pass neither y nor proportions: each says which classes.")
+        model = model.restricted(classes)
+    if not ranges:
+        return drawn(model.draw_components(n, rng) if component is None else component, fixed=component is not None)
+    tied, own = (() if constraints is None else constraints.indices), partial(in_own_values, release)
     if component is None:
-        return sample_where(model, n, ranges, lambda m: drawn(model.draw_components(m, rng)), rng, tied)
+        return sample_where(model, n, ranges, lambda m: drawn(model.draw_components(m, rng)), rng, tied, own)
     positions = np.empty((n, model.latent.n_columns))
     for c in np.unique(component):
         rows = component == c
         of_class = partial(np.full, fill_value=c, dtype=np.int64)
         draw = lambda m, of_class=of_class: drawn(of_class(m), fixed=True)  # noqa: E731
-        positions[rows] = sample_where(model, int(rows.sum()), ranges, draw, rng, tied)[0]
+        positions[rows] = sample_where(model, int(rows.sum()), ranges, draw, rng, tied, own)[0]
     return positions, component
+
+
+def in_own_values(release: Release, positions: Array) -> Array:
+    """Return positions of the measured columns as they are declared: those of differences become those of values."""
+    constraints = Constraints.of(release.measured, release.measured_schema)
+    return positions if constraints is None else constraints.in_own_values(positions)
 
 
 def decode_rows(release: Release, positions: Array, component: Components) -> tuple[Any, Any]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from skdpflow.domain import Domain
 from skdpflow.domain.columns import Categories, Column, Interval
+from skdpflow.domain.differences import by_themselves
 from skdpflow.domain.grid import after
 from skdpflow.domain.interval import since_epoch
 from skdpflow.domain.measured import is_measured, measured_domain
@@ -59,7 +60,7 @@ def _number(column: Interval, bound: Any, name: str) -> float:
         bound = since_epoch(name, bound, column.unit)
     if isinstance(bound, bool) or not isinstance(bound, int | float | np.number) or not math.isfinite(bound):
         raise ValueError(f"The bounds of column {name!r} in `where` must be finite numbers, dates or None.")
-    return float(bound)
+    return float(bound) if column.lattice is None else column.lattice.meant(float(bound))
 
 
 def _between(column: Interval, low: float, high: float, name: str) -> tuple[float, float]:
@@ -151,7 +152,7 @@ def condition_of(where: Any, domain: Domain) -> Ranges:
     unmeasured = [name for name in wishes if not is_measured(domain[name])]
     if unmeasured:
         raise ValueError(f"`where` cannot ask for values of {unmeasured}: they are constants or keys, not measured.")
-    domain = measured_domain(domain)
+    domain = by_themselves(measured_domain(domain))
     return {domain.names.index(name): _ranges(domain[name], wanted, name) for name, wanted in wishes.items()}
 
 
@@ -189,6 +190,7 @@ def sample_where(
     draw: Callable[[int], tuple[Array, NDArray[np.int64]]],
     rng: np.random.Generator,
     tied: Collection[int] = (),
+    in_own_values: Callable[[Array], Array] = np.asarray,
 ) -> tuple[Array, NDArray[np.int64]]:
     """Draw rows that meet a condition.
 
@@ -204,7 +206,7 @@ def sample_where(
     size = min(max(2 * n, FIRST), POOL)
     while have < n and drawn < (MOST_DRAWN if have else HOPELESS):
         pool, component = draw(size)
-        kept = meets(pool, ranges)
+        kept = meets(in_own_values(pool), ranges)
         positions.append(pool[kept])
         components.append(component[kept])
         have, drawn, size = have + int(kept.sum()), drawn + size, min(2 * size, POOL)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.domain import Categories, Column, Domain, Interval
+from skdpflow.domain.contradictions import check_possible
 from skdpflow.domain.measured import measured_domain
 from skdpflow.domain.schema import Schema
-from skdpflow.domain.unmeasured import Constant, Key, Unmeasured, in_dtype_of_numbers
+from skdpflow.domain.unmeasured import Constant, Key, Unmeasured, constant_date, in_dtype_of_numbers
 from skdpflow.sampling.cells import Cells
-from skdpflow.sampling.decode import decode, written
+from skdpflow.sampling.decode import decode, decode_target, written
 from skdpflow.sampling.dtypes import Dtype, dtype_of
 from skdpflow.sampling.entries import entries_of
 
-__all__ = ["check_writable"]
+__all__ = ["check_writable", "made_up"]
 
 #: Levels of a column that are tried at most.
 _MOST_LEVELS = 1000
@@ -29,26 +29,44 @@ _REMEDY = (
 
 def check_writable(schema: Schema, domain: Domain | None, target: Column | None) -> None:
     """Refuse dtypes in which no synthetic rows can be given back."""
-    columns = list(Domain({f"x{j}": Interval(-1, 1) for j in range(schema.n_features)}) if domain is None else domain)
-    names = columns if schema.names is None else [str(name) for name in schema.names]
-    given: Sequence[Column] = [Interval(-1, 1)] * len(names) if domain is None else domain.columns
+    listed = _all_listed(schema, domain)
+    names = list(listed) if schema.names is None else [str(name) for name in schema.names]
     tried = set()
-    dtypes = [dtype_of(schema.container, dtype) for dtype in schema.dtypes]
-    declared = [_listed(column, dtype) for column, dtype in zip(given, dtypes, strict=True)]
-    for name, column, dtype in zip(names, declared, schema.dtypes, strict=True):
+    for name, column, dtype in zip(names, listed.columns, schema.dtypes, strict=True):
         if isinstance(column, Constant | Key):
             _try_unmeasured(f"Column {name!r} of X", column, schema.container, dtype)
         elif (column, dtype) not in tried:
             tried.add((column, dtype))
             _try(f"Column {name!r} of X", column, schema.container, dtype, known=domain is not None)
     if domain is not None:
-        domain = Domain(dict(zip(domain, declared, strict=True)))
-        ends = np.array([[0.0, column.n_levels - 0.5] for column in measured_domain(domain).columns]).T
-        decode(ends, domain, schema)
+        check_possible(domain)
+        ends = np.array([[0.0, column.n_levels - 0.5] for column in measured_domain(listed).columns]).T
+        decode(ends, listed, schema)
     if target is not None and schema.target_container is not None:
         known = isinstance(target, Interval) or target.declared
         column = _listed(target, dtype_of(schema.target_container, schema.target_dtype))
         _try("y", column, schema.target_container, schema.target_dtype, known=known)
+
+
+def made_up(schema: Schema, domain: Domain | None, target: Column | None, n: int) -> tuple[Any, Any]:
+    """Write rows whose cells are spread over the declared columns, and each declared label as often as another."""
+    rng = np.random.default_rng(0)
+    listed = _all_listed(schema, domain)
+    sizes = np.array([column.n_levels for column in measured_domain(listed).columns], dtype=np.float64)
+    rows = decode(rng.uniform(size=(n, len(sizes))) * sizes, listed, schema)
+    if target is None or schema.target_container is None:
+        return rows, None
+    own = _listed(target, dtype_of(schema.target_container, schema.target_dtype)).without_gaps()
+    places = np.arange(n) % own.n_levels if isinstance(own, Categories) else rng.uniform(size=n) * own.n_levels
+    return rows, decode_target(places, own, schema)
+
+
+def _all_listed(schema: Schema, domain: Domain | None) -> Domain:
+    """Return the columns as they are tried: of a domain, or where there is none, between arbitrary bounds."""
+    if domain is None:
+        return Domain({f"x{j}": Interval(-1, 1) for j in range(schema.n_features)})
+    domain, dtypes = domain.without_grids(), [dtype_of(schema.container, dtype) for dtype in schema.dtypes]
+    return Domain({name: _listed(domain[name], dtype) for name, dtype in zip(domain, dtypes, strict=True)})
 
 
 def _listed(column: Column, dtype: Dtype | None) -> Column:
@@ -94,7 +112,8 @@ def _try_unmeasured(label: str, column: Unmeasured, container: str, name: str | 
     dtype, categories = dtype_of(container, name), column.cells(2)[0]
     if dtype is not None and dtype.kind in ("number", "decimal"):
         categories = in_dtype_of_numbers(categories) or categories
-    _try(label, categories, container, name, known=True)
+    day = constant_date(column) if dtype is not None and dtype.kind == "date" else None
+    _try(label, categories if day is None else day, container, name, known=True)
 
 
 def _holds(dtype: Dtype, column: Column) -> bool:

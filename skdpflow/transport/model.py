@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -82,6 +82,14 @@ class Model:
     latent: Latent
     weights: Array
     components: tuple[Component, ...]
+
+    def restricted(self, components: Sequence[int]) -> Model:
+        """Return the model given that a row is in one of some components."""
+        weights = np.zeros_like(self.weights)
+        weights[list(components)] = self.weights[list(components)]
+        if not weights.sum() > 0.0:
+            raise ValueError("The condition has no mass: the model has no rows of these classes.")
+        return replace(self, weights=weights / weights.sum())
 
     def sample(self, component: NDArray[np.int64], rng: np.random.Generator) -> Array:
         """Draw one point for each wanted component."""

@@ -288,3 +288,9 @@ def test_common_checks_of_its_parameters():
             check(estimator)
             found.add(name)  # scikit-learn 1.6 lists one of them twice
     assert found == set(names)
+
+
+def test_without_a_generator_one_line_says_what_to_pass():
+    with pytest.raises(ValueError, match=r"DPOversampler\(DPSlicedWassersteinFlow\(") as error:
+        DPOversampler().fit_resample(np.zeros((4, 2)), [0, 1, 0, 1])
+    assert "\n" not in str(error.value)

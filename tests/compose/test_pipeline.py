@@ -104,7 +104,7 @@ def test_samples_look_like_the_rows():
     wanted = ["low", "high", "high"]
     rows, labels = model.sample_labeled(y=wanted)
     assert (len(rows), list(labels)) == (3, wanted)
-    assert len(model.sample_labeled()[0]) == 1
+    assert len(model.sample_labeled(1)[0]) == 1
     assert model.sample(7).shape == (7, 5)
     assert list(model.classes_) == ["high", "low"]
     assert model.n_features_in_ == 5

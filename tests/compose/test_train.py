@@ -8,13 +8,16 @@ import polars as pl
 import pytest
 from sklearn import config_context
 from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdpflow import Categories, DPSlicedWassersteinFlow, Interval, PrivacyLedger
+from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, Key, PrivacyLedger
 from skdpflow.compose import TrainOnSynthetic
 
 # Without a domain: with one, no cell is an error in `fit`, while that of the estimator may be one in `predict`.
@@ -207,3 +210,45 @@ def test_classes_that_no_classifier_takes_are_refused_before_anything_is_spent(c
     with pytest.raises(ValueError, match="takes the declared classes for no labels"):
         TrainOnSynthetic(LogisticRegression(), flow).fit(np.ones((4, 1)) / 2, classes * 2)
     assert ledger.spent() == 0
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_an_estimator_that_fails_on_such_columns_is_refused_before_anything_is_spent(frame, tmp_path):
+    rng = np.random.default_rng(0)
+    X = frame({"ward": rng.choice(["A", "B"], 500), "id": [f"P{i}" for i in range(500)], "age": rng.uniform(size=500)})
+    y = rng.choice(["high", "low"], 500)
+    ledger = PrivacyLedger(tmp_path / "ledger.db", epsilon=2.0, delta=1e-5)
+    domain = Domain({"ward": Categories(["A", "B"]), "id": Key(), "age": Interval(0, 1)})
+    flow = DPSlicedWassersteinFlow(domain=domain, target=Categories(["high", "low"]), ledger=ledger, random_state=0)
+    model = TrainOnSynthetic(LogisticRegression(), flow)
+    with pytest.raises(ValueError, match="LogisticRegression cannot be trained on made-up rows") as raised:
+        model.fit(X, y)
+    assert "Nothing was spent" in str(raised.value)
+    assert len(ledger.events) == 0
+    encoder = ColumnTransformer([("ward", OneHotEncoder(), ["ward"])])
+    with pytest.raises(ValueError, match="'C' parameter"):
+        TrainOnSynthetic(make_pipeline(encoder, LogisticRegression(C=-1)), flow).fit(X, y)
+    assert len(ledger.events) == 0
+    TrainOnSynthetic(make_pipeline(encoder, LogisticRegression()), flow).fit(X, y)
+    assert len(ledger.events) == 1
+
+
+class _OneRowTooMany(LogisticRegression):
+    """Fails on more rows than made-up ones are."""
+
+    def fit(self, X, y):
+        if len(X) > 1000:
+            raise ValueError("too many")
+        return super().fit(X, y)
+
+
+def test_a_generator_is_kept_if_the_estimator_fails_on_its_rows():
+    X = np.random.default_rng(0).uniform(size=(500, 2))
+    flow = DPSlicedWassersteinFlow(domain=(0, 1), target=Categories([0, 1]), random_state=0)
+    model = TrainOnSynthetic(_OneRowTooMany(), flow)
+    with pytest.raises(ValueError, match="too many"):
+        model.fit(X, (X[:, 0] > 0.5).astype(int))
+    assert model.generator_.sample(3).shape == (3, 2)
+    assert "LogisticRegression" not in str(model.privacy_statement())
+    with pytest.raises(NotFittedError):
+        model.predict(X)

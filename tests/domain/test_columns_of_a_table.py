@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, PrivacyLedger
-from skdpflow.__main__ import main
+from skdpflow._cli import main
 from skdpflow.compose import DPOversampler
 from skdpflow.files import TableFile
 

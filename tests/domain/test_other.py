@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
+from skdpflow.exceptions import DomainMismatchWarning
 from skdpflow.files import TableFile
 
 CITY = Categories(["Oslo", "Bergen"], other="other", nullable=True)
@@ -77,11 +79,34 @@ def test_json_text_and_check() -> None:
 
 
 def test_what_other_cannot_be() -> None:
-    with pytest.raises(ValueError, match="beside a list"):
-        Categories(other="x")
+    with pytest.raises(ValueError, match="which gives it a place"):
+        Categories(other="x", ordered=True)
     with pytest.raises(ValueError, match="need a place"):
         Categories(["low", "high"], other="x", ordered=True)
     with pytest.raises(ValueError, match="'other'"):
         Categories(["low"], other=float("nan"))
     with pytest.raises(ValueError, match="Column 'code'"):
         DPSlicedWassersteinFlow(domain={"code": Categories([1, 2], other="x")}).fit(_rows()[["code"]])
+
+
+def test_what_is_not_found_has_a_level_where_other_is_given() -> None:
+    rng = np.random.default_rng(0)
+    ward = rng.choice([*"ABC", *(f"rare {i}" for i in range(200))], 4000, p=[0.4, 0.3, 0.2, *[0.1 / 200] * 200])
+    X = pd.DataFrame({"ward": ward})
+    flow = DPSlicedWassersteinFlow(1.0, domain={"ward": Categories(other="rest")}, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DomainMismatchWarning)
+        flow.fit(X)
+    assert flow.domain_["ward"].values == ("A", "B", "C", "rest")
+    shares = flow.sample(20_000, random_state=0)["ward"].value_counts(normalize=True)
+    assert abs(shares["rest"] - 0.1) < 0.03  # noise of sd .004
+    nothing = DPSlicedWassersteinFlow(0.01, domain={"ward": Categories(other="rest")}).fit(X)
+    assert nothing.domain_["ward"].values == ("rest",)
+
+
+def test_a_fit_warns_of_rows_with_levels_that_it_did_not_find() -> None:
+    rng = np.random.default_rng(0)
+    ward = rng.choice([*"ABC", *(f"rare {i}" for i in range(200))], 4000, p=[0.4, 0.3, 0.2, *[0.1 / 200] * 200])
+    flow = DPSlicedWassersteinFlow(1.0, domain={"ward": Categories()}, random_state=0)
+    with pytest.warns(DomainMismatchWarning, match="10 % of 'ward' .* found privately"):
+        flow.fit(pd.DataFrame({"ward": ward}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 from skdpflow import Categories, Constant, Domain, DPSlicedWassersteinFlow, Interval, Key
-from skdpflow.__main__ import main
+from skdpflow._cli import main
 from skdpflow.files import TableFile
 
 
@@ -90,16 +91,17 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     text = capsys.readouterr().out
     assert "secret" not in text
     file.write_text(text)
-    assert main(["domain", str(table), "--private-look", str(file)]) == 1
+    assert main(["check", str(table), "--domain", str(file)]) == 1
     assert "The 'kind' of the column 'age' is still a blank" in capsys.readouterr().err
     data = json.loads(text)
     data["columns"][0] |= {"kind": "interval", "lower": 0, "upper": 20, "integer": True}
     data["columns"][1] |= {"kind": "categories", "categories": ["secret A", "secret B"]}
     file.write_text(json.dumps(data))
-    assert main(["domain", str(table), "--private-look", str(file)]) == 0
+    assert main(["check", str(table), "--domain", str(file)]) == 0
     out, err = capsys.readouterr()
-    assert out == ""
-    assert "of 'age' lies above its declared bounds" in err
+    assert err == ""
+    assert out.startswith("A look at private rows, outside the guarantee; do not share.")
+    assert "of 'age' lies above its declared bounds" in out
     assert file.read_text() == json.dumps(data)
 
 
@@ -116,8 +118,15 @@ def test_files_written_by_hand_may_leave_out_what_has_a_default() -> None:
         {"name": "ward", "kind": "categories", "categories": ["A", "?"]}]}"""
     expected = Domain({"id": Key("P{}"), "age": Interval(0, 120), "ward": Categories(["A", "?"])})
     assert Domain.from_json(text) == expected
-    with pytest.raises(ValueError, match="exactly the keys kind, lower, upper, and none but"):
-        Domain.from_json(text.replace('"upper": 120', '"uper": 120'))
+    wrong = {
+        '"uper": 120': "'age' of the kind 'interval' has the unknown key 'uper'. Did you mean 'upper'",
+        '"_upper": 120': "'age' of the kind 'interval' lacks 'upper'",
+        '"upper": -1': "'age' of the kind 'interval': Interval needs lower < upper",
+    }
+    for typed, message in wrong.items():
+        with pytest.raises(ValueError, match=re.escape(message)) as raised:
+            Domain.from_json(text.replace('"upper": 120', typed))
+        assert "edges" not in str(raised.value)
 
 
 def test_what_has_no_names() -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from skdpflow import Categories, Constant, Domain, DPSlicedWassersteinFlow, Interval, Key, Release
-from skdpflow.__main__ import main
+from skdpflow._cli import main
 from skdpflow.files import TableFile
 from skdpflow.preprocessing import DPStandardScaler
 
@@ -177,7 +178,7 @@ def test_targets_beside_them() -> None:
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_files_and_the_command_line(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("skdpflow.__main__._BLOCK", 16)
+    monkeypatch.setattr("skdpflow._cli.outputs._BLOCK", 16)
     table, domain, out = tmp_path / f"t.{kind}", tmp_path / "d.json", tmp_path / "o.csv"
     X = _rows()
     X.to_csv(table, index=False) if kind == "csv" else X.to_parquet(table)
@@ -216,3 +217,13 @@ def test_a_dtype_that_cannot_hold_them_is_refused() -> None:
         _flow(domain=Domain({"id": Key("P{}"), "x": Interval(0, 1)})).fit(X)
     with pytest.raises(ValueError, match="Column 'id'"):
         _flow(domain=Domain({"id": Constant(1.5), "x": Interval(0, 1)})).fit(X)
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_a_constant_date_comes_back_in_the_dtype_of_its_column(frame: Any) -> None:
+    day = np.full(300, "2024-02-29", dtype="datetime64[us]")
+    X = frame({"day": day, "age": np.random.default_rng(0).uniform(0, 100, 300)})
+    flow = DPSlicedWassersteinFlow(domain={"day": Constant("2024-02-29"), "age": Interval(0, 100)}).fit(X)
+    sample = flow.sample(3)
+    assert sample["day"].dtype == X["day"].dtype
+    assert [str(cell)[:10] for cell in sample["day"]] == ["2024-02-29"] * 3

@@ -222,3 +222,15 @@ def test_few_particles_are_drawn_for_few_rows():
     assert rows.shape == (1, 1)
     assert component.shape == (1,)
     assert sum(drawn) <= 2**11
+
+
+def test_a_value_that_a_flow_drew_can_be_asked_for_in_whatever_float_it_came() -> None:
+    X = np.round(np.random.default_rng(0).uniform(0, 1, (500, 1)), 1).astype(np.float32)
+    flow = DPSlicedWassersteinFlow(domain={"x0": Interval(0, 1, decimals=1)}, random_state=0).fit(X)
+    drawn = flow.sample(50, random_state=0)[:, 0]
+    assert drawn.dtype == np.float32
+    for value in np.unique(drawn):
+        for asked in ([value], [float(value)], (value, value)):
+            assert (flow.sample(5, where={"x0": asked})[:, 0] == value).all()
+    with pytest.raises(ValueError, match="that its domain does not have"):
+        flow.sample(5, where={"x0": [0.15]})

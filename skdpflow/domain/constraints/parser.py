@@ -335,8 +335,8 @@ class Parser:
         if op in ORDER and not label.column.ordered:
             raise self.error(f"orders column {label.name!r}, whose values have no order: declare it with ordered=True.")
 
-    def equality(self, first: ast.expr, second: ast.expr) -> tuple[Number, Number] | None:
-        """Return the sides of an equality of numbers, in one unit; None if it is one of labels."""
+    def sides(self, first: ast.expr, second: ast.expr) -> tuple[Number, Number] | None:
+        """Return the sides of a comparison of numbers, in one unit; None if it is one of labels."""
         left, right = self.term(first), self.term(second)
         left, right = self._dated(left, right), self._dated(right, left)
         if not (isinstance(left, Number) and isinstance(right, Number)):

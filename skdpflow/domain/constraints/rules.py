@@ -12,6 +12,8 @@ from skdpflow.domain.columns import Column, Interval
 from skdpflow.domain.constraints.parser import Parser
 from skdpflow.domain.constraints.terms import Array, Data, Mask, Number, Rows, Truth
 
+_COMPARED = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq)
+
 
 @dataclass(frozen=True, eq=False)
 class Rule:
@@ -25,17 +27,33 @@ class Rule:
         The columns in it, in order.
     truth : callable
         Which rows make it true, and which false.
-    equality : tuple of Number, or None, default=None
-        The two sides, if it says that two numbers are equal.
+    sides : tuple of Number, or None, default=None
+        The two sides, if it compares two numbers.
+    op : type of ast.cmpop or None, default=None
+        How it compares them.
     alone : tuple of str, default=()
-        Columns that are a whole side of the equality.
+        Columns that are a whole side of the comparison, the right one first.
     """
 
     text: str
     names: tuple[str, ...]
     truth: Truth
-    equality: tuple[Number, Number] | None = None
+    sides: tuple[Number, Number] | None = None
+    op: type[ast.cmpop] | None = None
     alone: tuple[str, ...] = ()
+
+    @property
+    def equality(self) -> tuple[Number, Number] | None:
+        """The two sides, if it says that two numbers are equal."""
+        return self.sides if self.op is ast.Eq else None
+
+    @property
+    def order(self) -> tuple[str, str] | None:
+        """The lower and the upper column, if it says that a column is at most another one, or less."""
+        if self.sides is None or len(self.alone) != 2 or self.op is ast.Eq:
+            return None
+        right, left = self.alone
+        return (left, right) if self.op in (ast.Lt, ast.LtE) else (right, left)
 
     def met(self, rows: Rows) -> Mask:
         """Return which rows do not violate it; rows in which it depends on a missing cell do not."""
@@ -79,9 +97,9 @@ def _rules(parser: Parser) -> list[Rule]:
         for first, op, second in zip(ends, node.ops, ends[1:], strict=False):
             truth = parser.comparison(first, op, second)
             names = tuple(dict.fromkeys([*parser.names(first), *parser.names(second)]))
-            equality = parser.equality(first, second) if isinstance(op, ast.Eq) else None
+            sides = parser.sides(first, second) if isinstance(op, _COMPARED) else None
             alone = tuple(name for side in (second, first) if (name := parser.name(side)) is not None)
-            found.append(Rule(parser.text, names, truth, equality, alone))
+            found.append(Rule(parser.text, names, truth, sides, type(op), alone))
         return found
 
     return split(parser.tree())

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from skdpflow.domain.columns import Column, Interval
-from skdpflow.domain.grid import Grid, after
+from skdpflow.domain.grid import FEW_VALUES, Grid, after
 from skdpflow.mechanisms.marginals import allocation as policy
 from skdpflow.mechanisms.marginals.mass import Estimate, estimated, upward
 from skdpflow.release import Measurement
@@ -31,8 +31,6 @@ Array = NDArray[np.float64]
 OCTAVES, PER_OCTAVE, LINEAR = 24, 2, 16
 #: Values that often stand for "unknown", "refused" and the like.
 USUAL_CODES = (-1, -9, -99, -999, 9, 77, 88, 99, 888, 999, 8888, 9999, 99999)
-#: Integer columns of at most this many values are counted value by value: nothing is to be located.
-FEW_VALUES = 32
 #: Narrower columns are measured on their declared scale: there are too few numbers between their bounds.
 NARROWEST = 1e-270
 #: A bin is refined if its count exceeds so many standard deviations of its noise.

@@ -1,0 +1,44 @@
+"""Files that commands read; an error about one names it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from skdpflow.domain import Domain
+from skdpflow.ledger import PrivacyLedger
+
+RELEASE = "what synthesize, Release.save or flow.save wrote"
+TABLE = "private rows: .csv or .parquet"
+DOMAIN = "JSON, as Domain.to_json writes it, with the target's column"
+
+
+@contextmanager
+def about(path: str) -> Iterator[None]:
+    """Put the name of a file before the message of an error about it."""
+    problem: ValueError | TypeError | None = None
+    try:
+        yield
+    except (ValueError, TypeError) as e:
+        problem = e
+    if problem is not None:  # without the first one as its context
+        raise type(problem)(f"{path}: {problem}")
+
+
+def read_domain(path: str) -> Domain:
+    """Read the file of a domain."""
+    with about(path):
+        return Domain.from_json(path)
+
+
+def open_ledger(path: str | None, budget: list[float] | None, neighbours: str) -> PrivacyLedger | None:
+    """Open a ledger, or make one if a budget for it is given."""
+    if path is None:
+        if budget is not None:
+            raise ValueError("--ledger-budget needs the file of the ledger: add --ledger FILE.")
+        return None
+    with about(path):
+        if budget is None:
+            return PrivacyLedger.open(path)
+        epsilon, delta = budget
+        return PrivacyLedger(path, epsilon=epsilon, delta=delta, neighbours=neighbours)

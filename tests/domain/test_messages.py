@@ -1,0 +1,33 @@
+"""What is said of declarations that are missing or that say nothing."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from skdpflow import Domain, Interval
+
+
+def test_dtypes_that_say_too_little_are_a_list():
+    frame = pd.DataFrame({"ward": ["A"], "bmi": [21.5], "day": pd.to_datetime(["2024-02-29"]), "smoker": [True]})
+    with pytest.raises(ValueError, match="Declare them in `columns`") as error:
+        Domain.from_dtypes(frame)
+    assert str(error.value).splitlines()[1:] == [
+        "- 'ward': text or other values, as Categories([...])",
+        "- 'bmi': numbers, as Interval(lower, upper)",
+        "- 'day': dates, such as Interval('2000-01-01', '2030-12-31', unit='D')",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lower", "unit", "constant"), [(3, None, "Constant(3)"), ("2024-02-29", "D", "Constant('2024-02-29')")]
+)
+def test_an_interval_of_one_value_points_to_a_constant(lower, unit, constant):
+    with pytest.raises(ValueError, match=re.escape(constant)):
+        Interval(lower, lower, unit=unit)
+
+
+def test_a_file_that_is_no_json_is_told_by_line_and_column():
+    text = '{"kind": "domain",\n "columns": [\n  {"name": "age",}]}'
+    with pytest.raises(ValueError, match=r"must be JSON, as Domain.to_json writes it. Line 3, column \d+ is not: "):
+        Domain.from_json(text)
