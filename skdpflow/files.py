@@ -97,8 +97,8 @@ def check_table(path: str | os.PathLike[str]) -> None:
     """
     if kind_of(path) == "parquet" and find_spec("pyarrow") is None:
         raise ImportError(
-            'Files in the format Parquet need pyarrow. Install it with: pip install "skdpflow[parquet]". Or write a '
-            ".csv file."
+            "Files in the format Parquet need the package pyarrow. Install it with: pip install 'skdpflow[parquet]'. "
+            "Or write a .csv file."
         )
     check_writable(path)
 

@@ -282,6 +282,21 @@ class _Index:
         except Exception:  # of a class of the user's own
             return self.unlisted
 
+    def of_whole(self, cells: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the codes of whole numbers, or booleans, which equal 0 and 1."""
+        if cells.dtype.kind == "b":
+            cells = cells.view(np.uint8)
+        limits, whole = np.iinfo(cells.dtype), dict[int, int]()
+        for value, code in self.by_value.items():
+            if not isinstance(value, str) and limits.min <= value <= limits.max and value == int(value):
+                whole[int(value)] = code
+        if not whole:
+            return np.full(len(cells), self.unlisted, dtype=np.int64)
+        known = np.array(sorted(whole), dtype=cells.dtype)
+        codes = np.array([whole[value] for value in sorted(whole)], dtype=np.int64)
+        place = np.minimum(np.searchsorted(known, cells), len(known) - 1)
+        return np.where(known[place] == cells, codes[place], self.unlisted)
+
     def of_decimal(self, cell: Decimal) -> int:
         """Return the code of a decimal number."""
         if not cell.is_finite():
@@ -292,12 +307,16 @@ class _Index:
 def category_codes(raw: RawCells, categories: Categories, single: np.dtype[Any] | None = None) -> NDArray[np.int64]:
     """Encode one column of categories; whatever is not among them is unlisted."""
     values, gaps = raw
-    index, cells = _Index(categories, single), values.tolist()
-    if values.dtype.kind != "O" or _made_of(cells, _PLAIN):
-        found = map(index.by_value.get, cells, repeat(index.unlisted))
+    index = _Index(categories, single)
+    if values.dtype.kind in "biu":
+        codes = index.of_whole(values)
     else:
-        found = map(index.code, cells)
-    codes = np.fromiter(found, dtype=np.int64, count=len(cells))
+        cells = values.tolist()
+        if values.dtype.kind != "O" or _made_of(cells, _PLAIN):
+            found = map(index.by_value.get, cells, repeat(index.unlisted))
+        else:
+            found = map(index.code, cells)
+        codes = np.fromiter(found, dtype=np.int64, count=len(cells))
     if gaps.any():
         codes[gaps] = categories.n_values if categories.nullable else index.unlisted
     return codes

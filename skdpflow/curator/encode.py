@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any, NoReturn
@@ -24,6 +25,8 @@ __all__ = ["RowSource", "encode_cells"]
 
 _BLOCK_ENTRIES = 2**20
 _BLOCK_ROWS = 2**16
+#: Rows of a block at least: with fewer, going through the columns takes longer than what is done with them.
+_LEAST_ROWS = 2**11
 #: Codes of a table in memory that are kept from round to round at most: half as many bytes as its cells have.
 _KEPT_CODES = 2**25
 
@@ -145,7 +148,7 @@ class RowSource:
             self.domain = with_differences(measured_domain(domain))
             if not all(map(is_measured, domain.columns)):
                 self._places, self.schema = measured_places(domain), measured_schema(schema, domain)
-        self._kept: dict[tuple[int, int], tuple[tuple[Column, ...], NDArray[np.int32]]] = {}
+        self._kept: dict[tuple[int, bool], tuple[tuple[Column, ...], NDArray[np.int32]]] = {}
 
     @cached_property
     def types(self) -> list[CellType]:
@@ -199,7 +202,7 @@ class RowSource:
     def spans(self, block_rows: int | None = None) -> Iterator[tuple[int, int]]:
         """Cut the rows into blocks."""
         if block_rows is None:
-            block_rows = min(_BLOCK_ROWS, max(1, _BLOCK_ENTRIES // self.n_features))
+            block_rows = min(_BLOCK_ROWS, max(_LEAST_ROWS, _BLOCK_ENTRIES // self.n_features))
         for start in range(0, self.n_rows, block_rows):
             yield start, min(start + block_rows, self.n_rows)
 
@@ -284,21 +287,28 @@ class RowSource:
         codes = self._codes(start, stop, domain.columns) if again else self._encoded(start, stop, domain.columns)
         if target is None:
             return codes, np.zeros(stop - start, dtype=np.int64)
-        return codes, self.target_codes(start, stop, target)
+        if not again:
+            return codes, self.target_codes(start, stop, target)
+        return codes, self._codes(start, stop, (target,), of_target=True)[:, 0]
 
-    def _codes(self, start: int, stop: int, columns: tuple[Column, ...]) -> NDArray[np.int64]:
+    def _codes(
+        self, start: int, stop: int, columns: tuple[Column, ...], *, of_target: bool = False
+    ) -> NDArray[np.int64]:
         """Return kept codes while the columns are the same, which they are in most rounds; otherwise encode."""
-        columns_then, kept = self._kept.get((start, stop), ((), None))
-        if kept is not None and all(now is then for now, then in zip(columns, columns_then, strict=True)):
+        columns_then, kept = self._kept.get((start, of_target), ((), None))
+        same = len(columns) == len(columns_then) and all(map(operator.is_, columns, columns_then))
+        if kept is not None and same and len(kept) == stop - start:
             return kept.astype(np.int64)
-        codes = self._encoded(start, stop, columns)
+        codes = (
+            self.target_codes(start, stop, columns[0])[:, None] if of_target else self._encoded(start, stop, columns)
+        )
         small = self.n_rows * self.n_features <= _KEPT_CODES and not isinstance(self._table, FileRows)
         if small and all(n_codes(column) < 2**31 for column in columns):
-            self._kept[start, stop] = columns, codes.astype(np.int32)
+            self._kept[start, of_target] = columns, codes.astype(np.int32)
         return codes
 
     def _encoded(self, start: int, stop: int, columns: tuple[Column, ...]) -> NDArray[np.int64]:
-        codes = np.empty((stop - start, self.n_features), dtype=np.int64)
+        codes = np.empty((stop - start, self.n_features), dtype=np.int64, order="F")  # statistics go through columns
         numeric, intervals = [], []
         for j, column in enumerate(columns):
             if isinstance(column, Interval):

@@ -55,7 +55,7 @@ def clipped(codes: NDArray[np.int64], columns: Sequence[Column]) -> NDArray[np.i
     for j, column in enumerate(columns):
         beyond = np.flatnonzero(codes[:, j] >= column.n_levels)
         if beyond.size:
-            out = codes.copy() if out is codes else out
+            out = codes.copy(order="K") if out is codes else out
             nearest = [0, column.n_values - 1, NO_PLACE] if isinstance(column, Interval) else [NO_PLACE]
             out[beyond, j] = np.array(nearest)[codes[beyond, j] - column.n_levels]
     return out

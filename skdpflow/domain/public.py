@@ -34,12 +34,12 @@ def of_dtype(container: str, dtype: Any) -> Column | str:
     if container == "polars" and kind.startswith("enum"):
         return Categories(list(dtype.categories), ordered=True, nullable=True)
     if kind.startswith(("date", "timestamp")):
-        return "dates, such as Interval('2000-01-01', '2030-12-31', unit='D')"
+        return "dates: Interval('2000-01-01', '2030-12-31', unit='D')"
     if kind.startswith(("timedelta", "duration", "time")):
         return "durations or times of day: turn them into numbers first, such as minutes"
     if kind.startswith(("int", "uint", "float", "double", "decimal")):
-        return "numbers, as Interval(lower, upper)"
-    return "text or other values, as Categories([...])"
+        return "numbers: Interval(lower, upper)"
+    return "values: Categories([...])"
 
 
 def columns_of_dtypes(frame: Any, given: Mapping[str, Column | Unmeasured]) -> dict[str, Column | Unmeasured]:
@@ -55,7 +55,7 @@ def columns_of_dtypes(frame: Any, given: Mapping[str, Column | Unmeasured]) -> d
         name: given[name] if name in given else of_dtype(container, dtype)
         for name, dtype in zip(names, frame.dtypes, strict=True)
     }
-    left = [f"- {name!r}: {open_}" for name, open_ in found.items() if isinstance(open_, str)]
+    left = [f"- {name!r} ({open_})" for name, open_ in found.items() if isinstance(open_, str)]
     if left:
         head = "The dtypes of these columns do not say which values may occur. Declare them in `columns`:"
         raise ValueError("\n".join([head, *left]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -143,6 +144,11 @@ class RankTransform:
         """Say which cells lie outside of their columns, (n, d)."""
         return (codes < 0) | (codes >= np.array([layout.n_levels for layout in self.layouts]))
 
+    def draws(self, codes: NDArray[np.int64]) -> bool:
+        """Say whether the place of any cell is drawn by its rank."""
+        beyond = zip(self.layouts, codes.T, self.beyond(codes).T, strict=True)
+        return any(bool((layout.place(own[out]) == DRAWN).any()) for layout, own, out in beyond)
+
     def placed(
         self, codes: NDArray[np.int64], ranks: NDArray[np.float64] | float
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -159,7 +165,7 @@ class RankTransform:
         moved = any(layout.gap is not None for layout in self.layouts)
         if not beyond.any() and not moved and all(order is None for order in self.orders):
             return codes, ranks
-        places, ranks = codes.copy(), np.array(ranks)
+        places, ranks = codes.copy(order="K"), np.array(ranks)
         for j, (layout, order) in enumerate(zip(self.layouts, self.orders, strict=True)):
             if order is not None:
                 places[:, j] = np.argsort(order)[np.clip(codes[:, j], 0, len(order) - 1)]
@@ -196,13 +202,17 @@ class RankTransform:
                 code = np.where(np.floor(positions) == home, layout.n_levels + k, code)
         return code
 
+    @cached_property
+    def _distributions(self) -> list[tuple[PiecewiseLinear, NDArray[np.float64]]]:
+        """Distribution function of each column, and its levels at the ends of the spreads."""
+        own = [PiecewiseLinear([edges], [cdf]) for edges, cdf in zip(self.edges, self.cdf, strict=True)]
+        return [(f, f(spreads.ravel()).reshape(-1, 2)) for f, spreads in zip(own, self.spreads, strict=True)]
+
     def to_latent(self, codes: NDArray[np.int64], ranks: NDArray[np.float64] | float) -> NDArray[np.float64]:
         """Map integer codes and ranks to scores."""
         places, ranks = self.placed(codes, ranks)
-        z = np.empty(codes.shape)
-        for j, (edges, cdf) in enumerate(zip(self.edges, self.cdf, strict=True)):
-            distribution = PiecewiseLinear([edges], [cdf])
-            levels = distribution(self.spreads[j].ravel()).reshape(-1, 2)
+        z = np.empty(codes.shape, order="F")
+        for j, (distribution, levels) in enumerate(self._distributions):
             for start in range(0, len(z), _ROWS):
                 rows = slice(start, start + _ROWS)
                 place, rank = places[rows, j], ranks[rows, j]

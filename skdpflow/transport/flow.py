@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 
 AnyLayer = Layer | PairLayer
 
+#: Points that are moved together through all layers, so that they stay in the processor's cache.
+_ROWS = 2**13
 #: Levels of the distribution functions that maps are built on, dense in the tails.
 _LEVELS = ndtr(np.linspace(-3.5, 3.5, 65))
 
@@ -163,9 +165,13 @@ class FlowComponent:
 
     def forward(self, z: Array) -> Array:
         """Map points of the start to points of the component."""
-        for layer in self.layers:
-            z = layer.forward(z)
-        return z
+        out = np.empty(z.shape)
+        for start in range(0, len(z), _ROWS):
+            piece = z[start : start + _ROWS]
+            for layer in self.layers:
+                piece = layer.forward(piece)
+            out[start : start + _ROWS] = piece
+        return out
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Draw points."""
@@ -199,7 +205,7 @@ class Block:
 
 def learn_components(
     starts: Sequence[Component],
-    particles: Sequence[Array],
+    particles: Iterable[Array],
     blocks: Sequence[Sequence[Block]],
     pairs: Sequence[PairTarget],
     sizes: Array,
@@ -207,30 +213,41 @@ def learn_components(
     n_steps: int,
     step_size: float,
     weights: Sequence[Array] | None = None,
-) -> tuple[list[FlowComponent], list[Array]]:
-    """Follow the flow of all components, from particles that may have weights."""
-    layers: list[list[AnyLayer]] = [[] for _ in starts]
-    particles, own_weights = list(particles), [None] * len(starts) if weights is None else list(weights)
+) -> Iterator[tuple[FlowComponent, Array]]:
+    """Follow the flow of one component after the other, so that the particles of one at a time need memory."""
+    # marginals are fitted last, so that they agree with their histograms
+    again = bool(pairs) or any(len(own) > 1 for own in blocks)
+    tables: list[list[PairTarget]] = [[] for _ in starts]
+    for target in pairs:
+        tables[target.component].append(target)
+    each = [None] * len(starts) if weights is None else weights
+    for start, z, own, targets, size, w in zip(starts, particles, blocks, tables, sizes, each, strict=True):
+        path = _Path(z, w)
+        for _ in range(n_steps):
+            moved = [path.follow(block, step_size) for block in own]
+            moved += [path.advance(pair_layer(path.particles, float(size), target, w)) for target in targets]
+            if not any(moved):
+                break
+        if again:
+            path.follow(own[0], step_size)
+        yield FlowComponent(start, tuple(path.layers)), path.particles
 
-    def advance(c: int, layer: AnyLayer | None) -> bool:
+
+class _Path:
+    """The flow of one component so far: its layers, and where its particles are."""
+
+    def __init__(self, particles: Array, weights: Array | None) -> None:
+        self.layers: list[AnyLayer] = []
+        self.particles, self._weights = particles, weights
+
+    def follow(self, block: Block, step_size: float) -> bool:
+        """Move along a block of slices; says whether there was anything to learn from it."""
+        layer = block_layer(self.particles, block.analysis, block.synthesis, block.slices, step_size, self._weights)
+        return self.advance(layer)
+
+    def advance(self, layer: AnyLayer | None) -> bool:
+        """Move by a layer, if there is one."""
         if layer is not None:
-            particles[c] = layer.forward(particles[c])
-            layers[c].append(layer)
+            self.particles = layer.forward(self.particles)
+            self.layers.append(layer)
         return layer is not None
-
-    def follow(c: int, block: Block) -> bool:
-        return advance(
-            c, block_layer(particles[c], block.analysis, block.synthesis, block.slices, step_size, own_weights[c])
-        )
-
-    for _ in range(n_steps):
-        moved = [follow(c, block) for c in range(len(starts)) for block in blocks[c]]
-        for target in pairs:
-            c = target.component
-            moved.append(advance(c, pair_layer(particles[c], float(sizes[c]), target, own_weights[c])))
-        if not any(moved):
-            break
-    if pairs or any(len(b) > 1 for b in blocks):  # marginals are fitted last, so that they agree with their histograms
-        for c in range(len(starts)):
-            follow(c, blocks[c][0])
-    return [FlowComponent(start, tuple(own)) for start, own in zip(starts, layers, strict=True)], particles

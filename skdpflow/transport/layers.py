@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,17 +84,21 @@ class Layer:
 
     def forward(self, z: Array) -> Array:
         """Move points."""
-        return self._move(z, self.x, self.y)[0]
+        return self._moved(z, self._maps)[0]
 
     def inverse(self, z: Array) -> tuple[Array, Array]:
         """Move points back, and return the log-determinant of the layer there."""
-        origin, p = self._move(z, self.y, self.x)
+        origin, p = self._moved(z, [PiecewiseLinear([y], [x]) for x, y in zip(self.x, self.y, strict=True)])
         log_det = np.zeros(len(z))
         for i, (x, y) in enumerate(zip(self.x, self.y, strict=True)):
             log_det += log_slopes(p[:, i], x, y)
         return origin, log_det
 
-    def _move(self, z: Array, x: tuple[Array, ...], y: tuple[Array, ...]) -> tuple[Array, Array]:
+    @cached_property
+    def _maps(self) -> list[PiecewiseLinear]:
+        return [PiecewiseLinear([x], [y]) for x, y in zip(self.x, self.y, strict=True)]
+
+    def _moved(self, z: Array, maps: Sequence[PiecewiseLinear]) -> tuple[Array, Array]:
         p = z @ self.analysis
-        shift = np.column_stack([PiecewiseLinear([x[i]], [y[i]])(p[:, i]) for i in range(p.shape[1])]) - p
+        shift = np.column_stack([own(p[:, i]) for i, own in enumerate(maps)]) - p
         return z + shift @ self.synthesis.T, p

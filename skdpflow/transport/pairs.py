@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from skdpflow.latent.lookup import PiecewiseLinear, bin_of
+from skdpflow.latent.crosstabs import CrossTables
+from skdpflow.latent.lookup import Bins, PiecewiseLinear, bin_of
 from skdpflow.latent.rank import LATENT_LIMIT, RankTransform
 from skdpflow.transport.layers import corrected_quantiles, log_slopes, monotone_knots, ranked
 from skdpflow.transport.marginals import denoise_ordered, shrink, to_simplex
@@ -58,23 +60,27 @@ class PairLayer:
     x: tuple[Array, ...]
     y: tuple[Array, ...]
 
+    @cached_property
+    def _maps(self) -> tuple[Bins, PiecewiseLinear]:
+        return Bins(self.edges), PiecewiseLinear(self.x, self.y)
+
     def forward(self, z: Array) -> Array:
         """Move points."""
-        return self._move(z, self.x, self.y)[0]
+        return self._moved(z, self._maps[1])[0]
 
     def inverse(self, z: Array) -> tuple[Array, Array]:
         """Move points back, and return the log-determinant of the layer there."""
-        origin, rows = self._move(z, self.y, self.x)
+        origin, rows = self._moved(z, PiecewiseLinear(self.y, self.x))
         log_det = np.zeros(len(z))
         for b, (x, y) in enumerate(zip(self.x, self.y, strict=True)):
             inside = rows == b
             log_det[inside] = log_slopes(z[inside, self.moved], x, y)
         return origin, log_det
 
-    def _move(self, z: Array, x: tuple[Array, ...], y: tuple[Array, ...]) -> tuple[Array, NDArray[np.int64]]:
-        rows = bin_of(z[:, self.given], self.edges)
+    def _moved(self, z: Array, maps: PiecewiseLinear) -> tuple[Array, NDArray[np.int64]]:
+        rows = self._maps[0].of(z[:, self.given])
         out = z.copy()
-        out[:, self.moved] = PiecewiseLinear(x, y)(z[:, self.moved], rows)
+        out[:, self.moved] = maps(z[:, self.moved], rows)
         return out, rows
 
 
@@ -108,17 +114,14 @@ class PairTarget:
     ordered: bool
 
 
-def predicted_tables(particles: Sequence[Array], weights: Array, edges: Sequence[Array]) -> Array:
-    """All two-way tables of binned latent columns of each component under the current model."""
-    sizes = [len(e) + 1 for e in edges]
-    offsets = np.concatenate([[0], np.cumsum(sizes)])
-    tables = []
+def predicted_tables(
+    particles: Iterable[Array], weights: Array, edges: Sequence[Array], tables: CrossTables
+) -> Iterator[Array]:
+    """All two-way tables of binned latent columns under the current model, of one component after the other."""
+    bins = [Bins(e) for e in edges]
     for z, w in zip(particles, weights, strict=True):
-        hot = np.zeros((len(z), offsets[-1]), dtype=np.float32)  # sums below 2**24 are exact
-        for j, e in enumerate(edges):
-            hot[np.arange(len(z)), offsets[j] + bin_of(z[:, j], e)] = 1.0
-        tables.append(w * (hot.T @ hot).astype(np.float64))
-    return np.array(tables)
+        binned = np.column_stack([own.of(z[:, j]) for j, own in enumerate(bins)])
+        yield w * tables.count(binned, np.zeros(len(z), dtype=np.int64), 1)[0]
 
 
 def pair_layer(particles: Array, size: float, target: PairTarget, weights: Array | None = None) -> PairLayer | None:

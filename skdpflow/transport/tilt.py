@@ -12,15 +12,16 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from skdpflow.latent.lookup import bin_of
+from skdpflow.latent.lookup import Bins, bin_of
 from skdpflow.transport.flow import FlowComponent
 from skdpflow.transport.parities import Finder
 
@@ -36,6 +37,8 @@ LOG_VARIANCE = 0.1
 SWEEPS, NEWTON = 12, 6
 #: Rows that are predicted of a region at least, so that it has a factor even if no particle lies there.
 LEAST_ROWS = 1e-3
+#: Particles whose factors are computed together, about.
+_BATCH = 2**15
 #: Least and most proposals at once.
 _PROPOSALS = (64, 2**16)
 
@@ -60,14 +63,19 @@ class RegionFinder:
 
     def find(self, z: Array) -> list[NDArray[np.int64]]:
         """Region of each point in each partition."""
-        used = {int(j): bin_of(z[:, j], self.edges[j]) for j in np.unique(self.columns)}
+        used = {j: bins.of(z[:, j]) for j, bins in self._bins.items()}
         out = []
-        for own, table in zip(self.columns, self.tables, strict=True):
-            flat = np.zeros(len(z), dtype=np.int64)
-            for j in own:
-                flat = flat * (len(self.edges[j]) + 1) + used[int(j)]
-            out.append(table[flat])
+        for own, table in zip(self.columns.tolist(), self.tables, strict=True):
+            flat = used[own[0]].copy()
+            for j in own[1:]:
+                flat *= len(self.edges[j]) + 1
+                flat += used[j]
+            out.append(table.take(flat))
         return out
+
+    @cached_property
+    def _bins(self) -> dict[int, Bins]:
+        return {j: Bins(self.edges[j]) for j in np.unique(self.columns).tolist()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,33 +207,59 @@ def tilt(
     :math:`e\, e^{\Delta} + (1 + s^2 / e) (\lambda + \Delta) / \tau = h`. Factors are cut so that sampling accepts a
     share of at least `ACCEPTANCE`.
     """
-    component = np.repeat(np.arange(len(components)), [len(z) for z in particles])
-    start = (sizes / [len(z) for z in particles])[component]
-    found = np.concatenate([np.asarray(regions.find(z)) for z in particles], axis=1)
+    tilted: dict[int, TiltedComponent] = {}
+    for first, last in _batches(groups, particles):
+        own = np.flatnonzero((groups >= first) & (groups < last)).tolist()
+        log_factors, totals = _fitted(
+            [regions.find(particles[c]) for c in own],
+            sizes[own] / [len(particles[c]) for c in own],
+            groups[own] - first,
+            [h[first:last] for h in counts],
+            sds,
+        )
+        for c, total in zip(own, totals, strict=True):
+            bound = _log_bound(total)
+            mean = float(np.log(np.mean(np.exp(np.minimum(total, bound)))))
+            factors = tuple(f[groups[c] - first].copy() for f in log_factors)
+            tilted[c] = TiltedComponent(components[c], regions, factors, bound, mean)
+    return [tilted[c] for c in range(len(components))]
+
+
+def _batches(groups: NDArray[np.int64], particles: Sequence[Array]) -> Iterator[tuple[int, int]]:
+    """Part the groups, no factor of which depends on another one, so that what is computed of some stays in a cache."""
+    n_particles = np.bincount(groups, [len(z) for z in particles])
+    batch = np.cumsum(n_particles) // _BATCH
+    starts = np.flatnonzero(np.diff(batch, prepend=-1.0)).tolist()
+    yield from pairwise([*starts, len(n_particles)])
+
+
+def _fitted(
+    found: Sequence[Sequence[NDArray[np.int64]]],
+    start: Array,
+    groups: NDArray[np.int64],
+    counts: Sequence[Array],
+    sds: Sequence[float],
+) -> tuple[list[Array], list[Array]]:
+    """Return the logarithms of the factors of some groups, and their sums at the particles of each component."""
+    sizes = [len(own[0]) for own in found]
+    group, rows_each = np.repeat(groups, sizes), np.repeat(start, sizes)
+    places = [group * h.shape[1] + np.concatenate(own) for h, own in zip(counts, zip(*found, strict=True), strict=True)]
     log_factors = [np.zeros(h.size) for h in counts]
-    total = np.zeros(len(component))
-    starts = np.cumsum([0, *(len(z) for z in particles)])
+    total, rows = np.zeros(len(group)), np.empty(len(group))
+    ends = np.cumsum(sizes)[:-1]
     for _ in range(SWEEPS):
-        limits = [_log_bound(total[i:j]) for i, j in pairwise(starts)]
-        limit = np.repeat(limits, np.diff(starts))
-        for own, h, factor, sd in zip(found, counts, log_factors, sds, strict=True):
-            place = groups[component] * h.shape[1] + own
-            rows = start * np.exp(np.minimum(total, limit))
-            weight = np.bincount(place, rows, h.size)
-            noise = sd**2 + np.bincount(place, rows**2, h.size)
-            weight = np.maximum(weight, LEAST_ROWS)
+        limit = np.repeat([_log_bound(own) for own in np.split(total, ends)], sizes)
+        for place, h, factor, sd in zip(places, counts, log_factors, sds, strict=True):
+            np.exp(np.minimum(total, limit, out=rows), out=rows)
+            rows *= rows_each
+            weight = np.maximum(np.bincount(place, rows, h.size), LEAST_ROWS)
+            rows *= rows
+            noise = sd**2 + np.bincount(place, rows, h.size)
             penalty = (1.0 + noise / weight) / LOG_VARIANCE
             step = np.zeros(h.size)
             for _ in range(NEWTON):
                 grown = weight * np.exp(step)
                 step -= np.clip((grown + penalty * (factor + step) - h.ravel()) / (grown + penalty), -1.0, 1.0)
             factor += step
-            total += step[place]
-    tilted = []
-    for c, model in enumerate(components):
-        own = total[starts[c] : starts[c + 1]]
-        bound = _log_bound(own)
-        mean = float(np.log(np.mean(np.exp(np.minimum(own, bound)))))
-        factors = tuple(f.reshape(h.shape)[groups[c]] for f, h in zip(log_factors, counts, strict=True))
-        tilted.append(TiltedComponent(model, regions, factors, bound, mean))
-    return tilted
+            total += step.take(place)
+    return [f.reshape(h.shape) for f, h in zip(log_factors, counts, strict=True)], np.split(total, ends)

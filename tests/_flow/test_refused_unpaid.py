@@ -20,6 +20,7 @@ from skdpflow.curator.statistics import STATISTICS
 from skdpflow.exceptions import ReleaseError
 from skdpflow.mechanisms import MarginalsMechanism, RecordsMechanism
 from skdpflow.mechanisms.marginals import allocation as policy
+from skdpflow.mechanisms.marginals.demands import total_slack
 from skdpflow.model_selection import dp_score
 from skdpflow.preprocessing import DPPCA
 from skdpflow.release import Measurement
@@ -100,6 +101,15 @@ def test_the_largest_width_that_fits_is_named_and_fits():
         flow.fit(X[:, : width + 1])
     with pytest.raises(ValueError, match=f"At most {width} "):
         flow.plan(n_guess=50, n_features=60)
+
+
+def test_many_columns_leave_out_what_the_slack_has_no_room_for():
+    domain, slack = Domain({f"c{j}": Interval(-1000, 1000) for j in range(2000)}), 0.875 * 2.0**-12
+    context = PlanContext(domain, None, 0.2366, "add-remove", 0, None, slack)
+    assert total_slack(MarginalsMechanism().demands(context), context) <= slack
+    # what is asked for is not left out, so it is refused
+    for asked in ({"n_cuts": 1}, {"n_slices": 8}):
+        assert total_slack(MarginalsMechanism(**asked).demands(context), context) > slack
 
 
 def test_memory_is_refused_unpaid():

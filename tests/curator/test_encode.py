@@ -349,3 +349,17 @@ def test_memory_is_bounded_by_the_block(container):
     tracemalloc.stop()
     assert n_rows == 200_000
     assert peak < 4e6  # the table has 32e6 bytes
+
+
+@given(st.lists(st.integers(-5, 300) | st.sampled_from([-(2**63), 2**63 - 1, 2**40]), min_size=1, max_size=20))
+def test_whole_numbers_are_encoded_like_single_objects(cells):
+    categories = Categories([3, True, -1, 2.0, "7", 255, 2**63 - 1, 0.5], other=None)
+    whole = np.array(cells, dtype=np.int64)
+    expected = codes_of(np.array(cells, dtype=object)[:, None], Domain({"a": categories}))
+    assert (codes_of(whole[:, None], Domain({"a": categories})) == expected).all()
+    small = whole.astype(np.uint8)
+    expected = codes_of(np.array(small.tolist(), dtype=object)[:, None], Domain({"a": categories}))
+    assert (codes_of(small[:, None], Domain({"a": categories})) == expected).all()
+    flags = whole % 2 == 0
+    expected = codes_of(np.array(flags.tolist(), dtype=object)[:, None], Domain({"a": categories}))
+    assert (codes_of(flags[:, None], Domain({"a": categories})) == expected).all()

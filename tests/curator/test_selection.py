@@ -236,10 +236,9 @@ def request(share=1.0, **params):
 
 
 # a row of lows alone comes on top of what was predicted for (a, b), but fills a gap of (a, c); highs do the opposite
-PREDICTED = np.zeros((6, 6))
-PREDICTED[0, 3] = PREDICTED[0, 4] = 100.0
-BASELINE = np.zeros((3, 3))
-BASELINE[1, 2] = 2.0**30  # no candidate
+PREDICTED = np.zeros(12)  # two rows of (a, b) beside (a, c), and then (b, c)
+PREDICTED[1] = PREDICTED[2] = 100.0
+BASELINE = np.array([0.0, 0.0, 2.0**30])  # the last is no candidate
 CHOICE = {"predicted": PREDICTED[None], "baseline": BASELINE, "k": 1}
 
 

@@ -435,6 +435,15 @@ def test_no_vector_leaves_the_ball_by_a_single_bit(rows, radius, steps):
     assert (np.abs(q[inside] - exact) < 1 + 1e-6).all()
 
 
+@pytest.mark.parametrize("value", [4096, -4096, 2**15 - 1, -(2**15)])
+@pytest.mark.parametrize("d", [1, 2, 64])
+def test_narrow_integers_do_not_wrap_and_void_the_clipping(value, d):
+    z = np.full((3, d), value, dtype=np.int16)  # as latents are kept; the square of 4096 is 0 in 16 bits
+    q = clip_to_ball(z, 1.1 * np.sqrt(d), 64)
+    assert (q == clip_to_ball(z.astype(np.int64), 1.1 * np.sqrt(d), 64)).all()
+    assert ((q * q).sum(axis=1) <= 64**2).all()
+
+
 def test_opposite_vectors_stay_opposite():
     z = np.random.default_rng(0).integers(-4096, 4097, size=(500, 5))
     assert (clip_to_ball(z, 2.0, 64) == -clip_to_ball(-z, 2.0, 64)).all()

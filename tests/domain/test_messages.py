@@ -13,9 +13,9 @@ def test_dtypes_that_say_too_little_are_a_list():
     with pytest.raises(ValueError, match="Declare them in `columns`") as error:
         Domain.from_dtypes(frame)
     assert str(error.value).splitlines()[1:] == [
-        "- 'ward': text or other values, as Categories([...])",
-        "- 'bmi': numbers, as Interval(lower, upper)",
-        "- 'day': dates, such as Interval('2000-01-01', '2030-12-31', unit='D')",
+        "- 'ward' (values: Categories([...]))",
+        "- 'bmi' (numbers: Interval(lower, upper))",
+        "- 'day' (dates: Interval('2000-01-01', '2030-12-31', unit='D'))",
     ]
 
 

@@ -6,6 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
+from skdpflow.latent.crosstabs import CrossTables
 from skdpflow.latent.rank import LATENT_LIMIT, RankTransform
 from skdpflow.mechanisms import MarginalsMechanism
 from skdpflow.transport.layers import MAX_SLOPE, MIN_SLOPE
@@ -162,12 +163,12 @@ def test_coarse_edges_are_inner_edges(mass, max_bins):
 
 def test_predicted_tables_count_particles():
     components, edges = [normal(100, 0), normal(100, 1)], [np.array([0.0]), np.zeros(0), np.array([-1.0, 1.0])]
-    tables = predicted_tables(components, np.array([2.0, 0.5]), edges)
-    assert tables.shape == (2, 6, 6)
-    assert (tables == tables.transpose(0, 2, 1)).all()
-    for table, z, w in zip(tables, components, [2.0, 0.5], strict=True):
-        assert table[1, 3] == w * np.count_nonzero((z[:, 0] > 0) & (z[:, 2] < -1))
-        assert table[2, 2] == w * 100.0
+    weights, layout = np.array([2.0, 0.5]), CrossTables(np.array([2, 1, 3]))
+    tables = list(predicted_tables(components, weights, edges, layout))
+    assert [t.shape for t in tables] == [(11,), (11,)]
+    for table, z, w in zip(tables, components, weights, strict=True):
+        assert layout.of(table, 0)[1, 1] == w * np.count_nonzero((z[:, 0] > 0) & (z[:, 2] < -1))
+        assert layout.per_pair(table).tolist() == [w * 100.0] * 3
 
 
 # ---------------------------------------------------------------- whole fits on awkward tables

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -44,7 +45,14 @@ class Block:
         self.raw = raw
         self._ranks = ranks
         self._columns = columns
-        self._latent: dict[int, NDArray[np.int64]] = {}
+        self._latent: dict[int, NDArray[Any]] = {}
+        self._made: dict[tuple[Any, ...], Any] = {}
+
+    def once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """Make what several statistics of a round have in common once; parameters that are the same object are."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
 
     @cached_property
     def clipped(self) -> NDArray[np.int64]:
@@ -69,6 +77,11 @@ class Block:
             )
         if "cut_directions" not in params:
             return np.where(component < params["n_components"], component, -1)
+        key = "components", id(params["cut_directions"]), id(params["cuts"]), id(params.get("component_edges"))
+        found: NDArray[np.int64] = self.once(key, lambda: self._cut(component, params))
+        return found
+
+    def _cut(self, component: NDArray[np.int64], params: Mapping[str, Any]) -> NDArray[np.int64]:
         z = self.latent(params).astype(np.float64)
         out = np.full(len(component), -1, dtype=np.int64)
         for c, (directions, cuts) in enumerate(zip(params["cut_directions"], params["cuts"], strict=True)):
@@ -76,8 +89,10 @@ class Block:
             out[component == c] = (c << len(cuts)) + beyond @ (1 << np.arange(len(cuts)))
         return out
 
-    def latent(self, params: Mapping[str, Any]) -> NDArray[np.int64]:
+    def latent(self, params: Mapping[str, Any]) -> NDArray[Any]:
         """Latent scores on the integer lattice; elementwise, so row-local to the bit.
+
+        They fit 16 bits, in which they are kept. Products of them do not: widen them before any arithmetic.
 
         With a ``centre``, columns are not ranked but clipped and scaled to (-1, 1) by their number of levels, less that
         centre; a cell without a nearest value counts as the midpoint.
@@ -87,14 +102,31 @@ class Block:
             v = np.where(self.clipped == NO_PLACE, 0.0, (2 * self.clipped + 1) / params["levels"] - 1.0)
             self._latent[key] = np.rint(np.clip(v, -1.0, 1.0) * LATENT_STEPS).astype(np.int64) - params["centre"]
         elif key not in self._latent:
-            z = np.nan_to_num(RankTransform.from_params(params).to_latent(self.codes, self._ranks()))
-            self._latent[key] = np.rint(np.clip(z, -LATENT_LIMIT, LATENT_LIMIT) * LATENT_STEPS).astype(np.int64)
+            transform = params.get("transform") or RankTransform.from_params(params)
+            z = np.nan_to_num(transform.to_latent(self.codes, self._ranks()))
+            self._latent[key] = np.rint(np.clip(z, -LATENT_LIMIT, LATENT_LIMIT) * LATENT_STEPS).astype(np.int16)
         return self._latent[key]
 
     def places(self, transform: RankTransform) -> NDArray[np.int64]:
         """Return where cells are counted on the axes of a transform, see `RankTransform.placed`."""
-        ranks = self._ranks() if transform.beyond(self.codes).any() else 0.0
+        ranks = self._ranks() if transform.draws(self.codes) else 0.0
         return transform.placed(self.codes, ranks)[0]
+
+
+def prepared(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return parameters with the latent transform that they describe, which is made once and not for each block."""
+    return {**params, "transform": RankTransform.from_params(params)} if "latent_cdf" in params else params
+
+
+def parted(rows: NDArray[Any], component: NDArray[np.int64], n_components: int) -> Iterator[NDArray[Any]]:
+    """Yield the rows of each component, in their order."""
+    if n_components == 1 and (component == 0).all():
+        yield rows
+        return
+    short = component.astype(np.int16) if n_components < 2**15 else component  # are sorted faster
+    order = np.argsort(short, kind="stable")
+    for start, stop in pairwise(np.searchsorted(component[order], np.arange(n_components + 1)).tolist()):
+        yield rows[order[start:stop]]
 
 
 class Statistic(Protocol):

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.curator import _params as check
-from skdpflow.curator.statistics.block import Block
+from skdpflow.curator.statistics.block import Block, prepared
+from skdpflow.latent.lookup import Bins
 from skdpflow.release.sensitivity import of_ones
 
 
@@ -25,7 +26,7 @@ class Counts:
     touched = 1
 
     def __init__(self, params: Mapping[str, Any]) -> None:
-        self._params = params
+        self._params = prepared(params)
         self._n_components = check.component_count(params)
         self.shape: tuple[int, ...] = (self._n_components + (params.get("unlisted") is True),)
 
@@ -58,24 +59,24 @@ class Histograms:
         self._edges = check.split(check.integers(params["edges"], "edges", 2**53), params["edge_sizes"])
         for edges in self._edges:
             check.increasing(edges, "edges")
+        self._bins = [Bins(edges) for edges in self._edges]
         self._offsets = np.cumsum([0, *(len(edges) - 1 for edges in self._edges)])
         self.touched = len(self._columns)
         self.shape: tuple[int, ...] = (check.component_count(params), int(self._offsets[-1]))
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
-        component = block.components(self._params)
-        n_components, width = self.shape
-        out = np.zeros(n_components * width, dtype=np.int64)
-        for j, edges, offset in zip(self._columns, self._edges, self._offsets[:-1], strict=True):
+        component = block.components(self._params) + 1  # rows without one are counted, too, and left out
+        out = np.empty(self.shape, dtype=np.int64)
+        for j, edges, bins, offset in zip(self._columns, self._edges, self._bins, self._offsets[:-1], strict=True):
             code = block.codes[:, j]
             n_bins = len(edges) - 1
             unit = n_bins == edges[-1] - edges[0]  # one bin a code
-            place = code - edges[0] if unit else np.searchsorted(edges, code, side="right") - 1
-            inside = (component >= 0) & (code >= edges[0]) & (code < edges[-1])
-            flat = np.bincount((component * n_bins + place)[inside], minlength=n_components * n_bins)
-            out.reshape(n_components, width)[:, offset : offset + n_bins] += flat.reshape(n_components, n_bins)
-        return out.reshape(self.shape)
+            place = np.clip(code - (edges[0] - 1), 0, n_bins + 1) if unit else bins.of(code)
+            place += component * (n_bins + 2)
+            found = np.bincount(place, minlength=(len(out) + 1) * (n_bins + 2)).reshape(len(out) + 1, -1)
+            out[:, offset : offset + n_bins] = found[1:, 1:-1]
+        return out
 
     def sensitivity(self, neighbours: str) -> float:
         """Return the L2 sensitivity under a neighbouring relation."""

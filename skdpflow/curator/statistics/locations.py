@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from skdpflow.curator import _params as check
 from skdpflow.curator.statistics.block import Block
+from skdpflow.latent.lookup import counts_between
 from skdpflow.release.sensitivity import of_ones
 
 
@@ -33,9 +34,7 @@ class Bounds:
         if block.codes.shape[1] != self.shape[0]:
             raise ValueError("The parameter 'n_columns' of this statistic must be the number of columns of X.")
         raw = block.raw(range(self.shape[0]))
-        place = np.searchsorted(self._grid, raw, side="right")
-        d, width = self.shape
-        return np.bincount((place + width * np.arange(d)).ravel(), minlength=d * width).reshape(d, width)
+        return np.array([counts_between(x, self._grid) for x in raw.T])  # NaN is sorted behind all numbers
 
     def sensitivity(self, neighbours: str) -> float:
         """Return the L2 sensitivity under a neighbouring relation."""
@@ -69,14 +68,13 @@ class Location:
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
         assert block.raw is not None
-        raw, out = block.raw(self._columns), []
-        for i, (j, edges) in enumerate(zip(self._columns, self._edges, strict=True)):
-            n_bins = len(edges) - 1
-            x = np.clip(raw[:, i], edges[0], np.nextafter(edges[-1], -np.inf))  # bounds of single precision
-            place = np.searchsorted(edges, x, side="right") - 1
-            place = np.where(block.no_value(j) | np.isnan(x), n_bins, place)
-            out.append(np.bincount(place, minlength=n_bins + 1))
-        return np.concatenate(out).astype(np.int64)
+        out: list[NDArray[np.int64]] = []
+        for j, edges, x in zip(self._columns, self._edges, block.raw(self._columns).T, strict=True):
+            missing = block.no_value(j) | np.isnan(x)
+            n_missing = int(np.count_nonzero(missing))
+            # what is beyond the first or the last edge, as bounds of single precision may be, counts as next to it
+            out += [counts_between(x[~missing] if n_missing else x, edges[1:-1]), np.array([n_missing])]
+        return np.concatenate(out)
 
     def sensitivity(self, neighbours: str) -> float:
         """Return the L2 sensitivity under a neighbouring relation."""

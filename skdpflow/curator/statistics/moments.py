@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.curator import _params as check
-from skdpflow.curator.statistics.block import Block
+from skdpflow.curator.statistics.block import Block, parted, prepared
 from skdpflow.domain.codes import NO_PLACE
 from skdpflow.latent.lookup import PiecewiseLinear
 from skdpflow.latent.rank import LATENT_STEPS
@@ -19,7 +19,7 @@ from skdpflow.release.sensitivity import of_ball, of_squares
 _LARGEST = 2**20
 
 
-def clip_to_ball(z: NDArray[np.int64], radius: float, steps: int) -> NDArray[np.int64]:
+def clip_to_ball(z: NDArray[Any], radius: float, steps: int) -> NDArray[np.int64]:
     r"""Clip integer vectors to a ball and round them to a coarser lattice, row by row.
 
     Notes
@@ -29,21 +29,30 @@ def clip_to_ball(z: NDArray[np.int64], radius: float, steps: int) -> NDArray[np.
     norm above that of the clipped vector: at most `steps` times 1 + 2**-50, so its square, an integer, is at most
     ``steps**2`` as long as that is below 2**49.
     """
-    z = np.clip(z, -_LARGEST, _LARGEST)
-    norm = np.sqrt((z * z).sum(axis=1).astype(np.float64))
+    z = z.astype(np.int64)  # squares of narrow integers would wrap, and a row would be longer than the ball
+    np.clip(z, -_LARGEST, _LARGEST, out=z)
+    norm = np.sqrt(np.einsum("ij,ij->i", z, z).astype(np.float64))
     scale = steps / np.maximum(norm, radius * LATENT_STEPS)
     y = z * scale[:, None]
     q = np.rint(y).astype(np.int64)
-    out = (q * q).sum(axis=1) > steps * steps
+    out = np.einsum("ij,ij->i", q, q) > steps * steps
     if out.any():
         q[out] = np.trunc(y[out]).astype(np.int64)
     return q
 
 
-def centred_rows(block: Block, params: Mapping[str, Any], component: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Latent vectors, less the released centre of their component if there is one."""
-    z = block.latent(params)
-    return z - params["component_centres"][component] if "component_centres" in params else z
+def rows_in_ball(block: Block, params: Mapping[str, Any], radius: float, steps: int) -> NDArray[np.int64]:
+    """Latent vectors, less the released centre of their component if there is one, clipped to the ball."""
+
+    def clipped() -> NDArray[np.int64]:
+        z = block.latent(params)
+        if "component_centres" in params:
+            z = z - params["component_centres"][block.components(params)]
+        return clip_to_ball(z, radius, steps)
+
+    names = "latent_cdf", "centre", "component_centres", "component_edges", "cut_directions"
+    rows: NDArray[np.int64] = block.once(("ball", radius, steps, *(id(params.get(name)) for name in names)), clipped)
+    return rows
 
 
 class ColumnMoments:
@@ -75,14 +84,15 @@ class ColumnMoments:
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
-        codes = block.clipped[:, self._columns]
-        low, high = np.empty(codes.shape), np.empty(codes.shape)
-        for j, scale in enumerate(self._scales):
-            own = codes[:, j].astype(np.float64)
-            low[:, j], high[:, j] = np.clip(scale(own), -1.0, 1.0), np.clip(scale(own + 1.0), -1.0, 1.0)
-        powers = np.hstack([(low + high) / 2.0, (low * low + low * high + high * high - 1.0) / 3.0])
-        powers = np.where(np.tile((codes == NO_PLACE) | (codes >= self._ends), 2), 0.0, powers)
-        lattice = np.rint(powers * LATENT_STEPS).astype(np.int64)
+        d = len(self._columns)
+        lattice = np.empty((len(block.codes), 2 * d), dtype=np.int64, order="F")
+        for i, (j, scale, end) in enumerate(zip(self._columns, self._scales, self._ends, strict=True)):
+            codes = block.clipped[:, j]
+            own, nowhere = codes.astype(np.float64), (codes == NO_PLACE) | (codes >= end)
+            low, high = np.clip(scale(own), -1.0, 1.0), np.clip(scale(own + 1.0), -1.0, 1.0)
+            first, second = (low + high) / 2.0, (low * low + low * high + high * high - 1.0) / 3.0
+            first[nowhere] = second[nowhere] = 0.0
+            lattice[:, i], lattice[:, d + i] = np.rint(first * LATENT_STEPS), np.rint(second * LATENT_STEPS)
         total: NDArray[np.int64] = clip_to_ball(lattice, self._radius, self._steps).sum(axis=0)
         return total.reshape(self.shape)
 
@@ -103,7 +113,7 @@ class Mean:
     relative_scale = np.ones(1)
 
     def __init__(self, params: Mapping[str, Any]) -> None:
-        self._params = params
+        self._params = prepared(params)
         self.touched = check.latent_columns(params)
         self._radius, self._steps = check.ball(params)
         check.component_centres(params)
@@ -111,12 +121,9 @@ class Mean:
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
+        q = rows_in_ball(block, self._params, self._radius, self._steps)
         component = block.components(self._params)
-        q = clip_to_ball(centred_rows(block, self._params, component), self._radius, self._steps)
-        out = np.zeros(self.shape, dtype=np.int64)
-        for c in range(self.shape[0]):
-            out[c] = q[component == c].sum(axis=0)
-        return out
+        return np.array([rows.sum(axis=0) for rows in parted(q, component, self.shape[0])])
 
     def sensitivity(self, neighbours: str) -> float:
         """Return the L2 sensitivity under a neighbouring relation."""
@@ -136,7 +143,7 @@ class SecondMoment:
     """
 
     def __init__(self, params: Mapping[str, Any]) -> None:
-        self._params = params
+        self._params = prepared(params)
         self._upper = np.triu_indices(check.latent_columns(params))
         self._radius, self._steps = check.ball(params)
         check.component_centres(params)
@@ -148,15 +155,14 @@ class SecondMoment:
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
+        q = rows_in_ball(block, self._params, self._radius, self._steps)
         component = block.components(self._params)
-        q = clip_to_ball(centred_rows(block, self._params, component), self._radius, self._steps)
         if self._pooled:
             component = np.where(component >= 0, 0, -1)
         x = q.astype(np.float64)  # sums of products stay below 2**53: exact in any order
         out = np.zeros(self.shape, dtype=np.int64)
-        for c in range(self.shape[0]):
-            rows = x[component == c]
-            out[c] = (rows.T @ rows)[self._upper].astype(np.int64)
+        for own, rows in zip(out, parted(x, component, len(out)), strict=True):
+            own[:] = (rows.T @ rows)[self._upper]
         return out
 
     def sensitivity(self, neighbours: str) -> float:

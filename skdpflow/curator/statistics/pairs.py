@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from skdpflow.curator import _params as check
 from skdpflow.curator.statistics.block import Block
+from skdpflow.latent.crosstabs import CrossTables
+from skdpflow.latent.lookup import Bins
 from skdpflow.latent.rank import RankTransform
 from skdpflow.release.sensitivity import of_ones, of_score
 
@@ -17,8 +19,6 @@ from skdpflow.release.sensitivity import of_ones, of_score
 MAX_SCORED_ENTRIES = 2**24
 #: Most integers that a request for two-way tables may ask for.
 MAX_ENTRIES = 2**26
-#: Most rows multiplied at once: the sums stay far below 2**24, so single precision is exact.
-_PIECE_ROWS = 2**12
 #: Largest predicted count: sums over `MAX_SCORED_ENTRIES` stay below 2**61.
 _LARGEST = 2.0**36
 
@@ -68,15 +68,15 @@ class Binning:
                 "The parameter 'pair_edge_sizes' of a statistic must hold the number of edges of each column."
             )
         self.sizes = sizes + 1
-        self._edges = [check.increasing(e, "pair_edges") for e in np.split(edges, np.cumsum(sizes)[:-1])]
+        self._bins = [Bins(check.increasing(e, "pair_edges")) for e in np.split(edges, np.cumsum(sizes)[:-1])]
         self._transform = transform
 
-    def bins(self, block: Block) -> NDArray[np.int64]:
-        """Bins of the rows of a block."""
+    def bins(self, block: Block) -> NDArray[np.int32]:
+        """Bins of the rows of a block, column by column in memory."""
         places = block.places(self._transform)
-        out = np.empty((len(places), len(self.sizes)), dtype=np.int64)
-        for i, (j, edges) in enumerate(zip(self._columns, self._edges, strict=True)):
-            out[:, i] = np.searchsorted(edges, places[:, j], side="right")
+        out = np.empty((len(places), len(self.sizes)), dtype=np.int32, order="F")
+        for i, (j, bins) in enumerate(zip(self._columns, self._bins, strict=True)):
+            out[:, i] = bins.of(places[:, j])
         return out
 
 
@@ -121,13 +121,12 @@ class Pairs:
         """Sum the contributions of the rows of a block."""
         bins = self._binning.bins(block)
         component = block.components(self._params)
-        n_components = self.shape[0]
+        n_components, inside = self.shape[0], component >= 0
         out = []
         for (a, b), (rows, columns) in zip(self._pairs, self._shapes, strict=True):
             entry = (component * rows + bins[:, a]) * columns + bins[:, b]
-            out.append(
-                np.bincount(entry[component >= 0], minlength=n_components * rows * columns).reshape(n_components, -1)
-            )
+            found = np.bincount(entry[inside], minlength=n_components * rows * columns)
+            out.append(found.reshape(n_components, -1))
         return np.concatenate(out, axis=1).astype(np.int64)
 
     def sensitivity(self, neighbours: str) -> float:
@@ -163,31 +162,20 @@ class PairScores:
                 f"{n} columns with {width} bins in {components} components. Use coarser bins, fewer columns or fewer "
                 "components."
             )
-        self.shape: tuple[int, ...] = (components, width, width)
-        self._starts = np.cumsum(sizes) - sizes
+        self._tables = CrossTables(sizes)
+        self.pairs = self._tables.pairs
+        self.shape: tuple[int, ...] = (components, self._tables.n_entries)
         self._predicted = _rounded(params, "predicted", self.shape)
-        self.pairs: NDArray[np.int64] = np.column_stack(np.triu_indices(n, 1)).astype(np.int64)
-        self._baseline = _rounded(params, "baseline", (n, n))[self.pairs[:, 0], self.pairs[:, 1]]
+        self._baseline = _rounded(params, "baseline", (len(self.pairs),))
         self.k = check.whole(params, "k", len(self.pairs))
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
-        bins, component = self._binning.bins(block), block.components(self._params)
-        table = np.zeros(self.shape, dtype=np.int64)
-        for c in range(len(table)):
-            own = bins[component == c]
-            for start in range(0, len(own), _PIECE_ROWS):
-                piece = own[start : start + _PIECE_ROWS]
-                hot = np.zeros((len(piece), self.shape[1]), dtype=np.float32)
-                hot[np.arange(len(piece))[:, None], self._starts + piece] = 1.0
-                table[c] += (hot.T @ hot).astype(np.int64)
-        return table
+        return self._tables.count(self._binning.bins(block), block.components(self._params), self.shape[0])
 
     def scores(self, table: NDArray[np.int64]) -> NDArray[np.int64]:
         """Scores of the candidates."""
-        distance = np.add.reduceat(np.abs(table - self._predicted).sum(axis=0), self._starts, axis=0)
-        distance = np.add.reduceat(distance, self._starts, axis=1)
-        return np.asarray(distance[self.pairs[:, 0], self.pairs[:, 1]] - self._baseline)
+        return self._tables.distances(table, self._predicted) - self._baseline
 
     def sensitivity(self, neighbours: str) -> float:
         """Return the largest change of a score under a neighbouring relation."""
@@ -195,8 +183,11 @@ class PairScores:
 
 
 def _rounded(params: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Return numbers of moderate size as integers."""
-    values = np.asarray(params[name], dtype=np.float64)
+    """Return numbers of moderate size as integers; small ones that are given as such stay small."""
+    values = np.asarray(params[name])
+    if values.shape == shape and values.dtype == np.int32:
+        return values
+    values = values.astype(np.float64)
     if values.shape != shape or not (np.abs(values) <= _LARGEST).all():
         raise ValueError(
             f"The parameter {name!r} of a statistic must have shape {shape} and hold numbers within {_LARGEST:g}."

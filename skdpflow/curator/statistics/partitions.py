@@ -60,7 +60,7 @@ class Partitions:
         groups = check.integers(params["groups"], "groups", 2**20)
         if groups.shape != (check.component_count(params),) or (groups < 0).any():
             raise ValueError("The parameter 'groups' of a statistic must hold one group per component, from 0.")
-        self._groups = groups
+        self._groups, self._regions = groups, [own.astype(np.int32) for own in self._regions]
         self._starts = np.cumsum([0, *(int(own.max()) + 1 for own in self._regions)])
         self.shape: tuple[int, ...] = (int(groups.max()) + 1, int(self._starts[-1]))
         if self.shape[0] * self.shape[1] > MAX_ENTRIES:
@@ -74,8 +74,10 @@ class Partitions:
         """Sum the contributions of the rows of a block."""
         component = block.components(self._params)
         inside = component >= 0
-        columns = np.ascontiguousarray(self._binning.bins(block)[inside].T)
-        group = self._groups[component[inside]]
+        columns = self._binning.bins(block).T  # combinations of bins and regions are fewer than 2**31
+        if not inside.all():
+            columns, component = columns[:, inside], component[inside]
+        group = self._groups[component]
         out = np.empty(self.shape, dtype=np.int64)
         ends = zip(self._starts[:-1], self._starts[1:], strict=True)
         for own, shape, regions, (start, stop) in zip(self._columns, self._shapes, self._regions, ends, strict=True):
@@ -83,8 +85,7 @@ class Partitions:
             for j, n_bins in zip(own[1:], shape[1:], strict=True):
                 at *= n_bins
                 at += columns[j]
-            at = regions.take(at)
-            at += group * (stop - start)
+            at = regions.take(at) + group * (stop - start)
             out[:, start:stop] = np.bincount(at, minlength=len(out) * (stop - start)).reshape(len(out), -1)
         return out
 

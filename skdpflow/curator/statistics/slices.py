@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.curator import _params as check
-from skdpflow.curator.statistics.block import Block
+from skdpflow.curator.statistics.block import Block, parted, prepared
+from skdpflow.latent.lookup import counts_between
 from skdpflow.release.sensitivity import of_ones
 
 
@@ -25,7 +26,7 @@ class SlicedHistograms:
     relative_scale = np.ones(1)
 
     def __init__(self, params: Mapping[str, Any]) -> None:
-        self._params = params
+        self._params = prepared(params)
         n_columns = check.latent_columns(params)
         directions = check.exact_directions(params["directions"], "directions", n_columns)  # (n_components or 1, d, k)
         self._directions = directions.astype(np.float64)
@@ -41,11 +42,10 @@ class SlicedHistograms:
         z = block.latent(self._params).astype(np.float64)
         component = block.components(self._params)
         out = np.zeros(self.shape, dtype=np.int64)
-        for c in range(self.shape[0]):
-            p = z[component == c] @ self._directions[min(c, len(self._directions) - 1)]
-            for i in range(self.shape[1]):
-                place = np.searchsorted(self._edges[c, i], p[:, i], side="right")
-                out[c, i] = np.bincount(place, minlength=self.shape[2])
+        for c, rows in enumerate(parted(z, component, len(out))):
+            p = rows @ self._directions[min(c, len(self._directions) - 1)]
+            for i, edges in enumerate(self._edges[c]):
+                out[c, i] = counts_between(p[:, i], edges)
         return out
 
     def sensitivity(self, neighbours: str) -> float:
@@ -64,16 +64,16 @@ class Norms:
     touched = 1
 
     def __init__(self, params: Mapping[str, Any]) -> None:
-        self._params = params
+        self._params = prepared(params)
         check.latent_columns(params)
         self._edges = check.increasing(check.integers(params["norm_edges"], "norm_edges", 2**53), "norm_edges")
         self.shape: tuple[int, ...] = (check.component_count(params), len(self._edges) + 1)
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
-        z = block.latent(self._params)
+        z = block.latent(self._params).astype(np.int64)
         component = block.components(self._params)
-        flat = component * self.shape[1] + np.searchsorted(self._edges, (z * z).sum(axis=1), side="right")
+        flat = component * self.shape[1] + np.searchsorted(self._edges, np.einsum("ij,ij->i", z, z), side="right")
         return np.bincount(flat[component >= 0], minlength=self.shape[0] * self.shape[1]).reshape(self.shape)
 
     def sensitivity(self, neighbours: str) -> float:

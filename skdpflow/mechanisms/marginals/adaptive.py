@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skdpflow.mechanisms.marginals import allocation as policy
 from skdpflow.mechanisms.marginals.factorial import FACTORIAL, factorial_params
 from skdpflow.mechanisms.marginals.partitions import grow_partitions
+from skdpflow.mechanisms.marginals.slices import slice_params
 from skdpflow.mechanisms.marginals.state import SELECTION_PARTICLES, SUBCOMPONENTS, MarginalsState
 from skdpflow.mechanisms.marginals.subcomponents import subcomponent_params
 from skdpflow.mechanisms.marginals.tables import orient, pair_bins, predictions
 from skdpflow.release import Measurement
 from skdpflow.release.request import PlanContext, Request
 
-#: A part of a plan that ends with one measurement, or with several.
+#: A part of a plan that ends with one measurement.
 Asking = Generator[list[Request], list[Measurement], Measurement]
-AskingMany = Generator[list[Request], list[Measurement], tuple[Measurement, ...]]
 
 #: What is added to the expected score of a pair whose table is known: it is never chosen again.
 NEVER = 2.0**35
 
 
-def ask_subcomponents(state: MarginalsState, ball: Mapping[str, Any], n_cuts: int, share: float) -> AskingMany:
-    """Ask for counts and moments of the subcomponents that components are cut into."""
+def _particles(context: PlanContext, state: MarginalsState) -> Iterator[NDArray[np.float64]]:
+    """Yield particles of one component after the other under the model so far."""
+    return (particles for _, particles in state.learn(context.seed, SELECTION_PARTICLES, 1, 1.0))
+
+
+def subcomponent_requests(state: MarginalsState, ball: Mapping[str, Any], n_cuts: int, share: float) -> list[Request]:
+    """Return requests for counts and moments of the subcomponents that components are cut into."""
     params = {**ball, **subcomponent_params(*state.moments(), state.sizes, n_cuts), "pooled": False}
     kinds = ("counts", "mean", "second_moment")
-    measured = yield [
+    return [
         Request(name, kind, policy.SUBCOMPONENT_SHARES[kind] * share, params)
         for name, kind in zip(SUBCOMPONENTS, kinds, strict=True)
     ]
-    return tuple(measured)
+
+
+def slices_request(
+    context: PlanContext, state: MarginalsState, latent: Mapping[str, Any], n_slices: int, share: float
+) -> Request:
+    """Return the request for sliced histograms along directions that follow from the moments."""
+    own = slice_params(context, state.mean, state.second, state.sizes, n_slices)
+    return Request("slices", "slices", share, {**latent, **own})
 
 
 def ask_pairs(
@@ -51,14 +64,16 @@ def ask_pairs(
     bins = pair_bins(state.transform, edges, policy.n_pair_bins(d, len(state.sizes)))
     taken = np.concatenate([np.zeros((0, 2), dtype=np.int64), *(m.params["pairs"] for m in state.pairs)])
     pairs = np.column_stack(np.triu_indices(d, 1))
-    pairs = pairs[~(pairs[:, None] == np.sort(taken, axis=1)).all(axis=2).any(axis=1)]
+    known = (pairs[:, None] == np.sort(taken, axis=1)).all(axis=2).any(axis=1)
+    pairs = pairs[~known]
     if n_pairs < len(pairs):
         # which pairs of columns the model gets wrong
         factor = 1.0 if context.neighbours == "add-remove" else 2.0
         noise = float(np.sqrt(factor * n_pairs / share)) / context.mu
-        _, particles = state.learn(context.seed, SELECTION_PARTICLES, 1, 1.0)
-        choice = {"k": n_pairs, **predictions(particles, state.sizes, state.transform, bins, noise)}
-        choice["baseline"][taken[:, 0], taken[:, 1]] = choice["baseline"][taken[:, 1], taken[:, 0]] = NEVER
+        particles = _particles(context, state)
+        weights = state.sizes / SELECTION_PARTICLES
+        choice = {"k": n_pairs, **predictions(particles, weights, state.transform, bins, noise)}
+        choice["baseline"][known] = NEVER
         params = {**latent, **bins, **choice}
         (selected,) = yield [Request(f"selected{suffix}", "select_pairs", selection, params)]
         pairs = selected.values
@@ -80,10 +95,10 @@ def ask_partitions(
 ) -> Asking:
     """Ask for counts in the regions of partitions that are grown on rows of the model so far."""
     d = len(context.domain)
-    _, particles = state.learn(context.seed, SELECTION_PARTICLES, 1, 1.0)
     bins = pair_bins(state.transform, state.axes.edges[:d], policy.PARTITION_BINS)
     grown = grow_partitions(
-        particles,
+        _particles(context, state),
+        SELECTION_PARTICLES,
         state.sizes,
         state.transform,
         bins,

@@ -10,10 +10,15 @@ import numpy as np
 from skdpflow.accountants.base import tally
 from skdpflow.accountants.gaussian import total_mu
 from skdpflow.mechanisms.marginals import allocation as policy
-from skdpflow.mechanisms.marginals.adaptive import ask_factorial, ask_pairs, ask_partitions, ask_subcomponents
+from skdpflow.mechanisms.marginals.adaptive import (
+    ask_factorial,
+    ask_pairs,
+    ask_partitions,
+    slices_request,
+    subcomponent_requests,
+)
 from skdpflow.mechanisms.marginals.demands import of_factorial, of_pairs, of_partitions, of_slices, of_subcomponents
 from skdpflow.mechanisms.marginals.factorial import FACTORIAL
-from skdpflow.mechanisms.marginals.slices import slice_params
 from skdpflow.mechanisms.marginals.state import SUBCOMPONENTS, MarginalsState, of_kind
 from skdpflow.release import Release
 from skdpflow.release.pooling import groups, n_fits, pool, pooled
@@ -47,16 +52,20 @@ def continue_rounds(context: PlanContext, release: Release, allocate: Callable[.
     component = {key: state.mean.params[key] for key in ("n_components", "component_edges") if key in state.mean.params}
     latent, suffix = {**component, **state.transform.to_params()}, f"+{n_fits(release) + 1}"
 
+    cut, slices = list[Request](), list[Request]()
     if SUBCOMPONENTS[-1] in shares and not state.subcomponents:
         ball = {**latent, "radius": state.mean.params["radius"], "steps": state.mean.params["steps"]}
-        subcomponents = yield from ask_subcomponents(
-            state, ball, allocation.n_cuts, sum(shares.get(name, 0.0) for name in SUBCOMPONENTS)
-        )
-        state = replace(state, subcomponents=subcomponents)
+        share = sum(shares.get(name, 0.0) for name in SUBCOMPONENTS)
+        cut = subcomponent_requests(state, ball, allocation.n_cuts, share)
     if "slices" in shares and state.slices is None:
-        params = {**latent, **slice_params(context, state.mean, state.second, state.sizes, allocation.n_slices)}
-        (slices,) = yield [Request("slices", "slices", shares["slices"], params)]
-        state = replace(state, slices=slices)
+        slices = [slices_request(context, state, latent, allocation.n_slices, shares["slices"])]
+    if cut or slices:
+        answers = yield [*cut, *slices]
+        state = replace(
+            state,
+            subcomponents=tuple(answers[: len(cut)]) or state.subcomponents,
+            slices=answers[-1] if slices else state.slices,
+        )
     if n_new and "new pairs" in shares:
         choice = allocation.selection / (allocation.selection + allocation.pairs)
         share = shares["new pairs"]

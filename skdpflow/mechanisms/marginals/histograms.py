@@ -14,6 +14,7 @@ from skdpflow.domain import Categories, Column, Interval
 from skdpflow.domain.codes import n_codes
 from skdpflow.domain.grid import Grid
 from skdpflow.latent.rank import Layout, RankTransform
+from skdpflow.mechanisms.marginals.mass import traces
 from skdpflow.mechanisms.marginals.outside import AxisHistograms, with_gap_bin
 from skdpflow.release import Measurement
 from skdpflow.transport.betas import beta_mixtures
@@ -30,6 +31,8 @@ FINE_BINS = 128
 SPREAD_MASS = 0.25
 #: Smallest share of mass of a bin, times its share of the domain.
 PRIOR_FLOOR = 1e-3
+#: Ends beyond which less than this part is expected hold nothing, unless it stands out.
+EXPECTED = 2e-3
 #: Located share below which there is nothing.
 EMPTY = 1e-6
 
@@ -193,7 +196,7 @@ def _numeric(
         part = np.diff(base) / np.repeat(np.add.reduceat(np.diff(base), at), np.diff(np.append(at, len(base) - 1)))
         shape = part * np.repeat(np.add.reduceat(shape, at), np.diff(np.append(at, len(base) - 1)))
     expected = rows * np.add.reduceat(shape, at) / shape.sum()
-    found = denoise_ordered(pooled[None], expected[None], sd)[0]
+    found = _without_traces(denoise_ordered(pooled[None], expected[None], sd)[0], pooled, expected, sd)
     p = to_simplex(found, rows) / rows + PRIOR_FLOOR * np.add.reduceat(np.diff(base), at)
     p /= p.sum()
     spread = np.column_stack([values[:-1], values[1:]])[(p > SPREAD_MASS) & (np.diff(values) > 1) & (not located)]
@@ -204,6 +207,17 @@ def _numeric(
         share = max(gaps / total, PRIOR_FLOOR / column.n_values)
         fine, p = np.append(fine, e[-1]), np.append((1.0 - share) * p, share)
     return fine, p, spread
+
+
+def _without_traces(found: Array, counts: Array, expected: Array, sd: float) -> Array:
+    """Leave what is expected beyond the ends of a column's values, unless counts there stand out of their noise."""
+    below = np.cumsum(expected) / expected.sum()
+    beyond = (below < EXPECTED) | (below - expected / expected.sum() > 1.0 - EXPECTED)
+    if not (found[beyond].sum() > EXPECTED * found.sum()):
+        return found
+    prior = (expected / expected.sum() + 1.0 / len(expected)) / 2.0
+    rows = found[None] / found.sum(), counts[None], np.full((1, len(counts)), sd**2), prior[None], beyond[None]
+    return np.where(traces(*rows)[0], np.minimum(found, expected), found)
 
 
 def target_bins(target: Measurement, moments: Measurement, column: Column, n_bins: int, total: float) -> dict[str, Any]:

@@ -9,21 +9,19 @@ write down, and which of them are kept follows from noisy counts: no number is c
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from skdpflow.domain.columns import Column, Interval
 from skdpflow.domain.grid import FEW_VALUES, Grid, after
 from skdpflow.mechanisms.marginals import allocation as policy
-from skdpflow.mechanisms.marginals.mass import Estimate, estimated, upward
+from skdpflow.mechanisms.marginals.mass import Estimate, estimated
 from skdpflow.release import Measurement
 from skdpflow.release.request import PlanContext, Request
 from skdpflow.release.tables import locations_of
-from skdpflow.transport.marginals import to_simplex
 
 Array = NDArray[np.float64]
 
@@ -41,15 +39,10 @@ LEAST_PARTS, MOST_PARTS, MOST_BINS = 8, 512, 768
 LEAST_ATOM = 0.005
 #: Most single values of a column that are bins of their own: those with the largest counts, and declared ones.
 MOST_ATOMS = 64
-#: A column keeps its declared scale if so large a part of its width is needed to hold `MOST_MASS` of its values.
-WIDE_ENOUGH, MOST_MASS = 0.25, 0.9
-#: Fits in which noise alone is taken for mass somewhere.
-FALSE_ALARMS = 0.01
-#: Where less than this part of a column stands out, it keeps its declared scale, unless all such columns together have
-#: most of their mass in bins narrower than that part of the width.
-KNOWN, SURE = 0.5, 0.8
-#: From so many columns on that are declared alike, they tell each other where mass may be.
-ALIKE = 4
+#: A column keeps its declared scale if its values need so large a part of its width.
+WIDE_ENOUGH = 0.25
+#: A column is done if so large a part of it is known, and its declared scale serves.
+KNOWN = 0.9
 #: Share that is spread over all bins of a grid, so that every one of them can be told from its neighbours.
 FLOOR = 1e-9
 
@@ -115,10 +108,10 @@ class Counted:
         """Noise of a count that all rounds tell."""
         return float(sum(sd**-2 for sd in self.sds) ** -0.5)
 
-    def mass(self, n: float, certain: float, profile: Array | None) -> Estimate:
-        """Estimate the mass of the bins of the last round, of about n rows."""
+    def total(self, n: float) -> float:
+        """Return about how many of n rows have a value."""
         missing = float(np.average(self.missing, weights=np.array(self.sds) ** -2))
-        return estimated(self.edges, self.counts, self.sds, max(n - max(missing, 0.0), 1.0), certain, profile)
+        return max(n - max(missing, 0.0), 1.0)
 
 
 def counted(rounds: Sequence[Measurement]) -> dict[int, Counted]:
@@ -135,24 +128,10 @@ def counted(rounds: Sequence[Measurement]) -> dict[int, Counted]:
 
 
 def _estimates(rounds: Sequence[Measurement], n: float) -> dict[int, tuple[Counted, Estimate]]:
-    of_columns = counted(rounds)
-    certain = -float(ndtri(FALSE_ALARMS / sum(len(own.edges[0]) for own in of_columns.values())))
-    profiles = _profiles(of_columns.values(), n)
-    return {j: (own, own.mass(n, certain, profiles.get(own.edges[0].tobytes()))) for j, own in of_columns.items()}
-
-
-def _profiles(of_columns: Iterable[Counted], n: float) -> dict[bytes, Array]:
-    """Return the mean counts of columns that are declared alike, less their noise: such columns tend to be alike."""
-    groups: dict[bytes, list[Counted]] = {}
-    for own in of_columns:
-        groups.setdefault(own.edges[0].tobytes(), []).append(own)
-    out = {}
-    for key, alike in groups.items():
-        if len(alike) >= ALIKE:
-            mean = np.mean([upward(own.edges, own.counts, own.sds)[1][0] for own in alike], axis=0)
-            missing = float(np.mean([count for own in alike for count in own.missing]))
-            out[key] = to_simplex(mean, max(n - max(missing, 0.0), 1.0))
-    return out
+    found = counted(rounds)
+    own = list(found.values())
+    masses = estimated([c.edges for c in own], [c.counts for c in own], [c.sds for c in own], [c.total(n) for c in own])
+    return {j: (c, mass) for (j, c), mass in zip(found.items(), masses, strict=True)}
 
 
 def _next_edges(columns: Sequence[Column], rounds: Sequence[Measurement], n: float) -> dict[int, Array]:
@@ -161,28 +140,19 @@ def _next_edges(columns: Sequence[Column], rounds: Sequence[Measurement], n: flo
     for j, (own, estimate) in _estimates(rounds, n).items():
         column = columns[j]
         assert isinstance(column, Interval)
-        if j in last and not (estimate.known > SURE and located(column, own.edges[-1], estimate.mass, own.sd) is None):
+        if j in last and not (estimate.known > KNOWN and located(column, own.edges[-1], estimate, own.sd) is None):
             out[j] = refined(own.edges[-1], own.counts[-1], own.sds[-1], column.integer)
     return out
 
 
 def with_grids(columns: Sequence[Column], rounds: Sequence[Measurement], n: float) -> tuple[Column, ...]:
     """Return columns with the grids that their counts show."""
-    out, found = list(columns), _estimates(rounds, n)
-    loose = _are_loose([estimate for _, estimate in found.values()])
-    for j, (own, estimate) in found.items():
+    out = list(columns)
+    for j, (own, estimate) in _estimates(rounds, n).items():
         column = out[j]
         assert isinstance(column, Interval)
-        if loose or estimate.known >= KNOWN or estimate.narrow >= KNOWN / 2.0 or column.special:
-            out[j] = replace(column, grid=located(column, own.edges[-1], estimate.mass, own.sd))
+        out[j] = replace(column, grid=located(column, own.edges[-1], estimate, own.sd))
     return tuple(out)
-
-
-def _are_loose(found: Sequence[Estimate]) -> bool:
-    """Whether columns in which little stands out have their mass in narrow bins, all of them together."""
-    unknown = [own for own in found if own.known < KNOWN]
-    narrow, total = sum(own.narrow_count for own in unknown), sum(own.total for own in unknown)
-    return narrow > max(0.5 * total, 3.0 * float(np.sqrt(sum(own.narrow_variance for own in unknown))))
 
 
 def ends_of(column: Interval) -> tuple[float, float]:
@@ -244,8 +214,9 @@ def _short_decimals(a: float, b: float) -> Array:
     return np.asarray(short[(short > a) & (short < b)][:10])
 
 
-def located(column: Interval, edges: Array, mass: Array, sd: float) -> Grid | None:
+def located(column: Interval, edges: Array, estimate: Estimate, sd: float) -> Grid | None:
     """Return the grid of a column, or None if its declared scale serves as well."""
+    mass = estimate.mass
     total = mass.sum()
     if total <= 0.0 and not column.special:
         return None
@@ -254,7 +225,7 @@ def located(column: Interval, edges: Array, mass: Array, sd: float) -> Grid | No
     atom = single & (mass > max(STANDS_OUT * sd, LEAST_ATOM * total))
     atom[np.argsort(-np.where(atom, mass, 0.0), kind="stable")[MOST_ATOMS:]] = False
     atom |= single & special
-    if not (atom.any() and not column.discrete) and _is_wide(edges, mass):
+    if not (atom.any() and not column.discrete) and estimate.concentration <= -np.log(WIDE_ENOUGH):
         return None
     keep = np.zeros(len(edges), dtype=np.bool_)
     keep[[0, -1]] = True
@@ -275,13 +246,3 @@ def located(column: Interval, edges: Array, mass: Array, sd: float) -> Grid | No
     merged = np.add.reduceat(share, np.flatnonzero(keep)[:-1])
     shares = (1.0 - FLOOR) * merged + FLOOR / len(merged)
     return Grid(tuple(final.tolist()), tuple((shares / shares.sum()).tolist()), column.integer)
-
-
-def _is_wide(edges: Array, mass: Array) -> bool:
-    """Whether most of the mass needs a good part of the width."""
-    width = np.diff(edges)
-    with np.errstate(over="ignore"):
-        order = np.argsort(-mass / width, kind="stable")
-    held = np.cumsum(mass[order])
-    n = int(np.searchsorted(held, MOST_MASS * held[-1])) + 1
-    return bool(width[order[:n]].sum() >= WIDE_ENOUGH * width.sum())

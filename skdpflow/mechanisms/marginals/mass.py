@@ -1,9 +1,16 @@
-"""What noisy counts in nested bins say of the mass of a column: what stands out, and what is missed in that."""
+"""What noisy counts in bins say of the mass of columns: the posterior mean where few of many bins hold all.
+
+In the first grid of a column most bins are empty, and those that are not lie together. So a bin is taken for empty or
+for one that holds 1, 1/2, 1/4, ... of the column's values, like the bin before it or drawn anew. Under this model a
+forward and a backward pass give the exact posterior of every bin, at whatever noise: counts that stand out are kept,
+and where nothing does, mass is spread over all places where it may be. Columns that are declared alike share what is
+expected of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -13,15 +20,18 @@ from skdpflow.transport.marginals import to_simplex
 
 Array = NDArray[np.float64]
 
-#: The count, in standard deviations, at which a bin holds mass that is at most so many bins from one that does so for
+#: A bin of a first grid holds 2**-k of the values, k below this number, or nothing.
+SCALES = 8
+#: Probability that a bin is like the one before it, and standard deviation of what bins hold over their scale.
+PERSISTENCE, SPREAD = 0.75, 0.5
+#: Part of the width of a column that a single value is taken for.
+NARROWEST = 2.0**-25
+#: Bins that may be empty are taken to be so if they hold less than this part together, and no count of so many standard
+#: deviations, and none of the run of likely bins that they are in holds something with this probability.
+TRACE, MISSED, CERTAIN = 0.1, 3.0, 0.95
+#: The count, in standard deviations, at which a part holds mass that is at most so many from one that does so for
 #: certain.
 LIKELY, NEAR = 1.5, 2
-#: Where so many standard deviations of mass are missed, runs of bins are taken for their place from so many on.
-MISSED, RUN, LONGEST_RUN = 3.0, 2.5, 32
-#: Fewer values, in standard deviations of a count, are too few to tell bins apart: less mass has to be missed then.
-SCARCE = 20.0
-#: Narrow bins are narrower than this part of a column's width.
-NARROW = 1.0 / 32.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,21 +41,17 @@ class Estimate:
     Parameters
     ----------
     mass : ndarray
-        Of the bins of the last grid; not negative. It sums to `total` unless all is zero.
-    known, narrow : float
-        Part of it that stands out of its noise, and that in bins far narrower than the column.
-    narrow_count, narrow_variance : float
-        All that was counted in such bins, and the variance of its noise.
-    total : float
-        About how many values there are.
+        Of the bins of the last grid; not negative. It sums to the number of values.
+    known : float
+        Part of it in bins that hold mass for sure; of others, the probability counts.
+    concentration : float
+        Relative entropy of the column's values to an even spread over its width, as far as they are known. Others are
+        taken to be as in columns that are declared alike, or evenly spread if there are none.
     """
 
     mass: Array
     known: float
-    narrow: float
-    narrow_count: float
-    narrow_variance: float
-    total: float
+    concentration: float
 
 
 def upward(
@@ -62,20 +68,146 @@ def upward(
     return starts, x, v
 
 
+def first_masses(
+    edges: Sequence[Array], counts: Sequence[Array], variances: Sequence[Array], totals: Sequence[float]
+) -> list[Estimate]:
+    """Return what counts in the first grids of columns say."""
+    size = max(map(len, counts))
+    d = len(counts)
+    c, v, even, width = (np.zeros((d, size)) for _ in range(4))
+    for i, (own, e) in enumerate(zip(counts, edges, strict=True)):
+        c[i, : len(own)], v[i, : len(own)] = own, variances[i]
+        even[i, : len(own)] = 1.0 / len(own)
+        width[i, : len(own)] = np.maximum(np.diff(e) / (e[-1] - e[0]), NARROWEST)
+    v[even == 0.0] = np.inf
+    total = np.asarray(totals, dtype=np.float64)
+    told, on_told, trust = _told(edges, c, v, width, (even + width) / 2.0, total)
+    mass, on = _means(c, v, trust[:, None] * told + (1.0 - trust[:, None]) * (even + width) / 2.0, total)
+    known = (mass * on).sum(axis=1)
+    mass = np.where(_traces(mass, on, c, v, np.isfinite(v)), 0.0, mass)
+    mass /= mass.sum(axis=1, keepdims=True)
+    by_others = (1.0 - known) * trust * (told * on_told).sum(axis=1)
+    concentration = known * _concentration(mass, width) + by_others * _concentration(told, width)
+    return [
+        Estimate(total[i] * mass[i, : len(own)], float(known[i]), float(concentration[i]))
+        for i, own in enumerate(counts)
+    ]
+
+
+def traces(share: Array, counts: Array, variances: Array, expected: Array, where: NDArray[np.bool_]) -> Array:
+    """Say which bins of some hold only what noise leaves: they are empty rather than not, and hold little as a whole.
+
+    On scales of many octaves, and beyond the ends of values, a trace of mass in the wrong place bends every moment.
+    """
+    _, on = _means(counts, variances, expected, np.maximum(counts.sum(axis=1), 1.0))
+    return _traces(share, on, counts, variances, where)
+
+
+def _traces(share: Array, on: Array, c: Array, v: Array, where: NDArray[np.bool_]) -> Array:
+    """Say which bins of some are traces, given the probability that a bin holds anything."""
+    unlikely = where.copy()
+    for own, probability in zip(unlikely, on, strict=True):
+        changes = np.flatnonzero(np.diff(probability >= 0.5)) + 1
+        for run in np.split(np.arange(len(own)), changes):  # a run is real if one of its bins is
+            own[run] &= probability[run].max() < CERTAIN
+    count, variance = np.where(unlikely, c, 0.0).sum(axis=1), np.where(unlikely, v, 0.0).sum(axis=1)
+    little = (np.where(unlikely, share, 0.0).sum(axis=1) < TRACE) & (count <= MISSED * np.sqrt(variance))
+    return unlikely & little[:, None]
+
+
+def _concentration(share: Array, width: Array) -> Array:
+    """Return the relative entropy of shares to widths; what there is none of has no part in it."""
+    ratio = np.maximum(share, 1e-300) / np.maximum(width, NARROWEST)
+    return np.asarray((share * np.log(ratio)).sum(axis=1))
+
+
+def _means(c: Array, v: Array, expected: Array, total: Array) -> tuple[Array, Array]:
+    """Return the posterior mean share of every bin, and the probability that it holds anything."""
+    scale = total[:, None, None] * 2.0 ** -np.arange(SCALES)
+    prior = (SPREAD * scale) ** 2
+    noise = np.where(np.isfinite(v), v, 1.0)[..., None]
+    off = c[..., None] - scale
+    log = 0.5 * (c[..., None] ** 2 / noise - off**2 / (noise + prior) - np.log1p(prior / noise))
+    mean = np.maximum(scale + off * prior / (prior + noise), 0.0)
+    on = _posterior(np.where(np.isfinite(v)[..., None], log, 0.0), expected)
+    mass = np.where(np.isfinite(v), (on * mean).sum(axis=2), 0.0)
+    held = mass.sum(axis=1, keepdims=True)
+    even = expected / expected.sum(axis=1, keepdims=True)
+    return np.where(held > 0.0, mass / np.where(held > 0.0, held, 1.0), even), on.sum(axis=2)
+
+
+def _posterior(log: Array, expected: Array) -> Array:
+    """Return the probability of every scale of every bin: what is left is that of none."""
+    d, size, n_scales = log.shape
+    on = expected[..., None] * 2.0 ** np.arange(n_scales) / n_scales
+    on *= np.minimum(1.0, 0.9 / np.maximum(on.sum(axis=2, keepdims=True), 1e-300))
+    chance = np.concatenate([1.0 - on.sum(axis=2, keepdims=True), on], axis=2)
+    log = np.concatenate([np.zeros((d, size, 1)), log], axis=2)
+    like = np.exp(log - log.max(axis=2, keepdims=True))
+    forward, backward = np.empty_like(like), np.ones_like(like)
+    state = chance[:, 0]
+    for b in range(size):
+        if b:
+            state = PERSISTENCE * state + (1.0 - PERSISTENCE) * chance[:, b]
+        state = state * like[:, b]
+        state = state / state.sum(axis=1, keepdims=True)
+        forward[:, b] = state
+    for b in range(size - 2, -1, -1):
+        after = backward[:, b + 1] * like[:, b + 1]
+        after = PERSISTENCE * after + (1.0 - PERSISTENCE) * (chance[:, b + 1] * after).sum(axis=1, keepdims=True)
+        backward[:, b] = after / after.max(axis=1, keepdims=True)
+    both = forward * backward
+    return np.asarray((both / both.sum(axis=2, keepdims=True))[..., 1:])
+
+
+def _alike(edges: Sequence[Array]) -> list[list[int]]:
+    """Return groups of columns whose intervals lie alike about 0: these tend to be declared alike."""
+    groups: dict[float, list[int]] = {}
+    for i, e in enumerate(edges):
+        groups.setdefault(round(float(e[0] / (e[-1] - e[0])), 3), []).append(i)
+    return [own for own in groups.values() if len(own) > 1]
+
+
+def _told(
+    edges: Sequence[Array], counts: Array, variances: Array, width: Array, expected: Array, total: Array
+) -> tuple[Array, Array, Array]:
+    """Return what `_means` says of columns by all others that are declared alike, and how far to trust that."""
+    c, v, trust = counts.copy(), variances.copy(), np.zeros(len(edges))
+    for group in _alike(edges):
+        relative = {i: np.append(0.0, np.cumsum(width[i, : len(edges[i]) - 1])) for i in group}
+        below = {i: np.concatenate([[0.0], np.cumsum(counts[i, : len(edges[i]) - 1])]) for i in group}
+        for i in group:
+            others = np.mean([np.interp(relative[i], relative[j], below[j]) for j in group if j != i], axis=0)
+            c[i, : len(others) - 1] = np.diff(others)
+            v[i] /= len(group) - 1
+        trust[group] = (len(group) - 1) / (len(group) + 1)
+    return (*_means(c, v, expected, total), trust)
+
+
 def estimated(
-    edges: Sequence[Array],
-    counts: Sequence[Array],
-    sds: Sequence[float],
+    edges: Sequence[Sequence[Array]],
+    counts: Sequence[Sequence[Array]],
+    sds: Sequence[Sequence[float]],
+    totals: Sequence[float],
+) -> list[Estimate]:
+    """Estimate the mass of the bins of the last of nested grids of columns from the counts of all."""
+    nested = [upward(*own) for own in zip(edges, counts, sds, strict=True)]
+    first = first_masses([e[0] for e in edges], [x[0] for _, x, _ in nested], [v[0] for _, _, v in nested], totals)
+    return [
+        replace(estimate, mass=_parted(estimate.mass, total, own_edges, *own))
+        for estimate, total, own_edges, own in zip(first, totals, edges, nested, strict=True)
+    ]
+
+
+def _parted(
+    mass: Array,
     total: float,
-    certain: float,
-    profile: Array | None = None,
-) -> Estimate:
-    """Estimate the mass of the bins of the last of nested grids from the counts of all."""
-    starts, x, v = upward(edges, counts, sds)
-    mass, known = _first_mass(x[0], np.sqrt(v[0]), total, certain, x[0] if profile is None else profile)
-    part = np.diff(edges[0]) / (edges[0][-1] - edges[0][0])
-    narrow_bins = (part < NARROW) & (part > NARROW**3)
-    narrow = float(known[part < NARROW].sum()), float(x[0][narrow_bins].sum()), float(v[0][narrow_bins].sum())
+    edges: Sequence[Array],
+    starts: Sequence[NDArray[np.int64]],
+    x: Sequence[Array],
+    v: Sequence[Array],
+) -> Array:
+    """Split the mass of bins over their parts, round by round."""
     for k, start in enumerate(starts):
         ends = np.append(start[1:], len(x[k + 1]))
         width = np.diff(edges[k + 1])
@@ -87,71 +219,26 @@ def estimated(
                 continue
             expected = mass[i] * width[own] / width[own].sum()
             shared = x[k + 1][own] + (mass[i] - x[k + 1][own].sum()) * v[k + 1][own] / v[k + 1][own].sum()
-            out[own] = _shrunk(shared, expected, v[k + 1][own])
+            out[own] = _shrunk(shared, expected, v[k + 1][own], x[k + 1][own])
         mass = out
-    return Estimate(mass, float(known.sum()), *narrow, total)
+    return mass
 
 
-def _first_mass(counts: Array, sd: Array, total: float, certain: float, profile: Array) -> tuple[Array, Array]:
-    """Estimate the mass of bins of the first grid; return also the part of the total that is in bins that stand out.
+def _shrunk(counts: Array, expected: Array, variance: Array, own: Array) -> Array:
+    """Correct what is expected of parts by their counts, as far as these differ from it by more than their noise.
 
-    Bins that stand out are kept, and what stands out beside them. While mass is clearly missing in these, it is in
-    other bins: those runs of bins are added that stand out most.
+    Parts that stand out hold all where they have most and the other parts' own counts, not made to add up, are noise.
     """
-    kept, likely = counts > certain * sd, counts > LIKELY * sd
-    while not ((grown := kept | (_near(kept, NEAR) & likely)) == kept).all():
-        kept = grown
-    mass = np.where(kept, np.maximum(counts, 0.0), 0.0)
-    known = mass / total
-    if not kept.any():  # little can be told apart: leave it to the histograms
-        positive = np.maximum(profile, 0.0)
-        return positive * (total / max(float(positive.sum()), 1e-300)), known
-    while total - mass.sum() > MISSED * float(np.sqrt((sd[kept] ** 2).sum())):
-        z, run = _best_run(np.where(kept, 0.0, counts), np.where(kept, 0.0, sd**2))
-        if z < RUN:
-            break
-        run &= ~kept
-        positive = np.where(run, np.maximum(counts, 0.0), 0.0)
-        positive *= max(float(counts[run].sum()), 0.0) / max(float(positive.sum()), 1e-300)
-        mass += positive
-        known += positive / total if z > certain else 0.0
-        kept |= run
-    missing = total - float(mass.sum())
-    scarce = total < SCARCE * float(np.median(sd))
-    if missing > (1.0 if scarce else MISSED) * float(np.sqrt((sd[kept] ** 2).sum())):
-        positive = np.where(kept, 0.0, np.maximum(profile, 0.0))
-        mass += positive * (missing / max(float(positive.sum()), 1e-300))
-    excess = mass.sum() - total
-    return to_simplex(mass, total) if excess > 0.0 else mass * (total / max(mass.sum(), 1e-300)), known
-
-
-def _best_run(counts: Array, variance: Array) -> tuple[float, NDArray[np.bool_]]:
-    """Return the run of 1, 2, 4, ... bins whose sum stands out most, and by how many standard deviations."""
-    sums, variances = (np.concatenate([[0.0], np.cumsum(own)]) for own in (counts, variance))
-    best, run = -np.inf, np.zeros(len(counts), dtype=np.bool_)
-    length = 1
-    while length <= min(LONGEST_RUN, len(counts)):
-        found, noise = sums[length:] - sums[:-length], variances[length:] - variances[:-length]
-        z = np.where(noise > 0.0, found / np.sqrt(np.maximum(noise, 1e-300)), -np.inf)
-        at = int(np.argmax(z))
-        if z[at] > best:
-            best, place = float(z[at]), np.arange(len(counts)) - at
-            run = (place >= 0) & (place < length)
-        length *= 2
-    return best, run
-
-
-def _shrunk(counts: Array, expected: Array, variance: Array) -> Array:
-    """Correct what is expected of parts by their counts, as far as these differ from it by more than their noise."""
-    moved = counts - expected
-    found = float((moved**2 / variance).sum())
-    keep = max(1.0 - (len(counts) - 1) / max(found, 1e-300), 0.0)
     total, sd = float(expected.sum()), np.sqrt(variance)
     stands = counts > (np.sqrt(2.0 * np.log(len(counts))) + 1.0) * sd
     stands |= _near(stands, NEAR) & (counts > LIKELY * sd)
-    own = np.where(stands, counts, 0.0)
-    if stands.any() and total - own.sum() < 2.0 * float(np.sqrt(variance[stands].sum())):
-        return own * (total / own.sum())  # these parts hold all: what is left is noise
+    held = np.where(stands, counts, 0.0)
+    rest = float(own[~stands].sum()), float(np.sqrt(variance[~stands].sum()))
+    if held.sum() > (1.0 - TRACE) * total and rest[0] <= MISSED * rest[1]:
+        return held * (total / held.sum())
+    moved = counts - expected
+    found = float((moved**2 / variance).sum())
+    keep = max(1.0 - (len(counts) - 1) / max(found, 1e-300), 0.0)
     return to_simplex(expected + keep * moved, total)
 
 

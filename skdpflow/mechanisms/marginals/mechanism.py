@@ -13,7 +13,13 @@ from sklearn.base import BaseEstimator
 from skdpflow._validation import check_int
 from skdpflow.domain import Categories, Column, Interval
 from skdpflow.mechanisms.marginals import allocation as policy
-from skdpflow.mechanisms.marginals.adaptive import ask_factorial, ask_pairs, ask_partitions, ask_subcomponents
+from skdpflow.mechanisms.marginals.adaptive import (
+    ask_factorial,
+    ask_pairs,
+    ask_partitions,
+    slices_request,
+    subcomponent_requests,
+)
 from skdpflow.mechanisms.marginals.continuation import continuation_demands, continue_rounds
 from skdpflow.mechanisms.marginals.demands import TARGET_BINS, all_demands, total_slack
 from skdpflow.mechanisms.marginals.histograms import (
@@ -27,10 +33,9 @@ from skdpflow.mechanisms.marginals.histograms import (
 )
 from skdpflow.mechanisms.marginals.locate import ask_location, wants_locating
 from skdpflow.mechanisms.marginals.outside import AxisHistograms
-from skdpflow.mechanisms.marginals.slices import slice_params
 from skdpflow.mechanisms.marginals.state import MarginalsState
 from skdpflow.mechanisms.marginals.tilted import tilted_model
-from skdpflow.release import Release
+from skdpflow.release import Measurement, Release
 from skdpflow.release.request import Demand, PlanContext, Request, Rounds
 from skdpflow.transport.model import Model
 from skdpflow.transport.moments import variance_between
@@ -163,7 +168,7 @@ class MarginalsMechanism(BaseEstimator):
         requests : list of Request
             A round; its measurements are sent back.
         """
-        columns, steps = context.columns, self._steps(context)
+        columns, (steps, left_out) = context.columns, self._thrift(context)
         d, d_x = len(columns), len(context.domain)
         numeric_target = d > d_x
         shares = policy.FIRST_SHARES
@@ -178,8 +183,9 @@ class MarginalsMechanism(BaseEstimator):
         context = context.encoded_as(located)
         columns = located
         moments = column_moments(columns, steps)
-        rest = (yield moments) if moments else []
+        rest: list[Measurement] = []
         if numeric_target:
+            rest = yield moments
             most = policy.n_target_histogram_bins(n, context.mu)
             edges = bin_edges(columns[-1], most, most)
             params: dict[str, Any] = {
@@ -191,7 +197,7 @@ class MarginalsMechanism(BaseEstimator):
             (target,) = yield [Request("target", "histograms", policy.TARGET_SHARE, params)]
             n_bins = self.n_target_bins or policy.n_target_bins(n, context.mu, d)
             component = target_bins(target, rest[0], columns[-1], n_bins, n)
-        allocation = self._allocate(n, context, int(component["n_components"]), locating=locating)
+        allocation = self._allocate(n, context, int(component["n_components"]), locating=locating, **left_out)
 
         # how each column is distributed
         n_bins = self.n_bins or allocation.n_bins
@@ -202,13 +208,15 @@ class MarginalsMechanism(BaseEstimator):
             "edges": np.concatenate(edge_list),
             "edge_sizes": np.array([len(e) for e in edge_list]),
         }
-        (histograms,) = yield [Request("histograms", "histograms", allocation.histograms, params)]
+        request = Request("histograms", "histograms", allocation.histograms, params)
+        *own, histograms = yield [*([] if rest else moments), request]  # in one pass, unless a target came before
+        rest += own
 
         # how the columns depend on each other
         transform = rank_transform(histograms, rest[0] if rest else None, columns, n)
+        latent = {**component, **transform.to_params()}
         ball = {
-            **component,
-            **transform.to_params(),
+            **latent,
             "radius": policy.LATENT_RADIUS * float(np.sqrt(d)),
             "steps": steps,
         }
@@ -222,15 +230,13 @@ class MarginalsMechanism(BaseEstimator):
         ]
 
         state = MarginalsState(histograms, mean, second, None, (), transform, sizes, columns)
-        if allocation.n_cuts:
-            in_subcomponents = yield from ask_subcomponents(state, ball, allocation.n_cuts, allocation.subcomponents)
-            state = replace(state, subcomponents=in_subcomponents)
-        if allocation.n_slices:
-            params = {**component, **transform.to_params()}
-            params |= slice_params(context, mean, second, sizes, allocation.n_slices)
-            yield [Request("slices", "slices", allocation.slices, params)]
+        n_cuts, n_slices = allocation.n_cuts, allocation.n_slices
+        cut = subcomponent_requests(state, ball, n_cuts, allocation.subcomponents) if n_cuts else []
+        slices = [slices_request(context, state, latent, n_slices, allocation.slices)] if n_slices else []
+        if cut or slices:
+            answers = yield [*cut, *slices]
+            state = replace(state, subcomponents=tuple(answers[: len(cut)]))
 
-        latent = {**component, **transform.to_params()}
         if allocation.n_pairs:
             tables = yield from ask_pairs(
                 context, state, latent, allocation.n_pairs, allocation.selection, allocation.pairs
@@ -256,7 +262,9 @@ class MarginalsMechanism(BaseEstimator):
         requests : list of Request
             A round. Requests with the names of earlier measurements repeat these.
         """
-        yield from continue_rounds(context, release, partial(self._allocate, context=context))
+        yield from continue_rounds(
+            context, release, partial(self._allocate, context=context, **self._thrift(context)[1])
+        )
 
     def continue_demands(self, context: PlanContext, release: Release) -> list[Demand]:
         """Return the most that the rounds of `continue_plan` after the first may ask for.
@@ -273,7 +281,9 @@ class MarginalsMechanism(BaseEstimator):
         demands : list of Demand
             One of each new statistic.
         """
-        return continuation_demands(context, release, partial(self._allocate, context=context))
+        return continuation_demands(
+            context, release, partial(self._allocate, context=context, **self._thrift(context)[1])
+        )
 
     def demands(self, context: PlanContext) -> list[Demand]:
         """Return the most that `plan` may ask for, whatever is released along the way.
@@ -288,7 +298,8 @@ class MarginalsMechanism(BaseEstimator):
         demands : list of Demand
             One of each statistic.
         """
-        return self._demands(context, self._steps(context))
+        steps, left_out = self._thrift(context)
+        return self._demands(context, steps, **left_out)
 
     def most_components(self, context: PlanContext) -> int:
         """Return the most components into which rows may be parted: classes, or ranges of a numeric target.
@@ -305,22 +316,41 @@ class MarginalsMechanism(BaseEstimator):
         """
         return (self.n_target_bins or TARGET_BINS) if isinstance(context.target, Interval) else context.n_classes
 
-    def _demands(self, context: PlanContext, steps: int) -> list[Demand]:
-        allocations = policy.all_allocations(context.mu, len(context.columns), **self._wanted(context, 1))
+    def _demands(self, context: PlanContext, steps: int, **left_out: int) -> list[Demand]:
+        wanted = self._wanted(context, 1) | left_out
+        allocations = policy.all_allocations(context.mu, len(context.columns), **wanted)
         return all_demands(context, allocations, steps, self.n_bins, self.most_components(context))
 
-    def _steps(self, context: PlanContext) -> int:
-        """Choose the lattice of the moments: coarser where many columns would exceed the floating-point slack."""
+    def _thrift(self, context: PlanContext) -> tuple[int, dict[str, int]]:
+        """Choose what the floating-point slack has room for where columns are many.
+
+        Returns the steps of the lattice of the moments, which gets coarser first, and what is not measured: first
+        subcomponents, then slices, both of which pay for very many rows only.
+        """
+
+        def fits(steps: int, **left_out: int) -> bool:
+            return total_slack(self._demands(context, steps, **left_out), context) <= context.slack
+
         steps, least = policy.lattice_steps(context.mu), 2 * policy.least_steps(len(context.columns))
-        while steps >= least and total_slack(self._demands(context, steps), context) > context.slack:
+        while steps >= least and not fits(steps):
             steps //= 2
-        return steps
+        left_out: dict[str, int] = {}
+        for name in ("n_cuts", "n_slices"):
+            if getattr(self, name) is None and not fits(steps, **left_out):  # what was asked for is refused instead
+                left_out[name] = 0
+        return steps, left_out
 
     def _allocate(
-        self, n: float, context: PlanContext, n_components: int, mu: float | None = None, locating: float | None = None
+        self,
+        n: float,
+        context: PlanContext,
+        n_components: int,
+        mu: float | None = None,
+        locating: float | None = None,
+        **left_out: int,
     ) -> policy.Allocation:
         """Choose what to measure of about n rows."""
-        wanted = self._wanted(context, n_components, locating)
+        wanted = self._wanted(context, n_components, locating) | left_out
         return policy.allocate(n, context.mu if mu is None else mu, len(context.columns), n_components, **wanted)
 
     def _wanted(self, context: PlanContext, n_components: int, locating: float | None = None) -> dict[str, Any]:
@@ -355,13 +385,9 @@ class MarginalsMechanism(BaseEstimator):
             What `sample` and `score_samples` use.
         """
         state, transport = MarginalsState.of(release), release.transport
-        components, particles = state.learn(
-            int(transport["seed"]),
-            int(transport["n_particles"]),
-            int(transport["n_steps"]),
-            float(transport["step_size"]),
-        )
-        return tilted_model(release, state, components, particles)
+        seed, n_particles = int(transport["seed"]), int(transport["n_particles"])
+        learnt = state.learn(seed, n_particles, int(transport["n_steps"]), float(transport["step_size"]))
+        return tilted_model(release, state, learnt)
 
 
 def column_moments(columns: Sequence[Column], steps: int) -> list[Request]:

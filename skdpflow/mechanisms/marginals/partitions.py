@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,8 @@ WIDTH, TREE_ROWS = 3, 4096
 
 
 def grow_partitions(
-    particles: Sequence[Array],
+    particles: Iterable[Array],
+    n_particles: int,
     sizes: Array,
     transform: RankTransform,
     bins: Mapping[str, Any],
@@ -44,8 +45,10 @@ def grow_partitions(
     rng = np.random.default_rng([seed, 3])
     n_components = len(sizes)
     component = rng.choice(n_components, size=TREE_ROWS, p=sizes / sizes.sum())
-    place = rng.integers(len(particles[0]), size=TREE_ROWS)
-    z = np.stack(particles)[component, place]
+    place = rng.integers(n_particles, size=TREE_ROWS)
+    z = np.empty((TREE_ROWS, transform.n_columns))
+    for c, own in enumerate(particles):
+        z[component == c] = own[place[component == c]]
     edges = [latent_edges(transform, j, e) for j, e in enumerate(split(bins, "pair_edges"))]
     d = len(edges)
     binned = np.column_stack([bin_of(z[:, j], e) for j, e in enumerate(edges)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -108,24 +108,30 @@ class MarginalsState:
 
     def learn(
         self, seed: int, n_particles: int, n_steps: int, step_size: float
-    ) -> tuple[list[FlowComponent], list[Array]]:
-        """Follow the flow; returns the components, and where the particles of each ended."""
+    ) -> Iterator[tuple[FlowComponent, Array]]:
+        """Follow the flow of one component after the other; yields it, and where its particles ended."""
         starts = self.starts()
         normal = normal_particles(n_particles, self.transform.n_columns, seed)
-        particles = [start.push(normal) for start in starts]
         return learn_components(
-            starts, particles, self._blocks, self._pair_targets, self.sizes, n_steps=n_steps, step_size=step_size
+            starts,
+            (start.push(normal) for start in starts),
+            self._blocks,
+            self._pair_targets,
+            self.sizes,
+            n_steps=n_steps,
+            step_size=step_size,
         )
 
-    def settle(self, components: Sequence[TiltedComponent], particles: Sequence[Array]) -> list[FlowComponent]:
+    def settle(self, components: Iterable[TiltedComponent], particles: Iterable[Array]) -> list[FlowComponent]:
         """Have tilted components agree with all but the regions again, by one more step from new particles."""
+        particles = list(particles)
         weights = [component.weights(z) for component, z in zip(components, particles, strict=True)]
         # factors fit the particles that they were learnt from too well to tell their own mean
         components = [
             replace(component, log_mean=float(np.log(w.mean())))
             for component, w in zip(components, weights, strict=True)
         ]
-        return learn_components(
+        settled = learn_components(
             components,
             particles,
             self._blocks,
@@ -134,7 +140,8 @@ class MarginalsState:
             n_steps=1,
             step_size=1.0,
             weights=weights,
-        )[0]
+        )
+        return [component for component, _ in settled]
 
     @cached_property
     def _blocks(self) -> list[list[Block]]:

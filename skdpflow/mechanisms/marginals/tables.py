@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.domain import Column
+from skdpflow.latent.crosstabs import CrossTables
 from skdpflow.latent.rank import RankTransform
 from skdpflow.release import Measurement
 from skdpflow.release.tables import pairs_of, split
@@ -35,15 +36,17 @@ def orient(pairs: NDArray[np.int64], bins: Mapping[str, Any]) -> NDArray[np.int6
 
 
 def predictions(
-    particles: Sequence[Array], sizes: Array, transform: RankTransform, bins: Mapping[str, Any], noise: float
+    particles: Iterable[Array], weights: Array, transform: RankTransform, bins: Mapping[str, Any], noise: float
 ) -> dict[str, Any]:
-    """Two-way tables that the model predicts, and the distances to be expected if it were right."""
+    """Two-way tables that the model predicts, as integers, and the distances to be expected if it were right."""
     edges = [latent_edges(transform, j, e) for j, e in enumerate(split(bins, "pair_edges"))]
-    predicted = predicted_tables(particles, sizes / len(particles[0]), edges)
-    spread = np.sqrt(2.0 / np.pi * (predicted + noise**2)).sum(axis=0)
-    starts = np.cumsum([0, *(len(e) + 1 for e in edges)])[:-1]
-    baseline = np.add.reduceat(np.add.reduceat(spread, starts, axis=0), starts, axis=1)
-    return {"predicted": predicted, "baseline": baseline}
+    tables = CrossTables(np.array([len(e) + 1 for e in edges]))
+    found, spread = [], np.zeros(tables.n_entries)
+    for predicted in predicted_tables(particles, weights, edges, tables):
+        spread += np.sqrt(2.0 / np.pi * (predicted + noise**2))
+        small = bool(predicted.max() < 2.0**31 - 1.0)
+        found.append(np.rint(predicted).astype(np.int32) if small else predicted)
+    return {"predicted": np.array(found), "baseline": tables.per_pair(spread)}
 
 
 def pair_targets(m: Measurement, transform: RankTransform, columns: Sequence[Column]) -> list[PairTarget]:

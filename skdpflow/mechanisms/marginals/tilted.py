@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +25,7 @@ TILT_PARTICLES, PER_REGION = 2**16, 4
 LEAST_SHARE = 0.05
 
 
-def tilted_model(
-    release: Release, state: MarginalsState, components: Sequence[FlowComponent], particles: Sequence[Array]
-) -> Model:
+def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple[FlowComponent, Array]]) -> Model:
     """Tilt the components to the counts of partitions, and to the parities that stand out of a factorial table.
 
     Notes
@@ -38,7 +36,7 @@ def tilted_model(
     sizes, transport = state.sizes, release.transport
     measured = of_kind(release, "partitions")
     if not measured:
-        return Model(state.transform, sizes / sizes.sum(), tuple(components))
+        return Model(state.transform, sizes / sizes.sum(), tuple(component for component, _ in learnt))
     grown, factorial = [m for m in measured if m.name != FACTORIAL], [m for m in measured if m.name == FACTORIAL]
     groups = np.asarray(measured[0].params["groups"])
     finders: list[Finder] = []
@@ -48,12 +46,17 @@ def tilted_model(
         regions, found, sds = measured_regions(grown, state.transform)
     # each region has a factor, which must not follow single particles
     least = PER_REGION * sum(h.shape[1] for h in found)
-    most = max(TILT_PARTICLES // len(components), 1024)
+    most = max(TILT_PARTICLES // len(sizes), 1024)
     enough = enough_particles(sizes, found, sds) if found else 0.0
-    wanted = int(np.clip(max(enough, least), int(transport["n_particles"]), most))
-    if wanted > len(particles[0]):
-        particles = state.push(components, wanted, int(transport["seed"]))
-    particles = [z[:wanted] for z in particles]
+    seed, n_particles = int(transport["seed"]), int(transport["n_particles"])
+    wanted = int(np.clip(max(enough, least), n_particles, most))
+    components: list[FlowComponent] = []
+    particles: list[Array] = []
+    for component, z in learnt:
+        components.append(component)
+        particles += [] if wanted > n_particles else [z[:wanted].copy()]
+    if wanted > n_particles:
+        particles = list(state.push(components, wanted, seed))
     if grown:
         regions, found, sds = keep_shares(
             regions, found, sds, _with_shares(state, len(regions.edges)), particles, sizes, groups
@@ -65,7 +68,7 @@ def tilted_model(
     if not found:
         return Model(state.transform, sizes / sizes.sum(), tuple(components))
     tilted = tilt(components, particles, sizes, Finders(finders), groups, found, sds)
-    fresh = state.push(components, wanted, int(transport["seed"]) + 1)
+    fresh = state.push(components, wanted, seed + 1)
     return Model(state.transform, sizes / sizes.sum(), tuple(state.settle(tilted, fresh)))
 
 

@@ -1,0 +1,128 @@
+"""Time and memory of fits and of sampling, against rows, columns and classes.
+
+    python benchmarks/scale.py scale.csv [--quick]
+
+Each line is measured in a new process on one thread. Times are CPU seconds. Since machines differ, and one machine is
+slower at times, each line also has a scan: sorting every column of the same table, in the same process. The ratio of
+the two tells more than the seconds. Memory is the most that the process held, less what it held before the fit, in
+megabytes of 2**20 bytes; the table itself is not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+FIELDS = ["what", "rows", "columns", "classes", "cpu_seconds", "scan_seconds", "ratio", "megabytes", "outcome"]
+#: What is measured: rows, columns and classes of a fit to an array; or rows and columns that the command line writes.
+FITS = [
+    *((rows, 10, 2) for rows in (10**4, 10**5, 10**6, 10**7)),
+    *((20_000, columns, 0) for columns in (10, 50, 200, 784, 2_000, 5_000)),
+    *((100_000, 8, classes) for classes in (10, 100, 1_000)),
+]
+SAMPLES = [(10**5, 12), (10**6, 12)]
+CHUNK = 10_000
+
+
+def table(rows: int, columns: int, classes: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Normal columns with three common factors, and labels: of two classes, the sign of a noisy first column."""
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(3, columns)) / 2.0
+    X = np.empty((rows, columns))
+    for start in range(0, rows, CHUNK):
+        part = X[start : start + CHUNK]
+        part[:] = rng.normal(size=(len(part), 3)) @ weights + rng.normal(size=part.shape)
+    if classes == 0:
+        return X, None
+    if classes == 2:
+        return X, (X[:, 0] + rng.normal(size=rows) > 0).astype(int)
+    return X, rng.integers(0, classes, rows)
+
+
+def scan(X: np.ndarray) -> float:
+    """CPU seconds of sorting every column."""
+    start = time.process_time()
+    for column in X.T:
+        np.sort(column)
+    return time.process_time() - start
+
+
+def peak() -> float:
+    """Most megabytes that this process held so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+
+
+def fit(rows: int, columns: int, classes: int) -> list[object]:
+    """Fit to a table in memory."""
+    from skdpflow import Categories, DPSlicedWassersteinFlow
+
+    X, y = table(rows, columns, classes)
+    scanned, before = scan(X), peak()
+    target = Categories(list(range(classes))) if classes else None
+    flow = DPSlicedWassersteinFlow(epsilon=1.0, delta=1e-6, domain=(-1000, 1000), target=target, random_state=0)
+    start, outcome = time.process_time(), "fits"
+    try:
+        flow.fit(X, y)
+    except ValueError as error:
+        outcome = str(error)
+    return line("fit", rows, columns, classes, time.process_time() - start, scanned, peak() - before, outcome)
+
+
+def write(rows: int, columns: int) -> list[object]:
+    """Write synthetic rows to a Parquet file, as the command line does."""
+    from skdpflow import Categories, DPSlicedWassersteinFlow
+    from skdpflow.__main__ import main
+
+    X, y = table(50_000, columns - 1, 2)  # and a column of labels
+    flow = DPSlicedWassersteinFlow(
+        epsilon=1.0, delta=1e-6, domain=(-1000, 1000), target=Categories([0, 1]), random_state=0
+    ).fit(X, y)
+    scanned = scan(table(rows, columns, 0)[0])
+    with tempfile.TemporaryDirectory() as folder:
+        kept, out = str(Path(folder) / "flow"), str(Path(folder) / "rows.parquet")
+        flow.save(kept)
+        before, start = peak(), time.process_time()
+        main(["sample", kept, "-o", out, "-n", str(rows), "--seed", "0"])
+        seconds = time.process_time() - start
+    return line("sample to Parquet", rows, columns, 2, seconds, scanned, peak() - before, "written")
+
+
+def line(what: str, rows: int, columns: int, classes: int, cpu: float, scanned: float, mb: float, outcome: str):
+    """One line of the csv."""
+    return [what, rows, columns, classes, round(cpu, 2), round(scanned, 4), round(cpu / scanned, 1), round(mb), outcome]
+
+
+def main() -> None:
+    """Measure everything, each in a process of its own, and append each line as soon as it is known."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("output", help="csv file")
+    parser.add_argument("--quick", action="store_true", help="leave out what takes longer than about a minute")
+    parser.add_argument("--one", type=int, nargs="+", help="rows, columns and classes of one fit, or rows and columns")
+    given = parser.parse_args()
+    if given.one:
+        measured = fit(*given.one) if len(given.one) == 3 else write(*given.one)
+        with open(given.output, "a", newline="") as file:
+            csv.writer(file).writerow(measured)
+        return
+    with open(given.output, "w", newline="") as file:
+        csv.writer(file).writerow(FIELDS)
+    threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
+    for size in (*FITS, *SAMPLES):
+        if given.quick and size[0] * size[1] > 10**7:
+            continue
+        command = [sys.executable, __file__, given.output, "--one", *map(str, size)]
+        if subprocess.run(command, env={**os.environ, **threads}, check=False).returncode:
+            print("failed:", *size, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
