@@ -68,7 +68,9 @@ def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple
     if not found:
         return Model(state.transform, sizes / sizes.sum(), tuple(components))
     tilted = tilt(components, particles, sizes, Finders(finders), groups, found, sds)
-    fresh = state.push(components, wanted, seed + 1)
+    widest = max(state.axes.counts, key=lambda h: h.size)
+    n_fresh = int(np.clip(enough_particles(sizes, [widest], [state.axes.sd]), n_particles, most))
+    fresh = state.push(components, n_fresh, seed + 1)
     return Model(state.transform, sizes / sizes.sum(), tuple(state.settle(tilted, fresh)))
 
 
