@@ -62,8 +62,10 @@ SUBCOMPONENT_NOISES = (0.3, 0.15)
 SUBCOMPONENT_SHARES = {"counts": 0.04, "mean": 0.21, "second_moment": 0.75}
 #: Sliced histograms, one block of directions, from this many on; bins of each, of equal predicted mass.
 SLICES_FROM, SLICE_BINS = 400.0, 16
+#: Rows per noise from which a numeric column has twice as many bins as before, from 32 on.
+MORE_BINS_FROM = (1500.0, 6000.0, 24000.0)
 #: Rows per noise at which shares, bins or the number of tables change their rule.
-_CHANGES = (PAIRS_FROM, 80.0, 100.0, 200.0, SLICES_FROM, PARTITIONS_GROW, 600.0, 1500.0)
+_CHANGES = (PAIRS_FROM, 80.0, 100.0, 200.0, SLICES_FROM, PARTITIONS_GROW, 600.0, *MORE_BINS_FROM)
 
 
 @dataclass(frozen=True)
@@ -219,9 +221,10 @@ def allocate(
     factorial = FACTORIAL_SHARE if n_bits else 0.0
     shares *= (1.0 - spent - pairs - slices - partitions - factorial) / shares.sum()
     histograms, mean, second, subcomponents = (float(s) for s in shares)
+    n_bins = 16 if scarce else 32 << sum(t >= least for least in MORE_BINS_FROM)
     return Allocation(
-        n_bins=16 if scarce else (32 if t < 1500.0 else 64),
-        n_values=32 if t < SLICES_FROM else 128,
+        n_bins=n_bins,
+        n_values=32 if t < SLICES_FROM else max(128, n_bins),
         histograms=histograms,
         mean=mean,
         second_moment=second,

@@ -12,7 +12,7 @@ from skdpflow.mechanisms.marginals.factorial import FACTORIAL, found_parities
 from skdpflow.mechanisms.marginals.partitions import measured_regions
 from skdpflow.mechanisms.marginals.state import MarginalsState, of_kind
 from skdpflow.release import Release
-from skdpflow.transport.flow import FlowComponent, normal_particles
+from skdpflow.transport.flow import FlowComponent
 from skdpflow.transport.model import Model
 from skdpflow.transport.parities import Finder, Finders
 from skdpflow.transport.tilt import enough_particles, keep_shares, tilt
@@ -26,7 +26,13 @@ LEAST_SHARE = 0.05
 
 
 def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple[FlowComponent, Array]]) -> Model:
-    """Tilt the components to the counts of partitions, and to the parities that stand out of a factorial table."""
+    """Tilt the components to the counts of partitions, and to the parities that stand out of a factorial table.
+
+    Notes
+    -----
+    The tilt follows its particles, and moves what was measured of axes, slices and pairs. So one more step of the flow
+    settles these, from new particles.
+    """
     sizes, transport = state.sizes, release.transport
     measured = of_kind(release, "partitions")
     if not measured:
@@ -42,13 +48,15 @@ def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple
     least = PER_REGION * sum(h.shape[1] for h in found)
     most = max(TILT_PARTICLES // len(sizes), 1024)
     enough = enough_particles(sizes, found, sds) if found else 0.0
-    wanted = int(np.clip(max(enough, least), int(transport["n_particles"]), most))
     seed, n_particles = int(transport["seed"]), int(transport["n_particles"])
-    normal = normal_particles(wanted, state.transform.n_columns, seed) if wanted > n_particles else None
-    components, particles = [], []
+    wanted = int(np.clip(max(enough, least), n_particles, most))
+    components: list[FlowComponent] = []
+    particles: list[Array] = []
     for component, z in learnt:
         components.append(component)
-        particles.append(z[:wanted].copy() if normal is None else component.push(normal))
+        particles += [] if wanted > n_particles else [z[:wanted].copy()]
+    if wanted > n_particles:
+        particles = list(state.push(components, wanted, seed))
     if grown:
         regions, found, sds = keep_shares(
             regions, found, sds, _with_shares(state, len(regions.edges)), particles, sizes, groups
@@ -59,8 +67,11 @@ def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple
         finders, found, sds = [*finders, parities], [*found, *rows], [*sds, *[1.0] * len(rows)]
     if not found:
         return Model(state.transform, sizes / sizes.sum(), tuple(components))
-    tilted, sizes = tilt(components, particles, sizes, Finders(finders), groups, found, sds)
-    return Model(state.transform, sizes / sizes.sum(), tuple(tilted))
+    tilted = tilt(components, particles, sizes, Finders(finders), groups, found, sds)
+    widest = max(state.axes.counts, key=lambda h: h.size)
+    n_fresh = int(np.clip(enough_particles(sizes, [widest], [state.axes.sd]), n_particles, most))
+    fresh = state.push(components, n_fresh, seed + 1)
+    return Model(state.transform, sizes / sizes.sum(), tuple(state.settle(tilted, fresh)))
 
 
 def _with_shares(state: MarginalsState, n_columns: int) -> list[int]:
