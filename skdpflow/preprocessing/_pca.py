@@ -28,8 +28,8 @@ MARGIN = 2.0 / np.sqrt(3.0)
 #: average over so many. To miss an axis costs what models could learn from it; to keep one that tells nothing costs a
 #: little noise on the others.
 LEAST_PART, AHEAD = 1.0 / 80.0, 8
-#: Such axes hold at least this part of all variance, over the root of the number of rows: what is less is not learnt
-#: from so many rows.
+#: Components hold at least this part of all variance, over the root of the number of rows: what is less is not learnt
+#: from so many rows, however small the noise is.
 LEAST_SHARE = 0.35
 #: Variance is left over if it is so many standard deviations of the noise in the trace.
 LEFT_OVER = 3.0
@@ -58,9 +58,9 @@ def n_kept(values: Array, variances: Array, edge: float, n: float) -> int:
     left = values.sum() - explained[:-1]  # the noise hardly moves the trace
     ahead = np.minimum(np.arange(len(values)) + AHEAD, len(values))
     part = (explained[ahead] - explained[:-1]) / (ahead - np.arange(len(values)))
-    least = np.maximum(LEAST_PART * left, LEAST_SHARE / np.sqrt(n) * values.sum())
-    worth = (left > LEFT_OVER * edge / np.sqrt(2.0)) & (part >= least)
-    kept = worth | (values > MARGIN * edge)
+    worth = (left > LEFT_OVER * edge / np.sqrt(2.0)) & (part >= LEAST_PART * left)
+    share = LEAST_SHARE / np.sqrt(n) * max(float(values.sum()), 0.0)
+    kept = (worth | (values > MARGIN * edge)) & (np.maximum(part, variances) >= share)
     return max(int(np.argmin(np.append(kept, False))), 1)
 
 
@@ -147,7 +147,7 @@ class DPPCA(ClassNamePrefixFeaturesOutMixin, DPTransformer):
     n_components : int or None, default=None
         Number of components; at most the number of columns. None keeps those whose released variance stands well
         above what the noise alone would show, and further ones as long as each holds one part in 80 of the variance
-        that is left over, and a share of all variance that so many rows can teach. It keeps at least one.
+        that is left over. All hold a share of the variance that so many rows can teach. It keeps at least one.
     neighbours : {"add-remove", "replace-one"}, default="add-remove"
         Whether neighbouring tables differ by one row more, or by the content of one row.
     accountant : {"gdp", "zcdp", "rdp", "pld"} or Accountant, default="gdp"

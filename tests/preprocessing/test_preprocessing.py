@@ -131,6 +131,12 @@ def test_components_inside_the_noise_are_kept_while_they_hold_a_part_of_what_is_
     assert n_kept(nothing, np.zeros(150), edge, 1e6) == 1
 
 
+@pytest.mark.parametrize("n", [30, 60_000])
+def test_few_components_that_stand_out_are_kept_and_tiny_ones_are_not(n):
+    values = np.append([3.0, 0.8], np.full(30, 1e-5))
+    assert n_kept(values, values, 1e-7, n) == 2
+
+
 def test_all_components_give_the_rows_back():
     X = np.random.default_rng(0).uniform(size=(500, 4))
     pca = DPPCA(1.0, domain=(0.0, 1.0), n_components=4).fit(X)

@@ -50,8 +50,8 @@ PARTITION_ROWS, PARTITION_REGIONS = 3.0, 128
 #: Groups of bins of a numeric target that a partition tells apart, below and above `PARTITIONS_GROW`.
 TARGET_GROUPS = (4, 8)
 #: Share of the factorial table, which costs all other statistics half as much in noise; bits of its cells, from the
-#: fewest that show what two-way tables do not.
-FACTORIAL_SHARE, FACTORIAL_BITS = 0.02, (3, 10)
+#: fewest that show what two-way tables do not, up to so many in a table of few columns, and of many.
+FACTORIAL_SHARE, FACTORIAL_BITS = 0.02, (3, 10, 12)
 #: A factorial table is measured if a parity on which all rows of a group agree stands out by so many deviations.
 PARITY_SIGNAL = 4.0
 #: Two-way tables are measured from this many rows per noise on.
@@ -217,7 +217,7 @@ def allocate(
     region_noise = float(np.sqrt(n_partitions / partitions)) / mu if n_partitions else np.inf
     n_regions = int(np.clip(n / (PARTITION_ROWS * n_groups * region_noise), 8, PARTITION_REGIONS))
     if n_bits is None:
-        n_bits = _factorial_bits(n * mu / n_groups)
+        n_bits = _factorial_bits(n * mu / n_groups, d)
     factorial = FACTORIAL_SHARE if n_bits else 0.0
     shares *= (1.0 - spent - pairs - slices - partitions - factorial) / shares.sum()
     histograms, mean, second, subcomponents = (float(s) for s in shares)
@@ -245,12 +245,12 @@ def allocate(
     )
 
 
-def _factorial_bits(rows: float) -> int:
+def _factorial_bits(rows: float, d: int) -> int:
     """Return the bits of a factorial table for rows of a group, in units of the noise that the whole budget gives."""
-    least, most = FACTORIAL_BITS
+    least, few, many = FACTORIAL_BITS
     # the noise of a parity is that of all cells together
     bits = int(2.0 * np.log2(max(rows * np.sqrt(FACTORIAL_SHARE) / PARITY_SIGNAL, 1.0)))
-    return 0 if bits < least else min(bits, most)
+    return 0 if bits < least else min(bits, max(few, min(d, many)))
 
 
 def all_allocations(mu: float, d: int, **wanted: Any) -> list[Allocation]:
@@ -261,7 +261,7 @@ def all_allocations(mu: float, d: int, **wanted: Any) -> list[Allocation]:
     rows = [0.0, *(t * side * one_component for t in (*_CHANGES, *shapes) for side in beside), 1e9 * one_component]
     # groups of components decide whether there is a factorial table: all else is with one, and without
     asked = wanted.pop("n_bits", None)
-    all_bits = (0, FACTORIAL_BITS[1]) if asked is None else (asked,)
+    all_bits = (0, FACTORIAL_BITS[-1]) if asked is None else (asked,)
     return [
         allocate(max(n, 1e-9 * one_component), mu, d, 1, **wanted, n_bits=n_bits) for n in rows for n_bits in all_bits
     ]
