@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from skdpflow.latent.lookup import Bins, bin_of
-from skdpflow.transport.flow import FlowComponent
+from skdpflow.transport.model import Component
 from skdpflow.transport.parities import Finder
 
 Array = NDArray[np.float64]
@@ -84,7 +84,7 @@ class TiltedComponent:
 
     Parameters
     ----------
-    component : FlowComponent
+    component : Component
         What is tilted.
     regions : Finder
         The partitions.
@@ -96,7 +96,7 @@ class TiltedComponent:
         Logarithm of the mean of the bounded product under the component.
     """
 
-    component: FlowComponent
+    component: Component
     regions: Finder
     log_factors: tuple[Array, ...]
     log_bound: float
@@ -188,7 +188,7 @@ def _log_bound(log_factor: Array) -> float:
 
 
 def tilt(
-    components: Sequence[FlowComponent],
+    components: Sequence[Component],
     particles: Sequence[Array],
     sizes: Array,
     regions: Finder,

@@ -122,10 +122,10 @@ class MarginalsState:
             step_size=step_size,
         )
 
-    def settle(self, components: Iterable[TiltedComponent], particles: Iterable[Array]) -> list[FlowComponent]:
-        """Have tilted components agree with the axis histograms again, by one more step from new particles."""
-        particles = list(particles)
-        weights = [component.weights(z) for component, z in zip(components, particles, strict=True)]
+    def settle(
+        self, components: Iterable[TiltedComponent], particles: Sequence[Array], weights: Sequence[Array]
+    ) -> list[FlowComponent]:
+        """Have tilted components agree with the axis histograms again, by one more step from new weighted particles."""
         # factors fit the particles that they were learnt from too well to tell their own mean
         components = [
             replace(component, log_mean=float(np.log(w.mean())))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,13 @@ from skdpflow.domain import Interval
 from skdpflow.mechanisms.marginals.factorial import FACTORIAL, found_parities
 from skdpflow.mechanisms.marginals.partitions import measured_regions
 from skdpflow.mechanisms.marginals.state import MarginalsState, of_kind
+from skdpflow.mechanisms.marginals.zeros import tables_with_zeros
 from skdpflow.release import Release
 from skdpflow.transport.flow import FlowComponent
-from skdpflow.transport.model import Model
+from skdpflow.transport.model import Component, Model
 from skdpflow.transport.parities import Finder, Finders
 from skdpflow.transport.tilt import enough_particles, keep_shares, tilt
+from skdpflow.transport.zeros import without
 
 Array = NDArray[np.float64]
 
@@ -35,10 +37,8 @@ def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple
     """
     sizes, transport = state.sizes, release.transport
     measured = of_kind(release, "partitions")
-    if not measured:
-        return Model(state.transform, sizes / sizes.sum(), tuple(component for component, _ in learnt))
     grown, factorial = [m for m in measured if m.name != FACTORIAL], [m for m in measured if m.name == FACTORIAL]
-    groups = np.asarray(measured[0].params["groups"])
+    groups = np.asarray(measured[0].params["groups"]) if measured else np.arange(len(sizes))
     finders: list[Finder] = []
     found: list[Array] = []
     sds: list[float] = []
@@ -65,13 +65,22 @@ def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple
     for m in factorial:
         parities, rows = found_parities(m, state.transform, particles, sizes, groups)
         finders, found, sds = [*finders, parities], [*found, *rows], [*sds, *[1.0] * len(rows)]
+    zeros = list(tables_with_zeros(state.pairs, state.transform, state.columns, particles, sizes, groups))
+    for own in zeros:
+        finders, found, sds = [*finders, own.regions], [*found, *own.counts], [*sds, *[own.sd] * len(own.counts)]
     if not found:
         return Model(state.transform, sizes / sizes.sum(), tuple(components))
     tilted = tilt(components, particles, sizes, Finders(finders), groups, found, sds)
     widest = max(state.axes.counts, key=lambda h: h.size)
     n_fresh = int(np.clip(enough_particles(sizes, [widest], [state.axes.sd]), n_particles, most))
     fresh = state.push(components, n_fresh, seed + 1)
-    return Model(state.transform, sizes / sizes.sum(), tuple(state.settle(tilted, fresh)))
+    weights = [component.weights(z) for component, z in zip(tilted, fresh, strict=True)]
+    settled: Sequence[Component] = state.settle(tilted, fresh, weights)
+    if zeros:
+        moved = [own.forward(z) for own, z in zip(settled, fresh, strict=True)]
+        empty = [mask for own in zeros for mask in own.empty]
+        settled = without(settled, moved, weights, Finders([own.regions for own in zeros]), empty, groups)
+    return Model(state.transform, sizes / sizes.sum(), tuple(settled))
 
 
 def _with_shares(state: MarginalsState, n_columns: int) -> list[int]:
