@@ -41,6 +41,8 @@ LEAST_ROWS = 1e-3
 _BATCH = 2**15
 #: Least and most proposals at once.
 _PROPOSALS = (64, 2**16)
+#: Proposals suffice for the rows that are missing but for so many deviations.
+_SPARE = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,12 +123,13 @@ class TiltedComponent:
         Should proposals be accepted far more seldom than those that the factors were learnt from, the last of them are
         drawn with probabilities in proportion to their factors, which is exact for many proposals.
         """
-        acceptance = np.exp(self.log_mean - self.log_bound)
+        acceptance = min(float(np.exp(self.log_mean - self.log_bound)), 1.0)
         found, missing = [self.component.sample(0, rng)], n
         for _ in range(MOST_ROUNDS + int(2 * n / (acceptance * _PROPOSALS[1]))):
             if missing == 0:
                 return np.concatenate(found)
-            wanted = int(np.clip(1.1 * missing / acceptance, *_PROPOSALS))
+            likely = missing + _SPARE * np.sqrt(missing * (1.0 - acceptance))
+            wanted = int(np.clip(np.ceil(likely / acceptance), *_PROPOSALS))
             z = self.component.sample(wanted, rng)
             log_kept = self.log_factor(z) - self.log_bound
             kept = z[np.log(rng.random(wanted)) < log_kept][:missing]

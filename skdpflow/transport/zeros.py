@@ -7,7 +7,7 @@ ordered columns, neighbouring entries are judged together, too: a block may stan
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,25 +82,50 @@ def _block_sums(x: Array, rows: int, columns: int) -> Array:
     return np.asarray(np.add.reduceat(by_rows, np.arange(0, x.shape[1], columns), axis=1))
 
 
-def without(
-    components: Sequence[Component],
-    particles: Sequence[Array],
-    weights: Sequence[Array],
-    regions: Finder,
-    empty: Sequence[Mask],
-    groups: NDArray[np.int64],
-) -> list[Component]:
-    """Cut empty entries out of components, whose particles and weights say how much of their mass was there.
+@dataclass(frozen=True, eq=False)
+class Zeros:
+    """Entries of tables that are empty.
 
-    Notes
-    -----
-    Sampling rejects points there. A component of which less than `ACCEPTANCE` would be left stays whole: its table
-    contradicts whatever else was measured of it.
+    Parameters
+    ----------
+    regions : Finder
+        Finds the entries of points.
+    empty : sequence of ndarray of bool, of shape (n_groups, n_entries)
+        Of each table, which entries are empty.
+    groups : ndarray of shape (n_components,)
+        Group of each component.
     """
-    out: list[Component] = []
-    for component, z, w, group in zip(components, particles, weights, groups, strict=True):
-        log_factors = tuple(np.where(own[group], -np.inf, 0.0) for own in empty)
-        cut = TiltedComponent(component, regions, log_factors, 0.0, 0.0)
-        left = float(w @ cut.weights(z) / w.sum())
-        out.append(replace(cut, log_mean=float(np.log(left))) if left >= ACCEPTANCE else component)
-    return out
+
+    regions: Finder
+    empty: Sequence[Mask]
+    groups: NDArray[np.int64]
+
+    def inside(self, component: int, z: Array) -> Mask:
+        """Say which points of a component are in an empty entry of any table."""
+        out = np.zeros(len(z), dtype=np.bool_)
+        for empty, entry in zip(self.empty, self.regions.find(z), strict=True):
+            out |= empty[self.groups[component]][entry]
+        return out
+
+    def cut(
+        self, components: Sequence[Component], particles: Sequence[Array], weights: Sequence[Array] | None = None
+    ) -> list[Component]:
+        """Cut empty entries out of components, whose particles and weights say how much of their mass was there.
+
+        Notes
+        -----
+        Sampling rejects points there.
+        """
+        out: list[Component] = []
+        for c, (component, z) in enumerate(zip(components, particles, strict=True)):
+            left = ~self.inside(c, z)
+            share = float(left.mean() if weights is None else weights[c] @ left / weights[c].sum())
+            if any(own[self.groups[c]].any() for own in self.empty):
+                log_factors = tuple(np.where(own[self.groups[c]], -np.inf, 0.0) for own in self.empty)
+                component = TiltedComponent(component, self.regions, log_factors, 0.0, float(np.log(share)))
+            out.append(component)
+        return out
+
+    def outside(self, particles: Sequence[Array]) -> list[Array]:
+        """Return the particles of each component that are in no empty entry."""
+        return [z[~self.inside(c, z)] for c, z in enumerate(particles)]

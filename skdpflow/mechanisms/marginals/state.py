@@ -29,6 +29,8 @@ Array = NDArray[np.float64]
 SUBCOMPONENTS = ("subcomponent_counts", "subcomponent_mean", "subcomponent_second_moment")
 #: Particles of a component that predict what is measured next.
 SELECTION_PARTICLES = 2048
+#: Sweeps over the two-way tables that have empty entries.
+FOLLOWED_AGAIN = 2
 
 
 def of_kind(release: Release, kind: str) -> list[Measurement]:
@@ -116,16 +118,20 @@ class MarginalsState:
             starts,
             (start.push(normal) for start in starts),
             self._blocks,
-            self._pair_targets,
+            self.targets,
             self.sizes,
             n_steps=n_steps,
             step_size=step_size,
         )
 
     def settle(
-        self, components: Iterable[TiltedComponent], particles: Sequence[Array], weights: Sequence[Array]
+        self,
+        components: Iterable[TiltedComponent],
+        particles: Sequence[Array],
+        weights: Sequence[Array],
+        targets: Sequence[PairTarget],
     ) -> list[FlowComponent]:
-        """Have tilted components agree with the axis histograms again, by one more step from new weighted particles."""
+        """Have tilted components agree with axes and some tables again, by one more step from new weighted particles."""
         # factors fit the particles that they were learnt from too well to tell their own mean
         components = [
             replace(component, log_mean=float(np.log(w.mean())))
@@ -135,13 +141,32 @@ class MarginalsState:
             components,
             particles,
             [own[:1] for own in self._blocks],
-            [],
+            targets,
             self.sizes,
             n_steps=1,
             step_size=1.0,
             weights=weights,
         )
         return [component for component, _ in settled]
+
+    def follow(
+        self, components: Sequence[FlowComponent], particles: Sequence[Array], targets: Sequence[PairTarget]
+    ) -> tuple[list[FlowComponent], list[Array]]:
+        """Follow some two-way tables again, so that other tables do not have the last word."""
+        again = learn_components(
+            components,
+            particles,
+            [own[:1] for own in self._blocks],
+            targets,
+            self.sizes,
+            n_steps=FOLLOWED_AGAIN,
+            step_size=1.0,
+        )
+        joined, moved = [], []
+        for before, (own, z) in zip(components, again, strict=True):
+            joined.append(FlowComponent(before.start, before.layers + own.layers))
+            moved.append(z)
+        return joined, moved
 
     @cached_property
     def _blocks(self) -> list[list[Block]]:
@@ -153,7 +178,7 @@ class MarginalsState:
         return blocks
 
     @cached_property
-    def _pair_targets(self) -> list[PairTarget]:
+    def targets(self) -> list[PairTarget]:
         """Two-way tables of each component."""
         return [target for m in self.pairs for target in pair_targets(m, self.transform, self.columns)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,10 @@ from skdpflow.mechanisms.marginals.state import MarginalsState, of_kind
 from skdpflow.mechanisms.marginals.zeros import tables_with_zeros
 from skdpflow.release import Release
 from skdpflow.transport.flow import FlowComponent
-from skdpflow.transport.model import Component, Model
+from skdpflow.transport.model import Model
 from skdpflow.transport.parities import Finder, Finders
 from skdpflow.transport.tilt import enough_particles, keep_shares, tilt
-from skdpflow.transport.zeros import without
+from skdpflow.transport.zeros import Zeros
 
 Array = NDArray[np.float64]
 
@@ -57,6 +57,10 @@ def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple
         particles += [] if wanted > n_particles else [z[:wanted].copy()]
     if wanted > n_particles:
         particles = list(state.push(components, wanted, seed))
+    zeros = list(tables_with_zeros(state.pairs, state.transform, state.columns, particles, sizes, groups))
+    again = [target for own in zeros for target in own.among(state.targets, groups)]
+    if again:
+        components, particles = state.follow(components, particles, again)
     if grown:
         regions, found, sds = keep_shares(
             regions, found, sds, _with_shares(state, len(regions.edges)), particles, sizes, groups
@@ -65,21 +69,22 @@ def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple
     for m in factorial:
         parities, rows = found_parities(m, state.transform, particles, sizes, groups)
         finders, found, sds = [*finders, parities], [*found, *rows], [*sds, *[1.0] * len(rows)]
-    zeros = list(tables_with_zeros(state.pairs, state.transform, state.columns, particles, sizes, groups))
     for own in zeros:
         finders, found, sds = [*finders, own.regions], [*found, *own.counts], [*sds, *[own.sd] * len(own.counts)]
     if not found:
         return Model(state.transform, sizes / sizes.sum(), tuple(components))
-    tilted = tilt(components, particles, sizes, Finders(finders), groups, found, sds)
     widest = max(state.axes.counts, key=lambda h: h.size)
     n_fresh = int(np.clip(enough_particles(sizes, [widest], [state.axes.sd]), n_particles, most))
     fresh = state.push(components, n_fresh, seed + 1)
+    empty = Zeros(Finders([own.regions for own in zeros]), [mask for own in zeros for mask in own.empty], groups)
+    cut = empty.cut(components, particles)
+    particles, fresh = empty.outside(particles), empty.outside(fresh)
+    tilted = tilt(cut, particles, sizes, Finders(finders), groups, found, sds)
     weights = [component.weights(z) for component, z in zip(tilted, fresh, strict=True)]
-    settled: Sequence[Component] = state.settle(tilted, fresh, weights)
-    if zeros:
-        moved = [own.forward(z) for own, z in zip(settled, fresh, strict=True)]
-        empty = [mask for own in zeros for mask in own.empty]
-        settled = without(settled, moved, weights, Finders([own.regions for own in zeros]), empty, groups)
+    settled = state.settle(tilted, fresh, weights, again)
+    # the step of the axes moves a few points back
+    moved = [own.forward(z) for own, z in zip(settled, fresh, strict=True)]
+    settled = empty.cut(settled, moved, weights)
     return Model(state.transform, sizes / sizes.sum(), tuple(settled))
 
 

@@ -12,7 +12,7 @@ from skdpflow.domain import Column
 from skdpflow.latent.rank import RankTransform
 from skdpflow.release import Measurement
 from skdpflow.release.tables import pairs_of, split
-from skdpflow.transport.pairs import latent_edges
+from skdpflow.transport.pairs import PairTarget, latent_edges
 from skdpflow.transport.tilt import RegionFinder
 from skdpflow.transport.zeros import Mask, deviations_for, empty_entries, n_blocks
 
@@ -39,6 +39,11 @@ class TablesWithZeros:
     counts: list[Array]
     sd: float
     empty: list[Mask]
+
+    def among(self, targets: Sequence[PairTarget], groups: NDArray[np.int64]) -> list[PairTarget]:
+        """Return the tables of components that have empty entries."""
+        pairs = {tuple(pair): empty.any(axis=1) for pair, empty in zip(self.regions.columns.tolist(), self.empty, strict=True)}
+        return [t for t in targets if (t.given, t.moved) in pairs and pairs[t.given, t.moved][groups[t.component]]]
 
 
 def tables_with_zeros(
