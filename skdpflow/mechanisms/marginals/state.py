@@ -30,7 +30,7 @@ SUBCOMPONENTS = ("subcomponent_counts", "subcomponent_mean", "subcomponent_secon
 #: Particles of a component that predict what is measured next.
 SELECTION_PARTICLES = 2048
 #: Sweeps over the two-way tables that have empty entries.
-FOLLOWED_AGAIN = 2
+FOLLOWED_AGAIN = 1
 
 
 def of_kind(release: Release, kind: str) -> list[Measurement]:
@@ -131,7 +131,7 @@ class MarginalsState:
         weights: Sequence[Array],
         targets: Sequence[PairTarget],
     ) -> list[FlowComponent]:
-        """Have tilted components agree with axes and some tables again, by one more step from new weighted particles."""
+        """Have tilted components agree with axes and some tables again: one more step from new weighted particles."""
         # factors fit the particles that they were learnt from too well to tell their own mean
         components = [
             replace(component, log_mean=float(np.log(w.mean())))

@@ -34,6 +34,9 @@ def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple
     -----
     The tilt follows its particles, and moves what was measured of axes. So one more step of the flow settles these,
     from new particles. Steps along slices and pairs would move rows out of their regions.
+
+    Two-way tables that have empty entries are followed again before the tilt, which then counts them as partitions, and
+    after it. What is left in these entries is little, so cutting it out moves no margin that was measured.
     """
     sizes, transport = state.sizes, release.transport
     measured = of_kind(release, "partitions")
@@ -73,18 +76,19 @@ def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple
         finders, found, sds = [*finders, own.regions], [*found, *own.counts], [*sds, *[own.sd] * len(own.counts)]
     if not found:
         return Model(state.transform, sizes / sizes.sum(), tuple(components))
+    masks = [mask for own in zeros for mask in own.empty]
+    empty = Zeros.of(Finders([own.regions for own in zeros]), masks, groups, particles)
+    tilted = tilt(components, empty.outside(particles), sizes, Finders(finders), groups, found, sds)
+    tilted = empty.of_tilted(tilted)  # their tables come last
     widest = max(state.axes.counts, key=lambda h: h.size)
     n_fresh = int(np.clip(enough_particles(sizes, [widest], [state.axes.sd]), n_particles, most))
     fresh = state.push(components, n_fresh, seed + 1)
-    empty = Zeros(Finders([own.regions for own in zeros]), [mask for own in zeros for mask in own.empty], groups)
-    cut = empty.cut(components, particles)
-    particles, fresh = empty.outside(particles), empty.outside(fresh)
-    tilted = tilt(cut, particles, sizes, Finders(finders), groups, found, sds)
     weights = [component.weights(z) for component, z in zip(tilted, fresh, strict=True)]
     settled = state.settle(tilted, fresh, weights, again)
-    # the step of the axes moves a few points back
-    moved = [own.forward(z) for own, z in zip(settled, fresh, strict=True)]
-    settled = empty.cut(settled, moved, weights)
+    if again:
+        # the step moves a few points back into empty entries
+        moved = [own.forward(z) for own, z in zip(settled, fresh, strict=True)]
+        return Model(state.transform, sizes / sizes.sum(), tuple(empty.cut(settled, moved, weights)))
     return Model(state.transform, sizes / sizes.sum(), tuple(settled))
 
 

@@ -42,7 +42,10 @@ class TablesWithZeros:
 
     def among(self, targets: Sequence[PairTarget], groups: NDArray[np.int64]) -> list[PairTarget]:
         """Return the tables of components that have empty entries."""
-        pairs = {tuple(pair): empty.any(axis=1) for pair, empty in zip(self.regions.columns.tolist(), self.empty, strict=True)}
+        pairs = {
+            tuple(pair): empty.any(axis=1)
+            for pair, empty in zip(self.regions.columns.tolist(), self.empty, strict=True)
+        }
         return [t for t in targets if (t.given, t.moved) in pairs and pairs[t.given, t.moved][groups[t.component]]]
 
 
@@ -78,7 +81,9 @@ def tables_with_zeros(
             kind = ordered[a], ordered[b]
             found = [
                 empty_entries(own.reshape(shape), e.reshape(shape), sd * np.sqrt(n), kind, deviations).ravel()
-                for own, e, n in zip([*h, h.sum(axis=0)], [*expected[t], expected[t].sum(axis=0)], [*in_group, len(groups)], strict=True)
+                for own, e, n in zip(
+                    [*h, h.sum(axis=0)], [*expected[t], expected[t].sum(axis=0)], [*in_group, len(groups)], strict=True
+                )
             ]
             zeros = np.array(found[:-1]) | found[-1]
             if zeros.any():
