@@ -42,11 +42,12 @@ class TablesWithZeros:
 
     def among(self, targets: Sequence[PairTarget], groups: NDArray[np.int64]) -> list[PairTarget]:
         """Return the tables of components that have empty entries."""
-        pairs = {
-            tuple(pair): empty.any(axis=1)
-            for pair, empty in zip(self.regions.columns.tolist(), self.empty, strict=True)
+        found = {
+            (a, b, group)
+            for (a, b), empty in zip(self.regions.columns.tolist(), self.empty, strict=True)
+            for group in np.flatnonzero(empty.any(axis=1)).tolist()
         }
-        return [t for t in targets if (t.given, t.moved) in pairs and pairs[t.given, t.moved][groups[t.component]]]
+        return [t for t in targets if (t.given, t.moved, int(groups[t.component])) in found]
 
 
 def tables_with_zeros(
