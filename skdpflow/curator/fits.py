@@ -24,7 +24,7 @@ from skdpflow.release.sensitivity import of_ones
 
 if TYPE_CHECKING:
     from skdpflow.curator.curator import Curator
-    from skdpflow.curator.encode import RowSource
+    from skdpflow.curator.source import RowSource
 
 #: Most integers that a fit may measure in all: a gibibyte.
 MAX_INTEGERS = 2**27
