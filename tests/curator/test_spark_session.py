@@ -11,7 +11,7 @@ DISK, NETWORK, TLS = "spark.io.encryption.enabled", "spark.network.crypto.enable
 
 
 def refused(session):
-    with pytest.raises(ValueError, match=".") as caught:
+    with pytest.raises(ValueError, match=r".") as caught:
         SparkRows(SparkTable(SimpleNamespace(sparkSession=session, columns=["other"])), {"age": None})
     return str(caught.value)
 
