@@ -288,7 +288,7 @@ def test_the_parts_of_a_numeric_target_are_counted_as_a_file_counts_them(cells, 
     n = SMALL["n_particles"]
     ledger = PrivacyLedger(epsilon=10.0, delta=1e-3)
     monkeypatch.setattr(fits, "MAX_NUMBERS", 2 * numbers_held(n, most, 10))
-    clone(flow).fit(X[:, :9], X[:, 9])
+    clone(flow).set_params(ledger=PrivacyLedger(epsilon=10.0, delta=1e-3)).fit(X[:, :9], X[:, 9])
     with pytest.raises(ValueError, match="n_particles"):
         clone(flow).set_params(n_particles=n + 1, ledger=ledger).fit(X[:, :9], X[:, 9])
     assert ledger.events == ()
