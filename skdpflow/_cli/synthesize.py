@@ -14,12 +14,18 @@ from skdpflow._cli.progress import Progress
 from skdpflow._flow import DPSlicedWassersteinFlow
 from skdpflow.domain import Domain
 from skdpflow.files import TableFile
+from skdpflow.release.board import guess_limit
+
+#: Budgets of which a warning is given: by the chance of a right guess (from an epsilon of about 7 on), and by delta.
+_HARDLY, _OFTEN = 0.999, 1e-3
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("table", help=TABLE)
     parser.add_argument("--domain", required=True, metavar="FILE", help=DOMAIN)
-    parser.add_argument("--epsilon", type=float, required=True, help="what may be spent")
+    parser.add_argument(
+        "--epsilon", type=float, required=True, help="what may be spent: 1 to 3 is usual, and less protects more"
+    )
     parser.add_argument(
         "--delta",
         type=float,
@@ -61,6 +67,7 @@ def _run(given: argparse.Namespace, progress: Progress) -> None:
     inputs = [given.table, given.domain, *([] if given.ledger is None else [given.ledger])]
     check_outputs([given.output, kept], inputs)
     flow = _flow(given)
+    _warn_of_little(given.epsilon, given.delta)
     progress.stage(f"measuring {given.table}")
     flow.fit(TableFile(given.table, given.target))
     kept = _keep(flow, kept)
@@ -99,6 +106,17 @@ def _flow(given: argparse.Namespace) -> DPSlicedWassersteinFlow:
         neighbours=given.neighbours,
         ledger=open_ledger(given.ledger, given.ledger_budget, given.neighbours),
     )
+
+
+def _warn_of_little(epsilon: float, delta: float) -> None:
+    """Say that a budget protects hardly anybody, before it is spent."""
+    if (limit := guess_limit(epsilon, delta)) > _HARDLY or delta > _OFTEN:
+        print(
+            f"skdpflow: warning: epsilon={epsilon:g} with delta={delta:g} protects hardly anybody: a guess whether a "
+            f"person's row was in the table may be right {100 * limit:.3g} times in 100. An epsilon of 1 to 3 is usual, and "
+            "a delta well below one over the number of rows.",
+            file=sys.stderr,
+        )
 
 
 def _keep(flow: DPSlicedWassersteinFlow, wanted: str) -> str:
