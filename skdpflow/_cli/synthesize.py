@@ -113,8 +113,8 @@ def _warn_of_little(epsilon: float, delta: float) -> None:
     if (limit := guess_limit(epsilon, delta)) > _HARDLY or delta > _OFTEN:
         print(
             f"skdpflow: warning: epsilon={epsilon:g} with delta={delta:g} protects hardly anybody: a guess whether a "
-            f"person's row was in the table may be right {100 * limit:.3g} times in 100. An epsilon of 1 to 3 is usual, and "
-            "a delta well below one over the number of rows.",
+            f"person's row was in the table may be right {100 * limit:.3g} times in 100. An epsilon of 1 to 3 is "
+            "usual, and a delta well below one over the number of rows.",
             file=sys.stderr,
         )
 
