@@ -317,7 +317,10 @@ def test_a_report_with_private_rows_is_marked_and_noted(kept, capsys):
 def test_check_is_a_look_at_private_rows(kept, capsys):
     capsys.readouterr()
     assert main(["check", "t.csv", "--domain", "d.json"]) == 0
-    assert capsys.readouterr().out.startswith("A look at private rows, outside the guarantee")
+    text = capsys.readouterr().out
+    assert text.startswith("A look at private rows, outside the guarantee")
+    assert main(["domain", "t.csv", "--private-look", "d.json"]) == 0
+    assert capsys.readouterr() == ("", text)  # so that no file of standard output holds it
 
 
 def test_a_ledger_is_debited_and_refuses(kept, capsys):
