@@ -47,6 +47,11 @@ def test_another_mistake_in_json_is_not_taken_for_a_comma():
     assert "comma after the last" not in str(raised.value)
 
 
+def test_a_unit_of_dates_is_a_word():
+    domain = Domain({"day": Interval("2024-01-01", "2024-12-31", unit="D")})
+    assert domain.describe() == "day  dates and times from '2024-01-01' to '2024-12-31', to the day"
+
+
 def test_swapped_dates_are_shown_as_dates():
     message = "Got '2026-12-31' and '2015-01-01' instead. Are they swapped?"
     with pytest.raises(ValueError, match=re.escape(message)):
