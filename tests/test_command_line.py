@@ -157,6 +157,15 @@ def test_what_cannot_be_written_is_refused_before_anything_is_spent(tmp_path, mo
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "command", [["synthesize", "t.csv", "--domain", "d", "--epsilon", "1", "-o", "o.csv"], ["report", "r"]]
+)
+def test_a_seed_that_cannot_be_used_is_wrong_usage(capsys, command):
+    with pytest.raises(SystemExit, match="2"):
+        main([*command, "--seed", "-3"])
+    assert "argument --seed: a seed must be a whole number from 0" in capsys.readouterr().err
+
+
 def test_samples_go_to_the_standard_output(tmp_path, capsys):
     flow = DPSlicedWassersteinFlow(domain={"a": Interval(0, 1)}).fit(pd.DataFrame({"a": np.linspace(0, 1, 500)}))
     flow.save(tmp_path / "r")
