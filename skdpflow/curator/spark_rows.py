@@ -116,7 +116,7 @@ class SparkRows:
 
     def _on_executors(self, function: Callable[[int, Any], Any]) -> dict[int, Any]:
         """Return what a function makes of each partition that has rows."""
-        rows = self._frame.mapInArrow(partial(_mapped, function), "partition int, answer binary").collect()
+        rows = self._frame.mapInArrow(partial(_mapped, function), "partition long, answer binary").collect()
         answers = {row.partition: pickle.loads(bytes(row.answer)) for row in rows}
         for answer in answers.values():
             if isinstance(answer, Exception):
