@@ -56,6 +56,7 @@ LEVERS = {
     "two-way tables": ({"n_pairs": 0}, {}),
     "subcomponents of classes": ({"n_cuts": 0}, {}),
     "partitions": ({"n_partitions": 0}, {}),
+    "factorial table": ({"n_factorial_bits": 0}, {}),
     "slices": ({"n_slices": 0}, {}),
     "one second moment for all classes": ({}, {"skdpflow.mechanisms.marginals.allocation.pooled": lambda *args: False}),
     "second moments per class": ({}, {"skdpflow.mechanisms.marginals.allocation.pooled": lambda *args: True}),

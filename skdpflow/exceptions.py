@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["BudgetExceededError", "DomainMismatchWarning", "LedgerError", "PrivacyLeakWarning", "ReleaseError"]
+__all__ = [
+    "BudgetExceededError",
+    "DomainMismatchWarning",
+    "FederationError",
+    "LedgerError",
+    "PrivacyLeakWarning",
+    "ReleaseError",
+]
 
 
 class BudgetExceededError(RuntimeError):
@@ -31,6 +38,21 @@ class DomainMismatchWarning(UserWarning):
     >>> from skdpflow.exceptions import DomainMismatchWarning
     >>> with warnings.catch_warnings():
     ...     warnings.simplefilter("error", DomainMismatchWarning)
+    """
+
+
+class FederationError(ValueError):
+    """A message, an agreement or a site of a federation is not what was agreed on.
+
+    See Also
+    --------
+    skdpflow.federation.Federation : Raises it.
+
+    Examples
+    --------
+    >>> from skdpflow.exceptions import FederationError
+    >>> issubclass(FederationError, ValueError)
+    True
     """
 
 

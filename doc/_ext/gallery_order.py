@@ -8,6 +8,7 @@ ORDER = (
     "quality",
     "choosing_epsilon",
     "hospitals",
+    "federation",
     "loans",
     "insurance",
     "taxi_trips",

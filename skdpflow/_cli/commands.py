@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skdpflow._cli import check, domain, inspect, report, sample, synthesize
+from skdpflow._cli import agree, check, domain, federate, inspect, keys, report, sample, site, synthesize
 from skdpflow._cli.command import Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -12,4 +12,8 @@ COMMANDS: tuple[Command, ...] = (
     sample.COMMAND,
     inspect.COMMAND,
     report.COMMAND,
+    keys.COMMAND,
+    agree.COMMAND,
+    site.COMMAND,
+    federate.COMMAND,
 )

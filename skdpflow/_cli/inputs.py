@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from skdpflow.domain import Domain
+from skdpflow.domain import Column, Domain
+from skdpflow.federation import Agreement
 from skdpflow.ledger import PrivacyLedger
 
 RELEASE = "what synthesize, Release.save or flow.save wrote"
@@ -31,6 +33,32 @@ def read_domain(path: str) -> Domain:
         return Domain.from_json(path)
 
 
+def read_columns(path: str, target: str | None) -> tuple[Domain, Column | None]:
+    """Read the file of a domain, and take the column of the target out of it."""
+    domain = read_domain(path)
+    columns = dict(domain)
+    if target is None:
+        return domain, None
+    if target not in columns:
+        raise ValueError(
+            f"{path}: The domain does not describe the target {target!r}. Its columns are {list(columns)[:20]}."
+        )
+    column = columns.pop(target)
+    return Domain(columns, constraints=domain.constraints), column
+
+
+def add_agreement(parser: argparse.ArgumentParser) -> None:
+    """Add what names the agreement of several sites."""
+    parser.add_argument("--agreement", required=True, metavar="FILE", help="what agree wrote")
+    parser.add_argument("--digest", help="what the sites told each other: another agreement is refused")
+
+
+def read_agreement(path: str, digest: str | None) -> Agreement:
+    """Read the agreement of several sites."""
+    with about(path):
+        return Agreement.load(path, digest=digest)
+
+
 def open_ledger(path: str | None, budget: list[float] | None, neighbours: str) -> PrivacyLedger | None:
     """Open a ledger, or make one if a budget for it is given."""
     if path is None:
@@ -39,6 +67,10 @@ def open_ledger(path: str | None, budget: list[float] | None, neighbours: str) -
         return None
     with about(path):
         if budget is None:
-            return PrivacyLedger.open(path)
+            try:
+                return PrivacyLedger.open(path)
+            except FileNotFoundError as e:
+                e.add_note("Check its name. To make a new ledger, add --ledger-budget EPSILON DELTA.")
+                raise
         epsilon, delta = budget
         return PrivacyLedger(path, epsilon=epsilon, delta=delta, neighbours=neighbours)

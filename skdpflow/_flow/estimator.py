@@ -9,6 +9,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skdpflow._flow.base import BaseFlow
+from skdpflow._flow.federated import release_of_sites
 from skdpflow._flow.files import load_flow
 from skdpflow._flow.parameters import (
     TRANSPORT,
@@ -25,6 +26,7 @@ from skdpflow._ownership import check_free
 from skdpflow._validation import check_real, invalid
 from skdpflow.domain import Column
 from skdpflow.exceptions import ReleaseError
+from skdpflow.federation.coordinator import Federation
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.ledger.lineage import hand_on, learns_from, lineage_of
 from skdpflow.mechanisms import resolve_mechanism
@@ -67,9 +69,10 @@ class DPSlicedWassersteinFlow(BaseFlow):
     n_particles : int, default=8192
         Particles that follow the flow; the number of rows that can be sampled is unlimited.
     n_jobs : int or None, default=None
-        Threads that read the rows.
+        Threads that read the rows; workers, if a `TableFile` is shared and joblib has a backend that starts some.
     verbose : int, default=0
-        1 prints what is measured. Only released values are shown.
+        1 prints what is measured. 2 prints rounds as well, and the share of the rows that is read. Only released values
+        are shown.
     random_state : int, RandomState instance, Generator or None, default=None
         Public randomness: directions and particles. It does not make `fit` reproducible, since the noise
         comes from the operating system.
@@ -168,8 +171,8 @@ class DPSlicedWassersteinFlow(BaseFlow):
 
         Parameters
         ----------
-        X : {array-like, pandas.DataFrame, polars.DataFrame} of shape (n_samples, n_features)
-            Private rows.
+        X : {array-like, pandas.DataFrame, polars.DataFrame, TableFile} of shape (n_samples, n_features), or Federation
+            Private rows, or the sites that hold them.
         y : array-like of shape (n_samples,) or None, default=None
             Private target; used if `target` says what it is.
 
@@ -201,7 +204,10 @@ class DPSlicedWassersteinFlow(BaseFlow):
         check_free(self)
         given = Parameters.of(self)
         warn_if_seeded(given.noise_seed)
-        release = first_release(self, X, y, given)
+        if isinstance(X, Federation):
+            release = release_of_sites(self, X, y, given)
+        else:
+            release = first_release(self, X, y, given)
         if given.verbose:
             print(release.privacy_statement())
         self._learn(release, given.mechanism)

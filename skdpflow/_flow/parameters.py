@@ -72,6 +72,11 @@ def same_mechanism(estimator: Any, release: Release, *, measures: bool = False) 
         )
     free = tuple(getattr(mechanism, "refit_params", ()))
     if measures:
+        if release.federated is not None:
+            raise ValueError(
+                "The release is of the rows of several holders, and continue_fit measures one table. Fit anew, with a "
+                "larger epsilon. Nothing was spent."
+            )
         if release.before:
             won = any(source.contains for source in release.before)
             rests_on = "a search that it won" if won else "earlier ones, as that of a step of a pipeline does"

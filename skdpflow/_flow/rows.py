@@ -21,10 +21,11 @@ from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import measure, prepare
 from skdpflow.curator.noise import NoiseSource
+from skdpflow.curator.progress import Progress
 from skdpflow.domain import Column, Interval
 from skdpflow.domain.differences import by_themselves
 from skdpflow.domain.measured import measured_domain
-from skdpflow.files import TableFile
+from skdpflow.frames import ELSEWHERE
 from skdpflow.inspection._rows import Table, compare_rows
 from skdpflow.inspection._sample import Sample
 from skdpflow.ledger import PrivacyLedger
@@ -68,6 +69,7 @@ def _measured(
 ) -> Release:
     """Check the rows and carry out the plan of a mechanism on them."""
     source = _admitted(estimator, X, y, domain, target)
+    source.progress = Progress(shown=given.verbose > 1)
     return measure(
         source,
         source.domain,
@@ -123,8 +125,10 @@ def continued_release(estimator: Any, X: Any, y: Any, given: Parameters, mechani
             "The release was debited from a ledger: set the 'ledger' parameter to it, so that this is too."
         )
     whole = {"epsilon": release.epsilon + extra, "delta": release.delta, "neighbours": release.neighbours}
+    source = admit(estimator, X, y, domain=release.domain, target=release.target, reset=False)
+    source.progress = Progress(shown=given.verbose > 1)
     better = measure_more(
-        admit(estimator, X, y, domain=release.domain, target=release.target, reset=False),
+        source,
         release,
         mechanism,
         given.projections,
@@ -163,7 +167,7 @@ def distance_of_rows(estimator: Any, X: Any, model: Model) -> float:
     positions = in_own_values(release, positions)
     numeric = numeric_indices(domain)
     with quiet():
-        numbers = np.concatenate([source.numbers(*span, numeric) for span in source.spans()])
+        numbers = np.concatenate([rows.numbers(start, stop, numeric) for rows, start, stop, _ in source.read()])
     real, synthetic = on_common_scale(
         numbers,
         np.concatenate([codes for _, codes, _ in source.blocks(domain)]),
@@ -178,17 +182,17 @@ def comparison_of_rows(estimator: Any, X: Any, y: Any, sample: Sample, rng: np.r
     """Compare rows with a synthetic sample, exactly."""
     release = estimator.release_
     domain = by_themselves(release.measured)
-    target = release.target if y is not None or isinstance(X, TableFile) else None
+    target = release.target if y is not None or isinstance(X, ELSEWHERE) else None
     source = admit(estimator, X, y, domain=release.domain, target=target, reset=False)
     if isinstance(estimator.ledger, PrivacyLedger):  # an entry of nothing, which spends nothing
         estimator.ledger.debit(ComposedEvent(()), LOOKED, neighbours=estimator.ledger.neighbours)
     numeric, numbers, codes, targets = numeric_indices(domain), [], [], []
     with quiet():
-        for start, stop in source.spans():
-            own, classes = source.block(start, stop, domain, target)
+        for rows, start, stop, _ in source.read():
+            own, classes = rows.block(start, stop, domain, target)
             codes.append(own)
-            numbers.append(source.numbers(start, stop, numeric))
-            targets.append(source.target_numbers(start, stop, target) if isinstance(target, Interval) else classes)
+            numbers.append(rows.numbers(start, stop, numeric))
+            targets.append(rows.target_numbers(start, stop, target) if isinstance(target, Interval) else classes)
     known = None if target is None else np.concatenate(targets)
     real = Table.of_rows(release, np.concatenate(numbers), np.concatenate(codes), known)
     return compare_rows(real, Table.of_sample(sample), rng)
@@ -202,10 +206,10 @@ def density_of_rows(estimator: Any, X: Any, model: Model) -> NDArray[np.float64]
     conditional = None if constraints is None else ConditionalDensity(model, constraints)
     source = admit(estimator, X, domain=release.domain, reset=False)
     out = []
-    for start, stop in source.spans():
+    for rows, start, stop, _ in source.read():
         with quiet():
-            codes, _ = source.block(start, stop, domain)
-            x = source.numbers(start, stop, numeric_indices(domain))
+            codes, _ = rows.block(start, stop, domain)
+            x = rows.numbers(start, stop, numeric_indices(domain))
         if conditional is None:
             density = log_density(model, codes, domain)
         else:

@@ -19,7 +19,7 @@ from skdpflow.curator.fits import made_up_domain
 from skdpflow.curator.gate import as_table, declared_schema
 from skdpflow.curator.rowwise import fit_without_rows, map_rows, repeated, try_public_rows
 from skdpflow.domain.schema import Schema
-from skdpflow.files import TableFile
+from skdpflow.frames import ELSEWHERE
 from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScaler
 from skdpflow.preprocessing._base import DPTransformer
 from skdpflow.release import Release
@@ -100,7 +100,7 @@ def tables_between(steps: Sequence[tuple[str, Any]], rows: Any) -> list[Any]:
     Refuses public steps that are no functions of the row alone.
     """
     *before, _ = ((name, step) for name, step in steps if not is_passthrough(step))
-    if isinstance(rows, TableFile) and all(pays(step) for _, step in before):
+    if isinstance(rows, ELSEWHERE) and all(pays(step) for _, step in before):
         return [None] * (len(before) + 1)
     widths = {name: getattr(step, "n_components", None) for name, step in before if pays(step)}
     return try_public_rows([(name, widths[name] if pays(step) else step) for name, step in before], rows)
@@ -113,7 +113,7 @@ def check_fits(steps: Sequence[tuple[str, Any]], X: Any, y: Any) -> dict[str, Ev
     these steps are given made-up ones. Returns what each step would be allowed, but for one that is given the rows that
     public steps make of X.
     """
-    n_rows = 1 if isinstance(X, TableFile) else as_table(X, "GenerativePipeline").shape[0]
+    n_rows = 1 if isinstance(X, ELSEWHERE) else as_table(X, "GenerativePipeline").shape[0]
     tables = tables_between(steps, X)
     given = [(name, step) for name, step in steps if not is_passthrough(step)]
     first = next(i for i, (_, step) in enumerate(given) if pays(step))

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from skdpflow.curator.cells import quiet
 from skdpflow.curator.dtypes import check_declared
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.files import header_of
 from skdpflow.curator.gate import admit, as_table, as_target
+from skdpflow.curator.parts import Ranks
 from skdpflow.domain import Column, Domain
 from skdpflow.domain.categories import is_undeclared
 from skdpflow.domain.check import DomainCheck
@@ -21,6 +21,7 @@ from skdpflow.domain.codes import outside_of
 from skdpflow.domain.differences import by_themselves
 from skdpflow.domain.schema import Name, container_of, schema_of
 from skdpflow.files import TableFile
+from skdpflow.frames import ELSEWHERE
 
 _OWNER = "Domain.check"
 
@@ -29,7 +30,7 @@ def check_rows(domain: Domain, table: Any, y: Any, target: Column | None) -> Dom
     """Count the cells that lie outside of a domain, see `Domain.check`."""
     if is_undeclared(target):
         target = None
-    if isinstance(table, TableFile):
+    if isinstance(table, ELSEWHERE):
         source = admit(_Asking(), table, domain=domain, target=target)
         unnamed, absent = list[Name](), list[Name]()
     else:
@@ -43,15 +44,7 @@ def check_rows(domain: Domain, table: Any, y: Any, target: Column | None) -> Dom
     declared = Domain(dict(zip(declared, columns, strict=True)))
     if target is not None:
         check_declared(source.target_type, target, "y", source.schema.target_dtype)
-    found = [Counter[str]() for _ in columns]
-    of_target = Counter[str]()
-    with quiet():
-        for start, stop in source.spans():
-            codes, target_codes = source.block(start, stop, declared, target)
-            for j, column in enumerate(columns):
-                found[j] += _outside(codes[:, j], source.cells(start, stop, j, column).gaps, column)
-            if target is not None:
-                of_target += _outside(target_codes, source.target_cells(start, stop, target).gaps, target)
+    *found, of_target = source.answer(_Outside(declared, target), 0)
     return DomainCheck(
         {
             name: _shares(counts, column, source.n_rows)
@@ -74,6 +67,25 @@ def names_and_dtypes(table: Any) -> list[tuple[str, str, Any]]:
             f"Domain.template needs a data frame or a TableFile. Got an instance of {type(table).__name__!r}."
         )
     return [(str(name), container, dtype) for name, dtype in zip(table.columns, table.dtypes, strict=True)]
+
+
+class _Outside:
+    """A query for how cells of each column, and last of the target, lie outside."""
+
+    def __init__(self, declared: Domain, target: Column | None) -> None:
+        self._declared, self._target = declared, target
+
+    def answer(self, rows: RowSource, start: int, stop: int, ranks: Ranks) -> list[Counter[str]]:
+        """Count the cells of a block."""
+        codes, target_codes = rows.block(start, stop, self._declared, self._target)
+        found = [
+            _outside(codes[:, j], rows.cells(start, stop, j, column).gaps, column)
+            for j, column in enumerate(self._declared.columns)
+        ]
+        if self._target is None:
+            return [*found, Counter()]
+        gaps = rows.target_cells(start, stop, self._target).gaps
+        return [*found, _outside(target_codes, gaps, self._target)]
 
 
 class _Asking(BaseEstimator):

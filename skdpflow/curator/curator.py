@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from skdpflow.curator.kinds import KINDS
 from skdpflow.curator.noise import MAX_SCALE, NoiseSource
 from skdpflow.curator.records import Records, check_size, release_records
 from skdpflow.curator.selection import rounding_epsilon, select_top, selection_epsilon, selection_event
-from skdpflow.curator.sketch import sketch_rows
+from skdpflow.curator.sketch import Sketch, Sums, sketch_rows
 from skdpflow.curator.statistics.pairs import PairScores
 from skdpflow.domain import Categories, Column, Domain
 from skdpflow.ledger.filter import PrivacyFilter
@@ -92,7 +92,6 @@ class Curator:
         self._budget = budget
         self._noise = noise
         self._n_jobs = n_jobs
-        self._rank_key = noise.rank_key()
         spent = tally(ComposedEvent(() if before is None else (before,)))
 
         def total(multiplier: float, threshold_delta: float) -> Event:
@@ -143,9 +142,14 @@ class Curator:
             )
         return self._noise.rounded_gaussian(scale, shape)
 
+    def _sketches(self, query: Sums) -> list[Sketch]:
+        """Sum over the rows; a round has ranks of its own, see `skdpflow.curator.parts`."""
+        return sketch_rows(self._source, query, self._noise.rank_key(), n_jobs=self._n_jobs)
+
     def select(self, request: Request, domain: Domain, target: Column | None) -> Measurement:
         """Choose the pairs of columns whose two-way tables are predicted worst."""
-        statistic = PairScores(request.params)
+        query = Sums([(PairScores, request.params)], domain, target)
+        statistic = cast(PairScores, query.statistics[0])
         k, sensitivity = statistic.k, statistic.sensitivity(self._budget.neighbours)
         epsilon = selection_epsilon(self.mu * float(np.sqrt(request.share / k)))
         event = selection_event(epsilon, k)
@@ -156,7 +160,8 @@ class Curator:
                 "larger epsilon."
             )
         self.filter.debit(event, request.name)
-        (sketch,) = sketch_rows(self._source, [statistic], domain, target, self._rank_key, n_jobs=self._n_jobs)
+        self._source.progress.begin([request.name])
+        (sketch,) = self._sketches(query)
         chosen = select_top(sketch.apply(statistic.scores), k, epsilon, sensitivity, self._noise)
         params = {"k": k, "epsilon_each": epsilon}
         scale = np.array([2.0 * sensitivity / epsilon])
@@ -176,7 +181,9 @@ class Curator:
                 raise ValueError(
                     f"There is no statistic {request.kind!r}; there are {sorted([*KINDS, 'select_pairs'])}."
                 )
-        statistics = [KINDS[r.kind](r.params) for r in requests]
+        query = Sums([(KINDS[r.kind], r.params) for r in requests if r.kind != "records"], domain, target)
+        sums = iter(query.statistics)
+        statistics = [Records(r.params) if r.kind == "records" else next(sums) for r in requests]
         if isinstance(target, Categories) and any(isinstance(s, Records) and not s.public_labels for s in statistics):
             raise ValueError("Records show the class of every line: the labels have to be declared public.")
         events = [self.event(r.share) for r in requests]
@@ -184,10 +191,8 @@ class Curator:
         check_size(self._source, [s for s in statistics if isinstance(s, Records)])
         for request, event in zip(requests, events, strict=True):
             self.filter.debit(event, request.name)
-        sums = [s for s in statistics if not isinstance(s, Records)]
-        sketches = iter(
-            sketch_rows(self._source, sums, domain, target, self._rank_key, n_jobs=self._n_jobs) if sums else ()
-        )
+        self._source.progress.begin([request.name for request in requests])
+        sketches = iter(self._sketches(query) if query.statistics else ())
         out = []
         for request, statistic, event, sensitivity in zip(requests, statistics, events, sensitivities, strict=True):
             scale = statistic.relative_scale * (sensitivity * event.noise_multiplier)

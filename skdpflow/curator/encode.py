@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NoReturn
 
@@ -11,9 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.curator.cells import RawCells, category_codes, numbers_of, quiet
+from skdpflow.curator.dask_rows import DaskRows, Partition
 from skdpflow.curator.differences import differences_of
 from skdpflow.curator.dtypes import CellType
-from skdpflow.curator.files import FileColumn, FileRows
+from skdpflow.curator.engine import gather
+from skdpflow.curator.files import FileBlock, FileColumn, FileTable
+from skdpflow.curator.parts import Part, Query, spans_of
+from skdpflow.curator.progress import Progress
 from skdpflow.curator.read import read_column, type_of_column
 from skdpflow.domain import FINE_LEVELS, Categories, Column, Domain, Interval
 from skdpflow.domain.codes import code_of, n_codes
@@ -23,6 +28,8 @@ from skdpflow.domain.schema import Schema
 
 __all__ = ["RowSource", "encode_cells"]
 
+#: Tables that are read part by part.
+_STORED = (FileTable, DaskRows, Partition)
 _BLOCK_ENTRIES = 2**20
 _BLOCK_ROWS = 2**16
 #: Rows of a block at least: with fewer, going through the columns takes longer than what is done with them.
@@ -136,11 +143,14 @@ class RowSource:
     schema, domain : Schema, and Domain or None
         The same of the measured columns. Everything else that this class does, it does with these columns alone: no
         cell of another one is read.
+    progress : Progress
+        What is told of passes over the rows; silent unless it is replaced.
     """
 
     def __init__(self, table: Any, target: Any, schema: Schema, domain: Domain | None) -> None:
         self._table = table
         self._target = target
+        self.progress = Progress()
         self.table_schema = self.schema = schema
         self.declared = self.domain = domain
         self._places = list(range(schema.n_features))
@@ -153,7 +163,7 @@ class RowSource:
     @cached_property
     def types(self) -> list[CellType]:
         """The type of the cells of each column: public. A TypeError or ValueError if one cannot be read."""
-        if isinstance(self._table, FileRows):
+        if isinstance(self._table, (*_STORED, FileBlock)):
             return [self._table.types[place] for place in self._places]
         if self.schema.container == "numpy":
             return [type_of_column("numpy", self._table.dtype, self.label(0))] * self.n_features
@@ -173,7 +183,7 @@ class RowSource:
     @cached_property
     def _plain(self) -> bool:
         """Whether the table has numbers only, whose blocks are converted at once: far faster for many columns."""
-        if self.schema.container == "polars" or isinstance(self._table, FileRows):
+        if self.schema.container == "polars" or isinstance(self._table, FileBlock):
             return False
         numpy = self.schema.container == "numpy"
         dtypes = [self._table.dtype] if numpy else list(self._table.dtypes.iloc[self._places])
@@ -199,17 +209,72 @@ class RowSource:
         """Return what messages say of a column."""
         return f"Column {self.name(j)!r} of X"
 
+    def parts(self, block_rows: int | None = None) -> Sequence[Part]:
+        """Cut the rows into parts."""
+        if isinstance(self._table, FileTable | DaskRows):
+            return self._table.parts
+        return spans_of(self.n_rows, block_rows or self._block_rows)
+
+    @property
+    def _block_rows(self) -> int:
+        return min(_BLOCK_ROWS, max(_LEAST_ROWS, _BLOCK_ENTRIES // self.n_features))
+
+    def opened(self, part: Part, block_rows: int | None = None) -> Iterator[tuple[RowSource, int, int, int]]:
+        """Read the rows of a part, block by block; see `skdpflow.curator.parts.Blocks`."""
+        if not isinstance(self._table, _STORED):
+            yield self, part.start, part.stop, part.start
+            return
+        place, block_rows = part.start, block_rows or self._block_rows
+        for block in self._table.blocks(part, block_rows):
+            target = None if self._target is None else FileColumn(block)
+            rows = RowSource(block, target, self.table_schema, self.declared)
+            for span in spans_of(block.shape[0], block_rows):
+                yield rows, span.start, span.stop, place + span.start
+            place += block.shape[0]
+
+    def read(self, block_rows: int | None = None) -> Iterator[tuple[RowSource, int, int, int]]:
+        """Read all rows, block by block, in their order."""
+        for part in self.parts(block_rows):
+            yield from self.opened(part, block_rows)
+
+    def answer(
+        self, query: Query, rank_key: int, *, n_jobs: int | None = None, block_rows: int | None = None
+    ) -> list[Any]:
+        """Sum over all rows what a query asks for."""
+        return gather(
+            self,
+            self.parts(block_rows),
+            query,
+            rank_key,
+            n_jobs=n_jobs,
+            recipe=self._recipe,
+            ask=self._table.ask if isinstance(self._table, DaskRows) else None,
+            progress=self.progress,
+        )
+
+    def check_workers(self, n_jobs: int | None) -> None:
+        """Refuse workers that could not answer, before anything is spent."""
+        if isinstance(self._table, FileTable | DaskRows):
+            self._table.check_workers(n_jobs)
+
+    @property
+    def _recipe(self) -> Recipe | None:
+        """What makes this source anew where workers read the rows, if they may; it holds none."""
+        if isinstance(self._table, DaskRows):
+            return Recipe(Partition(self._table), self._target is not None, self.table_schema, self.declared)
+        if isinstance(self._table, FileTable) and self._table.shared:
+            return Recipe(self._table, self._target is not None, self.table_schema, self.declared)
+        return None
+
     def spans(self, block_rows: int | None = None) -> Iterator[tuple[int, int]]:
-        """Cut the rows into blocks."""
-        if block_rows is None:
-            block_rows = min(_BLOCK_ROWS, max(_LEAST_ROWS, _BLOCK_ENTRIES // self.n_features))
-        for start in range(0, self.n_rows, block_rows):
-            yield start, min(start + block_rows, self.n_rows)
+        """Cut rows in memory into blocks."""
+        for part in self.parts(block_rows):
+            yield part.start, part.stop
 
     def cells(self, start: int, stop: int, j: int, column: Column | None = None) -> RawCells:
         """Return one column of a block as it is."""
         local, place = _by_the_clock(column), self._places[j]
-        if isinstance(self._table, FileRows):
+        if isinstance(self._table, FileBlock):
             return self._table.cells(start, stop, place, local)
         if self.schema.container == "pandas":
             values = self._table.iloc[start:stop, place]
@@ -302,7 +367,7 @@ class RowSource:
         codes = (
             self.target_codes(start, stop, columns[0])[:, None] if of_target else self._encoded(start, stop, columns)
         )
-        small = self.n_rows * self.n_features <= _KEPT_CODES and not isinstance(self._table, FileRows)
+        small = self.n_rows * self.n_features <= _KEPT_CODES and not isinstance(self._table, FileBlock)
         if small and all(n_codes(column) < 2**31 for column in columns):
             self._kept[start, of_target] = columns, codes.astype(np.int32)
         return codes
@@ -353,13 +418,28 @@ class RowSource:
         self, domain: Domain, target: Column | None = None, *, block_rows: int | None = None
     ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
         """Iterate over the rows as codes; the codes do not depend on how the rows are cut."""
-        for start, stop in self.spans(block_rows):
+        for rows, start, stop, place in self.read(block_rows):
             with quiet():
-                block = self.block(start, stop, domain, target)
-            yield start, *block
+                block = rows.block(start, stop, domain, target)
+            yield place, *block
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("A RowSource holds private rows and cannot be pickled or copied.")
 
     def __repr__(self) -> str:
         return "<RowSource of private rows>"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What makes a source anew in a worker: where its rows are, and what their columns are."""
+
+    table: FileTable | Partition
+    with_target: bool
+    schema: Schema
+    declared: Domain | None
+
+    def __call__(self, *rows: Any) -> RowSource:
+        """Return the source, of the rows of a frame if they are given."""
+        table = self.table.holding(*rows)
+        return RowSource(table, FileColumn(table) if self.with_target else None, self.schema, self.declared)

@@ -1,146 +1,144 @@
-"""Private rows in files, read block by block and never all at once."""
+"""Private rows in files, cut into parts that are read block by block and never all at once."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
-from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
-
+from skdpflow.curator import csv_text
 from skdpflow.curator.cells import RawCells, quiet
-from skdpflow.curator.dtypes import FLOAT, OBJECT, TEXT, CellType, arrow_type
-from skdpflow.curator.read import objects, read_column
-from skdpflow.domain import Categories, Column, Constant, Domain, Interval, Key
+from skdpflow.curator.csv_cells import declared_dtype, missing_texts, read_binary, read_series, type_of_text
+from skdpflow.curator.dtypes import OBJECT, CellType, arrow_type
+from skdpflow.curator.engine import check_workers
+from skdpflow.curator.parts import Part
+from skdpflow.curator.read import read_column
+from skdpflow.domain import Domain
 from skdpflow.domain.measured import is_measured
-from skdpflow.domain.unmeasured import Unmeasured
-from skdpflow.files import TableFile, kind_of
+from skdpflow.files import TableFile, paths_of
 
-__all__ = ["FileColumn", "FileRows", "header_of"]
+__all__ = ["FileBlock", "FileColumn", "FileTable", "header_of"]
 
-_CHUNK = 2**14
 _T = TypeVar("_T")
-#: Spellings of a missing cell in a CSV file, except where the domain declares one as a category.
-_MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "<NA>")
+#: Row groups that are smaller are read together.
+_GROUP_ROWS = 2**16
 _FORMS = {
-    "csv": "CSV in UTF-8, with one header line and a cell per column in every line",
+    "csv": "CSV in the stated encoding, with one header line and a cell per column in every line",
     "parquet": "Parquet, with columns that are not nested",
 }
+CHANGED = (
+    "A table has changed since the fit began. Nothing is released, and what was debited stays spent: keep "
+    "the files as they are during a fit, and fit again."
+)
 
 
-def _safely(read: Callable[[], _T], path: Any) -> _T:
+def _safely(read: Callable[[], _T], path: Path) -> _T:
     """Read from a file without the reader's own messages, which may show cells or tell the number of rows."""
     try:
         return read()
-    except (FileNotFoundError, IsADirectoryError, PermissionError):
+    except (FileNotFoundError, IsADirectoryError, PermissionError, FileChangedError):
         raise
     except Exception:  # the error of a library may show private bytes, so it is not the context of ours
         pass
-    name, form = Path(path).name, _FORMS[kind_of(path)]
-    raise ValueError(f"The file {name!r} cannot be read. It must be {form}, and stay as it is during the fit.")
+    form = _FORMS["csv" if ".csv" in path.name.lower() else "parquet"]
+    raise ValueError(f"The file {path.name!r} cannot be read. It must be {form}, and stay as it is during the fit.")
 
 
-def _declared(column: Column | Unmeasured) -> str:
-    """Name the dtype that a column of text cells is read as."""
-    if isinstance(column, Constant | Key):
-        column = column.cells(1)[0]
-    if isinstance(column, Interval):
-        if column.unit is not None:
-            return "object"
-        return ("Int64" if column.nullable else "int64") if column.integer else "float64"
-    kinds = {type(value) for value in column.categories or ()}
-    names = {int: "Int64" if column.nullable else "int64", bool: "boolean" if column.nullable else "bool"}
-    return names.get(next(iter(kinds)), "object") if len(kinds) == 1 else "object"
+class FileChangedError(RuntimeError):
+    """A file is not what it was when the fit began."""
 
 
-def _csv_type(column: Column | Unmeasured) -> CellType:
-    """Return the type of cells of text once they are read as declared."""
-    if isinstance(column, Constant | Key):
-        return OBJECT
-    if isinstance(column, Categories):
-        return OBJECT if column.declared else TEXT
-    return FLOAT if column.unit is None else TEXT
+class _Stamp(NamedTuple):
+    """What tells that a file is as it was: its size, the time of its last change, and the end of a Parquet file."""
+
+    size: int
+    changed: int
+    footer: bytes
+
+    @classmethod
+    def of(cls, path: Path, kind: str) -> _Stamp:
+        state = os.stat(path)
+        footer = b""
+        if kind == "parquet":
+            with open(path, "rb") as file:
+                file.seek(max(0, state.st_size - 8))
+                length = min(int.from_bytes(file.read(4), "little"), max(0, state.st_size - 8))
+                file.seek(state.st_size - 8 - length if state.st_size >= 8 else 0)
+                footer = hashlib.sha256(file.read()).digest()
+        return cls(state.st_size, state.st_mtime_ns, footer)
 
 
-def _read(text: Any, column: Column) -> RawCells:
-    """Read a column of text cells as declared, each cell by itself."""
-    gaps = text.isna().to_numpy(dtype=bool)
-    cells = [None if gap else cell for cell, gap in zip(text.tolist(), gaps.tolist(), strict=True)]
-    if isinstance(column, Categories):
-        if not column.declared:
-            return RawCells(objects(cells), gaps)
-        known = _Spellings(column)
-        meant = {cell: known.value(cell) for cell in set(cells)}
-        return RawCells(objects([meant[cell] for cell in cells]), gaps)
-    if column.unit is not None:
-        return RawCells(objects(cells), gaps)
-    return RawCells(np.fromiter(map(_number, cells), dtype=np.float64, count=len(cells)), gaps)
+class _Place(NamedTuple):
+    """Where a part is: in which file, and which bytes (csv) or row groups (parquet) of it."""
+
+    file: int
+    first: int
+    last: int
 
 
-def _number(cell: str | None) -> float:
-    """Read a cell of text; NaN if it is no number. Python's underscores are no part of one here."""
-    try:
-        return math.nan if cell is None or "_" in cell else float(cell)
-    except ValueError:
-        return math.nan
+def _csv_header(path: Path, form: csv_text.Form) -> tuple[list[str], int]:
+    """Return the names in a CSV file, and where its first record begins."""
+    with csv_text.opened(path, form) as file:
+        begin = file.tell() if form.single else 0
+        first = next(csv_text.records(file, form.separator), b"")
+    end = csv_text.header_end(first, form.separator)
+    return csv_text.header(form.as_utf8(first[:end]), form.separator), begin + end
 
 
-class _Spellings:
-    """What a cell of text means as one of the categories: its own text first, then a boolean or number.
+def _columns_of(paths: Sequence[Path], kind: str, form: csv_text.Form) -> list[tuple[str, Any]]:
+    """Return the names of the columns of all files with their Arrow types, which are None in CSV files."""
 
-    Excel writes TRUE, pandas 1.0 for a whole number beside a gap, and a database 1 for true or for 1.0.
-    """
+    def one(path: Path) -> list[tuple[str, Any]]:
+        if kind == "csv":
+            return [(name, None) for name in _csv_header(path, form)[0]]
+        from pyarrow import parquet
 
-    def __init__(self, categories: Categories) -> None:
-        self._literal: dict[str, Any] = {}
-        self._exact: Mapping[Any, Any] = {v: v for v in categories.values if isinstance(v, bool | int)}
-        self._floats = {v: v for v in categories.values if isinstance(v, float)}
-        self._flags = {str(v).lower(): v for v in categories.values if isinstance(v, bool)}
-        for value in sorted(categories.values, key=lambda value: not isinstance(value, str)):
-            self._literal.setdefault(str(value), value)
+        schema = parquet.read_schema(path)
+        return list(zip(schema.names, schema.types, strict=True))
 
-    def value(self, cell: str | None) -> Any:
-        """Return the category, or the text of what is none."""
-        if cell is None or cell in self._literal:
-            return self._literal.get(cell or "")
-        number = _number(cell)
-        if math.isnan(number):
-            return self._flags.get(cell.strip().lower(), cell)
-        # whole numbers exactly, also beyond 2**53
-        exact = Decimal(cell.strip()) if math.isfinite(number) else None
-        return self._exact.get(exact, self._floats.get(number, cell))
-
-
-def _header(path: Any) -> list[str]:
-    """Names in a CSV file, as they stand there: pandas gives others to empty and repeated ones."""
-    import pandas as pd
-
-    form: Any = {"header": None, "nrows": 1, "dtype": str, "keep_default_na": False, "encoding_errors": "replace"}
-    return list(pd.read_csv(path, **form).iloc[0])
+    columns = _safely(lambda: one(paths[0]), paths[0])
+    for path in paths[1:]:
+        if _safely(lambda path=path: one(path), path) != columns:  # type: ignore[misc]
+            raise ValueError(
+                f"The files of a table must have the same columns, with the same types in the same order. Those of "
+                f"{path.name!r} are others than those of {paths[0].name!r}. Nothing was spent."
+            )
+    return columns
 
 
 def header_of(file: TableFile) -> list[tuple[str, Any]]:
     """Return the names of the columns of a file with their dtypes, which are None in a CSV file."""
     import pandas as pd
 
-    if kind_of(file.path) == "csv":
-        return [(name, None) for name in _safely(lambda: _header(file.path), file.path)]
-    from pyarrow import parquet
-
-    schema = _safely(lambda: parquet.read_schema(file.path), file.path)
-    return [(name, pd.ArrowDtype(schema.field(name).type)) for name in schema.names]
+    paths, kind = paths_of(file)
+    columns = _columns_of(paths, kind, csv_text.Form(file.separator, file.encoding))
+    return [(name, None if own is None else pd.ArrowDtype(own)) for name, own in columns]
 
 
-class FileRows:
-    """The rows of a file: their shape, types and dtypes, and blocks of columns.
+def check_names(found: Sequence[str], columns: Domain, what: str, name: str = "", hint: str = "") -> None:
+    """Refuse a table that has other columns than the domain."""
+    table, which = (f"{what} {name!r}", f" The {what} is {name!r}.") if name else (what, "")
+    if missing := [own for own in columns if own not in found]:
+        raise ValueError(f"The {table} has no columns {missing}, which the domain names{hint}.")
+    if len(set(found)) < len(found):
+        twice = sorted({own for own in found if list(found).count(own) > 1})
+        raise ValueError(f"The {table} has more than one column of the names {twice}: rename them.")
+    if undeclared := [own for own in found if own not in columns]:
+        raise ValueError(
+            f"Not in the domain: the columns {undeclared} of the {what}; drop them or declare them.{which}"
+        )
+
+
+class FileTable:
+    """The rows of files: their shape, types and dtypes, and their parts. It holds no row, and can be pickled.
 
     Parameters
     ----------
     file : TableFile
-        The file.
+        The files.
     columns : Domain
         The columns to read, the target's last.
     """
@@ -148,106 +146,165 @@ class FileRows:
     def __init__(self, file: TableFile, columns: Domain) -> None:
         import pandas as pd
 
-        self._path, self._kind, self._columns = file.path, kind_of(file.path), columns
-        self._lock, self._next, self._block = Lock(), 0, (0, 0, pd.DataFrame())
-        if self._kind == "csv":
-            found = _safely(lambda: _header(self._path), self._path)
-        else:
-            from pyarrow import parquet
-
-            schema = _safely(lambda: parquet.read_schema(self._path), self._path)
-            found = list(schema.names)
-        self._found, name = found, Path(self._path).name
-        missing = [own for own in columns if own not in found]
-        if missing:
-            # names in the file are not shown: without a header, its first row would stand in their place
-            header = ": the first line of a CSV file must hold the names" if self._kind == "csv" else ""
-            raise ValueError(f"The file {name!r} has no columns {missing}, which the domain names{header}.")
-        if len(set(found)) < len(found):
-            twice = sorted({own for own in found if found.count(own) > 1})
-            raise ValueError(f"The file {name!r} has more than one column of the names {twice}: rename them.")
-        if undeclared := [own for own in found if own not in columns]:
-            raise ValueError(
-                f"Not in the domain: the columns {undeclared} of the file; drop them or declare them. The file is "
-                f"{name!r}."
-            )
+        self._paths, self.kind = paths_of(file)
+        self._form, self.domain = csv_text.Form(file.separator, file.encoding), columns
+        self.shared = file.shared
+        self._stamps = [_Stamp.of(path, self.kind) for path in self._paths]
+        found = _columns_of(self._paths, self.kind, self._form)
+        self._found = [name for name, _ in found]
+        # names in the file are not shown: without a header, its first row would stand in their place
+        header = ": the first line of a CSV file must hold the names" if self.kind == "csv" else ""
+        check_names(self._found, columns, "file", self._paths[0].name, header)
         self._read = [name for name, column in columns.items() if is_measured(column)]
-        if self._kind == "csv":
-            self.dtypes = [pd.api.types.pandas_dtype(_declared(column)) for column in columns.columns]
-            self.types = [_csv_type(column) for column in columns.columns]
+        if self.kind == "csv":
+            self.dtypes = [pd.api.types.pandas_dtype(declared_dtype(column)) for column in columns.columns]
+            self.types: list[CellType] = [type_of_text(column) for column in columns.columns]
         else:
+            kinds = dict(found)
             self.types = [
-                arrow_type(schema.field(name).type, f"Column {name!r} of the file") if name in self._read else OBJECT
+                arrow_type(kinds[name], f"Column {name!r} of the file") if name in self._read else OBJECT
                 for name in columns
             ]
-            empty = _safely(lambda: schema.empty_table().select(list(columns)).to_pandas(), self._path)
-            self.dtypes = list(empty.dtypes)
+            self.dtypes = _safely(self._empty_dtypes, self._paths[0])
         self.columns = list(columns)
         with quiet():
-            n_rows = _safely(lambda: sum(len(chunk) for chunk in self._chunks()), self._path)
-        self.shape = (n_rows, len(columns))
-        self._reader = self._chunks()
-        self._rest = pd.DataFrame()
+            self.parts = list(self._cut())
+        self.shape = (self.parts[-1].stop if self.parts else 0, len(columns))
 
-    def _chunks(self) -> Iterator[Any]:
-        import pandas as pd
+    def _empty_dtypes(self) -> list[Any]:
+        from pyarrow import parquet
 
-        names = self._read
-        if self._kind == "csv":
-            missing = {}
-            for name in names:
-                column = self._columns[name]
-                values = column.values if isinstance(column, Categories) and column.declared else ()
-                missing[name] = [text for text in _MISSING if text not in set(map(str, values))]
-            # index_col: a comma at the end of lines must not shift the columns
-            yield from pd.read_csv(
-                self._path,
-                header=0,
-                names=self._found,
-                usecols=names,
-                dtype=str,
-                chunksize=_CHUNK,
-                index_col=False,
-                na_values=missing,
-                keep_default_na=False,
-                encoding_errors="replace",
-            )
+        empty = parquet.read_schema(self._paths[0]).empty_table()
+        return list(empty.select(list(self.domain)).to_pandas().dtypes)
+
+    def _cut(self) -> Iterator[Part]:
+        """Cut the files into parts, and count the rows of each."""
+        number = start = 0
+        places = self._csv_places if self.kind == "csv" else self._groups
+        for i, path in enumerate(self._paths):
+            for place, n_rows in _safely(lambda i=i, path=path: list(places(i, path)), path):  # type: ignore[misc]
+                if n_rows:
+                    yield Part(number, start, start + n_rows, place)
+                    number, start = number + 1, start + n_rows
+
+    def _csv_places(self, i: int, path: Path) -> Iterator[tuple[_Place, int]]:
+        """Yield the bytes of the parts of a CSV file; what cannot be read from anywhere is one part."""
+        begin = _csv_header(path, self._form)[1]
+        counted: dict[str, list[str]] = {self._found[0]: []}
+        if not (whole := path.suffix.lower() == ".gz" or not self._form.single):
+            with open(path, "rb") as file:
+                file.seek(begin)
+                for text in csv_text.records(file, self._form.separator):
+                    n_rows = len(csv_text.parse(self._form.as_utf8(text), self._found, counted, self._form.separator))
+                    yield _Place(i, begin, begin + len(text)), n_rows
+                    begin += len(text)
+        if whole:
+            place = _Place(i, begin, -1)
+            pieces = (csv_text.parse(t, self._found, counted, self._form.separator) for t in self._texts(place))
+            yield place, sum(map(len, pieces))
+
+    def _groups(self, i: int, path: Path) -> Iterator[tuple[_Place, int]]:
+        """Yield the row groups of the parts of a Parquet file."""
+        from pyarrow import parquet
+
+        with parquet.ParquetFile(path, pre_buffer=False) as file:
+            sizes = [file.metadata.row_group(k).num_rows for k in range(file.metadata.num_row_groups)]
+        cuts, rows = [0], 0
+        for k, size in enumerate(sizes):
+            rows += size
+            if rows >= _GROUP_ROWS or k == len(sizes) - 1:
+                cuts.append(k + 1)
+                rows = 0
+        for first, last in pairwise(cuts):
+            yield _Place(i, first, last), sum(sizes[first:last])
+
+    def _texts(self, place: _Place) -> Iterator[bytes]:
+        """Yield whole records of a CSV file in UTF-8."""
+        path = self._paths[place.file]
+        if place.last >= 0:
+            with open(path, "rb") as file:
+                file.seek(place.first)
+                yield self._form.as_utf8(file.read(place.last - place.first))
             return
+        with csv_text.opened(path, self._form) as file:
+            skip = place.first - (file.tell() if self._form.single else 0)
+            for text in csv_text.records(file, self._form.separator):
+                yield self._form.as_utf8(text[skip:])
+                skip = 0
+
+    def _tables(self, place: _Place, block_rows: int) -> Iterator[Any]:
+        """Read a part piece by piece, as Arrow tables of bytes or frames."""
+        if self.kind == "csv":
+            missing = {name: missing_texts(self.domain[name]) for name in self._read}
+            for text in self._texts(place):
+                yield csv_text.parse(text, self._found, missing, self._form.separator)
+            return
+        import pandas as pd
         import pyarrow as pa
         from pyarrow import parquet
 
-        with parquet.ParquetFile(self._path) as opened:
-            for batch in opened.iter_batches(batch_size=_CHUNK, columns=names):
+        # a buffer for each column, rather than all of it
+        with parquet.ParquetFile(self._paths[place.file], pre_buffer=False, buffer_size=2**18) as opened:
+            groups = range(place.first, place.last)
+            for batch in opened.iter_batches(block_rows, row_groups=groups, columns=self._read, use_threads=False):
                 yield pa.Table.from_batches([batch]).to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
 
-    def _rows(self, start: int, stop: int) -> Any:
-        import pandas as pd
+    def blocks(self, part: Part, block_rows: int) -> Iterator[FileBlock]:
+        """Read a part piece by piece."""
+        self._check_unchanged(part.place.file)
+        tables, path = self._tables(part.place, block_rows), self._paths[part.place.file]
+        while (table := _safely(lambda: next(tables, None), path)) is not None:
+            if len(table):
+                yield FileBlock(self, table)
+        self._check_unchanged(part.place.file)
 
-        if self._block[:2] == (start, stop):
-            return self._block[2]
-        if start < self._next:  # another pass
-            self._reader, self._rest, self._next = self._chunks(), pd.DataFrame(), 0
-        parts, have = [self._rest], len(self._rest)
-        while have < stop - self._next:
-            chunk = _safely(lambda: next(self._reader), self._path)[self._read]
-            if self._next + have + len(chunk) <= start:
-                self._next, parts, have = self._next + have + len(chunk), [], 0
-                continue
-            parts.append(chunk)
-            have += len(chunk)
-        frame = pd.concat([part for part in parts if len(part)], ignore_index=True)
-        block = frame.iloc[start - self._next : stop - self._next].reset_index(drop=True)
-        self._rest, self._next = frame.iloc[stop - self._next :], stop
-        self._block = (start, stop, block)
-        return block
+    def check_workers(self, n_jobs: int | None) -> None:
+        """Refuse workers that could not answer, if any may."""
+        if self.shared:
+            check_workers(self, n_jobs)
+
+    def holding(self) -> FileTable:
+        """Return the same, where it has arrived: the rows are in the files."""
+        return self
+
+    def check_unchanged(self) -> None:
+        """Refuse files that are not as they were when this was made."""
+        for i in range(len(self._paths)):
+            self._check_unchanged(i)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "parts": []}  # a worker is told one part at a time
+
+    def _check_unchanged(self, i: int) -> None:
+        if _safely(lambda: _Stamp.of(self._paths[i], self.kind), self._paths[i]) != self._stamps[i]:
+            raise FileChangedError(CHANGED)
+
+
+class FileBlock:
+    """Some rows of a file, in memory.
+
+    Parameters
+    ----------
+    table : FileTable, or the like
+        What they are of.
+    cells : pandas.DataFrame or pyarrow.Table
+        As they were read.
+    """
+
+    def __init__(self, table: Any, cells: Any) -> None:
+        self._of, self._cells = table, cells
+        self.types = table.types
+        self.shape = (len(cells), len(table.columns))
 
     def cells(self, start: int, stop: int, j: int, local: bool = False) -> RawCells:
         """Return one column of a block."""
-        with self._lock:
-            series = self._rows(start, stop)[self.columns[j]]
-        if self._kind == "csv":
-            return _read(series, self._columns.columns[j])
-        return read_column(series, "pandas", self.types[j], local)
+        name = self._of.columns[j]
+        if self._of.kind != "csv":
+            return read_column(self._cells[name].iloc[start:stop], "pandas", self.types[j], local)
+        column = self._of.domain.columns[j]
+        if hasattr(self._cells, "combine_chunks"):
+            return read_binary(self._cells[name].slice(start, stop - start).combine_chunks(), column)
+        return read_series(self._cells[name].iloc[start:stop], column)
 
 
 class FileColumn:
@@ -255,14 +312,15 @@ class FileColumn:
 
     Parameters
     ----------
-    rows : FileRows
+    rows : FileTable, FileBlock, or the like
         The rows, whose last column it is.
     """
 
-    def __init__(self, rows: FileRows) -> None:
+    def __init__(self, rows: Any) -> None:
         self._rows = rows
         self.type = rows.types[-1]
 
     def cells(self, start: int, stop: int, local: bool = False) -> RawCells:
-        """Return a block of it; see `FileRows.cells`."""
-        return self._rows.cells(start, stop, len(self._rows.columns) - 1, local)
+        """Return a block of it; see `FileBlock.cells`."""
+        cells: RawCells = self._rows.cells(start, stop, len(self._rows.types) - 1, local)
+        return cells

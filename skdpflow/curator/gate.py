@@ -17,9 +17,10 @@ from sklearn.utils.validation import validate_data
 
 from skdpflow._validation import invalid
 from skdpflow.curator.cells import RawCells, numbers_of, quiet, to_float
+from skdpflow.curator.dask_rows import DaskRows
 from skdpflow.curator.dtypes import check_declared
 from skdpflow.curator.encode import RowSource
-from skdpflow.curator.files import FileColumn, FileRows
+from skdpflow.curator.files import FileColumn, FileTable
 from skdpflow.curator.read import objects
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.domain.categories import is_undeclared
@@ -27,6 +28,7 @@ from skdpflow.domain.resolve import resolve_domain
 from skdpflow.domain.schema import Name, Schema, container_of, dtypes_of, schema_of
 from skdpflow.domain.unmeasured import Constant, Key
 from skdpflow.files import TableFile
+from skdpflow.frames import ELSEWHERE, DaskTable
 
 __all__ = ["admit", "as_table", "as_target", "declared_dtype", "declared_schema"]
 
@@ -264,21 +266,27 @@ def _check_target(raw: RawCells, target: Column, owner: str) -> None:
         raise ValueError("Complex data not supported: columns must hold real numbers, text or booleans.")
 
 
-def _file_source(file: TableFile, domain: object, target: Column | None, owner: str) -> RowSource:
+def _rows_of(table: TableFile | DaskTable, columns: Domain) -> FileTable | DaskRows:
+    return FileTable(table, columns) if isinstance(table, TableFile) else DaskRows(table, columns)
+
+
+def _source_elsewhere(file: TableFile | DaskTable, domain: object, target: Column | None, owner: str) -> RowSource:
     """Return the rows of a file, whose columns the domain has to name."""
     if not isinstance(domain, Mapping):
         raise invalid(owner, "domain", "a Domain, or a dict of Interval and Categories, to read a file", domain)
     if (file.target is None) != (target is None):
-        raise ValueError(f"A TableFile with a target needs the 'target' parameter of {owner}, and the other way round.")
+        raise ValueError(
+            f"A {type(file).__name__} with a target needs the 'target' parameter of {owner}, and the other way round."
+        )
     names = [name for name in domain if name != file.target]
     columns = resolve_domain(domain, names, len(names), owner=owner, target=target, target_name=file.target)
     assert columns is not None
     if file.target is None or target is None:
-        rows = FileRows(file, columns)
+        rows = _rows_of(file, columns)
         return RowSource(rows, None, Schema("pandas", tuple(columns), dtypes_of(rows.dtypes)), columns)
     if is_undeclared(target):
         raise ValueError("The classes of a target in a file must be declared: target=Categories([...]).")
-    rows = FileRows(file, Domain({**columns, file.target: target}))
+    rows = _rows_of(file, Domain({**columns, file.target: target}))
     *dtypes, target_dtype = dtypes_of(rows.dtypes)
     schema = Schema("pandas", tuple(columns), tuple(dtypes), "pandas", file.target, target_dtype)
     return RowSource(rows, FileColumn(rows), schema, columns)
@@ -308,8 +316,8 @@ def admit(
         raise invalid(owner, "target", "an Interval, a Categories or None", target)
     if target is not None and target.nullable:
         raise ValueError(f"The 'target' parameter of {owner} must not be nullable: rows need a target to learn it.")
-    if isinstance(X, TableFile):
-        source = _file_source(X, domain, target, owner)
+    if isinstance(X, ELSEWHERE):
+        source = _source_elsewhere(X, domain, target, owner)
         _refuse_empty(source.n_rows, source.n_features, owner)
         _check_types(source, target)
         return source

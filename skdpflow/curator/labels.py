@@ -33,9 +33,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skdpflow.accountants import ComposedEvent, ThresholdEvent
-from skdpflow.curator.cells import RawCells, plain_label, quiet
+from skdpflow.curator.cells import RawCells, plain_label
 from skdpflow.curator.dtypes import CellType
 from skdpflow.curator.encode import RowSource
+from skdpflow.curator.parts import Ranks
 from skdpflow.domain import Categories, Column
 from skdpflow.release import Measurement
 from skdpflow.release.discovery import threshold_of
@@ -95,7 +96,8 @@ def _find(
     scale = sensitivity * gaussian.noise_multiplier
     threshold = threshold_of(scale, delta, f, neighbours)
 
-    counts = _counts(source, columns)
+    source.progress.begin([name])
+    counts = source.answer(Levels(columns), 0)  # no ranks are asked for
     # an order that does not depend on the rows
     present = [sorted(own, key=lambda level: (isinstance(level, str), level)) for own in counts]
     exact = [own[level] for own, levels in zip(counts, present, strict=True) for level in levels]
@@ -113,16 +115,19 @@ def _find(
     return found, Measurement(name, name, params, np.concatenate(values), np.array([scale]), sensitivity, event)
 
 
-def _counts(source: RowSource, columns: Sequence[int | None]) -> list[Counter[Any]]:
-    """Count the levels of columns in one pass."""
-    counts: list[Counter[Any]] = [Counter() for _ in columns]
-    declared: Sequence[Column | None] = [] if source.domain is None else source.domain.columns
-    with quiet():
-        for start, stop in source.spans():
-            for own, j in zip(counts, columns, strict=True):
-                raw = source.target_cells(start, stop) if j is None else source.cells(start, stop, j, declared[j])
-                own.update(levels_of(raw))
-    return counts
+class Levels:
+    """A query for the levels of columns, the target as None, and how often each occurs."""
+
+    def __init__(self, columns: Sequence[int | None]) -> None:
+        self._columns = tuple(columns)
+
+    def answer(self, rows: RowSource, start: int, stop: int, ranks: Ranks) -> list[Counter[Any]]:
+        """Count the levels of a block."""
+        declared: Sequence[Column | None] = [] if rows.domain is None else rows.domain.columns
+        return [
+            levels_of(rows.target_cells(start, stop) if j is None else rows.cells(start, stop, j, declared[j]))
+            for j in self._columns
+        ]
 
 
 def levels_of(raw: RawCells) -> Counter[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +16,7 @@ from skdpflow.curator.labels import find_labels, find_levels, with_levels
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.domain.categories import is_undeclared
-from skdpflow.domain.measured import as_measured, put_back
+from skdpflow.domain.measured import put_back
 from skdpflow.exceptions import BudgetExceededError
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.ledger.lineage import Payer, Resting
@@ -32,6 +31,7 @@ from skdpflow.release.discovery import (
     LEVELS_SHARE,
     bounds_from_histogram,
 )
+from skdpflow.release.encoding import encoded_as
 from skdpflow.release.request import PlanContext, Request, Rounds
 
 
@@ -53,19 +53,6 @@ def converse(
         measured += answers
         dialogue.answer(answers)
     return measured, domain, target
-
-
-def encoded_as(domain: Domain, target: Column | None, columns: Sequence[Column]) -> tuple[Domain, Column | None]:
-    """Return the domain and the target with grids for their cells, and nothing else changed."""
-    declared = (*domain.columns, *((target,) if isinstance(target, Interval) else ()))
-    if tuple(columns) != tuple(map(as_measured, declared)):
-        raise ValueError("A request may give columns grids, and change nothing else that is declared of them.")
-    located = [
-        replace(own, grid=grid) if isinstance(own, Interval) and own.grid is not grid else own
-        for own, grid in zip(declared, (getattr(column, "grid", None) for column in columns), strict=True)
-    ]
-    of_rows = Domain(dict(zip(domain.names, located, strict=False)), constraints=domain.constraints)
-    return of_rows, located[-1] if isinstance(target, Interval) else target
 
 
 @dataclass(frozen=True)
@@ -94,6 +81,7 @@ def prepare(
     n_jobs: int | None = None,
 ) -> Prepared:
     """Refuse a fit that could need more than it may; reads no row and spends nothing. Parameters as for `measure`."""
+    source.check_workers(n_jobs)
     find_classes = is_undeclared(target)
     n_found = 0 if domain is None else len(domain.undeclared)
     labels_delta = LABELS_DELTA_SHARE * budget.delta if find_classes else 0.0

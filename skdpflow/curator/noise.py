@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import numpy as np
@@ -13,8 +14,8 @@ from scipy.special import erfinv, ndtri
 #: Largest standard deviation, in lattice units, that `NoiseSource.rounded_gaussian` draws.
 MAX_SCALE = 2.0**24
 
-#: Rows whose ranks are drawn together.
-_RANK_GROUP = 256
+#: Rows whose ranks are drawn together, and rows that have a key of their own.
+_RANK_GROUP, _STRETCH = 2**8, 2**16
 
 _MANTISSA = np.uint64(2**52 - 1)
 _SIGN = np.uint64(1) << np.uint64(63)
@@ -97,7 +98,7 @@ class NoiseSource:
         return np.asarray(np.ldexp(mantissa, -1 - self._geometric(len(words))))
 
     def rank_key(self) -> int:
-        """Draw a fresh 128-bit key for random ranks; it is used for one fit and then discarded."""
+        """Draw a fresh 128-bit secret for random ranks; it is used for one round and then discarded."""
         low, high = (int(w) for w in self._words(2))
         return (high << 64) | low
 
@@ -116,24 +117,56 @@ def half_normal(u: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(u < 0.1, -ndtri(u / 2.0), np.sqrt(2.0) * erfinv(1.0 - u))
 
 
-def random_ranks(key: int, start: int, n_rows: int, n_columns: int) -> NDArray[np.float64]:
-    """Uniform ranks in [0, 1) of rows ``start .. start + n_rows - 1``; they do not depend on the division into blocks.
+class RankKeys:
+    """Secrets from which the ranks of some rows in one round follow, and of no other rows.
+
+    The rows of a table are cut into stretches of 2**16. Each has a key, the output of SHAKE-128 on the secret of the
+    round and the number of the stretch. Whoever computes with a part of the rows is given the keys of its stretches
+    and never the secret. What is in a stretch is the same however rows are cut into parts.
 
     Notes
     -----
-    The ranks are the output of SHAKE-128 on the key and the number of a group of rows, so that they can be computed
-    again in every round and for any block. The key never leaves the fit: with a public key, removing a row would
-    re-rank every later row and the sensitivity of everything computed from ranks would be void. With a secret one, the
-    ranks of the rows that two neighbours share can be coupled to be equal, since they are independent and identically
-    distributed, and the sensitivity is that of the one row. This takes the hash for a random function: a generator
-    made for simulations would not do, because the guarantee rests on it.
+    Ranks are the output of SHAKE-128 on the key and the number of a group of rows, so that they can be computed again
+    for any block. Nobody outside may know them: with a public key, removing a row would re-rank every later row and
+    the sensitivity of everything computed from ranks would be void. With a secret one, the ranks of the rows that two
+    neighbours share can be coupled to be equal, since they are independent and identically distributed, and the
+    sensitivity is that of the one row, see `skdpflow.curator.parts`. This takes the hash for a random function: a
+    generator made for simulations would not do, because the guarantee rests on it.
     """
-    first, last = start // _RANK_GROUP, (start + n_rows - 1) // _RANK_GROUP
-    secret = key.to_bytes(16, "little")
-    groups = (
-        hashlib.shake_128(secret + group.to_bytes(8, "little")).digest(4 * _RANK_GROUP * n_columns)
-        for group in range(first, last + 1)
-    )
-    words = np.frombuffer(b"".join(groups), dtype="<u4").reshape(-1, n_columns)
-    skip = start - first * _RANK_GROUP
-    return words[skip : skip + n_rows] * 2.0**-32
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, keys: Mapping[int, bytes]) -> None:
+        self._keys = dict(keys)
+
+    @classmethod
+    def of(cls, secret: int, start: int, stop: int) -> RankKeys:
+        """Derive the keys of the rows from `start` up to `stop` from the secret of a round."""
+        first, last = start // _STRETCH, max(start, stop - 1) // _STRETCH
+        root = secret.to_bytes(16, "little")
+        return cls({number: _hash(root, number, 16) for number in range(first, last + 1)})
+
+    def ranks(self, start: int, n_rows: int, n_columns: int) -> NDArray[np.float64]:
+        """Uniform ranks in [0, 1) of the rows ``start .. start + n_rows - 1`` of the table."""
+        first, last = start // _RANK_GROUP, (start + n_rows - 1) // _RANK_GROUP
+        groups = (
+            _hash(self._keys[group * _RANK_GROUP // _STRETCH], group, 4 * _RANK_GROUP * n_columns)
+            for group in range(first, last + 1)
+        )
+        words = np.frombuffer(b"".join(groups), dtype="<u4").reshape(-1, n_columns)
+        skip = start - first * _RANK_GROUP
+        return words[skip : skip + n_rows] * 2.0**-32
+
+    def sealed(self) -> dict[int, bytes]:
+        """Return what `RankKeys` is made of, for a message to who computes with these rows."""
+        return dict(self._keys)
+
+    def __repr__(self) -> str:
+        return "RankKeys(<secret>)"
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError("RankKeys are secret: they cannot be pickled or copied.")
+
+
+def _hash(key: bytes, number: int, n_bytes: int) -> bytes:
+    return hashlib.shake_128(key + number.to_bytes(8, "little")).digest(n_bytes)

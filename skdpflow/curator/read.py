@@ -66,7 +66,7 @@ def _read_pandas(series: Any, found: CellType, local: bool) -> RawCells:
         return RawCells(np.append(values, last)[codes], np.append(gaps, True)[codes])
     if hasattr(dtype, "pyarrow_dtype"):
         return _read_arrow(series.array, found, local)
-    if found is TEXT:
+    if found == TEXT:
         return RawCells(series.to_numpy(dtype=object, na_value=None), series.isna().to_numpy(dtype=bool))
     if found.kind == "date":
         moments = series.to_numpy(dtype=found.dtype)  # in UTC
@@ -104,7 +104,7 @@ def _read_arrow(array: Any, found: CellType, local: bool) -> RawCells:
     if pa.types.is_dictionary(cells.type):
         cells = cells.cast(cells.type.value_type)
     gaps = cells.is_null().to_numpy()
-    if found is TEXT:
+    if found == TEXT:
         return RawCells(_arrow_text(cells), gaps)
     if found.kind in ("whole", "bool"):
         cells = cells.fill_null(False if found.kind == "bool" else 0)
@@ -139,7 +139,7 @@ def _read_polars(series: Any, found: CellType, local: bool) -> RawCells:
         return RawCells(_polars_moments(series, found, local), gaps)
     if found.dtype.kind == "O":
         values = objects(series.to_list())
-        return RawCells(values, missing_objects(values) if found is OBJECT else gaps)
+        return RawCells(values, missing_objects(values) if found == OBJECT else gaps)
     nothing = float("nan") if found.kind == "float" else False if found.kind == "bool" else 0
     values = series.fill_null(nothing).to_numpy().astype(found.dtype)
     return RawCells(values, gaps | np.isnan(values) if found.kind == "float" else gaps)

@@ -100,9 +100,9 @@ def release_records(
     n = source.n_rows
     classes = np.zeros(n, dtype=np.int64)
     if isinstance(target, Categories):
-        for start, stop in source.spans():
-            codes = source.target_codes(start, stop, target)
-            classes[start:stop] = np.where(codes < target.n_levels, codes, NO_PLACE)
+        for block, start, stop, at in source.read():
+            codes = block.target_codes(start, stop, target)
+            classes[at : at + stop - start] = np.where(codes < target.n_levels, codes, NO_PLACE)
     order = np.random.Generator(np.random.Philox(key=key)).permutation(n)
     order = order[np.argsort(classes[order], kind="stable")]
     order = order[np.searchsorted(classes[order], 0) :]
@@ -111,11 +111,10 @@ def release_records(
     values = np.empty((len(order), records.n_directions), dtype=np.int64)
     width = max(records.n_directions, source.n_features)
     columns = (*domain.columns, target) if isinstance(target, Interval) else domain.columns
-    for start, stop in source.spans(max(1, _BLOCK_INTEGERS // width)):
-        codes, extra = source.block(start, stop, domain, target)
+    for start, codes, extra in source.blocks(domain, target, block_rows=max(1, _BLOCK_INTEGERS // width)):
         if isinstance(target, Interval):
             codes = np.column_stack([codes, extra])
-        rows = place[start:stop]
+        rows = place[start : start + len(codes)]
         lines = records.lines(clipped(codes, columns)[rows >= 0])
         # neighbours differ in one line of the whole table
         differing = records.n_directions if start == 0 else 0

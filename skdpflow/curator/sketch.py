@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NoReturn
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from skdpflow.curator.cells import quiet
 from skdpflow.curator.encode import RowSource
-from skdpflow.curator.noise import random_ranks
+from skdpflow.curator.parts import Ranks, Source
 from skdpflow.curator.statistics import Block, Statistic
 from skdpflow.domain import Column, Domain, Interval
 from skdpflow.domain.codes import NO_PLACE
@@ -35,14 +34,11 @@ class Sketch:
     def __init__(self, values: NDArray[np.int64]) -> None:
         self._values = values
 
-    def __add__(self, other: Sketch) -> Sketch:
-        return Sketch(self._values + other._values)
-
-    def release(self, noise: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the sum plus noise, one draw for each entry."""
+    def release(self, noise: NDArray[np.int64], shift: int = 0) -> NDArray[np.int64]:
+        """Return the sum, times a power of two, plus noise, one draw for each entry."""
         if noise.shape != self._values.shape:  # broadcasting would give several entries the same noise
             raise ValueError("The noise must have the shape of the sketch.")
-        return np.asarray(self._values + noise)
+        return np.asarray((self._values << shift) + noise)
 
     def apply(self, function: Callable[[NDArray[np.int64]], NDArray[np.int64]]) -> NDArray[np.int64]:
         """Return private scores of the sum, for a selection that adds noise to them."""
@@ -55,7 +51,56 @@ class Sketch:
         raise TypeError("A Sketch holds values without noise: it cannot be pickled or copied.")
 
 
-def _contribution(statistic: Statistic, block: Block) -> Sketch:
+class Sums:
+    """A query for sums of statistics in one pass.
+
+    Parameters
+    ----------
+    asked : sequence of (type, mapping)
+        The statistics and their parameters: what is sent where rows are. They are built there.
+    domain : Domain or None
+        How cells are encoded; None asks for raw numbers only.
+    target : Interval, Categories or None
+        What the target is.
+    """
+
+    def __init__(
+        self, asked: Sequence[tuple[type[Any], Mapping[str, Any]]], domain: Domain | None, target: Column | None
+    ) -> None:
+        self._asked, self._domain, self._target = tuple(asked), domain, target
+
+    @cached_property
+    def statistics(self) -> list[Statistic]:
+        """The statistics; a ValueError if parameters do not fit each other."""
+        return [kind(params) for kind, params in self._asked]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "statistics"}
+
+    def answer(self, rows: RowSource, start: int, stop: int, ranks: Ranks) -> list[NDArray[np.int64]]:
+        """Sum the contributions of a block."""
+        domain, target = self._domain, self._target
+        declared: tuple[Column, ...] = () if domain is None else domain.columns
+        if isinstance(target, Interval):
+            declared = (*declared, target)
+        if domain is None:
+            codes = np.zeros((stop - start, rows.n_features), dtype=np.int64)
+            classes = np.zeros(stop - start, dtype=np.int64)
+        else:
+            codes, classes = rows.block(start, stop, domain, target, again=True)
+        if isinstance(target, Interval):
+            codes, classes = np.column_stack([codes, classes]), np.zeros_like(classes)
+        elif target is not None:
+            classes = np.where(classes < target.n_levels, classes, NO_PLACE)
+
+        def raw(columns: Sequence[int]) -> NDArray[np.float64]:
+            return rows.counts(start, stop, columns, declared, target)
+
+        block = Block(codes, classes, lambda: ranks(codes.shape[1]), raw, declared)
+        return [_contribution(statistic, block) for statistic in self.statistics]
+
+
+def _contribution(statistic: Statistic, block: Block) -> NDArray[np.int64]:
     values = None
     try:
         values = statistic.contributions(block)
@@ -67,49 +112,9 @@ def _contribution(statistic: Statistic, block: Block) -> Sketch:
         raise ValueError(
             f"{type(statistic).__name__} could not be computed: its parameters do not fit the columns or the classes."
         )
-    return Sketch(values)
+    return values
 
 
-def sketch_rows(
-    source: RowSource,
-    statistics: Sequence[Statistic],
-    domain: Domain | None,
-    target: Column | None,
-    rank_key: int,
-    *,
-    n_jobs: int | None = None,
-    block_rows: int | None = None,
-) -> list[Sketch]:
+def sketch_rows(source: Source, query: Sums, rank_key: int, *, n_jobs: int | None = None) -> list[Sketch]:
     """Sum the contributions of all rows to several statistics in one pass."""
-    numeric_target = isinstance(target, Interval)
-    declared: tuple[Column, ...] = () if domain is None else domain.columns
-    if isinstance(target, Interval):
-        declared = (*declared, target)
-
-    def one(start: int, stop: int) -> list[Sketch]:
-        if domain is None:
-            codes = np.zeros((stop - start, source.n_features), dtype=np.int64)
-            classes = np.zeros(stop - start, dtype=np.int64)
-        else:
-            codes, classes = source.block(start, stop, domain, target, again=True)
-        if numeric_target:
-            codes, classes = np.column_stack([codes, classes]), np.zeros_like(classes)
-        elif target is not None:
-            classes = np.where(classes < target.n_levels, classes, NO_PLACE)
-
-        def ranks() -> NDArray[np.float64]:
-            return random_ranks(rank_key, start, stop - start, codes.shape[1])
-
-        def raw(columns: Sequence[int]) -> NDArray[np.float64]:
-            return source.counts(start, stop, columns, declared, target)
-
-        block = Block(codes, classes, ranks, raw, declared)
-        return [_contribution(s, block) for s in statistics]
-
-    # shared memory is required and not only preferred, so that no backend sends rows to another process
-    parallel = Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator", verbose=0)
-    totals = [Sketch(np.zeros(s.shape, dtype=np.int64)) for s in statistics]
-    with quiet():
-        for parts in parallel(delayed(one)(start, stop) for start, stop in source.spans(block_rows)):
-            totals = [total + part for total, part in zip(totals, parts, strict=True)]
-    return totals
+    return [Sketch(values) for values in source.answer(query, rank_key, n_jobs=n_jobs)]

@@ -38,6 +38,9 @@ def check_paid(rows: list[Row], releases: Iterable[Any], part: Part | None, neig
         rows_of[head] = {of, *rows_of.get(after, ())}
     fits: dict[str, dict[Any, Any]] = {}
     for i, release in enumerate(releases):
+        if release.federated is not None:
+            _check_site(i, rows, release, neighbours)
+            continue
         if release.ledger not in paid:
             raise LedgerError(
                 f"The debit of release {i} is not in the ledger. It was set back to an older copy, or the release "
@@ -54,3 +57,23 @@ def check_paid(rows: list[Row], releases: Iterable[Any], part: Part | None, neig
                 f"The debit of release {i} is smaller than what its fit was allowed (its cap, under "
                 f"neighbours={release.neighbours!r}). The ledger or the release was altered: do not trust it."
             )
+
+
+def _check_site(i: int, rows: list[Row], release: Any, neighbours: str) -> None:
+    """Refuse a Release of several holders that the debits of this one do not cover."""
+    told, heads = release.federated, {head for _, _, head in rows[1:]}
+    sites = [site for site, head in told.heads.items() if head in heads]
+    contents = [json.loads(text) for _, text, _ in rows[1:]]
+    own = [read_entry(content)[0] for content in contents if content["what"].startswith(f"{told.entry},")]
+    if not sites or not own:
+        raise LedgerError(
+            f"The debits of release {i} are not in the ledger. It was set back to an older copy, or it is the ledger "
+            "of a site that took no part in the release."
+        )
+    # a site that dropped out paid for the rounds in which it took part, of which the release names no events
+    whole = all(set(sites) & set(names) for names in told.rounds)
+    if release.neighbours != neighbours or (whole and not covers(ComposedEvent(tuple(own)), release.event)):
+        raise LedgerError(
+            f"The debits of release {i} are smaller than what it measured (under neighbours={release.neighbours!r}). "
+            "The ledger or the release was altered: do not trust it."
+        )

@@ -438,7 +438,7 @@ class PrivacyLedger:
             If one is missing: the ledger was set back to an older copy, or is not the one of that fit. Also if the
             debit is smaller than the `cap` of the Release, of another neighbouring relation, or for another part.
             Releases of several fits with the same debit, such as the steps of a pipeline, have to be covered by it
-            together.
+            together. Of a Release of several holders, the ledger of each has to hold debits of what it measured.
 
         Notes
         -----

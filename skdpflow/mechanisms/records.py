@@ -272,7 +272,7 @@ class RecordsMechanism(BaseEstimator):
                 continue
             lines = [(m.values[begin : begin + size] * unit).T for m, unit in zip(records, units, strict=True)]
             layers, scales = learn_layers(
-                FlowComponent(start).push(normal),
+                start.push(normal),
                 directions,
                 np.vstack([quantiles_at(ranks, len(normal), line) for line in lines]),
                 n_passes=int(transport["n_steps"]) if release.mechanism["variant"] == "fixed" else 1,

@@ -24,6 +24,15 @@ KEPT = 0.75
 #: A component is kept if its variance shows at this many times the edge of the noise: the squared cosine of the
 #: released axis with its own is then 2/3, so each axis kept is signal for the most part.
 MARGIN = 2.0 / np.sqrt(3.0)
+#: So are further ones that hold at least this part of the variance that the components before them leave over, on
+#: average over so many. To miss an axis costs what models could learn from it; to keep one that tells nothing costs a
+#: little noise on the others.
+LEAST_PART, AHEAD = 1.0 / 80.0, 8
+#: Components hold at least this part of all variance, over the root of the number of rows: what is less is not learnt
+#: from so many rows, however small the noise is.
+LEAST_SHARE = 0.35
+#: Variance is left over if it is so many standard deviations of the noise in the trace.
+LEFT_OVER = 3.0
 #: Squared distances are counted in bins whose ends differ by this factor.
 NORM_RATIO = 2.0**0.25
 #: Bins of distances; the nearest end is the 2**-16th part of the largest squared distance.
@@ -41,6 +50,18 @@ def spectrum_noise(second: Measurement, n: float) -> float:
     step = float(second.params["radius"]) / float(second.params["steps"])
     d = len(second.params["centre"])
     return 2.0 * float(np.min(second.sd)) * step**2 / n * float(np.sqrt(d))
+
+
+def n_kept(values: Array, variances: Array, edge: float, n: float) -> int:
+    """Return how many components to keep, of released eigenvalues and the variances along their axes, both falling."""
+    explained = np.append(0.0, np.cumsum(variances))
+    left = values.sum() - explained[:-1]  # the noise hardly moves the trace
+    ahead = np.minimum(np.arange(len(values)) + AHEAD, len(values))
+    part = (explained[ahead] - explained[:-1]) / (ahead - np.arange(len(values)))
+    worth = (left > LEFT_OVER * edge / np.sqrt(2.0)) & (part >= LEAST_PART * left)
+    share = LEAST_SHARE / np.sqrt(n) * max(float(values.sum()), 0.0)
+    kept = (worth | (values > MARGIN * edge)) & (np.maximum(part, variances) >= share)
+    return max(int(np.argmin(np.append(kept, False))), 1)
 
 
 class _Rounds:
@@ -125,7 +146,8 @@ class DPPCA(ClassNamePrefixFeaturesOutMixin, DPTransformer):
         4 % of the budget. Values outside are clipped.
     n_components : int or None, default=None
         Number of components; at most the number of columns. None keeps those whose released variance stands well
-        above what the noise alone would show, at least one.
+        above what the noise alone would show, and further ones as long as each holds one part in 80 of the variance
+        that is left over. All hold a share of the variance that so many rows can teach. It keeps at least one.
     neighbours : {"add-remove", "replace-one"}, default="add-remove"
         Whether neighbouring tables differ by one row more, or by the content of one row.
     accountant : {"gdp", "zcdp", "rdp", "pld"} or Accountant, default="gdp"
@@ -142,8 +164,8 @@ class DPPCA(ClassNamePrefixFeaturesOutMixin, DPTransformer):
     components_ : ndarray of shape (n_components, n_features)
         Orthonormal principal axes of the scaled columns, largest variance first.
     explained_variance_ : ndarray of shape (n_components,)
-        Variance along each, less what the noise adds to it. Rows far from the mean are pulled in before they are
-        summed, so it is too low where tails are long.
+        Variance of the rows along each released axis, as expected of the noise. Rows far from the mean are pulled in
+        before they are summed, so it is too low where tails are long.
     noise_variance_ : float
         The variance that the noise alone would show.
     mean_ : ndarray of shape (n_features,)
@@ -173,8 +195,9 @@ class DPPCA(ClassNamePrefixFeaturesOutMixin, DPTransformer):
     :math:`K^2`, or :math:`\sqrt 2 K^2` when a row is replaced, with :math:`1/\sqrt 2` of the noise off the diagonal.
 
     With noise :math:`\sigma` in its entries, an eigenvalue :math:`\lambda > \sigma \sqrt d` shows at :math:`\lambda +
-    \sigma^2 d / \lambda`, above the edge :math:`2 \sigma \sqrt d`, which is where components are cut off and
-    how variances are corrected [1]_.
+    \sigma^2 d / \lambda`, above the edge :math:`2 \sigma \sqrt d` [1]_. Axes inside the edge are not those of the rows,
+    but together they hold the variance that is left over: the trace of the noise is small. The variance along each is
+    what the eigenvalues tell of it [3]_.
 
     `transform` multiplies integers below :math:`2^{53}`, exactly, so each transformed row is a function of that row to
     the bit: what is fitted to them has the sensitivity that it states. Transformed rows are as private as the rows.
@@ -185,6 +208,8 @@ class DPPCA(ClassNamePrefixFeaturesOutMixin, DPTransformer):
        perturbations of large random matrices. Advances in Mathematics.
     .. [2] Dwork, C., Talwar, K., Thakurta, A., Zhang, L. (2014). Analyze Gauss: optimal bounds for privacy-preserving
        principal component analysis. STOC.
+    .. [3] Bun, J., Allez, R., Bouchaud, J.-P., Potters, M. (2016). Rotational invariant estimator for general noisy
+       matrices. IEEE Transactions on Information Theory, 62(12).
 
     Examples
     --------
@@ -241,24 +266,25 @@ class DPPCA(ClassNamePrefixFeaturesOutMixin, DPTransformer):
         values, vectors = np.linalg.eigh(matrix)
         values, vectors = values[::-1], vectors[:, ::-1]
         edge = spectrum_noise(second, n)
+        variances = np.maximum(denoise_eigenvalues(values, edge / (2.0 * float(np.sqrt(d)))), 0.0)
         k = release.mechanism["n_components"]
         if k is None:
-            k = max(int((values > MARGIN * edge).sum()), 1)
+            k = n_kept(values, variances, edge, n)
         sign = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(d)])
         shown = np.maximum(values[:k], edge)
+        largest = (shown + np.sqrt(shown**2 - edge**2)) / 2.0  # an axis of the rows has at most this variance
         self.n_components_ = int(k)
         self._n_features_out = self.n_components_
         self.components_: Array = (vectors * sign).T[:k].copy()
-        self.explained_variance_: Array = np.maximum((shown + np.sqrt(shown**2 - edge**2)) / 2.0, 1e-9)
+        self.explained_variance_: Array = np.maximum(variances[:k], 1e-9)
         self.noise_variance_ = edge
-        beside = np.maximum(denoise_eigenvalues(values, edge / (2.0 * float(np.sqrt(d))))[k:], 0.0)
-        self._beside = (vectors[:, k:] * np.sqrt(beside)).T
+        self._beside = (vectors[:, k:] * np.sqrt(variances[k:])).T
         self._centre = centre
         self._levels = np.asarray(second.params["levels"], dtype=np.float64)
         self.mean_: Array = centre / LATENT_STEPS
         # integers, so that products are exact and rows do not depend on each other
         self._directions = np.rint(self.components_.T * DIRECTION_STEPS)
-        limits = LIMIT * np.sqrt(self.explained_variance_)
+        limits = LIMIT * np.sqrt(np.maximum(largest, 1e-9))
         prefix = type(self).__name__.lower()
         return Domain({f"{prefix}{j}": Interval(-float(limit), float(limit)) for j, limit in enumerate(limits)})
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from skdpflow._html import folded, heading, items, meter, paragraph, section, table
 from skdpflow.release import sentences as texts
+from skdpflow.release.federated import in_words
 
 __all__ = ["board_page", "guess_limit"]
 
@@ -84,6 +85,9 @@ def board_page(content: Content) -> str:
     epsilon, delta, neighbours = guarantee["epsilon"], guarantee["delta"], guarantee["neighbours"]
     parts.append(section("The promise", *_promise(epsilon, delta, neighbours)))
     parts.append(section("What is protected", paragraph(_ROW)))
+    for step in content["steps"]:
+        if step["federation"] is not None:
+            parts.append(section("Several holders of rows", items(in_words(step["federation"], epsilon, neighbours))))
     parts.append(section("Who keeps what", table(("who", "what"), _KEEP), paragraph(_recorded(content))))
     parts.append(section("What the promise does not cover", items(_NOT)))
     parts.append(
@@ -207,6 +211,8 @@ def one_in(delta: float) -> str:
 
 def _recorded(content: Content) -> str:
     heads = sorted({step["ledger"] for step in content["steps"] if step["ledger"] is not None})
+    if any((step["federation"] or {}).get("heads") for step in content["steps"]):
+        return "This release is recorded in a ledger at each site, which keeps what was spent on its own rows."
     if heads:
         return f"This release is recorded in a ledger, under {', '.join(heads)}."
     return (

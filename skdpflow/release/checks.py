@@ -19,7 +19,7 @@ from skdpflow.domain.differences import since_of
 from skdpflow.exceptions import ReleaseError
 from skdpflow.release.content import Content
 from skdpflow.release.discovery import threshold_of
-from skdpflow.release.implied import implied_sensitivity
+from skdpflow.release.implied import implied_sensitivity, relative_scale
 from skdpflow.release.measurement import Measurement
 
 #: Least and largest value of each whole number that the flow is made with; a seed is a 64-bit number.
@@ -42,11 +42,7 @@ def _noise_implied(m: Measurement) -> float | NDArray[np.float64]:
         return 2.0 / min((s.epsilon for s in parts.selections), default=math.inf)
     if not parts.noise_multipliers:
         return math.inf
-    if m.kind != "second_moment":
-        return 1.0 / parts.gaussian_mu
-    # the norm of an upper triangle counts entries off the diagonal twice, so their noise may be smaller
-    i, j = np.triu_indices((math.isqrt(8 * m.values.shape[-1] + 1) - 1) // 2)
-    return np.where(i == j, 1.0, math.sqrt(0.5)) / parts.gaussian_mu
+    return relative_scale(m.kind, m.values.shape[-1]) / parts.gaussian_mu
 
 
 def _check_measurement(m: Measurement, neighbours: str) -> None:

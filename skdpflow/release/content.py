@@ -11,6 +11,7 @@ from skdpflow.accountants.resting import RestsOn, all_allowed
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.domain.measured import as_difference, as_measured, measured_domain, measured_schema
 from skdpflow.domain.schema import Schema
+from skdpflow.release.federated import Federated
 from skdpflow.release.measurement import Measurement
 
 FORMAT_VERSION = 1
@@ -35,6 +36,7 @@ class Content:
     private: bool = True
     ledger: str | None = None
     before: tuple[RestsOn, ...] = ()
+    federated: Federated | None = None
     format_version: int = field(default=FORMAT_VERSION)
 
     def __getitem__(self, name: str) -> Measurement:

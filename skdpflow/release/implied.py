@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -117,6 +118,53 @@ _SHAPES: dict[str, Callable[[Params], tuple[int, ...]]] = {
 
 def _components(params: Params) -> int:
     return _whole(params, "n_components", MAX_COMPONENTS)
+
+
+#: Kinds whose sums over several tables, of declared columns, are the sum over all rows.
+SUMMED = "column_moments counts histograms location mean norms pairs partitions second_moment slices".split()
+
+
+@dataclass(frozen=True, eq=False)
+class Implied:
+    """What the kind and parameters of a statistic imply.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of its values.
+    sensitivity : float
+        L2 sensitivity, of the coordinates with the most noise.
+    touched : int
+        Coordinates to which one row contributes.
+    relative_scale : ndarray of float64
+        Noise of each coordinate in units of the largest.
+    """
+
+    shape: tuple[int, ...]
+    sensitivity: float
+    touched: int
+    relative_scale: NDArray[np.float64]
+
+
+def implied(kind: str, params: Params, neighbours: str) -> Implied:
+    """Return what a statistic is, as far as that is public."""
+    if kind not in _SHAPES:
+        raise ValueError(f"there is no kind {kind!r}")
+    shape = _SHAPES[kind](params)
+    sensitivity = _SENSITIVITIES[kind](params, shape, neighbours)
+    dense = {"column_moments": math.prod(shape), "mean": shape[-1], "second_moment": shape[-1]}
+    # a row adds ones to as many counts as the square of what it may change
+    touched = dense[kind] if kind in dense else round(_SENSITIVITIES[kind](params, shape, "add-remove") ** 2)
+    return Implied(shape, sensitivity, touched, relative_scale(kind, shape[-1]))
+
+
+def relative_scale(kind: str, width: int) -> NDArray[np.float64]:
+    """Return the noise of each coordinate in units of the largest."""
+    if kind != "second_moment":
+        return np.ones(1)
+    # the norm of an upper triangle counts entries off the diagonal twice, so their noise may be smaller
+    i, j = np.triu_indices((math.isqrt(8 * width + 1) - 1) // 2)
+    return np.where(i == j, 1.0, math.sqrt(0.5))
 
 
 def implied_sensitivity(m: Measurement, neighbours: str) -> float:

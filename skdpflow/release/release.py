@@ -22,6 +22,7 @@ from skdpflow.exceptions import ReleaseError
 from skdpflow.release.archive import plain, read_arrays, read_json, write_arrays
 from skdpflow.release.checks import check_consistency
 from skdpflow.release.content import FORMAT_VERSION, Content
+from skdpflow.release.federated import Federated
 from skdpflow.release.measurement import Measurement
 from skdpflow.release.shown import html_of_release
 from skdpflow.release.statement import PrivacyStatement
@@ -69,6 +70,8 @@ class Release(Content):
         What else was done to the rows so that this Release came about as it did: the earlier steps of a pipeline,
         which made the rows that it measured, and the search that it won. What is guaranteed is that of all together,
         see `allowed`.
+    federated : Federated or None, default=None
+        The sites whose sums it holds, if the rows were those of several holders.
     format_version : int, default=1
         Version of the file format.
 
@@ -182,6 +185,7 @@ class Release(Content):
             "event": event_to_dict(self.event),
             "cap": event_to_dict(self.cap),
             "before": [source.to_dict() for source in self.before],
+            "federated": None if self.federated is None else self.federated.to_dict(),
             "mechanism": dict(self.mechanism),
             "transport": dict(self.transport),
             "private": self.private,
@@ -279,6 +283,7 @@ class Release(Content):
             private=header["private"],
             ledger=header["ledger"],
             before=tuple(RestsOn.from_dict(source) for source in header["before"]),
+            federated=None if header["federated"] is None else Federated.from_dict(header["federated"]),
         )
         known = range(len(release.measured))
         if release.domain.undeclared or not all(isinstance(j, int) and j in known for j in release.found_columns):

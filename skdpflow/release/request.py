@@ -101,6 +101,8 @@ class PlanContext:
         Chooses directions.
     slack : float, default=inf
         Epsilon of the floating-point slack that noise may use: see `Demand`.
+    chooses : bool, default=True
+        Whether requests may choose by private scores, which takes all rows in one place.
     """
 
     domain: Domain
@@ -110,6 +112,7 @@ class PlanContext:
     seed: int
     projections: Any
     slack: float = math.inf
+    chooses: bool = True
 
     @classmethod
     def of(cls, domain: Domain, target: Column | None, *others: Any) -> PlanContext:

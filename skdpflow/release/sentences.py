@@ -128,7 +128,7 @@ WHAT = {
     "slices": "slices",
     "select_pairs": "choice of pairs",
     "pairs": "two-way tables",
-    "partitions": "regions of three columns",
+    "partitions": "regions of several columns",
     "records": "noisy records",
 }
 #: Kind of a measurement to what a row adds, the sensitivity under each relation, and the source.

@@ -24,6 +24,7 @@ from skdpflow.release.archive import plain
 from skdpflow.release.board import board_page
 from skdpflow.release.checks import together
 from skdpflow.release.content import Content
+from skdpflow.release.federated import in_words
 from skdpflow.release.measurement import Measurement
 from skdpflow.release.mismatch import mismatches
 from skdpflow.release.resolution import least_share, rarest
@@ -221,6 +222,7 @@ def _step(name: str, release: Content) -> dict[str, Any]:
             "least_share": _least_share(release),
         },
         "ledger": release.ledger,
+        "federation": None if release.federated is None else release.federated.stated(release.cap, release.delta),
     }
 
 
@@ -348,6 +350,11 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
         total = f"mu = {composition['mu']:.6g}; thresholds: delta = {composition['threshold_delta']:.3g}"
     held = f"epsilon = {slack['epsilon']:.3g}, delta = {slack['delta']:.3g}"
     lines += _wrapped(f"All caps together: {total}; held back for floating-point arithmetic: {held}.", "  - ", "    ")
+    for step in steps:
+        if step["federation"] is not None:
+            lines += ["", "Several holders:"]
+            for text in in_words(step["federation"], step["calibrated_to"]["epsilon"], guarantee["neighbours"]):
+                lines += _wrapped(text, "  - ", "    ")
     lines += ["", "Sensitivity (L2, by what one row adds):"]
     kinds = {m["kind"]: m for step in steps for m in step["measurements"]}
     for kind, m in kinds.items():
@@ -370,7 +377,12 @@ def _lines(content: Mapping[str, Any]) -> list[str]:
     for text in content["not_covered"]:
         lines += _wrapped(text, "  - ", "    ")
     heads = sorted({step["ledger"] for step in steps if step["ledger"] is not None})
-    if heads:
+    of_sites = [
+        f"{site} {head}" for step in steps for site, head in (step["federation"] or {}).get("heads", {}).items()
+    ]
+    if of_sites:
+        lines += ["", "Recorded in the PrivacyLedger of each site:", *(f"  - {text}" for text in of_sites)]
+    elif heads:
         lines += ["", f"Recorded in a PrivacyLedger: {', '.join(heads)}"]
     else:
         lines += ["", "Recorded in no PrivacyLedger."]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 from scipy.stats import qmc
 
-from skdpflow.transport.layers import Layer, corrected_quantiles, monotone_knots
+from skdpflow.transport.layers import Layer, corrected_quantiles, monotone_knots, ranked
 from skdpflow.transport.marginals import denoise_ordered, shrink, to_simplex
+from skdpflow.transport.model import Component
 from skdpflow.transport.pairs import PairLayer, PairTarget, pair_layer
-from skdpflow.transport.start import CutGaussian, Gaussian
 
 Array = NDArray[np.float64]
 
@@ -114,12 +114,18 @@ def normal_particles(n: int, d: int, seed: int) -> Array:
 
 
 def block_layer(
-    particles: Array, analysis: Array, synthesis: Array, slices: CountSlices, step_size: float
+    particles: Array,
+    analysis: Array,
+    synthesis: Array,
+    slices: CountSlices,
+    step_size: float,
+    weights: Array | None = None,
 ) -> Layer | None:
-    """Fit one layer of the flow to a block of slices."""
-    n = len(particles)
-    p = np.sort(particles @ analysis, axis=0)
-    levels = [np.interp(e, p[:, i], (np.arange(n) + 0.5) / n, left=0.0, right=1.0) for i, e in enumerate(slices.edges)]
+    """Fit one layer of the flow to a block of slices; `weights` are those of the particles."""
+    sorted_by = [ranked(p, weights) for p in (particles @ analysis).T]
+    levels = [
+        np.interp(e, p, level, left=0.0, right=1.0) for e, (p, level) in zip(slices.edges, sorted_by, strict=True)
+    ]
     predicted = [np.diff(np.concatenate([[0.0], at, [1.0]])) for at in levels]
     targets = slices.targets(predicted)
     moving = [i for i, t in enumerate(targets) if t is not None]
@@ -133,8 +139,9 @@ def block_layer(
         then = np.concatenate([[0.0], np.cumsum(target)])
         then /= then[-1]
         at = np.unique(np.concatenate([_LEVELS, then[1:-1]]))
-        x = np.interp(at, (np.arange(n) + 0.5) / n, p[:, i])
-        y = corrected_quantiles(p[:, i], slices.edges[i], now, then, at)
+        p, level = sorted_by[i]
+        x = np.interp(at, level, p)
+        y = corrected_quantiles(p, level, slices.edges[i], now, then, at)
         x, y = monotone_knots(x, (1.0 - step_size) * x + step_size * y)
         xs.append(x)
         ys.append(y)
@@ -143,24 +150,21 @@ def block_layer(
 
 @dataclass(frozen=True, eq=False)
 class FlowComponent:
-    """The learned model of one component: a Gaussian, whole or cut, that is mapped by layers.
+    """The learned model of one component: a distribution, such as a Gaussian, that is mapped by layers.
 
     Parameters
     ----------
-    start : Gaussian or CutGaussian
+    start : Gaussian, CutGaussian or TiltedComponent
         Where points come from.
     layers : tuple of Layer
         What moves them, in order.
     """
 
-    start: Gaussian | CutGaussian
+    start: Component
     layers: tuple[AnyLayer, ...] = ()
 
-    def push(self, normal: Array) -> Array:
-        """Map standard normal points to points of the component."""
-        return self._forward(self.start.push(normal))
-
-    def _forward(self, z: Array) -> Array:
+    def forward(self, z: Array) -> Array:
+        """Map points of the start to points of the component."""
         out = np.empty(z.shape)
         for start in range(0, len(z), _ROWS):
             piece = z[start : start + _ROWS]
@@ -171,7 +175,7 @@ class FlowComponent:
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Draw points."""
-        return self._forward(self.start.sample(n, rng))
+        return self.forward(self.start.sample(n, rng))
 
     def log_density(self, z: Array) -> Array:
         """Log-density of points."""
@@ -200,14 +204,15 @@ class Block:
 
 
 def learn_components(
-    starts: Sequence[Gaussian | CutGaussian],
+    starts: Sequence[Component],
+    particles: Iterable[Array],
     blocks: Sequence[Sequence[Block]],
     pairs: Sequence[PairTarget],
     sizes: Array,
-    normal: Array,
     *,
     n_steps: int,
     step_size: float,
+    weights: Sequence[Array] | None = None,
 ) -> Iterator[tuple[FlowComponent, Array]]:
     """Follow the flow of one component after the other, so that the particles of one at a time need memory."""
     # marginals are fitted last, so that they agree with their histograms
@@ -215,11 +220,12 @@ def learn_components(
     tables: list[list[PairTarget]] = [[] for _ in starts]
     for target in pairs:
         tables[target.component].append(target)
-    for start, own, targets, size in zip(starts, blocks, tables, sizes, strict=True):
-        path = _Path(start, normal)
+    each = [None] * len(starts) if weights is None else weights
+    for start, z, own, targets, size, w in zip(starts, particles, blocks, tables, sizes, each, strict=True):
+        path = _Path(z, w)
         for _ in range(n_steps):
             moved = [path.follow(block, step_size) for block in own]
-            moved += [path.advance(pair_layer(path.particles, float(size), target)) for target in targets]
+            moved += [path.advance(pair_layer(path.particles, float(size), target, w)) for target in targets]
             if not any(moved):
                 break
         if again:
@@ -230,13 +236,14 @@ def learn_components(
 class _Path:
     """The flow of one component so far: its layers, and where its particles are."""
 
-    def __init__(self, start: Gaussian | CutGaussian, normal: Array) -> None:
+    def __init__(self, particles: Array, weights: Array | None) -> None:
         self.layers: list[AnyLayer] = []
-        self.particles = start.push(normal)
+        self.particles, self._weights = particles, weights
 
     def follow(self, block: Block, step_size: float) -> bool:
         """Move along a block of slices; says whether there was anything to learn from it."""
-        return self.advance(block_layer(self.particles, block.analysis, block.synthesis, block.slices, step_size))
+        layer = block_layer(self.particles, block.analysis, block.synthesis, block.slices, step_size, self._weights)
+        return self.advance(layer)
 
     def advance(self, layer: AnyLayer | None) -> bool:
         """Move by a layer, if there is one."""

@@ -36,8 +36,17 @@ def log_slopes(q: Array, x: Array, y: Array) -> Array:
     return np.asarray(np.log(slopes[np.searchsorted(y, q, side="right")]))
 
 
-def corrected_quantiles(values: Array, edges: Array, now: Array, then: Array, at: Array) -> Array:
-    """Quantiles of a distribution whose bins get other masses, and keep their shapes."""
+def ranked(values: Array, weights: Array | None = None) -> tuple[Array, Array]:
+    """Sort values, and return them with their levels: the share of all weight below each, and half of its own."""
+    if weights is None:
+        return np.sort(values), (np.arange(len(values)) + 0.5) / max(len(values), 1)
+    order = np.argsort(values)
+    own = weights[order]
+    return values[order], (np.cumsum(own) - 0.5 * own) / own.sum()
+
+
+def corrected_quantiles(values: Array, levels: Array, edges: Array, now: Array, then: Array, at: Array) -> Array:
+    """Quantiles of a distribution, given at levels, whose bins get other masses and keep their shapes."""
     n = len(values)
     piece = np.clip(np.searchsorted(then, at, side="right") - 1, 0, len(edges))
     mass = np.diff(then)[piece]
@@ -45,7 +54,7 @@ def corrected_quantiles(values: Array, edges: Array, now: Array, then: Array, at
     level = now[piece] + inner * np.diff(now)[piece]
     bounds = np.concatenate([[min(values[0], edges[0] - 1.0)], edges, [max(values[-1], edges[-1] + 1.0)]])
     low, high = bounds[piece], bounds[piece + 1]
-    kept = np.clip(np.interp(level, (np.arange(n) + 0.5) / n, values), low, high)
+    kept = np.clip(np.interp(level, levels, values), low, high)
     empty = np.diff(now)[piece] * n < 1.0
     return np.maximum.accumulate(np.where(empty, low + inner * (high - low), kept))
 

@@ -13,7 +13,7 @@ from scipy.special import ndtr, ndtri
 from skdpflow.latent.crosstabs import CrossTables
 from skdpflow.latent.lookup import Bins, PiecewiseLinear, bin_of
 from skdpflow.latent.rank import LATENT_LIMIT, RankTransform
-from skdpflow.transport.layers import corrected_quantiles, log_slopes, monotone_knots
+from skdpflow.transport.layers import corrected_quantiles, log_slopes, monotone_knots, ranked
 from skdpflow.transport.marginals import denoise_ordered, shrink, to_simplex
 
 Array = NDArray[np.float64]
@@ -124,14 +124,14 @@ def predicted_tables(
         yield w * tables.count(binned, np.zeros(len(z), dtype=np.int64), 1)[0]
 
 
-def pair_layer(particles: Array, size: float, target: PairTarget) -> PairLayer | None:
-    """Fit a layer to a two-way table."""
+def pair_layer(particles: Array, size: float, target: PairTarget, weights: Array | None = None) -> PairLayer | None:
+    """Fit a layer to a two-way table; `weights` are those of the particles."""
     n_rows, n_columns = target.counts.shape
     moved = particles[:, target.moved]
     rows = bin_of(particles[:, target.given], target.given_edges)
     columns = bin_of(moved, target.moved_edges)
-    entries = np.bincount(rows * n_columns + columns, minlength=n_rows * n_columns).reshape(n_rows, n_columns)
-    expected: Array = entries.astype(np.float64) * (size / len(particles))
+    entries = np.bincount(rows * n_columns + columns, weights, n_rows * n_columns).reshape(n_rows, n_columns)
+    expected: Array = entries * (size / entries.sum())
     mass = expected.sum(axis=1, keepdims=True)
     if target.ordered:
         found = denoise_ordered(target.counts, expected, target.sd)
@@ -150,15 +150,13 @@ def pair_layer(particles: Array, size: float, target: PairTarget) -> PairLayer |
             xs.append(identity)
             ys.append(identity)
             continue
-        inside = inside[np.argsort(moved[inside])]
-        values = moved[inside]
-        level = (np.arange(inside.size) + 0.5) / inside.size
+        values, level = ranked(moved[inside], None if weights is None else weights[inside])
         now = np.concatenate([[0.0], np.cumsum(expected[b] / mass[b, 0])])
         then = np.concatenate([[0.0], np.cumsum(found[b] + 1e-6 * mass[b, 0])])
         then /= then[-1]
         at = np.unique(np.concatenate([_LEVELS, then[1:-1]]))
         x = np.interp(at, level, values)
-        y = corrected_quantiles(values, target.moved_edges, now, then, at)
+        y = corrected_quantiles(values, level, target.moved_edges, now, then, at)
         x, y = monotone_knots(x, y)
         xs.append(x)
         ys.append(y)

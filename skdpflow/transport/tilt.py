@@ -19,20 +19,24 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from skdpflow.latent.lookup import Bins, bin_of
 from skdpflow.transport.flow import FlowComponent
+from skdpflow.transport.parities import Finder
 
 Array = NDArray[np.float64]
 
-#: Largest factor of a density: one over the least share of proposals that sampling accepts, about.
-MAX_FACTOR = 4.0
-#: Weight of staying close to the flow, beside the misfit to the counts. A region that holds n rows is taken to be wrong
-#: by n / CLOSENESS rows in the mean square.
-CLOSENESS = 0.1
+#: Least share of proposals that sampling accepts: factors of the density are cut so that it holds for the particles.
+ACCEPTANCE = 0.25
+#: Times that proposals are made for the rows that are missing, before the last proposals are resampled.
+MOST_ROUNDS = 64
+#: Variance of the logarithm of a factor: the flow is taken to be wrong by a third in a region.
+LOG_VARIANCE = 0.1
 #: Sweeps over the partitions, and Newton steps for a region.
-
 SWEEPS, NEWTON = 12, 6
+#: Rows that are predicted of a region at least, so that it has a factor even if no particle lies there.
+LEAST_ROWS = 1e-3
 #: Particles whose factors are computed together, about.
 _BATCH = 2**15
 #: Least and most proposals at once.
@@ -82,7 +86,7 @@ class TiltedComponent:
     ----------
     component : FlowComponent
         What is tilted.
-    regions : RegionFinder
+    regions : Finder
         The partitions.
     log_factors : tuple of ndarray
         For each partition, the logarithm of the factor of each of its regions.
@@ -93,7 +97,7 @@ class TiltedComponent:
     """
 
     component: FlowComponent
-    regions: RegionFinder
+    regions: Finder
     log_factors: tuple[Array, ...]
     log_bound: float
     log_mean: float
@@ -105,17 +109,32 @@ class TiltedComponent:
             total += factors[region]
         return np.minimum(total, self.log_bound)
 
+    def weights(self, z: Array) -> Array:
+        """Return the factor at points of the component."""
+        return np.asarray(np.exp(self.log_factor(z)))
+
     def sample(self, n: int, rng: np.random.Generator) -> Array:
-        """Draw points by rejection: exact and independent."""
+        """Draw points by rejection: exact and independent.
+
+        Notes
+        -----
+        Should proposals be accepted far more seldom than those that the factors were learnt from, the last of them are
+        drawn with probabilities in proportion to their factors, which is exact for many proposals.
+        """
         acceptance = np.exp(self.log_mean - self.log_bound)
-        found, missing = [], n
-        while missing > 0:
+        found, missing = [self.component.sample(0, rng)], n
+        for _ in range(MOST_ROUNDS + int(2 * n / (acceptance * _PROPOSALS[1]))):
+            if missing == 0:
+                return np.concatenate(found)
             wanted = int(np.clip(1.1 * missing / acceptance, *_PROPOSALS))
             z = self.component.sample(wanted, rng)
-            kept = z[np.log(rng.random(wanted)) < self.log_factor(z) - self.log_bound][:missing]
+            log_kept = self.log_factor(z) - self.log_bound
+            kept = z[np.log(rng.random(wanted)) < log_kept][:missing]
             found.append(kept)
             missing -= len(kept)
-        return np.concatenate(found) if found else self.component.sample(0, rng)
+        if missing:
+            found.append(z[rng.choice(wanted, size=missing, p=softmax(log_kept))])
+        return np.concatenate(found)
 
     def log_density(self, z: Array) -> Array:
         """Log-density of points."""
@@ -160,27 +179,35 @@ def keep_shares(
     return finder, [*counts, *added], [*sds, *[1.0] * len(own)]
 
 
+def _log_bound(log_factor: Array) -> float:
+    """Return the largest bound of a factor, at most its maximum, with which enough proposals are accepted."""
+    largest = float(log_factor.max())
+    w = np.sort(np.exp(np.maximum(log_factor - largest, -600.0)))
+    accepted = (np.cumsum(w) + w * np.arange(len(w) - 1, -1, -1)) / (len(w) * w)  # falls from one
+    return float(np.log(w[np.flatnonzero(accepted >= ACCEPTANCE)[-1]])) + largest
+
+
 def tilt(
     components: Sequence[FlowComponent],
     particles: Sequence[Array],
     sizes: Array,
-    regions: RegionFinder,
+    regions: Finder,
     groups: NDArray[np.int64],
     counts: Sequence[Array],
     sds: Sequence[float],
-) -> tuple[list[TiltedComponent], Array]:
+) -> list[TiltedComponent]:
     r"""Tilt components towards noisy counts.
 
     Notes
     -----
-    The factors minimise :math:`\kappa \mathrm{KL}(w \| w_0) + \sum_t \|h_t - A_t w\|^2 / (2 s^2)` over weights
-    of the particles, by coordinate descent: the factor of a region with weight :math:`e` at its optimum obeys
-    :math:`e\, e^{\Delta} + \kappa s^2 (\lambda + \Delta) = h`. Weights above `MAX_FACTOR` count as `MAX_FACTOR`.
-    :math:`s^2` is the variance of the noise and that of the particles in the region, which are a sample too.
+    Log-factors :math:`\lambda` are taken to be normal with variance :math:`\tau`, which is `LOG_VARIANCE`. Counts
+    :math:`h` are taken to vary about :math:`e`, the rows that the tilted particles predict, with variance
+    :math:`e + s^2`: rows are a sample, :math:`s^2` is the variance of the noise, and that of the particles, which are a
+    sample too. By coordinate descent, a step :math:`\Delta` of a factor towards its most probable value obeys
+    :math:`e\, e^{\Delta} + (1 + s^2 / e) (\lambda + \Delta) / \tau = h`. Factors are cut so that sampling accepts a
+    share of at least `ACCEPTANCE`.
     """
-    limit = float(np.log(MAX_FACTOR))
     tilted: dict[int, TiltedComponent] = {}
-    tilted_sizes = np.empty(len(components))
     for first, last in _batches(groups, particles):
         own = np.flatnonzero((groups >= first) & (groups < last)).tolist()
         log_factors, totals = _fitted(
@@ -191,12 +218,11 @@ def tilt(
             sds,
         )
         for c, total in zip(own, totals, strict=True):
-            total = np.minimum(total, limit)
-            bound, mean = float(total.max()), float(np.log(np.mean(np.exp(total))))
+            bound = _log_bound(total)
+            mean = float(np.log(np.mean(np.exp(np.minimum(total, bound)))))
             factors = tuple(f[groups[c] - first].copy() for f in log_factors)
             tilted[c] = TiltedComponent(components[c], regions, factors, bound, mean)
-            tilted_sizes[c] = float(sizes[c]) * np.exp(mean)
-    return [tilted[c] for c in range(len(components))], tilted_sizes
+    return [tilted[c] for c in range(len(components))]
 
 
 def _batches(groups: NDArray[np.int64], particles: Sequence[Array]) -> Iterator[tuple[int, int]]:
@@ -220,20 +246,20 @@ def _fitted(
     places = [group * h.shape[1] + np.concatenate(own) for h, own in zip(counts, zip(*found, strict=True), strict=True)]
     log_factors = [np.zeros(h.size) for h in counts]
     total, rows = np.zeros(len(group)), np.empty(len(group))
-    limit = float(np.log(MAX_FACTOR))
+    ends = np.cumsum(sizes)[:-1]
     for _ in range(SWEEPS):
+        limit = np.repeat([_log_bound(own) for own in np.split(total, ends)], sizes)
         for place, h, factor, sd in zip(places, counts, log_factors, sds, strict=True):
             np.exp(np.minimum(total, limit, out=rows), out=rows)
             rows *= rows_each
-            weight = np.bincount(place, rows, h.size)
+            weight = np.maximum(np.bincount(place, rows, h.size), LEAST_ROWS)
             rows *= rows
-            penalty = CLOSENESS * (sd**2 + np.bincount(place, rows, h.size))
+            noise = sd**2 + np.bincount(place, rows, h.size)
+            penalty = (1.0 + noise / weight) / LOG_VARIANCE
             step = np.zeros(h.size)
             for _ in range(NEWTON):
                 grown = weight * np.exp(step)
                 step -= np.clip((grown + penalty * (factor + step) - h.ravel()) / (grown + penalty), -1.0, 1.0)
             factor += step
             total += step.take(place)
-    return [f.reshape(h.shape) for f, h in zip(log_factors, counts, strict=True)], np.split(
-        total, np.cumsum(sizes)[:-1]
-    )
+    return [f.reshape(h.shape) for f, h in zip(log_factors, counts, strict=True)], np.split(total, ends)

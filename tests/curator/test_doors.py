@@ -14,6 +14,7 @@ DOORS = {
     "_flow/rows.py",
     "compose/_steps.py",
     "domain/domain.py",
+    "federation/site.py",
     "model_selection/_score.py",
     "model_selection/_search.py",
     "preprocessing/_base.py",

@@ -13,7 +13,7 @@ import pytest
 from pyarrow import parquet
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
-from skdpflow.curator import files
+from skdpflow.curator import csv_text
 from skdpflow.curator.gate import admit
 from skdpflow.domain.codes import n_codes
 from skdpflow.files import TableFile
@@ -235,7 +235,7 @@ def test_every_table_meets_every_column():
 
 @pytest.mark.parametrize("name", TABLES)
 def test_a_column_is_refused_whatever_its_cells_or_read_cell_by_cell(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "_CHUNK", 4)
+    monkeypatch.setattr(csv_text, "_CHUNK", 16)
     family, make = TABLES[name]
     cells = SUBCOMPONENTS[family]
     in_file = name.startswith(("csv", "parquet"))

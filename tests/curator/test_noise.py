@@ -12,7 +12,7 @@ from scipy import stats
 from scipy.special import logsumexp, ndtr
 
 from skdpflow.accountants.slack import draw_slack
-from skdpflow.curator.noise import MAX_SCALE, NoiseSource, half_normal, random_ranks
+from skdpflow.curator.noise import MAX_SCALE, NoiseSource, RankKeys, half_normal
 from skdpflow.release import rounded_normal_pmf
 
 N_DRAWS = 200_000
@@ -241,6 +241,11 @@ def test_a_source_cannot_be_pickled_or_copied(leave, seed):
 
 
 # ---------------------------------------------------------------- ranks
+
+
+def random_ranks(key, start, n_rows, n_columns):
+    return RankKeys.of(key, start, start + n_rows).ranks(start, n_rows, n_columns)
+
 
 KEY = 0x0123456789ABCDEF_FEDCBA9876543210
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skdpflow.curator.encode import RowSource
-from skdpflow.curator.sketch import sketch_rows
+from skdpflow.curator.sketch import Sums
 from skdpflow.curator.statistics import Block
 from skdpflow.curator.statistics.pairs import MAX_SCORED_ENTRIES, Binning, Pairs, PairScores
 from skdpflow.domain import Categories, Domain, Interval
@@ -179,10 +179,11 @@ def test_the_sum_does_not_depend_on_the_blocks():
         "pair_edges": np.array([n_levels[0] // 2, n_levels[1] // 3, 1, 2]),
         "pair_edge_sizes": np.array([1, 1, 2]),
     }
-    pairs = Pairs({**params, "pairs": np.array([[0, 1], [1, 2]])})
-    scores = PairScores({**params, "predicted": np.zeros((2, 2 * 2 + 2 * 3 + 2 * 3)), "baseline": np.zeros(3), "k": 2})
+    pairs = {**params, "pairs": np.array([[0, 1], [1, 2]])}
+    scores = {**params, "predicted": np.zeros((2, 2 * 2 + 2 * 3 + 2 * 3)), "baseline": np.zeros(3), "k": 2}
+    query = Sums([(Pairs, pairs), (PairScores, scores)], domain, Categories([0, 1]))
     sums = [
-        [sketch.apply(np.copy) for sketch in sketch_rows(source, [pairs, scores], domain, Categories([0, 1]), 0, **how)]
+        source.answer(query, 0, **how)
         for how in ({}, {"block_rows": 7}, {"block_rows": 1}, {"block_rows": 50, "n_jobs": 2})
     ]
     assert all((one == other).all() for other in sums[1:] for one, other in zip(sums[0], other, strict=True))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
-from skdpflow.curator import files
+from skdpflow.curator import csv_cells, csv_text
 from skdpflow.curator.gate import admit
 from skdpflow.files import TableFile
 
@@ -97,7 +97,7 @@ def codes_of(table, column, block_rows=None):
 )
 def test_one_more_cell_changes_no_other_code(name, container, tmp_path, monkeypatch):
     """In a block of its own, in one with others, and in a file with other pieces beside its own."""
-    monkeypatch.setattr(files, "_CHUNK", 4)
+    monkeypatch.setattr(csv_text, "_CHUNK", 16)
     column, known, kind, extra = COLUMNS[name]
     cells, make = known * 3, CONTAINERS[container]
     before = codes_of(make(cells, kind, tmp_path), column)
@@ -129,13 +129,15 @@ def test_any_cells_beside_each_other(container, tmp_path, before, after):
 @given(st.lists(st.integers(10**16, 10**19).map(str) | st.floats(0, 1e19).map(repr), min_size=1, max_size=20))
 @settings(max_examples=50)
 def test_numbers_in_text_are_read_one_by_one(cells):
-    read = files._read(pd.Series(cells, dtype=str), Interval(0, 1e19))
+    read = csv_cells.read_series(pd.Series(cells, dtype=str), Interval(0, 1e19))
     assert read.values.tolist() == [float(cell) for cell in cells]
 
 
 @pytest.mark.parametrize("cell", ["SECRET", "1_000", "1,5", "0x10", "", "1e", "NaNs"])
 def test_text_that_is_no_number_is_outside(cell):
-    read = files._read(pd.Series(["1", cell, None], dtype=object).astype(str if cell else object), Interval(0, 1))
+    read = csv_cells.read_series(
+        pd.Series(["1", cell, None], dtype=object).astype(str if cell else object), Interval(0, 1)
+    )
     assert read.values[0] == 1.0
     assert np.isnan(read.values[1:]).all()
     assert read.gaps.tolist()[:2] == [False, False]

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from skdpflow.curator.encode import RowSource
-from skdpflow.curator.sketch import Sketch, sketch_rows
+from skdpflow.curator.sketch import Sketch, Sums
 from skdpflow.curator.statistics import STATISTICS
 from skdpflow.domain import FINE_LEVELS, Categories, Domain, Interval
 from skdpflow.domain.schema import schema_of
@@ -71,16 +71,20 @@ def statistics():
         "steps": 64,
     }
     kinds = ["counts", "histograms", "mean", "second_moment", "slices"]
-    pooled = STATISTICS["second_moment"]({**params, "pooled": True})
-    return [*(STATISTICS[k](params) for k in kinds), pooled, STATISTICS["column_moments"](numeric)]
+    pooled = ("second_moment", {**params, "pooled": True})
+    return query([*((k, params) for k in kinds), pooled, ("column_moments", numeric)], DOMAIN, TARGET)
 
 
-def values(sketches):
-    return [s.release(np.zeros_like(s._values)).tobytes() for s in sketches]
+def query(asked, domain, target):
+    return Sums([(STATISTICS[kind], params) for kind, params in asked], domain, target)
 
 
-def sketched(table, y, **kwargs):
-    return values(sketch_rows(source_of(table, y), statistics(), DOMAIN, TARGET, KEY, **kwargs))
+def values(sums):
+    return [s.tobytes() for s in sums]
+
+
+def sketched(table, y, key=KEY, **kwargs):
+    return values(source_of(table, y).answer(statistics(), key, **kwargs))
 
 
 @pytest.mark.slow
@@ -113,15 +117,13 @@ def test_sketches_of_bounds_and_of_a_numeric_target():
     X = np.random.default_rng(8).normal(size=(N, 3)) * [1e-5, 1.0, 1e9]
     y = np.random.default_rng(9).normal(size=N)
     domain, target = Domain({k: Interval(-3, 3) for k in "abc"}), Interval(-2.0, 2.0)
-    grid = [STATISTICS["bounds"]({"grid": BOUNDS_GRID, "n_columns": 3})]
-    cells = [
-        STATISTICS["counts"]({"n_components": 3, "component_edges": np.array([FINE_LEVELS // 3, FINE_LEVELS // 2])})
-    ]
+    grid = query([("bounds", {"grid": BOUNDS_GRID, "n_columns": 3})], None, None)
+    edges = np.array([FINE_LEVELS // 3, FINE_LEVELS // 2])
+    cells = query([("counts", {"n_components": 3, "component_edges": edges})], domain, target)
 
     def both(**kwargs):
         source = RowSource(X, y, schema_of(X, y), None)
-        found = sketch_rows(source, grid, None, None, KEY, **kwargs)
-        return values(found + sketch_rows(source, cells, domain, target, KEY, **kwargs))
+        return values(source.answer(grid, KEY, **kwargs) + source.answer(cells, KEY, **kwargs))
 
     expected = both()
     counts = np.frombuffer(expected[1], dtype=np.int64)
@@ -134,14 +136,12 @@ def test_sketches_of_bounds_and_of_a_numeric_target():
 def test_one_strange_cell_changes_the_code_of_no_other_row():
     """A cell that cannot be looked up must not change how the rest of its block is read."""
     domain = Domain({"a": Categories([1, 2])})
-    counts = [STATISTICS["histograms"](
-        {"n_components": 1, "columns": np.array([0]), "edges": np.arange(3), "edge_sizes": np.array([3])}
-    )]  # fmt: skip
+    params = {"n_components": 1, "columns": np.array([0]), "edges": np.arange(3), "edge_sizes": np.array([3])}
     for strange in (["unhashable"], {"a": 1}, np.zeros(2), 7, None):
         X = np.empty((5, 1), dtype=object)
         X[:, 0] = [Decimal(1), Decimal(2), 2.0, True, strange]
-        found = sketch_rows(RowSource(X, None, schema_of(X), domain), counts, domain, None, KEY)
-        assert np.frombuffer(values(found)[0], dtype=np.int64).tolist() == [2, 2]
+        (found,) = RowSource(X, None, schema_of(X), domain).answer(query([("histograms", params)], domain, None), KEY)
+        assert found.ravel().tolist() == [2, 2]
 
 
 def test_rows_never_go_to_another_process():
@@ -153,8 +153,8 @@ def test_rows_never_go_to_another_process():
 
 def test_ranks_are_secret_and_matter():
     table, y = pd.DataFrame(columns()), labels()
-    others = sketch_rows(source_of(table, y), statistics(), DOMAIN, TARGET, KEY + 1)
-    same = [a == b for a, b in zip(sketched(table, y), values(others), strict=True)]
+    others = sketched(table, y, KEY + 1)
+    same = [a == b for a, b in zip(sketched(table, y), others, strict=True)]
     # counts and histograms do not use them; what is made of latent scores does
     assert same == [True, True, False, False, False, False, True]
 
@@ -195,14 +195,12 @@ def test_a_statistic_that_does_not_fit_is_refused_without_a_word_about_the_rows(
         [np.zeros((0, 2))] * 2,
     ).to_params()
     unfit = [
-        STATISTICS["mean"]({"n_components": 3, **latent, "radius": 1.0, "steps": 8}),
-        STATISTICS["histograms"](
-            {"n_components": 3, "columns": [987], "edges": np.arange(3), "edge_sizes": np.array([3])}
-        ),
-        STATISTICS["bounds"]({"grid": BOUNDS_GRID, "n_columns": 1}),
+        ("mean", {"n_components": 3, **latent, "radius": 1.0, "steps": 8}),
+        ("histograms", {"n_components": 3, "columns": [987], "edges": np.arange(3), "edge_sizes": np.array([3])}),
+        ("bounds", {"grid": BOUNDS_GRID, "n_columns": 1}),
     ]
-    for statistic in unfit:
+    for asked in unfit:
         with pytest.raises(ValueError, match="do not fit the columns") as caught:
-            sketch_rows(source_of(table, y), [statistic], DOMAIN, TARGET, KEY)
+            source_of(table, y).answer(query([asked], DOMAIN, TARGET), KEY)
         assert caught.value.__cause__ is None
         assert caught.value.__context__ is None

@@ -21,6 +21,7 @@ from skdpflow import Categories, DPSlicedWassersteinFlow, Interval, PrivacyLeakW
 from skdpflow.accountants import GaussianDPAccountant
 from skdpflow.curator.kinds import KINDS
 from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScaler
+from skdpflow.preprocessing._pca import MARGIN, n_kept
 
 BOX = {"domain": (-5.0, 5.0), "noise_random_state": 0}
 CHECKED = [
@@ -101,6 +102,39 @@ def test_fewer_components_stand_out_of_more_noise():
     found = [DPPCA(epsilon, domain=(0.0, 16.0)).fit(digits()).n_components_ for epsilon in (0.1, 1.0, 100.0)]
     assert found[0] < found[2]
     assert found[0] <= found[1] <= found[2]
+
+
+def noisy_spectrum(true, sd, seed=0):
+    """Eigenvalues of a diagonal matrix with symmetric noise, falling, and the variances along the noisy axes."""
+    d = len(true)
+    noise = np.random.default_rng(seed).normal(0.0, sd, (d, d))
+    values, vectors = np.linalg.eigh(np.diag(true) + (noise + noise.T) / np.sqrt(2.0))
+    return values[::-1], (vectors[:, ::-1] ** 2).T @ true
+
+
+@pytest.mark.parametrize("sd", [0.001, 0.02])
+def test_components_end_where_the_rows_end(sd):
+    true = np.append(np.full(6, 3.0), np.zeros(200))
+    values, variances = noisy_spectrum(true, sd)
+    assert n_kept(values, variances, 2.0 * sd * np.sqrt(len(true)), 1e6) == 6
+
+
+def test_components_inside_the_noise_are_kept_while_they_hold_a_part_of_what_is_left():
+    true = 5.0 * np.arange(1.0, 151.0) ** -1.2
+    values, variances = noisy_spectrum(true, 0.03)
+    edge = 2.0 * 0.03 * np.sqrt(len(true))
+    standing_out = int((values > MARGIN * edge).sum())
+    many, few = (n_kept(values, variances, edge, n) for n in (1e6, 1e3))
+    assert standing_out + 3 < many < 60
+    assert standing_out <= few < many
+    nothing = np.linspace(edge, -edge, 150)
+    assert n_kept(nothing, np.zeros(150), edge, 1e6) == 1
+
+
+@pytest.mark.parametrize("n", [30, 60_000])
+def test_few_components_that_stand_out_are_kept_and_tiny_ones_are_not(n):
+    values = np.append([3.0, 0.8], np.full(30, 1e-5))
+    assert n_kept(values, values, 1e-7, n) == 2
 
 
 def test_all_components_give_the_rows_back():

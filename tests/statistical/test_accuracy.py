@@ -15,7 +15,7 @@ from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
 from skdpflow.curator.encode import RowSource
 from skdpflow.curator.kinds import KINDS
 from skdpflow.curator.noise import NoiseSource
-from skdpflow.curator.sketch import sketch_rows
+from skdpflow.curator.sketch import Sums, sketch_rows
 from skdpflow.domain.schema import schema_of
 from skdpflow.release import rounded_normal_pmf
 
@@ -68,7 +68,7 @@ def noise_of(release, m, X, y):
         return m.values - [np.count_nonzero(y == label) for label in m.params["labels"]]
     source = RowSource(X, y, schema_of(X, y), release.domain)
     domain, target = (None, None) if m.kind == "bounds" else (release.domain, release.target)
-    (sketch,) = sketch_rows(source, [KINDS[m.kind](m.params)], domain, target, KEY)
+    (sketch,) = sketch_rows(source, Sums([(KINDS[m.kind], m.params)], domain, target), KEY)
     return m.values - sketch.release(np.zeros(m.values.shape, dtype=np.int64))
 
 

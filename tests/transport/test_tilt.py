@@ -10,7 +10,7 @@ from skdpflow import Categories, DPSlicedWassersteinFlow, Interval
 from skdpflow.mechanisms import MarginalsMechanism
 from skdpflow.transport.flow import FlowComponent
 from skdpflow.transport.start import Gaussian
-from skdpflow.transport.tilt import MAX_FACTOR, RegionFinder, enough_particles, tilt
+from skdpflow.transport.tilt import ACCEPTANCE, RegionFinder, enough_particles, tilt
 
 EDGES = (np.array([-0.5, 0.5]), np.array([0.0]))
 #: One partition by both columns, one by the first alone.
@@ -42,8 +42,7 @@ def test_points_are_found_in_their_cells():
 def test_nothing_moves_where_the_counts_agree():
     points = particles()
     counts = counts_of(SIZES / len(points[0]), points)
-    tilted, sizes = tilt(LEAVES, points, SIZES, SUBCOMPONENTS, np.arange(2), counts, [5.0] * len(counts))
-    assert sizes == pytest.approx(SIZES, rel=1e-6)
+    tilted = tilt(LEAVES, points, SIZES, SUBCOMPONENTS, np.arange(2), counts, [5.0] * len(counts))
     for component in tilted:
         assert np.abs(component.log_factor(points[0])).max() < 1e-6
 
@@ -54,18 +53,20 @@ def test_the_model_agrees_with_precise_counts():
     # twice as many rows of the first component where both columns are positive
     z = np.concatenate([points[0], points[0][(points[0] > 0).all(axis=1)]])
     truth = counts_of(SIZES / len(points[0]), [z, points[1]])
-    tilted, sizes = tilt(LEAVES, points, SIZES, SUBCOMPONENTS, np.arange(2), truth, [0.1] * len(truth))
+    sizes = truth[0].sum(axis=1)
+    tilted = tilt(LEAVES, points, sizes, SUBCOMPONENTS, np.arange(2), truth, [0.1] * len(truth))
     drawn = [component.sample(100_000, rng) for component in tilted]
     for wanted, got in zip(truth, counts_of(sizes / 100_000, drawn), strict=True):
-        np.testing.assert_allclose(got, wanted, atol=6.0)  # four standard errors of the samples
+        # rows are a sample themselves; and four standard errors of the samples
+        assert (np.abs(got - wanted) <= np.sqrt(wanted) + 6.0).all()
 
 
 def test_counts_that_are_mostly_noise_move_little():
     points = particles()
     rng = np.random.default_rng(2)
     counts = [h + rng.normal(scale=1e4, size=h.shape) for h in counts_of(SIZES / len(points[0]), points)]
-    tilted, _ = tilt(LEAVES, points, SIZES, SUBCOMPONENTS, np.arange(2), counts, [1e4] * len(counts))
-    assert max(np.abs(component.log_factor(points[0])).max() for component in tilted) < 0.02
+    tilted = tilt(LEAVES, points, SIZES, SUBCOMPONENTS, np.arange(2), counts, [1e4] * len(counts))
+    assert max(np.abs(component.log_factor(points[0])).max() for component in tilted) < 0.05
 
 
 @given(st.integers(0, 2**32), st.sampled_from([0.5, 20.0, 300.0]))
@@ -76,11 +77,11 @@ def test_densities_integrate_to_one_and_factors_are_bounded(seed, sd):
     counts = [
         h * rng.exponential(size=h.shape) + sd * rng.standard_normal(h.shape) for h in counts_of(SIZES / 4000, points)
     ]
-    tilted, sizes = tilt(LEAVES, points, SIZES, SUBCOMPONENTS, np.arange(2), counts, [sd] * len(counts))
-    assert (sizes > 0).all()
+    tilted = tilt(LEAVES, points, SIZES, SUBCOMPONENTS, np.arange(2), counts, [sd] * len(counts))
     for component, own in zip(tilted, points, strict=True):
         factor = np.exp(component.log_factor(own))
-        assert factor.max() <= MAX_FACTOR * (1 + 1e-9)
+        assert ACCEPTANCE * np.exp(component.log_bound) <= factor.mean() * (1 + 1e-9)
+        assert factor.max() <= np.exp(component.log_bound) * (1 + 1e-9)
         ratio = np.exp(component.log_density(own) - component.component.log_density(own))
         assert ratio.mean() == pytest.approx(1.0, rel=1e-9)
 
@@ -89,7 +90,7 @@ def test_samples_follow_the_density():
     """False alarm at 1e-4 a component, with a fixed seed."""
     points = particles()
     counts = [h * np.linspace(0.3, 1.7, h.shape[1]) for h in counts_of(SIZES / len(points[0]), points)]
-    tilted, _ = tilt(LEAVES, points, SIZES, SUBCOMPONENTS, np.arange(2), counts, [1.0] * len(counts))
+    tilted = tilt(LEAVES, points, SIZES, SUBCOMPONENTS, np.arange(2), counts, [1.0] * len(counts))
     component = tilted[0]
     mass = np.exp(
         component.log_factor(np.array([[-1.0, 0.5], [0.0, 0.5], [1.0, 0.5], [-1.0, -0.5], [0.0, -0.5], [1.0, -0.5]]))

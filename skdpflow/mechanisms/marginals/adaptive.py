@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.mechanisms.marginals import allocation as policy
+from skdpflow.mechanisms.marginals.factorial import FACTORIAL, factorial_params
 from skdpflow.mechanisms.marginals.partitions import grow_partitions
 from skdpflow.mechanisms.marginals.slices import slice_params
 from skdpflow.mechanisms.marginals.state import SELECTION_PARTICLES, SUBCOMPONENTS, MarginalsState
@@ -57,7 +58,10 @@ def ask_pairs(
     *,
     suffix: str = "",
 ) -> Asking:
-    """Ask for two-way tables of the pairs of columns that the model so far predicts worst."""
+    """Ask for two-way tables of the pairs of columns that the model so far predicts worst.
+
+    Where nothing can be chosen privately, those are taken whose released moments depend on each other most.
+    """
     d = len(context.domain)
     edges = state.axes.edges[:d]
     bins = pair_bins(state.transform, edges, policy.n_pair_bins(d, len(state.sizes)))
@@ -65,7 +69,9 @@ def ask_pairs(
     pairs = np.column_stack(np.triu_indices(d, 1))
     known = (pairs[:, None] == np.sort(taken, axis=1)).all(axis=2).any(axis=1)
     pairs = pairs[~known]
-    if n_pairs < len(pairs):
+    if n_pairs < len(pairs) and not context.chooses:
+        pairs, share = strongest_pairs(state, pairs, n_pairs), share + selection
+    elif n_pairs < len(pairs):
         # which pairs of columns the model gets wrong
         factor = 1.0 if context.neighbours == "add-remove" else 2.0
         noise = float(np.sqrt(factor * n_pairs / share)) / context.mu
@@ -81,6 +87,15 @@ def ask_pairs(
     params = {**latent, **bins, "pairs": orient(pairs, bins)}
     (tables,) = yield [Request(f"pairs{suffix}", "pairs", share, params)]
     return tables
+
+
+def strongest_pairs(state: MarginalsState, pairs: NDArray[np.int64], n_pairs: int) -> NDArray[np.int64]:
+    """Return the pairs of columns with the largest released correlations, those of large components first."""
+    _, covariances = state.moments()
+    sds = np.sqrt(np.einsum("cii->ci", covariances))
+    squares = (covariances / (sds[:, :, None] * sds[:, None, :])) ** 2
+    strength = (state.sizes / state.sizes.sum()) @ squares[:, pairs[:, 0], pairs[:, 1]]
+    return pairs[np.sort(np.argsort(-strength, kind="stable")[:n_pairs])]
 
 
 def ask_partitions(
@@ -110,3 +125,13 @@ def ask_partitions(
     params = {**latent, **bins, **grown}
     (partitions,) = yield [Request(f"partitions{suffix}", "partitions", share, params)]
     return partitions
+
+
+def ask_factorial(
+    context: PlanContext, state: MarginalsState, latent: Mapping[str, Any], allocation: policy.Allocation, share: float
+) -> Asking:
+    """Ask for counts by coarse bins of many columns at once."""
+    means, d = state.moments()[0], len(context.domain)
+    cells = factorial_params(means, state.sizes, state.transform, d, allocation.n_bits, allocation.n_groups)
+    (table,) = yield [Request(FACTORIAL, "partitions", share, {**latent, **cells})]
+    return table

@@ -49,6 +49,11 @@ PARTITIONS_GROW = 500.0
 PARTITION_ROWS, PARTITION_REGIONS = 3.0, 128
 #: Groups of bins of a numeric target that a partition tells apart, below and above `PARTITIONS_GROW`.
 TARGET_GROUPS = (4, 8)
+#: Share of the factorial table, which costs all other statistics half as much in noise; bits of its cells, from the
+#: fewest that show what two-way tables do not, up to so many in a table of few columns, and of many.
+FACTORIAL_SHARE, FACTORIAL_BITS = 0.02, (3, 10, 12)
+#: A factorial table is measured if a parity on which all rows of a group agree stands out by so many deviations.
+PARITY_SIGNAL = 4.0
 #: Two-way tables are measured from this many rows per noise on.
 PAIRS_FROM = 60.0
 #: A component is cut once or twice if the entries of the second moment of a subcomponent then carry at most this noise.
@@ -57,8 +62,10 @@ SUBCOMPONENT_NOISES = (0.3, 0.15)
 SUBCOMPONENT_SHARES = {"counts": 0.04, "mean": 0.21, "second_moment": 0.75}
 #: Sliced histograms, one block of directions, from this many on; bins of each, of equal predicted mass.
 SLICES_FROM, SLICE_BINS = 400.0, 16
+#: Rows per noise from which a numeric column has twice as many bins as before, from 32 on.
+MORE_BINS_FROM = (1500.0, 6000.0, 24000.0)
 #: Rows per noise at which shares, bins or the number of tables change their rule.
-_CHANGES = (PAIRS_FROM, 80.0, 100.0, 200.0, SLICES_FROM, PARTITIONS_GROW, 600.0, 1500.0)
+_CHANGES = (PAIRS_FROM, 80.0, 100.0, 200.0, SLICES_FROM, PARTITIONS_GROW, 600.0, *MORE_BINS_FROM)
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ class Allocation:
         Bins of a numeric column.
     n_values : int
         Integer columns of at most this many values get one bin a value.
-    histograms, mean, second_moment, subcomponents, slices, selection, pairs, partitions : float
+    histograms, mean, second_moment, subcomponents, slices, selection, pairs, partitions, factorial : float
         Shares; with those of the first round they sum to at most one.
     component_noise : float
         Noise of an off-diagonal entry of a component's second moment over its rows, with a third of the budget.
@@ -81,6 +88,8 @@ class Allocation:
         Cuts of each component into subcomponents with moments of their own.
     n_partitions, n_regions, n_groups : int
         Partitions of three columns to measure, regions of each, and groups of leaves that are counted apart.
+    n_bits : int
+        Bits of the cells of the factorial table; 0 measures none.
     """
 
     n_bins: int
@@ -93,6 +102,7 @@ class Allocation:
     selection: float
     pairs: float
     partitions: float
+    factorial: float
     component_noise: float
     n_pairs: int
     n_slices: int
@@ -100,6 +110,7 @@ class Allocation:
     n_partitions: int
     n_regions: int
     n_groups: int
+    n_bits: int
 
 
 def rows_per_noise(n: float, mu: float, d: int, n_components: int) -> float:
@@ -166,6 +177,7 @@ def allocate(
     n_pairs: int | None = None,
     n_partitions: int | None = None,
     n_cuts: int | None = None,
+    n_bits: int | None = None,
 ) -> Allocation:
     """Choose what to measure.
 
@@ -204,11 +216,15 @@ def allocate(
     n_groups = min(n_components, TARGET_GROUPS[rich]) if ordered else n_components
     region_noise = float(np.sqrt(n_partitions / partitions)) / mu if n_partitions else np.inf
     n_regions = int(np.clip(n / (PARTITION_ROWS * n_groups * region_noise), 8, PARTITION_REGIONS))
-    shares *= (1.0 - spent - pairs - slices - partitions) / shares.sum()
+    if n_bits is None:
+        n_bits = _factorial_bits(n * mu / n_groups, d)
+    factorial = FACTORIAL_SHARE if n_bits else 0.0
+    shares *= (1.0 - spent - pairs - slices - partitions - factorial) / shares.sum()
     histograms, mean, second, subcomponents = (float(s) for s in shares)
+    n_bins = 16 if scarce else 32 << sum(t >= least for least in MORE_BINS_FROM)
     return Allocation(
-        n_bins=16 if scarce else (32 if t < 1500.0 else 64),
-        n_values=32 if t < SLICES_FROM else 128,
+        n_bins=n_bins,
+        n_values=32 if t < SLICES_FROM else max(128, n_bins),
         histograms=histograms,
         mean=mean,
         second_moment=second,
@@ -217,6 +233,7 @@ def allocate(
         selection=pairs / 7.0,
         pairs=pairs * 6.0 / 7.0,
         partitions=partitions,
+        factorial=factorial,
         component_noise=component_noise,
         n_pairs=n_pairs,
         n_slices=n_slices,
@@ -224,7 +241,16 @@ def allocate(
         n_partitions=n_partitions,
         n_regions=n_regions,
         n_groups=n_groups,
+        n_bits=n_bits,
     )
+
+
+def _factorial_bits(rows: float, d: int) -> int:
+    """Return the bits of a factorial table for rows of a group, in units of the noise that the whole budget gives."""
+    least, few, many = FACTORIAL_BITS
+    # the noise of a parity is that of all cells together
+    bits = int(2.0 * np.log2(max(rows * np.sqrt(FACTORIAL_SHARE) / PARITY_SIGNAL, 1.0)))
+    return 0 if bits < least else min(bits, max(few, min(d, many)))
 
 
 def all_allocations(mu: float, d: int, **wanted: Any) -> list[Allocation]:
@@ -233,7 +259,12 @@ def all_allocations(mu: float, d: int, **wanted: Any) -> list[Allocation]:
     shapes = [_component_noise(1.0, d) * 2**k / most for k, most in enumerate((COMPONENT_NOISE, *SUBCOMPONENT_NOISES))]
     beside = (1.0 - 1e-9, 1.0, 1.0 + 1e-9)
     rows = [0.0, *(t * side * one_component for t in (*_CHANGES, *shapes) for side in beside), 1e9 * one_component]
-    return [allocate(max(n, 1e-9 * one_component), mu, d, 1, **wanted) for n in rows]
+    # groups of components decide whether there is a factorial table: all else is with one, and without
+    asked = wanted.pop("n_bits", None)
+    all_bits = (0, FACTORIAL_BITS[-1]) if asked is None else (asked,)
+    return [
+        allocate(max(n, 1e-9 * one_component), mu, d, 1, **wanted, n_bits=n_bits) for n in rows for n_bits in all_bits
+    ]
 
 
 def _component_noise(t: float, d: int) -> float:

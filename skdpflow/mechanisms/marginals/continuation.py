@@ -10,8 +10,15 @@ import numpy as np
 from skdpflow.accountants.base import tally
 from skdpflow.accountants.gaussian import total_mu
 from skdpflow.mechanisms.marginals import allocation as policy
-from skdpflow.mechanisms.marginals.adaptive import ask_pairs, ask_partitions, slices_request, subcomponent_requests
-from skdpflow.mechanisms.marginals.demands import of_pairs, of_partitions, of_slices, of_subcomponents
+from skdpflow.mechanisms.marginals.adaptive import (
+    ask_factorial,
+    ask_pairs,
+    ask_partitions,
+    slices_request,
+    subcomponent_requests,
+)
+from skdpflow.mechanisms.marginals.demands import of_factorial, of_pairs, of_partitions, of_slices, of_subcomponents
+from skdpflow.mechanisms.marginals.factorial import FACTORIAL
 from skdpflow.mechanisms.marginals.state import SUBCOMPONENTS, MarginalsState, of_kind
 from skdpflow.release import Release
 from skdpflow.release.pooling import groups, n_fits, pool, pooled
@@ -64,11 +71,13 @@ def continue_rounds(context: PlanContext, release: Release, allocate: Callable[.
         share = shares["new pairs"]
         new = yield from ask_pairs(context, state, latent, n_new, share * choice, share * (1.0 - choice), suffix=suffix)
         state = replace(state, pairs=(*state.pairs, new))
+    partitions = of_kind(earlier, "partitions")
+    if partitions:  # counts of all partitions are of the same groups
+        allocation = replace(allocation, n_groups=int(partitions[0].params["groups"][-1]) + 1)
     if "new partitions" in shares:
-        partitions = of_kind(earlier, "partitions")
-        if partitions:  # counts of all partitions are of the same groups
-            allocation = replace(allocation, n_groups=int(partitions[0].params["groups"][-1]) + 1)
         yield from ask_partitions(context, state, latent, allocation, shares["new partitions"], suffix=suffix)
+    if FACTORIAL in shares and FACTORIAL not in earlier:
+        yield from ask_factorial(context, state, latent, allocation, shares[FACTORIAL])
 
 
 def continuation_demands(
@@ -93,6 +102,8 @@ def continuation_demands(
         out.append(
             of_partitions(shares["new partitions"], allocation.n_partitions, len(context.domain), n_regions, neighbours)
         )
+    if FACTORIAL in shares and FACTORIAL not in release:
+        out.append(of_factorial(shares[FACTORIAL], allocation.n_bits, n_components, neighbours))
     return out
 
 
@@ -127,6 +138,7 @@ def _shares(
         **{name: allocation.pairs * k / (known + n_new) for name, k in tables.items()},
         "new pairs": (allocation.pairs + allocation.selection) * n_new / max(known + n_new, 1),
         "new partitions": allocation.partitions,
+        FACTORIAL: allocation.factorial,
     }
     lacks = {name: share * mu**2 - spent.get(name, 0.0) for name, share in wanted.items()}
     lacks = {name: lack for name, lack in lacks.items() if lack > LEAST_SHARE * context.mu**2}

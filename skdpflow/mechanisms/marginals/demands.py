@@ -54,6 +54,9 @@ def all_demands(
     if parted := [r for r in allocations if r.n_partitions]:
         share, n_regions = min(r.partitions for r in parted), max(r.n_regions for r in parted)
         out.append(of_partitions(share, max(r.n_partitions for r in parted), d_x, n_components * n_regions, neighbours))
+    if crossed := [r for r in allocations if r.n_bits]:
+        share, n_bits = min(r.factorial for r in crossed), max(r.n_bits for r in crossed)
+        out.append(of_factorial(share, n_bits, n_components, neighbours))
     return out
 
 
@@ -94,6 +97,11 @@ def of_pairs(selection: float, share: float, n_pairs: int, d: int, n_components:
 def of_partitions(share: float, n_partitions: int, d: int, n_regions: int, neighbours: str) -> Demand:
     """Return the demand of partitions, whose regions are numbered in public tables."""
     return _ones(share, n_partitions, n_partitions * (n_regions + policy.PARTITION_BINS ** min(WIDTH, d)), neighbours)
+
+
+def of_factorial(share: float, n_bits: int, n_components: int, neighbours: str) -> Demand:
+    """Return the demand of a factorial table, whose cells are numbered in a public table."""
+    return _ones(share, 1, (n_components + 1) << n_bits, neighbours)
 
 
 def total_slack(demands: Iterable[Demand], context: PlanContext) -> float:

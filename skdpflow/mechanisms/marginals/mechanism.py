@@ -13,7 +13,13 @@ from sklearn.base import BaseEstimator
 from skdpflow._validation import check_int
 from skdpflow.domain import Categories, Column, Interval
 from skdpflow.mechanisms.marginals import allocation as policy
-from skdpflow.mechanisms.marginals.adaptive import ask_pairs, ask_partitions, slices_request, subcomponent_requests
+from skdpflow.mechanisms.marginals.adaptive import (
+    ask_factorial,
+    ask_pairs,
+    ask_partitions,
+    slices_request,
+    subcomponent_requests,
+)
 from skdpflow.mechanisms.marginals.continuation import continuation_demands, continue_rounds
 from skdpflow.mechanisms.marginals.demands import TARGET_BINS, all_demands, total_slack
 from skdpflow.mechanisms.marginals.histograms import (
@@ -27,19 +33,13 @@ from skdpflow.mechanisms.marginals.histograms import (
 )
 from skdpflow.mechanisms.marginals.locate import ask_location, wants_locating
 from skdpflow.mechanisms.marginals.outside import AxisHistograms
-from skdpflow.mechanisms.marginals.partitions import measured_regions
-from skdpflow.mechanisms.marginals.state import MarginalsState, of_kind
+from skdpflow.mechanisms.marginals.state import MarginalsState
+from skdpflow.mechanisms.marginals.tilted import tilted_model
 from skdpflow.release import Measurement, Release
 from skdpflow.release.request import Demand, PlanContext, Request, Rounds
-from skdpflow.transport.flow import normal_particles
 from skdpflow.transport.model import Model
 from skdpflow.transport.moments import variance_between
-from skdpflow.transport.tilt import enough_particles, keep_shares, tilt
 
-#: Particles of all components whose weights the tilt learns.
-TILT_PARTICLES, PER_REGION = 2**16, 4
-#: Share of a single value that a column keeps whatever partitions tell.
-LEAST_SHARE = 0.05
 #: Least and largest value of each parameter.
 LIMITS = {
     "n_bins": (2, 2**12),
@@ -47,6 +47,7 @@ LIMITS = {
     "n_pairs": (0, 2**16),
     "n_partitions": (0, 2**12),
     "n_cuts": (0, 8),
+    "n_factorial_bits": (0, 16),
     "n_target_bins": (1, 2**10),
 }
 
@@ -71,6 +72,9 @@ class MarginalsMechanism(BaseEstimator):
     n_cuts : int or None, default=None
         Cuts of each class along its own principal directions, into ``2**n_cuts`` subcomponents with moments of their
         own, at most 8; None lets the policy choose, 0 makes none.
+    n_factorial_bits : int or None, default=None
+        Bits of the cells of the factorial table, which counts rows by coarse bins of so many columns at once, at most
+        16; None lets the policy choose, 0 measures none.
     n_target_bins : int or None, default=None
         Cells into which a numeric target is cut, from 1 to 1024, each with statistics of its own; None lets the
         policy choose.
@@ -87,7 +91,9 @@ class MarginalsMechanism(BaseEstimator):
     the transformed, ball-clipped rows; the same per subcomponent, where classes are cut into subcomponents; sliced
     histograms per class, if wanted; two-way tables per class of the pairs of columns that the model so far predicts
     worst, which are selected privately; counts in the regions of partitions of three columns, which are grown as trees
-    on rows of the model so far. Each is decided from what was released before.
+    on rows of the model so far; counts in the cells of one factorial table, which cuts up to twelve columns at their
+    medians, and shows dependence of many columns at once that no few of them show. Each is decided from what was
+    released before.
 
     Examples
     --------
@@ -107,6 +113,7 @@ class MarginalsMechanism(BaseEstimator):
         n_pairs: int | None = None,
         n_partitions: int | None = None,
         n_cuts: int | None = None,
+        n_factorial_bits: int | None = None,
         n_target_bins: int | None = None,
     ) -> None:
         self.n_bins = n_bins
@@ -114,6 +121,7 @@ class MarginalsMechanism(BaseEstimator):
         self.n_pairs = n_pairs
         self.n_partitions = n_partitions
         self.n_cuts = n_cuts
+        self.n_factorial_bits = n_factorial_bits
         self.n_target_bins = n_target_bins
 
     def check(self, target: Column | None, neighbours: str) -> None:
@@ -236,6 +244,8 @@ class MarginalsMechanism(BaseEstimator):
             state = replace(state, pairs=(tables,))
         if allocation.n_partitions:
             yield from ask_partitions(context, state, latent, allocation, allocation.partitions)
+        if allocation.n_bits:
+            yield from ask_factorial(context, state, latent, allocation, allocation.factorial)
 
     def continue_plan(self, context: PlanContext, release: Release) -> Rounds:
         """Ask for what a larger budget would have measured, less what an earlier Release paid for.
@@ -356,6 +366,7 @@ class MarginalsMechanism(BaseEstimator):
             "n_pairs": 0 if d_x < 2 or policy.n_pair_bins(d_x, n_components) < 2 else self.n_pairs,
             "n_partitions": 0 if d_x < 2 else self.n_partitions,
             "n_cuts": None if self.n_cuts is None else min(self.n_cuts, d),
+            "n_bits": 0 if d_x < 3 else self.n_factorial_bits,
         }
 
     # ------------------------------------------------------------------ what is made of it
@@ -373,40 +384,10 @@ class MarginalsMechanism(BaseEstimator):
         model : Model
             What `sample` and `score_samples` use.
         """
-        state = MarginalsState.of(release)
-        sizes = state.sizes
-        transport = release.transport
+        state, transport = MarginalsState.of(release), release.transport
         seed, n_particles = int(transport["seed"]), int(transport["n_particles"])
         learnt = state.learn(seed, n_particles, int(transport["n_steps"]), float(transport["step_size"]))
-        measured = of_kind(release, "partitions")
-        if not measured:
-            return Model(state.transform, sizes / sizes.sum(), tuple(component for component, _ in learnt))
-        regions, found, sds = measured_regions(measured, state.transform)
-        n_regions = sum(h.shape[1] for h in found)  # each has a factor, which must not follow single particles
-        most = max(TILT_PARTICLES // len(sizes), 1024)
-        wanted = int(np.clip(max(enough_particles(sizes, found, sds), PER_REGION * n_regions), n_particles, most))
-        normal = normal_particles(wanted, state.transform.n_columns, seed) if wanted > n_particles else None
-        components, particles = [], []
-        for component, z in learnt:
-            components.append(component)
-            particles.append(z[:wanted].copy() if normal is None else component.push(normal))
-        groups = np.asarray(measured[0].params["groups"])
-        regions, found, sds = keep_shares(
-            regions, found, sds, _with_shares(state, len(regions.edges)), particles, sizes, groups
-        )
-        tilted, sizes = tilt(components, particles, sizes, regions, groups, found, sds)
-        return Model(state.transform, sizes / sizes.sum(), tuple(tilted))
-
-
-def _with_shares(state: MarginalsState, n_columns: int) -> list[int]:
-    """Return the first columns that have gaps or single values of some mass."""
-    out = []
-    for j, column in enumerate(state.columns[:n_columns]):
-        grid = column.grid if isinstance(column, Interval) else None
-        atoms = grid is not None and bool((np.asarray(grid.shares)[grid.atoms] > LEAST_SHARE).any())
-        if isinstance(column, Interval) and (column.nullable or atoms):
-            out.append(j)
-    return out
+        return tilted_model(release, state, learnt)
 
 
 def column_moments(columns: Sequence[Column], steps: int) -> list[Request]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,9 +17,11 @@ from skdpflow.mechanisms.marginals.slices import slice_blocks
 from skdpflow.mechanisms.marginals.subcomponents import subcomponent_starts
 from skdpflow.mechanisms.marginals.tables import pair_targets
 from skdpflow.release import Measurement, Release
-from skdpflow.transport.flow import FlowComponent, learn_components, normal_particles
+from skdpflow.transport.flow import Block, FlowComponent, learn_components, normal_particles
 from skdpflow.transport.moments import component_covariances, component_means
+from skdpflow.transport.pairs import PairTarget
 from skdpflow.transport.start import CutGaussian, Gaussian
+from skdpflow.transport.tilt import TiltedComponent
 
 Array = NDArray[np.float64]
 
@@ -108,16 +110,54 @@ class MarginalsState:
         self, seed: int, n_particles: int, n_steps: int, step_size: float
     ) -> Iterator[tuple[FlowComponent, Array]]:
         """Follow the flow of one component after the other; yields it, and where its particles ended."""
+        starts = self.starts()
+        normal = normal_particles(n_particles, self.transform.n_columns, seed)
+        return learn_components(
+            starts,
+            (start.push(normal) for start in starts),
+            self._blocks,
+            self._pair_targets,
+            self.sizes,
+            n_steps=n_steps,
+            step_size=step_size,
+        )
+
+    def settle(self, components: Iterable[TiltedComponent], particles: Iterable[Array]) -> list[FlowComponent]:
+        """Have tilted components agree with the axis histograms again, by one more step from new particles."""
+        particles = list(particles)
+        weights = [component.weights(z) for component, z in zip(components, particles, strict=True)]
+        # factors fit the particles that they were learnt from too well to tell their own mean
+        components = [
+            replace(component, log_mean=float(np.log(w.mean())))
+            for component, w in zip(components, weights, strict=True)
+        ]
+        settled = learn_components(
+            components,
+            particles,
+            [own[:1] for own in self._blocks],
+            [],
+            self.sizes,
+            n_steps=1,
+            step_size=1.0,
+            weights=weights,
+        )
+        return [component for component, _ in settled]
+
+    @cached_property
+    def _blocks(self) -> list[list[Block]]:
+        """Axes and slices of each component."""
         blocks = [[axes] for axes in axis_blocks(self.axes, self.sizes, self.transform, self.columns)]
         if self.slices is not None:
             for c, size in enumerate(self.sizes):
                 blocks[c] += slice_blocks(self.slices, c, float(size))
-        return learn_components(
-            self.starts(),
-            blocks,
-            [target for m in self.pairs for target in pair_targets(m, self.transform, self.columns)],
-            self.sizes,
-            normal_particles(n_particles, self.transform.n_columns, seed),
-            n_steps=n_steps,
-            step_size=step_size,
-        )
+        return blocks
+
+    @cached_property
+    def _pair_targets(self) -> list[PairTarget]:
+        """Two-way tables of each component."""
+        return [target for m in self.pairs for target in pair_targets(m, self.transform, self.columns)]
+
+    def push(self, components: Sequence[FlowComponent], n_particles: int, seed: int) -> list[Array]:
+        """Draw particles of low discrepancy of each component."""
+        normal = normal_particles(n_particles, self.transform.n_columns, seed)
+        return [own.forward(start.push(normal)) for own, start in zip(components, self.starts(), strict=True)]

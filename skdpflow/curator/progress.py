@@ -1,0 +1,33 @@
+"""What a long fit prints of itself: rounds, and the share of a pass that is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_STEPS = (25, 50, 75, 100)
+
+
+class Progress:
+    """Prints rounds and passes, the same lines for any rows: in how many parts they are read would tell their number.
+
+    Parameters
+    ----------
+    shown : bool, default=False
+        Whether anything is printed.
+    """
+
+    def __init__(self, shown: bool = False) -> None:
+        self._shown, self._round, self._next = shown, 0, 0
+
+    def begin(self, names: Sequence[str]) -> None:
+        """Begin a round that measures what is named."""
+        self._round, self._next = self._round + 1, 0
+        if self._shown:
+            print(f"round {self._round}: {', '.join(names)}", flush=True)
+
+    def done(self, share: float) -> None:
+        """Show that a share of the pass is done, in steps that are always the same."""
+        while self._next < len(_STEPS) and 100.0 * share >= _STEPS[self._next]:
+            if self._shown:
+                print(f"round {self._round}: {_STEPS[self._next]} % of the rows read", flush=True)
+            self._next += 1

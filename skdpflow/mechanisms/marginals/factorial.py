@@ -1,0 +1,99 @@
+"""A factorial table: counts of rows by coarse bins of many columns at once, which shows what no few columns do.
+
+It is one partition, whose regions are its cells. A row is in at most one cell, in the group of its own component. So
+its sensitivity is 1 when a row is added or removed, and sqrt(2) when one is replaced, however many cells there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skdpflow.latent.rank import RankTransform
+from skdpflow.release import Measurement
+from skdpflow.release.tables import partitions_of, split
+from skdpflow.transport.pairs import latent_edges
+from skdpflow.transport.parities import ParityFinder, bits_of, standing_out
+
+Array = NDArray[np.float64]
+
+#: Name of the measurement.
+FACTORIAL = "factorial"
+#: Most bits for the bins of one column.
+COLUMN_BITS = 3
+
+
+def quantile_edges(transform: RankTransform, j: int, n_bins: int) -> Array:
+    """Cut a column into bins of nearly equal mass, between values: a parity of many columns needs exact medians."""
+    edges, cdf = transform.edges[j], transform.cdf[j]
+    at = np.interp(np.arange(1, n_bins) / n_bins, cdf, edges)
+    below, above = np.floor(at), np.ceil(at)
+    for low, high in transform.spreads[j]:  # inside, only the rank says where a row is
+        inside = (low < at) & (at < high)
+        below[inside], above[inside] = low, high
+    level = [np.interp(side, edges, cdf) for side in (below, above)]
+    wanted = np.arange(1, n_bins) / n_bins
+    lower = (wanted - level[0] < level[1] - wanted) & (below > edges[0]) | (above >= edges[-1])
+    found = np.unique(np.where(lower, below, above))
+    return np.asarray(found[(found > edges[0]) & (found < edges[-1])])
+
+
+def factorial_params(
+    means: Array, sizes: Array, transform: RankTransform, n_columns: int, n_bits: int, n_groups: int
+) -> dict[str, Any]:
+    """Say how rows are counted: by at most `n_bits` bits, one for each column, and then a second and a third one.
+
+    Notes
+    -----
+    Where columns are more than bits, those are taken whose means differ most between the components.
+    """
+    weights = sizes / sizes.sum()
+    between = weights @ (means - weights @ means)[:, :n_columns] ** 2
+    columns = np.sort(np.argsort(-between, kind="stable")[:n_bits])
+    taken = [quantile_edges(transform, j, 2) for j in columns]
+    for b in range(2, COLUMN_BITS + 1):
+        for i, j in enumerate(columns):
+            e = quantile_edges(transform, j, 2**b)
+            if sum(bits_of(len(t) + 1) for k, t in enumerate(taken) if k != i) + bits_of(len(e) + 1) <= n_bits:
+                taken[i] = e
+    n_components = len(sizes)
+    return {
+        "pair_columns": columns,
+        "pair_edges": np.concatenate(taken),
+        "pair_edge_sizes": np.array([len(e) for e in taken]),
+        "partition_columns": np.arange(len(columns))[None],
+        "partition_regions": np.arange(int(np.prod([len(e) + 1 for e in taken]))),
+        "groups": np.arange(n_components) * n_groups // n_components,
+    }
+
+
+def found_parities(
+    m: Measurement, transform: RankTransform, particles: Sequence[Array], sizes: Array, groups: NDArray[np.int64]
+) -> tuple[ParityFinder, list[Array]]:
+    """Return the parities of a factorial table that stand out of its noise beside the model, and their rows."""
+    columns = np.asarray(m.params["pair_columns"])
+    edges = tuple(
+        latent_edges(transform, int(j), e) for j, e in zip(columns, split(m.params, "pair_edges"), strict=True)
+    )
+    finder = ParityFinder(columns, edges, np.zeros(0, dtype=np.int64))
+    ((_, _, found),) = partitions_of(m)
+    expected = np.zeros((len(found), finder.n_cells))
+    sampling = np.zeros(len(found))
+    for z, size, group in zip(particles, sizes, groups, strict=True):
+        expected[group] += np.bincount(finder.cells(z), minlength=finder.n_cells) * (size / len(z))
+        sampling[group] += size**2 / len(z)
+    counts = np.full_like(expected, np.nan)
+    counts[:, _cells([len(e) + 1 for e in edges])] = found
+    chosen, rows = standing_out(counts, expected, float(np.max(m.sd)), sampling)
+    return ParityFinder(columns, edges, chosen), rows
+
+
+def _cells(n_bins: Sequence[int]) -> NDArray[np.int64]:
+    """Return the cell of each combination of bins, in C order."""
+    out = np.zeros(1, dtype=np.int64)
+    for n in n_bins:
+        out = ((out[:, None] << bits_of(n)) + np.arange(n)).ravel()
+    return out
