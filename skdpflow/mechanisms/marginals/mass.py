@@ -29,8 +29,6 @@ NARROWEST = 2.0**-25
 #: Bins that may be empty are taken to be so if they hold less than this part together, and no count of so many standard
 #: deviations, and none of the run of likely bins that they are in holds something with this probability.
 TRACE, MISSED, CERTAIN = 0.1, 3.0, 0.95
-#: Logarithm of the largest ratio of the densities at the two ends of a bin.
-STEEPEST = 10.0
 #: The count, in standard deviations, at which a part holds mass that is at most so many from one that does so for
 #: certain.
 LIKELY, NEAR = 1.5, 2
@@ -212,36 +210,18 @@ def _parted(
     """Split the mass of bins over their parts, round by round."""
     for k, start in enumerate(starts):
         ends = np.append(start[1:], len(x[k + 1]))
-        weight = _sloped(mass, edges[k], edges[k + 1], np.diff(np.append(start, len(x[k + 1]))))
+        width = np.diff(edges[k + 1])
         out = np.zeros(len(x[k + 1]))
         for i in np.flatnonzero(mass > 1e-9 * total):
             own = slice(int(start[i]), int(ends[i]))
             if own.stop - own.start == 1:
                 out[own] = mass[i]
                 continue
-            expected = mass[i] * weight[own] / weight[own].sum()
+            expected = mass[i] * width[own] / width[own].sum()
             shared = x[k + 1][own] + (mass[i] - x[k + 1][own].sum()) * v[k + 1][own] / v[k + 1][own].sum()
             out[own] = _shrunk(shared, expected, v[k + 1][own], x[k + 1][own])
         mass = out
     return mass
-
-
-def _sloped(mass: Array, edges: Array, finer: Array, sizes: NDArray[np.int64]) -> Array:
-    """Return the share of its bin that is expected of every part, up to a factor: densities rise or fall steadily.
-
-    The slope inside a bin is the smaller of those to the bins beside it, so a single value next to it bends nothing.
-    """
-    width, centre = np.diff(edges), edges[:-1] / 2.0 + edges[1:] / 2.0
-    density = np.log(np.maximum(mass, 1e-300)) - np.log(width)
-    with np.errstate(over="ignore"):
-        steps = np.diff(density) / np.maximum(np.diff(centre), 1e-300)
-    steps = np.where((mass[1:] > 0.0) & (mass[:-1] > 0.0), steps, 0.0)
-    left, right = np.append(0.0, steps), np.append(steps, 0.0)
-    slope = np.where(np.sign(left) == np.sign(right), np.sign(left) * np.minimum(np.abs(left), np.abs(right)), 0.0)
-    with np.errstate(over="ignore"):
-        rise = np.repeat(np.clip(slope * width, -STEEPEST, STEEPEST), sizes)
-    inner = (finer[:-1] / 2.0 + finer[1:] / 2.0 - np.repeat(centre, sizes)) / np.repeat(width, sizes)
-    return np.asarray(np.diff(finer) / np.repeat(width, sizes) * np.exp(rise * inner))
 
 
 def _shrunk(counts: Array, expected: Array, variance: Array, own: Array) -> Array:
