@@ -145,9 +145,12 @@ def parse(text: bytes, names: Sequence[str], missing: dict[str, list[str]], sepa
     import pandas as pd
 
     line = separator.join(map(str, range(len(names)))).encode()  # which tells pandas how many columns there are
+    # if it has to guess the ends of lines, it drops the first separator after a blank line that ends with \r alone
+    end = "\r" if b"\r" in text and b"\n" not in text else None
     return pd.read_csv(
-        io.BytesIO(line + b"\n" + text),
+        io.BytesIO(line + (end or "\n").encode() + text),
         sep=separator,
+        lineterminator=end,
         header=0,
         names=list(names),
         usecols=list(missing),

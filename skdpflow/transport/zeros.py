@@ -7,7 +7,7 @@ ordered columns, neighbouring entries are judged together, too: a block may stan
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from scipy.special import ndtri
 
 from skdpflow.transport.model import Component
 from skdpflow.transport.parities import Finder
-from skdpflow.transport.tilt import ACCEPTANCE, LOG_VARIANCE, TiltedComponent
+from skdpflow.transport.tilt import LOG_VARIANCE, TiltedComponent
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -24,6 +24,8 @@ Mask = NDArray[np.bool_]
 FALSE_ALARMS = 0.01
 #: The noisy count of an empty entry is at most so many deviations: one in 44 is missed.
 NEAR_ZERO = 2.0
+#: Share of a component that is outside of empty entries when all else is learnt, so that they are cut out.
+LEAST_LEFT = 0.975
 
 
 def _widths(n_bins: int, ordered: bool) -> list[int]:
@@ -100,20 +102,6 @@ class Zeros:
     empty: Sequence[Mask]
     groups: NDArray[np.int64]
 
-    @classmethod
-    def of(cls, regions: Finder, empty: Sequence[Mask], groups: NDArray[np.int64], particles: Sequence[Array]) -> Zeros:
-        """Leave groups as they are of which less than `ACCEPTANCE` of the particles of a component would be left.
-
-        Notes
-        -----
-        So sampling, which rejects points in empty entries, accepts enough. Counts of such a group contradict others.
-        """
-        found = cls(regions, empty, groups)
-        kept = np.ones(int(groups.max()) + 1, dtype=np.bool_)
-        for c, z in enumerate(particles):
-            kept[groups[c]] &= found.inside(c, z).mean() <= 1.0 - ACCEPTANCE
-        return cls(regions, [own & kept[:, None] for own in empty], groups)
-
     def inside(self, component: int, z: Array) -> Mask:
         """Say which points of a component are in an empty entry of any table."""
         out = np.zeros(len(z), dtype=np.bool_)
@@ -121,38 +109,17 @@ class Zeros:
             out |= empty[self.groups[component]][entry]
         return out
 
-    def outside(self, particles: Sequence[Array]) -> list[Array]:
-        """Return the particles of each component that are in no empty entry."""
-        return [z[~self.inside(c, z)] for c, z in enumerate(particles)]
-
-    def of_tilted(self, components: Sequence[TiltedComponent]) -> list[TiltedComponent]:
-        """Set factors to zero in empty entries, whose tables are the last partitions of the tilt."""
-        first = -len(self.empty) or None
-        return [
-            replace(t, log_factors=(*t.log_factors[:first], *self._log_factors(c, t.log_factors[first:])))
-            if self.empty
-            else t
-            for c, t in enumerate(components)
-        ]
-
-    def cut(
-        self, components: Sequence[Component], particles: Sequence[Array], weights: Sequence[Array]
-    ) -> list[Component]:
-        """Cut empty entries out of components, whose weighted particles say how much of their mass is there.
+    def cut(self, index: int, component: Component, particles: Array, weights: Array) -> Component | None:
+        """Cut empty entries out of a component, whose weighted particles say how much of its mass is there.
 
         Notes
         -----
-        Sampling rejects points there.
+        Sampling rejects points there. None if less than `LEAST_LEFT` would be left: margins would move.
         """
-        out: list[Component] = []
-        nothing = [np.zeros(own.shape[1]) for own in self.empty]
-        for c, (component, z, w) in enumerate(zip(components, particles, weights, strict=True)):
-            if any(own[self.groups[c]].any() for own in self.empty):
-                left = float(w @ ~self.inside(c, z) / w.sum())
-                component = TiltedComponent(component, self.regions, self._log_factors(c, nothing), 0.0, np.log(left))
-            out.append(component)
-        return out
-
-    def _log_factors(self, component: int, others: Sequence[Array]) -> tuple[Array, ...]:
-        group = self.groups[component]
-        return tuple(np.where(own[group], -np.inf, f) for own, f in zip(self.empty, others, strict=True))
+        if not any(own[self.groups[index]].any() for own in self.empty):
+            return component
+        left = float(weights @ ~self.inside(index, particles) / weights.sum())
+        if left < LEAST_LEFT:
+            return None
+        log_factors = tuple(np.where(own[self.groups[index]], -np.inf, 0.0) for own in self.empty)
+        return TiltedComponent(component, self.regions, log_factors, 0.0, float(np.log(left)))

@@ -127,3 +127,13 @@ def test_cells_are_the_same_without_pyarrow(tmp_path, monkeypatch):
     expected = in_parts(TableFile(path), columns)
     monkeypatch.setattr(csv_text, "find_spec", lambda name: None)
     assert in_parts(TableFile(path), columns) == expected
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("blank", ["", " ", "\t"])
+def test_a_blank_line_moves_no_cell_of_the_next_row(end, blank):
+    rows = [",1,2", ",,", "3,,4"]
+    text = end.join([blank, *rows, "short", ""]).encode()
+    table = csv_text.parse(text, ["a", "b", "c"], {name: [""] for name in "abc"}, ",")
+    cells = [tuple(None if cell != cell else cell for cell in own) for own in table.itertuples(index=False)]
+    assert cells == [(None, "1", "2"), (None, None, None), ("3", None, "4"), ("short", None, None)]

@@ -125,29 +125,22 @@ class MarginalsState:
         )
 
     def settle(
-        self,
-        components: Iterable[TiltedComponent],
-        particles: Sequence[Array],
-        weights: Sequence[Array],
-        targets: Sequence[PairTarget],
-    ) -> list[FlowComponent]:
-        """Have tilted components agree with axes and some tables again: one more step from new weighted particles."""
-        # factors fit the particles that they were learnt from too well to tell their own mean
-        components = [
-            replace(component, log_mean=float(np.log(w.mean())))
-            for component, w in zip(components, weights, strict=True)
-        ]
-        settled = learn_components(
-            components,
-            particles,
-            [own[:1] for own in self._blocks],
-            targets,
-            self.sizes,
-            n_steps=1,
-            step_size=1.0,
-            weights=weights,
-        )
-        return [component for component, _ in settled]
+        self, components: Iterable[TiltedComponent], particles: Iterable[Array], targets: Sequence[PairTarget]
+    ) -> Iterator[tuple[FlowComponent, Array, Array]]:
+        """Have tilted components agree with axes and some tables again, by one more step from new particles.
+
+        Yields each component, where its particles ended, and their weights.
+        """
+        each = zip(components, particles, self._blocks, self.sizes, strict=True)
+        for c, (component, z, blocks, size) in enumerate(each):
+            weights = component.weights(z)
+            # factors fit the particles that they were learnt from too well to tell their own mean
+            own = replace(component, log_mean=float(np.log(weights.mean())))
+            tables = [replace(target, component=0) for target in targets if target.component == c]
+            settled = learn_components(
+                [own], [z], [blocks[:1]], tables, np.array([size]), n_steps=1, step_size=1.0, weights=[weights]
+            )
+            yield from ((flow, moved, weights) for flow, moved in settled)
 
     def follow(
         self, components: Sequence[FlowComponent], particles: Sequence[Array], targets: Sequence[PairTarget]
@@ -182,7 +175,7 @@ class MarginalsState:
         """Two-way tables of each component."""
         return [target for m in self.pairs for target in pair_targets(m, self.transform, self.columns)]
 
-    def push(self, components: Sequence[FlowComponent], n_particles: int, seed: int) -> list[Array]:
-        """Draw particles of low discrepancy of each component."""
+    def push(self, components: Sequence[FlowComponent], n_particles: int, seed: int) -> Iterator[Array]:
+        """Draw particles of low discrepancy of one component after the other."""
         normal = normal_particles(n_particles, self.transform.n_columns, seed)
-        return [own.forward(start.push(normal)) for own, start in zip(components, self.starts(), strict=True)]
+        return (own.forward(start.push(normal)) for own, start in zip(components, self.starts(), strict=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +11,18 @@ from skdpflow.domain import Interval
 from skdpflow.mechanisms.marginals.factorial import FACTORIAL, found_parities
 from skdpflow.mechanisms.marginals.partitions import measured_regions
 from skdpflow.mechanisms.marginals.state import MarginalsState, of_kind
-from skdpflow.mechanisms.marginals.zeros import tables_with_zeros
-from skdpflow.release import Release
+from skdpflow.mechanisms.marginals.zeros import TablesWithZeros, tables_with_zeros
+from skdpflow.release import Measurement, Release
+from skdpflow.release.checks import MAX_NUMBERS, SHARED_PARTICLES
 from skdpflow.transport.flow import FlowComponent
-from skdpflow.transport.model import Model
+from skdpflow.transport.model import Component, Model
 from skdpflow.transport.parities import Finder, Finders
-from skdpflow.transport.tilt import enough_particles, keep_shares, tilt
+from skdpflow.transport.tilt import RegionFinder, enough_particles, keep_shares, tilt
 from skdpflow.transport.zeros import Zeros
 
 Array = NDArray[np.float64]
+#: Regions of partitions, their counts, and the noise of these.
+Counted = tuple[RegionFinder, list[Array], list[float]]
 
 #: Particles of all components whose weights the tilt learns.
 TILT_PARTICLES, PER_REGION = 2**16, 4
@@ -36,20 +39,19 @@ def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple
     from new particles. Steps along slices and pairs would move rows out of their regions.
 
     Two-way tables that have empty entries are followed again before the tilt, which then counts them as partitions, and
-    after it. What is left in these entries is little, so cutting it out moves no margin that was measured.
+    after it. What is left in these entries is cut out if it is little, so that no margin moves. If it is not, other
+    measurements contradict the tables, and nothing is cut out.
     """
     sizes, transport = state.sizes, release.transport
     measured = of_kind(release, "partitions")
     grown, factorial = [m for m in measured if m.name != FACTORIAL], [m for m in measured if m.name == FACTORIAL]
     groups = np.asarray(measured[0].params["groups"]) if measured else np.arange(len(sizes))
-    finders: list[Finder] = []
-    found: list[Array] = []
-    sds: list[float] = []
-    if grown:
-        regions, found, sds = measured_regions(grown, state.transform)
+    counted = measured_regions(grown, state.transform) if grown else None
+    found, sds = counted[1:] if counted else ([], [])
     # each region has a factor, which must not follow single particles
     least = PER_REGION * sum(h.shape[1] for h in found)
-    most = max(TILT_PARTICLES // len(sizes), 1024)
+    together = min(TILT_PARTICLES, MAX_NUMBERS // 2 // state.transform.n_columns)
+    most = max(together // len(sizes), SHARED_PARTICLES)
     enough = enough_particles(sizes, found, sds) if found else 0.0
     seed, n_particles = int(transport["seed"]), int(transport["n_particles"])
     wanted = int(np.clip(max(enough, least), n_particles, most))
@@ -60,14 +62,36 @@ def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple
         particles += [] if wanted > n_particles else [z[:wanted].copy()]
     if wanted > n_particles:
         particles = list(state.push(components, wanted, seed))
+    widest = max(state.axes.counts, key=lambda h: h.size)
+    n_fresh = int(np.clip(enough_particles(sizes, [widest], [state.axes.sd]), n_particles, most))
     zeros = list(tables_with_zeros(state.pairs, state.transform, state.columns, particles, sizes, groups))
+    final = None
+    for own in (zeros, []) if zeros else ([],):
+        if final is None:
+            final = _tilted(state, components, particles, (counted, factorial, own), groups, (n_fresh, seed + 1))
+    assert final is not None  # nothing is cut out without zeros
+    return Model(state.transform, sizes / sizes.sum(), final)
+
+
+def _tilted(
+    state: MarginalsState,
+    components: list[FlowComponent],
+    particles: list[Array],
+    counts: tuple[Counted | None, Sequence[Measurement], Sequence[TablesWithZeros]],
+    groups: NDArray[np.int64],
+    fresh: tuple[int, int],
+) -> tuple[Component, ...] | None:
+    """Tilt components to all that was counted, and settle them; None if zeros contradict the rest."""
+    sizes, (counted, factorial, zeros) = state.sizes, counts
     again = [target for own in zeros for target in own.among(state.targets, groups)]
     if again:
         components, particles = state.follow(components, particles, again)
-    if grown:
-        regions, found, sds = keep_shares(
-            regions, found, sds, _with_shares(state, len(regions.edges)), particles, sizes, groups
-        )
+    finders: list[Finder] = []
+    found: list[Array] = []
+    sds: list[float] = []
+    if counted:
+        shares = _with_shares(state, len(counted[0].edges))
+        regions, found, sds = keep_shares(*counted, shares, particles, sizes, groups)
         finders.append(regions)
     for m in factorial:
         parities, rows = found_parities(m, state.transform, particles, sizes, groups)
@@ -75,21 +99,14 @@ def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple
     for own in zeros:
         finders, found, sds = [*finders, own.regions], [*found, *own.counts], [*sds, *[own.sd] * len(own.counts)]
     if not found:
-        return Model(state.transform, sizes / sizes.sum(), tuple(components))
-    masks = [mask for own in zeros for mask in own.empty]
-    empty = Zeros.of(Finders([own.regions for own in zeros]), masks, groups, particles)
-    tilted = tilt(components, empty.outside(particles), sizes, Finders(finders), groups, found, sds)
-    tilted = empty.of_tilted(tilted)  # their tables come last
-    widest = max(state.axes.counts, key=lambda h: h.size)
-    n_fresh = int(np.clip(enough_particles(sizes, [widest], [state.axes.sd]), n_particles, most))
-    fresh = state.push(components, n_fresh, seed + 1)
-    weights = [component.weights(z) for component, z in zip(tilted, fresh, strict=True)]
-    settled = state.settle(tilted, fresh, weights, again)
-    if again:
-        # the step moves a few points back into empty entries
-        moved = [own.forward(z) for own, z in zip(settled, fresh, strict=True)]
-        return Model(state.transform, sizes / sizes.sum(), tuple(empty.cut(settled, moved, weights)))
-    return Model(state.transform, sizes / sizes.sum(), tuple(settled))
+        return tuple(components)
+    tilted = tilt(components, particles, sizes, Finders(finders), groups, found, sds)
+    particles.clear()  # in wide tables they are large, and so are the new ones
+    settled = state.settle(tilted, state.push(components, *fresh), again)
+    # only here: later steps would move the holes
+    empty = Zeros(Finders([own.regions for own in zeros]), [mask for own in zeros for mask in own.empty], groups)
+    final = [empty.cut(c, component, z, w) for c, (component, z, w) in enumerate(settled)]
+    return tuple(own for own in final if own is not None) if all(own is not None for own in final) else None
 
 
 def _with_shares(state: MarginalsState, n_columns: int) -> list[int]:
