@@ -62,9 +62,10 @@ def empty_entries(counts: Array, expected: Array, sd: float, ordered: tuple[bool
     -----
     The logarithm of the factor by which the model is wrong is taken to be normal with variance :math:`\tau`, which is
     `LOG_VARIANCE`, as the tilt takes it. A block is empty if its true count is below :math:`e^{-q \sqrt\tau}` times
-    what is expected, which no such factor explains, whatever the noise: its noisy count :math:`h` with noise :math:`s`
-    obeys :math:`h + q s \le e^{-q \sqrt\tau} e`. Noisy counts that are not near zero themselves are no zeros. So an
-    entry of more than `NEAR_ZERO` :math:`+ q` deviations is taken for empty with the stated probability at most.
+    what is expected, :math:`t = e^{-q \sqrt\tau} e`, which no such factor explains, whatever the noise: its noisy count
+    :math:`h` with noise :math:`s` obeys :math:`h + q \sqrt{s^2 + t} \le t`, as rows are a sample themselves. Noisy counts
+    that are not near zero themselves are no zeros. So an entry of more than `NEAR_ZERO` :math:`+ q` deviations is taken
+    for empty with the stated probability at most.
     """
     share = np.exp(-deviations * np.sqrt(LOG_VARIANCE))
     found = np.zeros(counts.shape, dtype=np.bool_)
@@ -72,7 +73,8 @@ def empty_entries(counts: Array, expected: Array, sd: float, ordered: tuple[bool
         for columns in _widths(counts.shape[1], ordered[1]):
             h, e, n = (_block_sums(x, rows, columns) for x in (counts, expected, np.ones(counts.shape)))
             noise = sd * np.sqrt(n)
-            empty = (h <= NEAR_ZERO * noise) & (h + deviations * noise <= share * e)
+            limit = share * e
+            empty = (h <= NEAR_ZERO * noise) & (h + deviations * np.sqrt(noise**2 + limit) <= limit)
             whole = np.repeat(np.repeat(empty, rows, axis=0), columns, axis=1)
             found |= whole[: counts.shape[0], : counts.shape[1]]
     return found & (counts <= NEAR_ZERO * sd)

@@ -19,14 +19,14 @@ NORMAL = FlowComponent(Gaussian(np.zeros(2), np.eye(2)))
 
 
 def test_an_entry_is_empty_if_the_model_expects_far_more_than_noise_hides():
-    expected = np.array([[400.0, 400.0], [400.0, 40.0]])
-    counts = np.array([[398.0, 3.0], [410.0, 3.0]])
+    expected = np.array([[900.0, 900.0], [900.0, 40.0]])
+    counts = np.array([[898.0, 3.0], [910.0, 3.0]])
     found = empty_entries(counts, expected, 5.0, (False, False), deviations_for(4))
     assert found.tolist() == [[False, True], [False, False]]
 
 
 def test_blocks_of_ordered_columns_stand_out_where_single_entries_do_not():
-    expected, counts = np.full((8, 8), 20.0), np.full((8, 8), 20.0)
+    expected, counts = np.full((8, 8), 40.0), np.full((8, 8), 40.0)
     counts[:4, 4:] = 0.0
     q = deviations_for(n_blocks((8, 8), (True, True)))
     assert not empty_entries(counts, expected, 5.0, (False, False), q).any()
