@@ -2,6 +2,8 @@
 
     python benchmarks/ablations.py                  # tables that scikit-learn ships
     python benchmarks/ablations.py --data FOLDER    # and those of a folder: see tables.py
+    python benchmarks/ablations.py --data FOLDER --widen 10 --levers "locating columns,single values that hold mass" \
+        --tables bikeshare,california,magic,support2 --csv benchmarks/located.csv --table doc/tables/located.rst
 
 The table shows the usefulness with all levers, and the change without each, as a mean over seeds. Levers with a
 parameter are switched off by it, the others by replacing a function of the package while a fit runs.
@@ -15,7 +17,7 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
-from tables import ROOT, all_tables, fitted, list_table, usefulness, write_csv
+from tables import ROOT, all_tables, fitted, list_table, usefulness, widened, write_csv
 
 from skdpflow.mechanisms import MarginalsMechanism
 from skdpflow.mechanisms.marginals import allocation as policy
@@ -50,6 +52,10 @@ def fixed(allocate):
     return lambda n, *args, **kwargs: allocate(FIXED_ROWS, *args, **kwargs)
 
 
+def nowhere(column):
+    return False
+
+
 #: Name to parameters of the mechanism, and functions to replace.
 LEVERS = {
     "denoising": ({}, {f"skdpflow.transport.{m}.shrink": as_measured for m in ("marginals", "flow", "pairs")}),
@@ -69,6 +75,11 @@ LEVERS = {
     ),
     "the flow (Gaussian only)": ({}, {"skdpflow.mechanisms.marginals.state.learn_components": gaussian_only}),
     "bins of the target": ({"n_target_bins": 1}, {}),
+    "locating columns": (
+        {},
+        {f"skdpflow.mechanisms.marginals.{m}.wants_locating": nowhere for m in ("locate", "mechanism", "demands")},
+    ),
+    "single values that hold mass": ({}, {"skdpflow.mechanisms.marginals.locate.MOST_ATOMS": 0}),
 }
 
 
@@ -81,15 +92,16 @@ def without(lever, table, X, y, epsilon, seed):
     return flow.sample_labeled(len(X), random_state=seed)
 
 
-def run(tables, epsilons, seeds):
+def run(tables, epsilons, seeds, levers, factor):
     for table in tables:
+        declared = widened(table, factor)
         for seed in seeds:
             X, X_test, y, y_test = table.split(seed)
             for epsilon in epsilons:
-                for lever in (None, *LEVERS):
+                for lever in (None, *levers):
                     if lever == "bins of the target" and table.classes is not None:
                         continue
-                    score = usefulness(table, *without(lever, table, X, y, epsilon, seed), X_test, y_test, seed)
+                    score = usefulness(table, *without(lever, declared, X, y, epsilon, seed), X_test, y_test, seed)
                     yield {"dataset": table.name, "epsilon": epsilon, "seed": seed, "without": lever or "nothing",
                            "usefulness": score}  # fmt: skip
 
@@ -122,13 +134,17 @@ def main():
     parser.add_argument("--data", help="folder with further tables")
     parser.add_argument("--tables", help="names of tables, with commas; all if left out")
     parser.add_argument("--epsilons", default="1")
+    parser.add_argument("--levers", help="names of levers, with commas; all if left out")
+    parser.add_argument("--widen", type=float, default=1.0, help="how many times as wide intervals are declared")
     parser.add_argument("--seeds", default="0,1")
     parser.add_argument("--csv", type=Path, default=ROOT / "benchmarks" / "ablations.csv")
     parser.add_argument("--table", type=Path, default=ROOT / "doc" / "tables" / "ablations.rst")
     options = parser.parse_args()
     tables = all_tables(options.data, options.tables and options.tables.split(","))
+    levers = options.levers.split(",") if options.levers else list(LEVERS)
+    epsilons, seeds = [float(e) for e in options.epsilons.split(",")], [int(s) for s in options.seeds.split(",")]
     rows = []
-    for row in run(tables, [float(e) for e in options.epsilons.split(",")], [int(s) for s in options.seeds.split(",")]):
+    for row in run(tables, epsilons, seeds, levers, options.widen):
         rows.append(row)
         print(*row.values(), flush=True)
     write_csv(options.csv, rows)

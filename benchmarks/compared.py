@@ -1,6 +1,6 @@
-"""The table of the page "Compared with other tools": several seeds with their errors, from recorded rows.
+"""The tables of the page "Compared with other tools" and of the README: several seeds with their errors.
 
-    python benchmarks/compared.py                               # write the table from compared.csv
+    python benchmarks/compared.py                               # write the tables from compared.csv
     python benchmarks/compared.py --replace skdpflow ours.csv   # first put new rows of one method into compared.csv
 
 compared.csv has one row for each fit: the scores on real test rows of a linear model (lr), a random forest (rf) and
@@ -67,6 +67,29 @@ def table(rows, title, measure, eps):
     return list_table(f"{title}, epsilon {eps:g}", ["method", *datasets], lines, Path(__file__).name)
 
 
+def peers(rows, eps=1.0):
+    """Return the table of the README: usefulness of real rows, of skdpflow and of the best of the others."""
+    measure, lines = MEASURES["Usefulness (higher is better)"], []
+    for dataset in sorted({row["dataset"] for row in rows}):
+        own = {}
+        for row in rows:
+            if row["dataset"] == dataset and (row["method"] == "real" or float(row["eps"]) == eps):
+                own.setdefault(row["method"], []).append(measure(row))
+        others = {method: values for method, values in own.items() if method not in ("real", "skdpflow")}
+        best = max(others, key=lambda method: np.mean(others[method]))
+        cells = [dataset, cell(own["real"]), cell(own.get("skdpflow", [])), cell(others[best]), NAMES[best]]
+        lines.append("| " + " | ".join(cells) + " |")
+    head = ["table", "real rows", "skdpflow", "best of the others", "which"]
+    return "\n".join(["| " + " | ".join(head) + " |", "|---|---|---|---|---|", *lines])
+
+
+def between_marks(text, name, new):
+    """Put a text between <!-- NAME --> and <!-- /NAME -->."""
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, rest = text.split(start)
+    return f"{before}{start}\n{new}\n{end}{rest.split(end)[1]}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--replace", nargs=2, metavar=("METHOD", "CSV"), help="new rows of one method")
@@ -81,6 +104,8 @@ def main():
             writer.writerows(rows)
     parts = [table(rows, title, measure, eps) for title, measure in MEASURES.items() for eps in (1.0, 3.0)]
     (ROOT / "doc" / "tables" / "compared.rst").write_text("\n".join(parts), encoding="utf-8")
+    readme = ROOT / "README.md"
+    readme.write_text(between_marks(readme.read_text(encoding="utf-8"), "peers", peers(rows)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from __future__ import annotations
 import csv
 import json
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +122,22 @@ def all_tables(folder=None, names=None):
     if folder:
         tables += from_folder(folder, {t.name for t in tables})
     return [t for t in tables if not names or t.name in names]
+
+
+def widened(table, factor):
+    """Return a table whose intervals are declared so many times as wide; a lower bound of 0 or more becomes 0."""
+
+    def wider(column):
+        if not isinstance(column, Interval) or factor == 1.0:
+            return column
+        more = (factor - 1.0) * (column.upper - column.lower)
+        lower, upper = 0.0 if column.lower >= 0 else column.lower - more, column.upper + more
+        if column.integer:
+            lower, upper = int(np.floor(lower)), int(np.ceil(upper))
+        return replace(column, lower=lower, upper=upper)
+
+    columns = zip(table.domain.names, table.domain.columns, strict=True)
+    return replace(table, domain=Domain({n: wider(c) for n, c in columns}), target=wider(table.target))
 
 
 def encode_column(x, column):

@@ -31,6 +31,7 @@ autosummary_generate = True
 autosummary_imported_members = True
 autosummary_ignore_module_all = False
 autodoc_typehints = "none"
+toc_object_entries_show_parents = "hide"  # fit() and not DPSlicedWassersteinFlow.fit() in the margin
 numpydoc_show_class_members = False
 
 pyproject = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
@@ -59,7 +60,7 @@ html_theme_options = {
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
-html_sidebars = {"index": []}
+html_sidebars = {"index": [], "first_table": []}  # pages without pages below them
 
 
 def skip_members_of_other_libraries(app, what, name, obj, skip, options):

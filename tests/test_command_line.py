@@ -157,6 +157,15 @@ def test_what_cannot_be_written_is_refused_before_anything_is_spent(tmp_path, mo
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "command", [["synthesize", "t.csv", "--domain", "d", "--epsilon", "1", "-o", "o.csv"], ["report", "r"]]
+)
+def test_a_seed_that_cannot_be_used_is_wrong_usage(capsys, command):
+    with pytest.raises(SystemExit, match="2"):
+        main([*command, "--seed", "-3"])
+    assert "argument --seed: a seed must be a whole number from 0" in capsys.readouterr().err
+
+
 def test_samples_go_to_the_standard_output(tmp_path, capsys):
     flow = DPSlicedWassersteinFlow(domain={"a": Interval(0, 1)}).fit(pd.DataFrame({"a": np.linspace(0, 1, 500)}))
     flow.save(tmp_path / "r")
@@ -326,7 +335,10 @@ def test_check_is_a_look_at_private_rows(kept, capsys):
 def test_a_ledger_is_debited_and_refuses(kept, capsys):
     capsys.readouterr()
     assert main([*FIT, "-o", "1.csv", "--ledger", "l"]) == 1
-    assert "No such file or directory: l" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "No such file or directory: l" in err
+    assert "add --ledger-budget EPSILON DELTA" in err
+    assert not (kept / "l").exists()
     assert main([*FIT, "-o", "1.csv", "--ledger-budget", "1.1", "1e-5"]) == 1
     assert "add --ledger FILE" in capsys.readouterr().err
     assert main([*FIT, "-o", "1.csv", "--ledger", "l", "--ledger-budget", "1.1", "1e-5"]) == 0
@@ -338,6 +350,29 @@ def test_a_ledger_is_debited_and_refuses(kept, capsys):
     assert "l: The ledger was made with" in capsys.readouterr().err
     assert main([*FIT, "-o", "l", "--ledger", "l"]) == 1
     assert len(PrivacyLedger.open("l").events) == 1
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "delta", "warned"), [("1", "1e-6", False), ("20", "1e-6", True), ("1", "0.1", True)]
+)
+def test_a_budget_that_protects_hardly_anybody_is_named(kept, capsys, epsilon, delta, warned):
+    capsys.readouterr()
+    line = [
+        *FIT,
+        "-o",
+        "1.csv",
+        "--epsilon",
+        epsilon,
+        "--delta",
+        delta,
+        "--ledger",
+        "l",
+        "--ledger-budget",
+        "0.01",
+        "1e-9",
+    ]
+    assert main(line) == 3  # said before anything is spent
+    assert ("protects hardly anybody" in capsys.readouterr().err) == warned
 
 
 def test_what_is_no_ledger_is_named(kept, capsys):

@@ -34,8 +34,8 @@ def _run(given: argparse.Namespace, progress: Progress) -> None:
 COMMAND = Command(
     "domain",
     "print a skeleton of a domain file, from names and dtypes alone",
-    "Print a skeleton of a domain file, from names and dtypes alone. No row is read without --private-look, and nothing "
-    "is spent. Correct its bounds, fill in its blanks, and review it before a budget is spent.",
+    "Print a skeleton of a domain file, from names and dtypes alone. No row is read without --private-look, and "
+    "nothing is spent. Correct its bounds, fill in its blanks, and review it before a budget is spent.",
     _add_arguments,
     _run,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from skdpflow._cli.command import Command
-from skdpflow._cli.fits import add_kept, check_fit, write_fit
+from skdpflow._cli.fits import add_kept, check_fit, warn_of_little, write_fit
 from skdpflow._cli.inputs import add_agreement, read_agreement
 from skdpflow._cli.progress import Progress
 from skdpflow._flow import DPSlicedWassersteinFlow
@@ -31,6 +31,7 @@ def _run(given: argparse.Namespace, progress: Progress) -> None:
         target=agreement.target,
         neighbours=agreement.neighbours,
     )
+    warn_of_little(flow)
     progress.stage(f"asking {len(agreement.sites)} sites")
     flow.fit(Federation(given.mailbox, agreement=agreement, timeout=given.timeout))
     write_fit(flow, kept, given, progress)

@@ -11,6 +11,10 @@ from collections.abc import Sequence
 from skdpflow._cli.outputs import ROWS_FILE, STDOUT, add_rows, check_outputs, check_rows, write_rows
 from skdpflow._cli.progress import Progress
 from skdpflow._flow import DPSlicedWassersteinFlow
+from skdpflow.release.board import guess_limit
+
+#: Budgets of which a warning is given: by the chance of a right guess (from an epsilon of about 7 on), and by delta.
+_HARDLY, _OFTEN = 0.999, 1e-3
 
 
 def add_kept(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +36,20 @@ def check_fit(given: argparse.Namespace, inputs: Sequence[str]) -> str:
     check_rows(given.n, given.output)
     check_outputs([given.output, kept], inputs)
     return kept
+
+
+def warn_of_little(flow: DPSlicedWassersteinFlow) -> None:
+    """Say that a budget protects hardly anybody, before it is spent."""
+    epsilon, delta = flow.epsilon, flow.delta
+    if epsilon <= 0 or not 0 < delta < 1:  # the fit refuses it
+        return
+    if (limit := guess_limit(epsilon, delta)) > _HARDLY or delta > _OFTEN:
+        print(
+            f"skdpflow: warning: epsilon={epsilon:g} with delta={delta:g} protects hardly anybody: a guess whether a "
+            f"person's row was in the table may be right {100 * limit:.3g} times in 100. An epsilon of 1 to 3 is "
+            "usual, and a delta well below one over the number of rows.",
+            file=sys.stderr,
+        )
 
 
 def write_fit(flow: DPSlicedWassersteinFlow, wanted: str, given: argparse.Namespace, progress: Progress) -> None:

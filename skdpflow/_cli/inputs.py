@@ -67,6 +67,10 @@ def open_ledger(path: str | None, budget: list[float] | None, neighbours: str) -
         return None
     with about(path):
         if budget is None:
-            return PrivacyLedger.open(path)
+            try:
+                return PrivacyLedger.open(path)
+            except FileNotFoundError as e:
+                e.add_note("Check its name. To make a new ledger, add --ledger-budget EPSILON DELTA.")
+                raise
         epsilon, delta = budget
         return PrivacyLedger(path, epsilon=epsilon, delta=delta, neighbours=neighbours)

@@ -23,10 +23,18 @@ ROWS_FILE = "synthetic rows: .csv or .parquet, or - for CSV to standard output"
 _BLOCK = 2**16
 
 
+def seed_of(text: str) -> int:
+    """Read a seed; a negative one would be refused where rows are drawn, when the budget is spent."""
+    seed = int(text)
+    if seed < 0:
+        raise argparse.ArgumentTypeError("a seed must be a whole number from 0")
+    return seed
+
+
 def add_rows(parser: argparse.ArgumentParser) -> None:
     """Add what says which synthetic rows are wanted."""
     parser.add_argument("-n", type=int, metavar="ROWS", help="number of synthetic rows; by default the released one")
-    parser.add_argument("--seed", type=int, help="seed of the synthetic rows; does not touch the privacy noise")
+    parser.add_argument("--seed", type=seed_of, help="seed of the synthetic rows; does not touch the privacy noise")
 
 
 def check_outputs(outputs: Sequence[str], inputs: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from skdpflow._cli.command import Command
 from skdpflow._cli.inputs import RELEASE, about, open_ledger
-from skdpflow._cli.outputs import STDOUT, check_outputs, form_of, write_text
+from skdpflow._cli.outputs import STDOUT, check_outputs, form_of, seed_of, write_text
 from skdpflow._cli.progress import Progress
 from skdpflow._flow import DPSlicedWassersteinFlow
 from skdpflow.files import TableFile
@@ -26,7 +26,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", metavar="FILE", default=STDOUT, help="write to this file instead: .txt, .json or .html"
     )
-    parser.add_argument("--seed", type=int, help="seed of the synthetic rows that are compared")
+    parser.add_argument("--seed", type=seed_of, help="seed of the synthetic rows that are compared")
     parser.add_argument(
         "--private-look",
         metavar="TABLE",

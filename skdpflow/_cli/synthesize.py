@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from skdpflow._cli.command import Command
-from skdpflow._cli.fits import add_kept, check_fit, write_fit
+from skdpflow._cli.fits import add_kept, check_fit, warn_of_little, write_fit
 from skdpflow._cli.inputs import DOMAIN, TABLE, open_ledger, read_columns
 from skdpflow._cli.progress import Progress
 from skdpflow._flow import DPSlicedWassersteinFlow
@@ -15,7 +15,9 @@ from skdpflow.files import TableFile
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("table", help=TABLE)
     parser.add_argument("--domain", required=True, metavar="FILE", help=DOMAIN)
-    parser.add_argument("--epsilon", type=float, required=True, help="what may be spent")
+    parser.add_argument(
+        "--epsilon", type=float, required=True, help="what may be spent: 1 to 3 is usual, and less protects more"
+    )
     parser.add_argument(
         "--delta",
         type=float,
@@ -54,6 +56,7 @@ def _run(given: argparse.Namespace, progress: Progress) -> None:
         neighbours=given.neighbours,
         ledger=open_ledger(given.ledger, given.ledger_budget, given.neighbours),
     )
+    warn_of_little(flow)
     progress.stage(f"measuring {given.table}")
     write_fit(flow.fit(TableFile(given.table, given.target)), kept, given, progress)
 

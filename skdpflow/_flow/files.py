@@ -115,5 +115,8 @@ def load_flow(file: str | os.PathLike[str] | io.IOBase) -> tuple[Release, dict[s
     except Exception as e:  # a hostile file can fail in any way
         problem = type(e).__name__
     if problem is not None:
-        raise ReleaseError(f"Not the file of a flow: it could not be read ({problem}).")
+        raise ReleaseError(
+            f"Not the file of a flow: it could not be read ({problem}). Give the file that `save`, Release.save or the "
+            "option --release of the command line wrote."
+        )
     return Release.load(io.BytesIO(data)), parameters

@@ -148,20 +148,25 @@ class FitPlan:
 
     def __str__(self) -> str:
         parts = f" in {self.n_components} classes or bins of the target" if self.n_components > 1 else ""
+        title = "expected error (standard deviation)"
+        names = max(len(m.name) for m in self.measurements) + 2
+        quantities = max(len(text) for text in (title, *(e.quantity for e in self.errors))) + 1
         lines = [
             f"(epsilon, delta) = ({self.epsilon:g}, {self.delta:g}), neighbours: {self.neighbours}, "
             f"mechanism: {self.mechanism}",
             f"planned for {self.n_guess} rows of {self.n_features} columns{parts}; rehearsed on made-up rows, "
             "nothing is spent",
             "",
-            f"{'round':>5}  {'measurement':<16}{'share':>7}{'integers':>10}{'noise':>12}",
+            f"{'round':>5}  {'measurement':<{names}}{'share':>7}{'integers':>10}{'noise':>12}",
         ]
         for m in self.measurements:
-            lines.append(f"{m.round:>5}  {m.name:<16}{m.share:>7.1%}{m.n_integers:>10}{m.noise:>8.3g} {_unit(m.kind)}")
-        lines += ["", f"{'expected error (standard deviation)':<60}{'noise':>9}{'sampling':>10}  from"]
+            lines.append(
+                f"{m.round:>5}  {m.name:<{names}}{m.share:>7.1%}{m.n_integers:>10}{m.noise:>8.3g} {_unit(m.kind)}"
+            )
+        lines += ["", f"{title:<{quantities}}{'noise':>9}{'sampling':>10}  from"]
         for e in self.errors:
             sampling = "-" if np.isnan(e.sampling) else f"{e.sampling:.2g}"
-            lines.append(f"{e.quantity:<60}{e.noise:>9.2g}{sampling:>10}  {e.source}")
+            lines.append(f"{e.quantity:<{quantities}}{e.noise:>9.2g}{sampling:>10}  {e.source}")
         if self.least_share is not None:
             lines += ["", rarest(self.least_share)]
         if self.differences:

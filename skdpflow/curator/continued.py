@@ -61,6 +61,7 @@ def measure_more(
     n_jobs: int | None = None,
 ) -> Release:
     """Carry out a mechanism's plan for improving a Release."""
+    source.check_workers(n_jobs)
     curator = Curator(source, budget, noise, before=release.cap, n_jobs=n_jobs)
     cap, head = _both(release.cap, curator.whole_event), None
     seed = int(np.random.default_rng([int(release.transport["seed"]), n_fits(release)]).integers(2**31))

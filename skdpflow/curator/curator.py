@@ -119,7 +119,6 @@ class Curator:
         self._total = total(1.0 / self.mu, threshold_delta)
         self._slack_left = self.slack.epsilon
         self._draws_left = self.slack.delta * 2.0**60
-        source.check_workers(n_jobs)
 
     @property
     def whole_event(self) -> Event:

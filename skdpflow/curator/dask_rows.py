@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import date
 from importlib import import_module
 from typing import Any
+
+import numpy as np
 
 from skdpflow.curator.cells import quiet
 from skdpflow.curator.dtypes import OBJECT, CellType, pandas_type
@@ -21,8 +24,17 @@ def _digest(frame: Any) -> int:
     """Return what tells that rows are the same, in the same order."""
     import pandas as pd
 
-    hashes = pd.util.hash_pandas_object(frame.reset_index(drop=True))
+    rows = frame.reset_index(drop=True)
+    try:
+        hashes = pd.util.hash_pandas_object(rows)
+    except (TypeError, UnicodeError):  # of a single cell, such as a list, which must not decide whether there is a fit
+        hashes = pd.util.hash_pandas_object(rows.map(_plain))
     return int(hashes.sum())
+
+
+def _plain(cell: Any) -> Any:
+    """Return a cell as what can be hashed; of most that can be no value of a column, only the type."""
+    return ascii(cell) if isinstance(cell, str | int | float | date | np.generic) else type(cell).__name__
 
 
 def _looked_at(frame: Any) -> tuple[int, int]:

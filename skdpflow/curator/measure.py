@@ -81,6 +81,7 @@ def prepare(
     n_jobs: int | None = None,
 ) -> Prepared:
     """Refuse a fit that could need more than it may; reads no row and spends nothing. Parameters as for `measure`."""
+    source.check_workers(n_jobs)
     find_classes = is_undeclared(target)
     n_found = 0 if domain is None else len(domain.undeclared)
     labels_delta = LABELS_DELTA_SHARE * budget.delta if find_classes else 0.0

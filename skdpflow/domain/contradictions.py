@@ -144,24 +144,23 @@ def _bounds_of(rule: Rule, domain: Domain) -> list[_Bound]:
         return []
     left, right = rule.sides
     slopes: dict[str, float] = {}
+    peak = 0.0
     for name in rule.names:
         p, q = left.slopes.get(name, 0.0), right.slopes.get(name, 0.0)
         if p is None or q is None:
             return []
+        peak = max(peak, *(abs(float(end)) * max(abs(p), abs(q)) for end in _ends(name, domain)))
         if p != q:
             slopes[name] = p - q
-    if not slopes:
-        return []
     zeros = {name: Data(np.zeros(1), np.zeros(1, dtype=np.bool_)) for name in rule.names}
     with np.errstate(all="ignore"):
         constant = float(np.ravel(left.value(zeros).x)[0] - np.ravel(right.value(zeros).x)[0])
     if not np.isfinite(constant):
         return []
     whole = left.whole and right.whole
-    peak = max(abs(float(end)) * abs(slope) for name, slope in slopes.items() for end in _ends(name, domain))
     paired = len(slopes) == 2 and sum(slopes.values()) == 0.0
     slack = Fraction(0) if whole else _slack(rule, peak + abs(constant))
-    if len(slopes) > 1 and not paired:
+    if len(slopes) != 1 and not paired:
         return _of_range(rule, slopes, Fraction(constant), slack, domain)
     x: str | None
     (x, slope), *others = slopes.items()

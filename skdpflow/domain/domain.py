@@ -237,6 +237,9 @@ class Domain(Mapping[str, Column]):
             data = json.loads(text.removeprefix("\ufeff"))
         except json.JSONDecodeError as e:
             where = f" Line {e.lineno}, column {e.colno} is not: {e.msg}."
+            before, after = text[: e.pos].rstrip(), text[e.pos :].lstrip()
+            if before.endswith(",") or after.startswith(","):  # what readers of JSON say of it differs by their version
+                where += " JSON has no comma after the last entry of a list or object: remove it."
         except RecursionError:
             pass
         if data is None:

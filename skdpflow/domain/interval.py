@@ -140,7 +140,9 @@ class Interval:
                 f"Constant({self.bounds()[0]}), which is not measured and costs nothing."
             )
         if not bounds["lower"] < bounds["upper"]:
-            raise ValueError(f"Interval needs lower < upper. Got {self.lower!r} and {self.upper!r} instead.")
+            lower, upper = self.bounds()
+            swap = " Are they swapped?" if bounds["lower"] > bounds["upper"] else ""
+            raise ValueError(f"Interval needs lower < upper. Got {lower} and {upper} instead.{swap}")
         if not math.isfinite(bounds["upper"] - bounds["lower"]):
             raise ValueError("Interval needs a width upper - lower that is finite in double precision.")
         special = self._special(integer, bounds)

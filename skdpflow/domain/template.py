@@ -15,17 +15,27 @@ __all__ = ["skeleton"]
 _HELP = [
     "A skeleton: correct it before you use it. Keys that begin with _ are notes, which the reader skips.",
     "Nothing here was read off the rows, and nothing that you write should be: say what holds of any such table.",
-    f"A {BLANK!r} is a blank. The reader refuses the file until all are filled in.",
-    "Numbers: kind interval, lower and upper (wide is fine), integer true for whole numbers, decimals 2 for cents, or "
-    "step 0.25 for quarters.",
-    "Dates: kind interval, lower and upper as ISO text, and unit D, h, m, s, ms or us.",
-    "Single values that mean something, such as 0 or -9 for 'refused': special [0, -9].",
-    "Names: kind categories, categories as a list, other 'other' for all that is not listed, ordered true or false. "
-    "Where nobody can list them, categories null: each fit then finds the frequent ones privately, at a cost.",
-    "One value only: kind constant and its value. Unique keys: kind key and a pattern such as P{:06d}. Both are free.",
-    "nullable true where cells may be missing.",
-    "Facts that hold in every row may be added: constraints ['admission <= discharge'].",
+    f"A {BLANK!r} is a blank. The reader refuses the file until all are filled in. Copy from the _examples.",
+    "Numbers: interval, with bounds that may be wide. Say integer true for whole numbers, decimals 2 for cents, or "
+    "step 0.25 for quarters. If you say none of these, an age comes back as 68.432009.",
+    "Dates: interval, with bounds as ISO text, and the unit D, h, m, s, ms or us.",
+    "Single numbers that mean something, such as 0 or -9 for 'refused': special [0, -9].",
+    "Names: categories. All that is not listed becomes other. If they have an order, say ordered true.",
+    "Names that nobody can list: categories null. Each fit then finds the frequent ones privately, at a cost.",
+    "Unique keys and columns of one value: key and constant. They are not measured, and cost nothing.",
+    "Say nullable true where cells may be missing. Facts that hold in every row are constraints.",
 ]
+_EXAMPLES = [
+    {"name": "age", "kind": "interval", "lower": 0, "upper": 120, "integer": True},
+    {"name": "bmi", "kind": "interval", "lower": 5, "upper": 300, "decimals": 1, "nullable": True},
+    {"name": "admission", "kind": "interval", "lower": "2015-01-01", "upper": "2030-12-31", "unit": "D"},
+    {"name": "discharge", "kind": "interval", "lower": "2015-01-01", "upper": "2030-12-31", "unit": "D"},
+    {"name": "ward", "kind": "categories", "categories": ["surgery", "cardiology"], "other": "other"},
+    {"name": "zip", "kind": "categories", "categories": None, "other": "other"},
+    {"name": "patient", "kind": "key", "pattern": "P{:06d}"},
+    {"name": "country", "kind": "constant", "value": "Norway"},
+]
+_CONSTRAINTS = ["admission <= discharge"]
 _WIDE = 10**9
 _DAYS: tuple[Any, Any] = "1900-01-01", "2100-12-31"
 
@@ -33,13 +43,25 @@ _DAYS: tuple[Any, Any] = "1900-01-01", "2100-12-31"
 def skeleton(columns: Iterable[tuple[str, str, Any]]) -> str:
     """Return a skeleton of a domain, as JSON, of columns with a name, a container and a dtype; None is no dtype."""
     entries = [{"name": name, **_entry(container, dtype)} for name, container, dtype in columns]
-    return json.dumps({"_comment": _HELP, "kind": "domain", "columns": entries}, indent=2, ensure_ascii=False)
+    parts = {
+        "_comment": _lines(_HELP),
+        "_examples": _lines(_EXAMPLES),
+        "_example of constraints": json.dumps(_CONSTRAINTS),
+        "kind": '"domain"',
+        "columns": _lines(entries),
+    }
+    return "{\n" + ",\n".join(f"  {json.dumps(key)}: {text}" for key, text in parts.items()) + "\n}"
+
+
+def _lines(values: Iterable[Any]) -> str:
+    """Return a JSON list with one value a line, which is easier to edit than one word a line."""
+    return "[\n" + ",\n".join(f"    {json.dumps(value, ensure_ascii=False)}" for value in values) + "\n  ]"
 
 
 def _entry(container: str, dtype: Any) -> dict[str, Any]:
     """Return what a dtype says of a column, wide ranges for what it leaves open, and a note on what to decide."""
     if dtype is None:
-        return {"_comment": "No type is known of a CSV column: which kind is it?", "kind": BLANK}
+        return {"kind": BLANK}  # a CSV column has no type
     found = of_dtype(container, dtype)
     if isinstance(found, Interval | Categories):
         return {"_comment": f"All values of {dtype}: narrow them if you know more.", **found.to_dict()}

@@ -11,6 +11,7 @@ from skdpflow.domain.unmeasured import Constant, Key, Unmeasured
 __all__ = ["counted", "html_of", "in_words"]
 
 _MOST_NAMED = 5
+_UNITS = {"D": "day", "h": "hour", "m": "minute", "s": "second", "ms": "millisecond", "us": "microsecond"}
 #: Columns that a page shows; the others are folded.
 _SHOWN = 30
 
@@ -23,7 +24,8 @@ def in_words(column: Column | Unmeasured) -> str:
         return f"keys such as {column.pattern.format(0)!r}; not measured"
     if isinstance(column, Interval):
         kind = "dates and times" if column.unit else "whole numbers" if column.integer else "numbers"
-        words = "{} from {} to {}".format(kind, *column.bounds()) + (f" by {column.unit}" if column.unit else "")
+        words = "{} from {} to {}".format(kind, *column.bounds())
+        words += f", to the {_UNITS[column.unit]}" if column.unit else ""
         if column.decimals is not None:
             words += f" with {column.decimals} decimal{'s' if column.decimals > 1 else ''}"
         words += "" if column.step is None else f" in steps of {column.step:g}"

@@ -194,9 +194,11 @@ class Chain:
         except Exception as e:  # a damaged file can fail in any way
             raise LedgerError("The ledger is damaged or was altered: its chain of hashes is broken.") from e
         if first != self.first:
+            differ = [name for name in sorted({*first, *self.first}) if first.get(name) != self.first.get(name)]
+            made, now = (", ".join(f"{name}={of.get(name)!r}" for name in differ) for of in (first, self.first))
             raise LedgerError(
-                f"The ledger was made with {first}, and is now opened with {self.first}. A budget is fixed once: "
-                "open it with the values it was made with."
+                f"The ledger was made with {made}, and is now opened with {now}. A budget is fixed once: open it with "
+                "the values it was made with."
             )
         length, head = seen
         if length and (len(good) < length or good[length - 1][2] != head):

@@ -74,7 +74,7 @@ NOT_COVERED = [
     "A PrivacyLedger adds up all fits that were given the ledger.",
     "score, score_samples and quality_report of private rows: they are functions of these rows.",
     "Choices that were made by such scores (cross-validation, a grid search, repeated fits until one pleases).",
-    "That an error was raised: for no rows, for what is no table (rows of unequal length, a file with an open quote), "
+    "That an error was raised: for no rows, for what is no table (lists of unequal length, a file with an open quote), "
     "or, without a domain, for missing, infinite or unreadable cells; or for a pandas column of categories whose list "
     "of categories is of a type that the domain rules out.",
     "How long the fit took, and how much memory it needed.",

@@ -143,7 +143,12 @@ def test_a_plan_is_shown_as_text_and_as_a_table():
         "nothing is spent",
     ):
         assert word in text
-    assert max(map(len, text.splitlines())) <= 120
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 120
+    head = next(line for line in lines if line.startswith("round"))
+    rounds = [line for line in lines if line[:5].strip().isdigit()]
+    assert len(rounds) == len(plan.measurements)
+    assert {line.index("%") + 1 for line in rounds} == {head.index("share") + len("share")}  # one column
     assert "nan" not in text
     assert pd.DataFrame(plan.to_dict()).shape == (len(plan.measurements), 6)
     with pytest.raises(AttributeError):

@@ -233,6 +233,24 @@ def test_an_estimator_that_fails_on_such_columns_is_refused_before_anything_is_s
     assert len(ledger.events) == 1
 
 
+class _ShowsItsRows(LogisticRegression):
+    """Fails with a message that tells all of the rows that it was given."""
+
+    def fit(self, X, y):
+        raise RuntimeError(f"{X.to_numpy().tolist()} {list(X.columns)} {list(X.dtypes)} {list(X.index)} {list(y)}")
+
+
+def test_an_estimator_is_tried_on_rows_that_tell_nothing_of_the_private_ones():
+    X, y = labelled()
+    other = pd.DataFrame(np.full((20, 3), -3.0), columns=X.columns, index=range(7, 27))
+    said = []
+    for own, labels in ((X, y), (other, pd.Series(["private"] * 20, index=other.index, name="y"))):
+        with pytest.raises(ValueError, match="cannot be trained on made-up rows") as raised:
+            TrainOnSynthetic(_ShowsItsRows(), flow(random_state=0)).fit(own, labels)
+        said.append(str(raised.value))
+    assert said[0] == said[1]
+
+
 class _OneRowTooMany(LogisticRegression):
     """Fails on more rows than made-up ones are."""
 

@@ -159,3 +159,13 @@ def test_no_cell_raises_an_error(cell, column):
     ):
         assert found.values[0] in (cell, 0.0)
         assert found.gaps.tolist() == [False, False]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("blank", ["", " ", "\t"])
+def test_a_blank_line_moves_no_cell_of_the_next_row(end, blank):
+    rows = [",1,2", ",,", "3,,4"]
+    text = end.join([blank, *rows, "short", ""]).encode()
+    table = csv_text.parse(text, ["a", "b", "c"], {name: [""] for name in "abc"}, ",")
+    cells = [tuple(None if cell != cell else cell for cell in own) for own in table.itertuples(index=False)]
+    assert cells == [(None, "1", "2"), (None, None, None), ("3", None, "4"), ("short", None, None)]

@@ -33,6 +33,8 @@ COLUMNS = {
 @pytest.mark.parametrize(
     "constraints",
     [
+        ["x < x"],
+        ["i + 1 <= i"],
         ["x > y", "x < y"],
         ["x > y and x < y"],
         ["x < y", "y <= z", "z <= x"],

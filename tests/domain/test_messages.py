@@ -31,3 +31,28 @@ def test_a_file_that_is_no_json_is_told_by_line_and_column():
     text = '{"kind": "domain",\n "columns": [\n  {"name": "age",}]}'
     with pytest.raises(ValueError, match=r"must be JSON, as Domain.to_json writes it. Line 3, column \d+ is not: "):
         Domain.from_json(text)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"kind": "domain", "columns": [\n  {}, \n]}', '{"kind": "domain",\n "columns": [],\n}']
+)
+def test_a_comma_after_the_last_entry_is_named(text):
+    with pytest.raises(ValueError, match="JSON has no comma after the last entry of a list or object: remove it"):
+        Domain.from_json(text)
+
+
+def test_another_mistake_in_json_is_not_taken_for_a_comma():
+    with pytest.raises(ValueError, match="is not: ") as raised:
+        Domain.from_json('{"kind": domain}')
+    assert "comma after the last" not in str(raised.value)
+
+
+def test_a_unit_of_dates_is_a_word():
+    domain = Domain({"day": Interval("2024-01-01", "2024-12-31", unit="D")})
+    assert domain.describe() == "day  dates and times from '2024-01-01' to '2024-12-31', to the day"
+
+
+def test_swapped_dates_are_shown_as_dates():
+    message = "Got '2026-12-31' and '2015-01-01' instead. Are they swapped?"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Interval("2026-12-31", "2015-01-01", unit="D")

@@ -108,5 +108,5 @@ def test_a_fit_warns_of_rows_with_levels_that_it_did_not_find() -> None:
     rng = np.random.default_rng(0)
     ward = rng.choice([*"ABC", *(f"rare {i}" for i in range(200))], 4000, p=[0.4, 0.3, 0.2, *[0.1 / 200] * 200])
     flow = DPSlicedWassersteinFlow(1.0, domain={"ward": Categories()}, random_state=0)
-    with pytest.warns(DomainMismatchWarning, match="10 % of 'ward' .* found privately"):
+    with pytest.warns(DomainMismatchWarning, match="(9|10|11) % of 'ward' .* found privately"):
         flow.fit(pd.DataFrame({"ward": ward}))

@@ -111,6 +111,18 @@ def test_a_csv_gives_its_names_alone(tmp_path: Path) -> None:
     assert [(column["name"], column["kind"]) for column in columns] == [("age", "?"), ("ward", "?")]
 
 
+def test_its_examples_can_be_copied(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("age\n")
+    text = Domain.template(TableFile(tmp_path / "t.csv"))
+    assert '\n    {"name": "age", "kind": "?"}\n' in text  # one column a line
+    data = json.loads(text)
+    copied = {"kind": "domain", "columns": data["_examples"], "constraints": data["_example of constraints"]}
+    domain = Domain.from_dict(copied)
+    assert domain["age"] == Interval(0, 120, integer=True)
+    assert domain["zip"] == Categories(other="other")
+    assert domain.constraints == ("admission <= discharge",)
+
+
 def test_files_written_by_hand_may_leave_out_what_has_a_default() -> None:
     text = """{"kind": "domain", "_comment": "of 2024", "columns": [
         {"name": "id", "kind": "key", "pattern": "P{}"},

@@ -114,7 +114,8 @@ def test_what_the_sample_lacks_stands_out():
 
 def test_pairs_that_were_never_measured_are_listed():
     X = discrete(500, 0)
-    flow = DPSlicedWassersteinFlow(domain=CODED, mechanism=MarginalsMechanism(n_pairs=0, n_partitions=0)).fit(X)
+    mechanism = MarginalsMechanism(n_pairs=0, n_partitions=0, n_factorial_bits=0)
+    flow = DPSlicedWassersteinFlow(domain=CODED, mechanism=mechanism).fit(X)
     never = flow.quality_report().content["never_measured"]
     assert never["n_pairs"] == never["n_all_pairs"] == 3
     assert ["a", "b"] in never["pairs"]

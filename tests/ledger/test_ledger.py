@@ -281,7 +281,7 @@ def test_damage_rollback_and_another_budget_are_refused(tmp_path):
         with pytest.raises(LedgerError):
             flow(ledger).fit(X)
     path.write_bytes(new)
-    with pytest.raises(LedgerError, match="was made with"):
+    with pytest.raises(LedgerError, match=r"was made with epsilon=4\.0, and is now opened with epsilon=5\.0\. A"):
         PrivacyLedger(path, epsilon=5, delta=1e-6)
     with sqlite3.connect(path) as db:
         db.execute("UPDATE chain SET content = replace(content, '0.5', '0.1')")

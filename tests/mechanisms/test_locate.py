@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from skdpflow import Domain, DPSlicedWassersteinFlow, Interval, PrivacyLedger
+from skdpflow.mechanisms.marginals.locate import LEAST_PARTS, MOST_BINS, refined
 
 
 @pytest.mark.parametrize(
@@ -29,3 +30,14 @@ def test_columns_that_change_between_rounds_are_encoded_anew():
     flow = DPSlicedWassersteinFlow(domain=(0, 1e6), random_state=0, n_particles=256, ledger=ledger).fit(X)
     assert all(column.grid is not None for column in flow.domain_.columns)
     np.testing.assert_allclose(np.median(flow.sample(2000, random_state=0), axis=0), np.median(X, axis=0), rtol=0.2)
+
+
+def test_each_bin_that_stands_out_is_refined():
+    edges = np.array([0.0, 1.0, 2.0, 3.0, 1e6])
+    counts = np.array([5000.0, 5100.0, 300.0, 0.0])
+    finer = refined(edges, counts, 10.0, integer=False)
+    parts = np.diff(np.searchsorted(finer, edges))
+    assert (parts[:3] >= LEAST_PARTS).all()
+    assert 0.5 < parts[0] / parts[1] < 2.0  # those that hold as much are cut as finely
+    assert parts[3] == 1
+    assert len(finer) - len(edges) <= MOST_BINS

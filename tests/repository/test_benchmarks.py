@@ -19,6 +19,13 @@ def table(script, name):
     return next(t for t in script("tables").shipped() if t.name == name)
 
 
+def test_the_readme_compares_with_peers_as_recorded(script):
+    compared = script("compared")
+    readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
+    table = compared.peers(compared.recorded(compared.FILE))
+    assert compared.between_marks(readme, "peers", table) == readme
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["iris", "diabetes"])
 def test_each_lever_can_be_switched_off(script, name):

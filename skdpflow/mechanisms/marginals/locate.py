@@ -35,6 +35,8 @@ NARROWEST = 1e-270
 STANDS_OUT = 3.0
 #: Fewest and most parts of a refined bin, and most new bins of a column in a round.
 LEAST_PARTS, MOST_PARTS, MOST_BINS = 8, 512, 768
+#: Short decimals of a refined bin that are bins of their own.
+DECIMALS = 10
 #: Share of the values below which a single one is no atom, whatever the noise.
 LEAST_ATOM = 0.005
 #: Most single values of a column that are bins of their own: those with the largest counts, and declared ones.
@@ -186,11 +188,15 @@ def refined(edges: Array, counts: Array, sd: float, integer: bool) -> Array:
     """Cut what stands out of its noise into parts, the more the larger its count is."""
     wide = edges[1:] > after(edges[:-1], integer)
     order = np.argsort(-counts, kind="stable")
+    chosen = order[wide[order] & (counts[order] > STANDS_OUT * sd)]
+    parts = 2.0 ** np.floor(np.log2(np.maximum((counts[chosen] / (4.0 * sd)) ** 2, 1.0)))
+    parts = np.clip(parts, LEAST_PARTS, MOST_PARTS)
+    singles = 0 if integer else 2 * DECIMALS
+    while (parts + singles).sum() > MOST_BINS and parts.max() > LEAST_PARTS:  # finer parts of one leave none for others
+        parts = np.minimum(parts, parts.max() / 2.0)
     new, left = [edges], MOST_BINS
-    for i in order[wide[order] & (counts[order] > STANDS_OUT * sd)]:
+    for i, n in zip(chosen, parts.astype(int), strict=True):
         a, b = edges[i], edges[i + 1]
-        parts = 2.0 ** np.floor(np.log2(max((counts[i] / (4.0 * sd)) ** 2, 1.0)))
-        n = int(np.clip(parts, LEAST_PARTS, MOST_PARTS))
         own = [np.linspace(a, b, n + 1)[1:-1], np.zeros(0)]
         if integer:
             own[0] = np.rint(own[0])
@@ -205,13 +211,13 @@ def refined(edges: Array, counts: Array, sd: float, integer: bool) -> Array:
 
 
 def _short_decimals(a: float, b: float) -> Array:
-    """Return the shortest decimals between two numbers, at most ten: candidates that everybody can write down."""
+    """Return the shortest decimals between two numbers: candidates that everybody can write down."""
     digit = int(np.floor(np.log10(b - a)))
     if not -300 < digit < 300 or max(abs(a), abs(b)) > 2.0**52 * 10.0**digit:
         return np.zeros(0)
     counts = np.arange(np.ceil(a / 10.0**digit), b / 10.0**digit + 1.0)
     short = counts * 10.0**digit if digit >= 0 else counts / 10.0**-digit  # as the decimal reads
-    return np.asarray(short[(short > a) & (short < b)][:10])
+    return np.asarray(short[(short > a) & (short < b)][:DECIMALS])
 
 
 def located(column: Interval, edges: Array, estimate: Estimate, sd: float) -> Grid | None:

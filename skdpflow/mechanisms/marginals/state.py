@@ -123,7 +123,7 @@ class MarginalsState:
         )
 
     def settle(self, components: Iterable[TiltedComponent], particles: Iterable[Array]) -> list[FlowComponent]:
-        """Have tilted components agree with all but the regions again, by one more step from new particles."""
+        """Have tilted components agree with the axis histograms again, by one more step from new particles."""
         particles = list(particles)
         weights = [component.weights(z) for component, z in zip(components, particles, strict=True)]
         # factors fit the particles that they were learnt from too well to tell their own mean
@@ -134,8 +134,8 @@ class MarginalsState:
         settled = learn_components(
             components,
             particles,
-            self._blocks,
-            self._pair_targets,
+            [own[:1] for own in self._blocks],
+            [],
             self.sizes,
             n_steps=1,
             step_size=1.0,

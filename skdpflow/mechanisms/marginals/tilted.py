@@ -30,8 +30,8 @@ def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple
 
     Notes
     -----
-    The tilt follows its particles, and moves what was measured of axes, slices and pairs. So one more step of the flow
-    settles these, from new particles.
+    The tilt follows its particles, and moves what was measured of axes. So one more step of the flow settles these,
+    from new particles. Steps along slices and pairs would move rows out of their regions.
     """
     sizes, transport = state.sizes, release.transport
     measured = of_kind(release, "partitions")
