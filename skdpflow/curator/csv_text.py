@@ -164,7 +164,7 @@ def parse(text: bytes, names: Sequence[str], missing: dict[str, list[str]], sepa
 
 
 def _plain_ends(text: bytes, separator: bytes) -> bytes:
-    """End each record by a line feed: pandas loses an empty cell after a blank line that ends with \\r alone."""
+    """End each record by a line feed: pandas loses an empty cell after a blank line that a lone return ends."""
     found, at, record = list[bytes](), 0, _record(separator)
     while (match := record.match(text, at)) is not None:
         found += [match.group().rstrip(b"\r\n"), b"\n"]
