@@ -1,6 +1,7 @@
 """Time and memory of fits and of sampling, against rows, columns and classes.
 
-    python benchmarks/scale.py scale.csv [--quick]
+    python benchmarks/scale.py benchmarks/scale.csv [--quick]
+    python benchmarks/scale.py benchmarks/scale.csv --draw doc/_static/scale.png
 
 Each line is measured in a new process on one thread. Times are CPU seconds. Since machines differ, and one machine is
 slower at times, each line also has a scan: sorting every column of the same table, in the same process. The ratio of
@@ -96,6 +97,29 @@ def write(rows: int, columns: int) -> list[object]:
     return line("sample to Parquet", rows, columns, 2, seconds, scanned, peak() - before, "written")
 
 
+def draw(measured: Path, picture: str) -> None:
+    """Draw CPU seconds of fits and scans against rows and against columns."""
+    import matplotlib.pyplot as plt
+
+    with open(measured, newline="") as file:
+        lines = [own for own in csv.DictReader(file) if own["what"] == "fit" and own["outcome"] == "fits"]
+    fits = {tuple(int(own[name]) for name in ("rows", "columns", "classes")): own for own in lines}
+    figure, axes = plt.subplots(1, 2, figsize=(9.0, 3.6), sharey=True, layout="constrained")
+    by_rows = {rows: own for (rows, columns, classes), own in fits.items() if (columns, classes) == (10, 2)}
+    by_columns = {columns: own for (rows, columns, classes), own in fits.items() if (rows, classes) == (20_000, 0)}
+    for axis, sizes, label in zip(
+        axes, (by_rows, by_columns), ("rows, of 10 columns and 2 classes", "columns, of 20,000 rows"), strict=True
+    ):
+        at = sorted(sizes)
+        axis.loglog(at, [float(sizes[size]["cpu_seconds"]) for size in at], "o-", label="fit")
+        axis.loglog(at, [float(sizes[size]["scan_seconds"]) for size in at], "s--", label="scan: every column sorted")
+        axis.set_xlabel(label)
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("CPU seconds, one thread")
+    axes[0].legend()
+    figure.savefig(picture, dpi=120)
+
+
 def line(what: str, rows: int, columns: int, classes: int, cpu: float, scanned: float, mb: float, outcome: str):
     """One line of the csv."""
     return [what, rows, columns, classes, round(cpu, 2), round(scanned, 4), round(cpu / scanned, 1), round(mb), outcome]
@@ -107,7 +131,11 @@ def main() -> None:
     parser.add_argument("output", help="csv file")
     parser.add_argument("--quick", action="store_true", help="leave out what takes longer than about a minute")
     parser.add_argument("--one", type=int, nargs="+", help="rows, columns and classes of one fit, or rows and columns")
+    parser.add_argument("--draw", metavar="PNG", help="measure nothing: draw what the csv file has")
     given = parser.parse_args()
+    if given.draw:
+        draw(Path(given.output), given.draw)
+        return
     if given.one:
         measured = fit(*given.one) if len(given.one) == 3 else write(*given.one)
         with open(given.output, "a", newline="") as file:

@@ -17,11 +17,11 @@ from skdpflow._validation import check_int
 from skdpflow.accountants import ComposedEvent, Event
 from skdpflow.curator.cells import quiet
 from skdpflow.curator.continued import measure_more
-from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import measure, prepare
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.curator.progress import Progress
+from skdpflow.curator.source import RowSource
 from skdpflow.domain import Column, Interval
 from skdpflow.domain.differences import by_themselves
 from skdpflow.domain.measured import measured_domain

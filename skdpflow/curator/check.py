@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from skdpflow.curator.dtypes import check_declared
-from skdpflow.curator.encode import RowSource
 from skdpflow.curator.files import header_of
 from skdpflow.curator.gate import admit, as_table, as_target
 from skdpflow.curator.parts import Ranks
+from skdpflow.curator.source import RowSource
 from skdpflow.domain import Column, Domain
 from skdpflow.domain.categories import is_undeclared
 from skdpflow.domain.check import DomainCheck

@@ -38,10 +38,10 @@ import numpy as np
 from skdpflow.accountants import ComposedEvent, Event, flatten_event
 from skdpflow.accountants.budget import Budget
 from skdpflow.curator.curator import Curator
-from skdpflow.curator.encode import RowSource
 from skdpflow.curator.fits import check_demands, of_requests
 from skdpflow.curator.measure import converse
 from skdpflow.curator.noise import NoiseSource
+from skdpflow.curator.source import RowSource
 from skdpflow.exceptions import LedgerError
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.release import Measurement, Release

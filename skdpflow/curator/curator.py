@@ -23,12 +23,12 @@ from skdpflow.accountants.base import tally
 from skdpflow.accountants.budget import Budget
 from skdpflow.accountants.gaussian import total_mu
 from skdpflow.accountants.slack import DELTA_SLACK, EPSILON_SLACK, differing, draw_slack
-from skdpflow.curator.encode import RowSource
 from skdpflow.curator.kinds import KINDS
 from skdpflow.curator.noise import MAX_SCALE, NoiseSource
 from skdpflow.curator.records import Records, check_size, release_records
 from skdpflow.curator.selection import rounding_epsilon, select_top, selection_epsilon, selection_event
 from skdpflow.curator.sketch import Sketch, Sums, sketch_rows
+from skdpflow.curator.source import RowSource
 from skdpflow.curator.statistics.pairs import PairScores
 from skdpflow.domain import Categories, Column, Domain
 from skdpflow.ledger.filter import PrivacyFilter

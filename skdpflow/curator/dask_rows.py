@@ -3,43 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date
 from importlib import import_module
 from typing import Any
 
-import numpy as np
-
 from skdpflow.curator.cells import quiet
 from skdpflow.curator.dtypes import OBJECT, CellType, pandas_type
-from skdpflow.curator.engine import FOREIGN, Message
-from skdpflow.curator.files import CHANGED, FileBlock, FileChangedError, check_names
+from skdpflow.curator.engine import FOREIGN, RAISED, Message
+from skdpflow.curator.files import FileBlock, check_names
 from skdpflow.curator.fingerprint import fingerprint
+from skdpflow.curator.partitions import Partition, digest, parts_of
 from skdpflow.curator.parts import Answer, Part
 from skdpflow.domain import Domain
 from skdpflow.domain.measured import is_measured
 from skdpflow.frames import DaskTable
 
 
-def _digest(frame: Any) -> int:
-    """Return what tells that rows are the same, in the same order."""
-    import pandas as pd
-
-    rows = frame.reset_index(drop=True)
-    try:
-        hashes = pd.util.hash_pandas_object(rows)
-    except (TypeError, UnicodeError):  # of a single cell, such as a list, which must not decide whether there is a fit
-        hashes = pd.util.hash_pandas_object(rows.map(_plain))
-    return int(hashes.sum())
-
-
-def _plain(cell: Any) -> Any:
-    """Return a cell as what can be hashed; of most that can be no value of a column, only the type."""
-    return ascii(cell) if isinstance(cell, str | int | float | date | np.generic) else type(cell).__name__
-
-
 def _looked_at(frame: Any) -> tuple[int, int]:
     with quiet():
-        return len(frame), _digest(frame)
+        return len(frame), digest(frame)
 
 
 def _answered(frame: Any, message: Message) -> Answer:
@@ -74,13 +55,8 @@ class DaskRows:
             raise ValueError("A DaskTable needs a distributed.Client, which runs its workers. Nothing was spent.")
         self._client = futures[0].client
         sizes = self._on_workers(_looked_at, self._frame.to_delayed())
-        self.parts, start = list[Part](), 0
-        for n_rows, digest in sizes:
-            if n_rows:
-                self.parts.append(Part(len(self.parts), start, start + n_rows, digest))
-                start += n_rows
-        self._full = [i for i, (n_rows, _) in enumerate(sizes) if n_rows]
-        self.shape = (start, len(columns))
+        self.parts, self._full = parts_of(sizes)
+        self.shape = (sum(n_rows for n_rows, _ in sizes), len(columns))
 
     def _on_workers(self, function: Callable[..., Any], rows: Sequence[Any], *others: Sequence[Any]) -> list[Any]:
         task = import_module("dask").delayed(function, pure=False)
@@ -92,7 +68,7 @@ class DaskRows:
         own = [delayed[self._full[part.number]] for part in parts]
         try:
             yield from self._on_workers(_answered, own, [message(part) for part in parts])
-        except (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError):
+        except RAISED:
             raise
         except Exception:  # of an engine that gave up; it may name what it was doing
             return
@@ -104,35 +80,5 @@ class DaskRows:
 
     def blocks(self, part: Part, block_rows: int) -> Iterator[FileBlock]:
         """Bring a part here, for whoever holds the rows and asks for more than sums."""
-        return Partition(self, self._frame.partitions[self._full[part.number]].compute()).blocks(part, block_rows)
-
-
-class Partition:
-    """The rows of one part where they lie.
-
-    Parameters
-    ----------
-    table : DaskRows or Partition
-        What they are of.
-    frame : pandas.DataFrame or None
-        The rows, where they are.
-    """
-
-    kind = "frame"
-
-    def __init__(self, table: DaskRows | Partition, frame: Any = None) -> None:
-        self.domain: Domain = table.domain
-        self.columns: list[str] = table.columns
-        self.types: list[CellType] = table.types
-        self._frame, self.shape = frame, (0, len(table.columns))
-
-    def holding(self, frame: Any) -> Partition:
-        """Return the same with rows."""
-        return Partition(self, frame)
-
-    def blocks(self, part: Part, block_rows: int) -> Iterator[FileBlock]:
-        """Read the part."""
-        if _digest(self._frame) != part.place:
-            raise FileChangedError(CHANGED)
-        for start in range(0, len(self._frame), block_rows):
-            yield FileBlock(self, self._frame.iloc[start : start + block_rows])
+        frame = self._frame.partitions[self._full[part.number]].compute()
+        return Partition(self.domain, self.types, frame).blocks(part, block_rows)

@@ -29,6 +29,8 @@ from skdpflow.curator.progress import Progress
 
 #: How often a pass goes on after an executor broke, as when the system killed a worker.
 _ATTEMPTS = 4
+#: Errors of a worker that the fit raises; what else goes wrong there is of the engine, and may show what it was doing.
+RAISED = (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
 FOREIGN = (
     "A worker has another version of skdpflow, of Python, numpy, scipy, pandas or pyarrow, or another processor on "
     "which they give other bits. Give all workers the same installation, and fit again."
@@ -119,9 +121,9 @@ def _from_workers(parts: Sequence[Part], message: Callable[[Part], Message], n_j
         except BrokenExecutor:
             if attempt == _ATTEMPTS - 1:
                 return
-        except (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError):
+        except RAISED:
             raise
-        except Exception:  # of an engine that gave up; it may name what it was doing
+        except Exception:
             return
 
 

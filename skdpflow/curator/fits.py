@@ -17,14 +17,14 @@ from skdpflow.curator.selection import rounding_epsilon, selection_epsilon
 from skdpflow.curator.statistics.pairs import PairScores
 from skdpflow.domain import Column, Domain, Interval
 from skdpflow.domain.categories import is_undeclared
-from skdpflow.release.checks import MAX_PARTICLES
+from skdpflow.release.checks import MAX_NUMBERS, numbers_held
 from skdpflow.release.discovery import BOUNDS_GRID, BOUNDS_SHARE, DEFAULT_BOUNDS
 from skdpflow.release.request import Demand, PlanContext, Request
 from skdpflow.release.sensitivity import of_ones
 
 if TYPE_CHECKING:
     from skdpflow.curator.curator import Curator
-    from skdpflow.curator.encode import RowSource
+    from skdpflow.curator.source import RowSource
 
 #: Most integers that a fit may measure in all: a gibibyte.
 MAX_INTEGERS = 2**27
@@ -44,8 +44,9 @@ def check_plan(
 
     def excess(context: PlanContext) -> str | None:
         own = [replace(d, share=d.share * left) for d in demands_of(mechanism, context, source)]
-        if 2 * n_particles * len(context.columns) * most_components(mechanism, context) > MAX_PARTICLES:
-            return f"more than {MAX_PARTICLES // 2} numbers for the particles of its model: use fewer, n_particles"
+        held = numbers_held(n_particles, most_components(mechanism, context), len(context.columns))
+        if 2 * held > MAX_NUMBERS:
+            return f"more than {MAX_NUMBERS // 2} numbers for its model: use fewer particles, n_particles"
         return excess_of([*others, *own], curator.mu, curator.slack.epsilon, curator.slack.delta, neighbours)
 
     asked, n_labels = context, MAX_LABELS
@@ -98,7 +99,7 @@ def excess_of(demands: Iterable[Demand], mu: float, epsilon: float, delta: float
 
 
 def most_components(mechanism: Any, context: PlanContext) -> int:
-    """Return into how many components a mechanism may part the rows; each has particles of its own."""
+    """Return into how many components a mechanism may part the rows; each has a model of its own."""
     own: Callable[[PlanContext], int] | None = getattr(mechanism, "most_components", None)
     return own(context) if callable(own) else context.n_classes
 

@@ -19,16 +19,17 @@ from skdpflow._validation import invalid
 from skdpflow.curator.cells import RawCells, numbers_of, quiet, to_float
 from skdpflow.curator.dask_rows import DaskRows
 from skdpflow.curator.dtypes import check_declared
-from skdpflow.curator.encode import RowSource
 from skdpflow.curator.files import FileColumn, FileTable
 from skdpflow.curator.read import objects
+from skdpflow.curator.source import RowSource
+from skdpflow.curator.spark_rows import SparkRows
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.domain.categories import is_undeclared
 from skdpflow.domain.resolve import resolve_domain
 from skdpflow.domain.schema import Name, Schema, container_of, dtypes_of, schema_of
 from skdpflow.domain.unmeasured import Constant, Key
 from skdpflow.files import TableFile
-from skdpflow.frames import ELSEWHERE, DaskTable
+from skdpflow.frames import ELSEWHERE, DaskTable, SparkTable
 
 __all__ = ["admit", "as_table", "as_target", "declared_dtype", "declared_schema"]
 
@@ -266,11 +267,15 @@ def _check_target(raw: RawCells, target: Column, owner: str) -> None:
         raise ValueError("Complex data not supported: columns must hold real numbers, text or booleans.")
 
 
-def _rows_of(table: TableFile | DaskTable, columns: Domain) -> FileTable | DaskRows:
-    return FileTable(table, columns) if isinstance(table, TableFile) else DaskRows(table, columns)
+def _rows_of(table: TableFile | DaskTable | SparkTable, columns: Domain) -> FileTable | DaskRows | SparkRows:
+    if isinstance(table, TableFile):
+        return FileTable(table, columns)
+    return DaskRows(table, columns) if isinstance(table, DaskTable) else SparkRows(table, columns)
 
 
-def _source_elsewhere(file: TableFile | DaskTable, domain: object, target: Column | None, owner: str) -> RowSource:
+def _source_elsewhere(
+    file: TableFile | DaskTable | SparkTable, domain: object, target: Column | None, owner: str
+) -> RowSource:
     """Return the rows of a file, whose columns the domain has to name."""
     if not isinstance(domain, Mapping):
         raise invalid(owner, "domain", "a Domain, or a dict of Interval and Categories, to read a file", domain)

@@ -35,8 +35,8 @@ import numpy as np
 from skdpflow.accountants import ComposedEvent, ThresholdEvent
 from skdpflow.curator.cells import RawCells, plain_label
 from skdpflow.curator.dtypes import CellType
-from skdpflow.curator.encode import RowSource
 from skdpflow.curator.parts import Ranks
+from skdpflow.curator.source import RowSource
 from skdpflow.domain import Categories, Column
 from skdpflow.release import Measurement
 from skdpflow.release.discovery import threshold_of

@@ -10,10 +10,10 @@ import numpy as np
 from skdpflow.accountants.budget import Budget
 from skdpflow.accountants.slack import PLAN_SLACK
 from skdpflow.curator.curator import Curator
-from skdpflow.curator.encode import RowSource
 from skdpflow.curator.fits import check_plan, made_up_domain, of_bounds, of_labels
 from skdpflow.curator.labels import find_labels, find_levels, with_levels
 from skdpflow.curator.noise import NoiseSource
+from skdpflow.curator.source import RowSource
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.domain.categories import is_undeclared
 from skdpflow.domain.measured import put_back

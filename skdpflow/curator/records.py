@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.curator import _params as check
-from skdpflow.curator.encode import RowSource
+from skdpflow.curator.source import RowSource
 from skdpflow.curator.statistics.moments import clip_to_ball
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.domain.codes import NO_PLACE, clipped

@@ -12,10 +12,10 @@ from skdpflow._isolation import Replica, sealed
 from skdpflow.curator.cells import numbers_of, quiet
 from skdpflow.curator.curator import Curator
 from skdpflow.curator.dtypes import check_declared, numpy_type
-from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import as_table, as_target
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.curator.read import read_column
+from skdpflow.curator.source import RowSource
 from skdpflow.domain import Categories, Interval
 from skdpflow.domain.codes import NO_PLACE
 from skdpflow.domain.schema import schema_of

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.curator.encode import RowSource
 from skdpflow.curator.fits import MAX_INTEGERS
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.curator.sketch import Sums, sketch_rows
+from skdpflow.curator.source import RowSource
 from skdpflow.curator.statistics import STATISTICS, Block, Statistic
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.domain.codes import NO_PLACE, n_codes, outside_of

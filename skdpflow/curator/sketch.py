@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.curator.encode import RowSource
 from skdpflow.curator.parts import Ranks, Source
+from skdpflow.curator.source import RowSource
 from skdpflow.curator.statistics import Block, Statistic
 from skdpflow.domain import Column, Domain, Interval
 from skdpflow.domain.codes import NO_PLACE

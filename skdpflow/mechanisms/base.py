@@ -25,15 +25,16 @@ class Mechanism(Protocol):
     Seven more members are optional. ``check(target, neighbours)`` raises a ValueError for what the mechanism cannot
     do, before any row is read; ``offers``, a tuple of str, names what projection samplers may be computed from
     besides the dimension, ``("moments",)`` if it is missing: see `check_setting`. ``refit_params``, a tuple of str,
-    names the parameters that ``learn`` alone uses, which `refit` may change. ``continue_plan(context, release)`` is the
-    plan of a further fit that improves a Release, for `continue_fit`: a request with the name of an earlier measurement
-    repeats it with the same parameters, and ``learn`` is given the mean of the two. ``demands(context)`` returns a list
-    of `skdpflow.release.request.Demand`, the most that any round may ask for: what would not fit the floating-point
-    slack or the memory is then refused before anything is spent. So are too many particles:
-    ``most_components(context)`` is the most parts of the rows that have particles of their own, the number of classes
-    if it is missing. ``continue_demands(context, release)`` is what ``demands`` is, for the rounds of ``continue_plan``
-    after the first. Without them the first round alone can be looked at. The model is a function of the Release, so
-    ``learn`` should read parameters from ``release.mechanism``, what ``describe`` gave, and not from itself.
+    names the parameters that ``learn`` alone uses, which `refit` may change. ``continue_plan(context, release)`` is
+    the plan of a further fit that improves a Release, for `continue_fit`: a request with the name of an earlier
+    measurement repeats it with the same parameters, and ``learn`` is given the mean of the two.
+    ``demands(context)`` returns a list of `skdpflow.release.request.Demand`, the most that any round may ask for:
+    what would not fit the floating-point slack or the memory is then refused before anything is spent. So is a
+    model that is too large: ``most_components(context)`` is the most parts of the rows that have a model of their
+    own, the number of classes if it is missing. ``learn`` should hold the particles of one part at a time.
+    ``continue_demands(context, release)`` is what ``demands`` is, for the rounds of ``continue_plan`` after the
+    first. Without them the first round alone can be looked at. The model is a function of the Release, so ``learn``
+    should read parameters from ``release.mechanism``, what ``describe`` gave, and not from itself.
     """
 
     def plan(self, context: PlanContext) -> Rounds:

@@ -18,10 +18,10 @@ from skdpflow._ownership import check_free
 from skdpflow._validation import check_n_jobs, check_noise_seed
 from skdpflow.accountants import Event
 from skdpflow.accountants.budget import Budget
-from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import admit
 from skdpflow.curator.measure import measure, prepare
 from skdpflow.curator.noise import NoiseSource
+from skdpflow.curator.source import RowSource
 from skdpflow.domain import Domain, Interval
 from skdpflow.domain.codes import NO_PLACE, clipped
 from skdpflow.ledger import PrivacyLedger

@@ -24,8 +24,12 @@ from skdpflow.release.measurement import Measurement
 
 #: Least and largest value of each whole number that the flow is made with; a seed is a 64-bit number.
 TRANSPORT_LIMITS = {"seed": (0, 2**63 - 1), "n_steps": (1, 2**10), "n_particles": (2, 2**20)}
-#: Most numbers of all particles of a flow. Fits may have half of it, so that what was fitted can be loaded.
-MAX_PARTICLES = 2**27
+#: Most numbers that a model may hold at once, a gibibyte. Fits may have half of it, so that they can be loaded.
+MAX_NUMBERS = 2**27
+#: Particles of each component that are held together with those of all others, however many components there are.
+SHARED_PARTICLES = 2**10
+#: Square matrices of a component: its covariance, and the directions of its layers.
+_MATRICES = 8
 
 
 def together(releases: Iterable[Content]) -> ComposedEvent:
@@ -91,16 +95,24 @@ def check_transport(transport: Mapping[str, Any]) -> None:
         raise ReleaseError("The parameter 'step_size' of the flow in the file is no number in (0, 1].")
 
 
+def numbers_held(n_particles: int, n_components: int, n_columns: int) -> int:
+    """Return about how many numbers are held at once while a model is learnt.
+
+    All particles are those of one component at a time: the flow of one is followed after the other.
+    """
+    return n_columns * (n_particles + n_components * (SHARED_PARTICLES + _MATRICES * n_columns))
+
+
 def check_particles(release: Content) -> None:
     """Refuse a flow whose particles would need too much memory."""
     # subcomponents tell where components start, and have no particles of their own
     own = (m for m in release.measurements if not m.name.startswith("subcomponent_"))
     components = (m.params.get("n_components", 1) for m in own)
     n_particles, n_components = release.transport.get("n_particles", 0), max(map(int, components), default=1)
-    if n_particles * n_components * len(release.columns) > MAX_PARTICLES:
+    if numbers_held(n_particles, n_components, len(release.columns)) > MAX_NUMBERS:
         raise ReleaseError(
-            f"The flow of this Release would start from more than {MAX_PARTICLES} numbers (a gibibyte): its "
-            "n_particles are too many for its columns and components."
+            f"The flow of this Release would hold more than {MAX_NUMBERS} numbers (a gibibyte): its n_particles are "
+            "too many for its columns and components."
         )
 
 

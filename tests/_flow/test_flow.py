@@ -230,7 +230,7 @@ class TestThreads:
     @pytest.mark.slow
     @pytest.mark.parametrize("kind", ["numpy", "pandas", "polars"])
     def test_the_release_does_not_depend_on_n_jobs(self, patients, patient_domain, monkeypatch, kind):
-        monkeypatch.setattr("skdpflow.curator.encode._BLOCK_ROWS", 64)  # many blocks
+        monkeypatch.setattr("skdpflow.curator.source._BLOCK_ROWS", 64)  # many blocks
         table = patients("pandas") if kind == "numpy" else patients(kind)
         table = table[list(patient_domain)].to_numpy() if kind == "numpy" else table
         y = np.random.default_rng(0).normal(size=N)

@@ -9,7 +9,7 @@ import pytest
 from sklearn.utils import get_tags
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
-from skdpflow.curator.encode import RowSource
+from skdpflow.curator.source import RowSource
 from skdpflow.domain.schema import schema_of
 
 N = 4000

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 import warnings
 from dataclasses import replace
 from functools import partial
@@ -14,7 +15,9 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, PrivacyLedger
+from skdpflow._flow.rows import check_fit
 from skdpflow.accountants import GaussianDPAccountant, GaussianEvent, SlackEvent
+from skdpflow.curator import fits
 from skdpflow.curator.noise import MAX_SCALE
 from skdpflow.curator.statistics import STATISTICS
 from skdpflow.exceptions import ReleaseError
@@ -23,8 +26,8 @@ from skdpflow.mechanisms.marginals import allocation as policy
 from skdpflow.mechanisms.marginals.demands import total_slack
 from skdpflow.model_selection import dp_score
 from skdpflow.preprocessing import DPPCA
-from skdpflow.release import Measurement
-from skdpflow.release.checks import check_particles
+from skdpflow.release import Measurement, checks
+from skdpflow.release.checks import numbers_held
 from skdpflow.release.dialogue import Dialogue
 from skdpflow.release.request import PlanContext, Request
 
@@ -119,7 +122,7 @@ def test_memory_is_refused_unpaid():
     assert paid_or_refused(lambda ledger: flow.set_params(ledger=ledger).fit(X, np.arange(40)), 1.0, "add-remove")
     flow = DPSlicedWassersteinFlow(1.0, domain=(0, 1), target=many, n_particles=2**20)
     assert paid_or_refused(
-        lambda ledger: flow.set_params(ledger=ledger).fit(X[:, :3], np.arange(40)), 1.0, "add-remove"
+        lambda ledger: flow.set_params(ledger=ledger).fit(X[:, :100], np.arange(40)), 1.0, "add-remove"
     )
 
 
@@ -269,8 +272,8 @@ def test_the_delta_of_slack_at_a_smaller_epsilon_is_what_one_neighbour_may_have_
 
 
 @pytest.mark.parametrize("cells", [None, 2, 16])
-def test_particles_of_the_parts_of_a_numeric_target_are_counted_as_a_file_counts_them(cells):
-    """A fit that is accepted can be loaded: a part of the rows has particles of its own, a cell of a part has none."""
+def test_the_parts_of_a_numeric_target_are_counted_as_a_file_counts_them(cells, monkeypatch):
+    """A fit that is accepted can be loaded: a part of the rows has a model of its own, a cell of a part has none."""
     context = PlanContext(
         Domain({f"x{j}": Interval(0, 1) for j in range(9)}), Interval(0, 1), 1.0, "add-remove", 0, None
     )
@@ -281,16 +284,38 @@ def test_particles_of_the_parts_of_a_numeric_target_are_counted_as_a_file_counts
     flow.fit(X[:, :9], X[:, 9])
     parts = int(flow.release_["mean"].params["n_components"])
     assert 1 <= parts <= most
-    too_many = 2**27 // (2 * 10 * most) + 1
+    n = SMALL["n_particles"]
     ledger = PrivacyLedger(epsilon=10.0, delta=1e-3)
-    if too_many <= 2**20:
-        with pytest.raises(ValueError, match="n_particles"):
-            clone(flow).set_params(n_particles=too_many, ledger=ledger).fit(X[:, :9], X[:, 9])
+    monkeypatch.setattr(fits, "MAX_NUMBERS", 2 * numbers_held(n, most, 10))
+    clone(flow).set_params(ledger=PrivacyLedger(epsilon=10.0, delta=1e-3)).fit(X[:, :9], X[:, 9])
+    with pytest.raises(ValueError, match="n_particles"):
+        clone(flow).set_params(n_particles=n + 1, ledger=ledger).fit(X[:, :9], X[:, 9])
     assert ledger.events == ()
-    most_of_all = 2**27 // (10 * parts)
-    check_particles(replace(flow.release_, transport={**flow.release_.transport, "n_particles": most_of_all}))
+    monkeypatch.setattr(checks, "MAX_NUMBERS", numbers_held(n, parts, 10))
+    checks.check_particles(flow.release_)
     with pytest.raises(ReleaseError, match="n_particles"):
-        check_particles(replace(flow.release_, transport={**flow.release_.transport, "n_particles": most_of_all + 1}))
+        checks.check_particles(replace(flow.release_, transport={**flow.release_.transport, "n_particles": n + 1}))
+
+
+@pytest.mark.parametrize(("d", "n_classes"), [(2000, 0), (10, 1000), (784, 10)])
+def test_wide_tables_and_many_classes_fit(d, n_classes):
+    target = Categories(range(n_classes)) if n_classes else None
+    flow = DPSlicedWassersteinFlow(1.0, 1e-6, domain=(0, 1), target=target)
+    check_fit(flow, RNG.uniform(size=(2, d)), None if target is None else [0, 1])
+
+
+@pytest.mark.slow
+def test_what_is_too_wide_is_refused_unpaid_with_the_width_that_fits():
+    X, ledger = RNG.uniform(size=(2, 5000)), PrivacyLedger(epsilon=2.0, delta=1e-5)
+    flow = DPSlicedWassersteinFlow(1.0, 1e-6, domain=(0, 1), ledger=ledger)
+    with pytest.raises(ValueError, match=r"At most \d+ of these columns fit.*Nothing was spent") as caught:
+        flow.fit(X)
+    assert ledger.events == ()
+    fitting = int(re.search(r"At most (\d+)", str(caught.value))[1])
+    assert fitting >= 2000
+    check_fit(flow, X[:, :fitting], None)
+    with pytest.raises(ValueError, match=f"At most {fitting} of these columns"):
+        check_fit(flow, X[:, : fitting + 1], None)
 
 
 @pytest.mark.slow

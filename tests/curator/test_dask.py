@@ -10,7 +10,8 @@ import pytest
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
 from skdpflow.curator import engine, files
-from skdpflow.curator.dask_rows import DaskRows, Partition
+from skdpflow.curator.dask_rows import DaskRows
+from skdpflow.curator.partitions import Partition
 from skdpflow.files import TableFile
 from skdpflow.frames import DaskTable
 
@@ -85,7 +86,7 @@ def test_a_frame_of_a_cluster_gives_the_same_bits(killed_at, client, frame, monk
 
 def test_a_partition_that_comes_back_with_other_rows_stops_the_fit(client, frame, monkeypatch):
     rows = DaskRows(DaskTable(dask_frame.from_pandas(frame, npartitions=2)), Domain({**DOMAIN, "died": CLASSES}))
-    partition = Partition(rows, frame.iloc[: N // 2].sample(frac=1.0, replace=True, random_state=0))
+    partition = Partition(rows.domain, rows.types, frame.iloc[: N // 2].sample(frac=1.0, replace=True, random_state=0))
     with pytest.raises(RuntimeError, match="has changed since the fit began"):
         list(partition.blocks(rows.parts[0], 100))
 
@@ -102,8 +103,8 @@ def test_a_frame_without_a_client_or_with_other_columns_is_refused(client, frame
 
 @pytest.mark.parametrize("cell", [[1, 2], {"a": 1}, (1, [2]), np.array([1.0]), "\ud800"])
 def test_no_cell_decides_whether_a_frame_has_a_digest(cell):
-    from skdpflow.curator.dask_rows import _digest
+    from skdpflow.curator.partitions import digest as digest_of
 
     frame = pd.DataFrame({"a": pd.Series(["x", cell, "y"], dtype=object), "b": [1, 2, 3]})
-    assert _digest(frame) == _digest(frame.copy())
-    assert _digest(frame) != _digest(frame.iloc[[2, 1, 0]])
+    assert digest_of(frame) == digest_of(frame.copy())
+    assert digest_of(frame) != digest_of(frame.iloc[[2, 1, 0]])

@@ -7,9 +7,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from skdpflow import Categories, Domain, Interval
-from skdpflow.curator.encode import RowSource
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.curator.sketch import Sums
+from skdpflow.curator.source import RowSource
 from skdpflow.curator.statistics import Histograms, Location
 from skdpflow.domain.codes import code_of, n_codes
 from skdpflow.domain.measured import as_measured

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skdpflow import DPSlicedWassersteinFlow
-from skdpflow.curator.encode import RowSource
 from skdpflow.curator.gate import admit
 from skdpflow.curator.labels import levels_of
+from skdpflow.curator.source import RowSource
 from skdpflow.domain import FINE_LEVELS, Categories, Domain, Interval
 from skdpflow.domain.codes import code_of, n_codes
 from skdpflow.domain.schema import schema_of

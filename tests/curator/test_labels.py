@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from skdpflow.accountants import GaussianDPAccountant, GaussianEvent
 from skdpflow.accountants.budget import Budget
 from skdpflow.curator.curator import Curator
-from skdpflow.curator.encode import RowSource
 from skdpflow.curator.labels import find_labels
 from skdpflow.curator.noise import NoiseSource
+from skdpflow.curator.source import RowSource
 from skdpflow.domain.schema import schema_of
 from skdpflow.ledger.filter import PrivacyFilter
 from skdpflow.release import rounded_normal_pmf

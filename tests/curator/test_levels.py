@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from skdpflow import DPSlicedWassersteinFlow
 from skdpflow.accountants import ComposedEvent, GaussianEvent, ThresholdEvent
 from skdpflow.curator.dtypes import CellType
-from skdpflow.curator.encode import RowSource
 from skdpflow.curator.labels import find_levels, levels_of, with_levels
 from skdpflow.curator.noise import NoiseSource
+from skdpflow.curator.source import RowSource
 from skdpflow.domain import Categories, Domain
 from skdpflow.domain.schema import schema_of
 from skdpflow.ledger.filter import PrivacyFilter

@@ -10,8 +10,8 @@ from skdpflow.accountants import GaussianDPAccountant, GaussianEvent, resolve_ac
 from skdpflow.accountants.base import tally
 from skdpflow.accountants.budget import Budget
 from skdpflow.curator.curator import Curator
-from skdpflow.curator.encode import RowSource
 from skdpflow.curator.noise import NoiseSource
+from skdpflow.curator.source import RowSource
 from skdpflow.domain import FINE_LEVELS
 from skdpflow.domain.schema import schema_of
 from skdpflow.latent.rank import RankTransform

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skdpflow.curator.encode import RowSource
 from skdpflow.curator.sketch import Sums
+from skdpflow.curator.source import RowSource
 from skdpflow.curator.statistics import Block
 from skdpflow.curator.statistics.pairs import MAX_SCORED_ENTRIES, Binning, Pairs, PairScores
 from skdpflow.domain import Categories, Domain, Interval

@@ -65,7 +65,7 @@ def test_what_is_private_about_a_part_is_not_shown():
 
 
 def test_progress_is_told_in_the_same_lines_for_any_rows(capsys, monkeypatch):
-    monkeypatch.setattr("skdpflow.curator.encode._BLOCK_ROWS", 100)
+    monkeypatch.setattr("skdpflow.curator.source._BLOCK_ROWS", 100)
     told = []
     for n_rows in (90, 110, 1000):
         X = np.random.default_rng(0).uniform(size=(n_rows, 2))

@@ -11,9 +11,9 @@ import skdpflow.curator.records as records_module
 from skdpflow.accountants import resolve_accountant
 from skdpflow.accountants.budget import Budget
 from skdpflow.curator.curator import Curator
-from skdpflow.curator.encode import RowSource
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.curator.records import Records, check_size, release_records
+from skdpflow.curator.source import RowSource
 from skdpflow.curator.statistics.moments import clip_to_ball
 from skdpflow.domain import Categories, Domain, Interval
 from skdpflow.domain.schema import schema_of

@@ -14,7 +14,6 @@ from skdpflow.accountants.budget import Budget
 from skdpflow.accountants.gaussian import selection_mu
 from skdpflow.curator import curator as curators
 from skdpflow.curator.curator import Curator
-from skdpflow.curator.encode import RowSource
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.curator.selection import (
     gumbel,
@@ -23,6 +22,7 @@ from skdpflow.curator.selection import (
     selection_epsilon,
     selection_event,
 )
+from skdpflow.curator.source import RowSource
 from skdpflow.domain.schema import schema_of
 from skdpflow.latent.rank import RankTransform
 from skdpflow.ledger.filter import PrivacyFilter

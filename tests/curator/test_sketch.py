@@ -11,8 +11,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from skdpflow.curator.encode import RowSource
 from skdpflow.curator.sketch import Sketch, Sums
+from skdpflow.curator.source import RowSource
 from skdpflow.curator.statistics import STATISTICS
 from skdpflow.domain import FINE_LEVELS, Categories, Domain, Interval
 from skdpflow.domain.schema import schema_of

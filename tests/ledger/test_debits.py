@@ -10,8 +10,8 @@ from skdpflow.accountants import GaussianDPAccountant
 from skdpflow.accountants.budget import Budget
 from skdpflow.curator import curator as curators
 from skdpflow.curator.curator import Curator
-from skdpflow.curator.encode import RowSource
 from skdpflow.curator.noise import NoiseSource
+from skdpflow.curator.source import RowSource
 from skdpflow.domain.schema import schema_of
 from skdpflow.exceptions import BudgetExceededError
 from skdpflow.release.request import Request

@@ -18,8 +18,8 @@ from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, Rele
 from skdpflow.compose import GenerativePipeline
 from skdpflow.curator import measure as measuring
 from skdpflow.curator.curator import Curator
-from skdpflow.curator.encode import RowSource
 from skdpflow.curator.noise import NoiseSource
+from skdpflow.curator.source import RowSource
 from skdpflow.ledger.filter import PrivacyFilter
 from skdpflow.preprocessing import DPPCA, DPQuantileTransformer, DPStandardScaler
 from skdpflow.preprocessing import _base as preprocessing

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skdpflow import DPSlicedWassersteinFlow
-from skdpflow.curator.encode import RowSource
+from skdpflow.curator.source import RowSource
 from skdpflow.domain import FINE_LEVELS, Categories, Domain, Interval
 from skdpflow.domain.codes import clipped
 from skdpflow.domain.schema import Schema, schema_of

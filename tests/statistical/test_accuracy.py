@@ -12,10 +12,10 @@ from scipy import stats
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
-from skdpflow.curator.encode import RowSource
 from skdpflow.curator.kinds import KINDS
 from skdpflow.curator.noise import NoiseSource
 from skdpflow.curator.sketch import Sums, sketch_rows
+from skdpflow.curator.source import RowSource
 from skdpflow.domain.schema import schema_of
 from skdpflow.release import rounded_normal_pmf
 

@@ -17,9 +17,9 @@ from skdpflow.accountants import GaussianDPAccountant, gdp_mu
 from skdpflow.accountants.budget import Budget
 from skdpflow.curator import curator as curators
 from skdpflow.curator.continued import measure_more
-from skdpflow.curator.encode import RowSource
 from skdpflow.curator.measure import measure
 from skdpflow.curator.noise import NoiseSource
+from skdpflow.curator.source import RowSource
 from skdpflow.domain.schema import schema_of
 from skdpflow.latent.rank import RankTransform
 from skdpflow.projections import OrthogonalProjections

@@ -124,24 +124,16 @@ class MarginalsState:
 
     def settle(self, components: Iterable[TiltedComponent], particles: Iterable[Array]) -> list[FlowComponent]:
         """Have tilted components agree with the axis histograms again, by one more step from new particles."""
-        particles = list(particles)
-        weights = [component.weights(z) for component, z in zip(components, particles, strict=True)]
-        # factors fit the particles that they were learnt from too well to tell their own mean
-        components = [
-            replace(component, log_mean=float(np.log(w.mean())))
-            for component, w in zip(components, weights, strict=True)
-        ]
-        settled = learn_components(
-            components,
-            particles,
-            [own[:1] for own in self._blocks],
-            [],
-            self.sizes,
-            n_steps=1,
-            step_size=1.0,
-            weights=weights,
-        )
-        return [component for component, _ in settled]
+        out = []
+        for component, z, blocks, size in zip(components, particles, self._blocks, self.sizes, strict=True):
+            weights = component.weights(z)
+            # factors fit the particles that they were learnt from too well to tell their own mean
+            own = replace(component, log_mean=float(np.log(weights.mean())))
+            settled = learn_components(
+                [own], [z], [blocks[:1]], [], np.array([size]), n_steps=1, step_size=1.0, weights=[weights]
+            )
+            out += [component for component, _ in settled]
+        return out
 
     @cached_property
     def _blocks(self) -> list[list[Block]]:
@@ -157,7 +149,7 @@ class MarginalsState:
         """Two-way tables of each component."""
         return [target for m in self.pairs for target in pair_targets(m, self.transform, self.columns)]
 
-    def push(self, components: Sequence[FlowComponent], n_particles: int, seed: int) -> list[Array]:
-        """Draw particles of low discrepancy of each component."""
+    def push(self, components: Sequence[FlowComponent], n_particles: int, seed: int) -> Iterator[Array]:
+        """Draw particles of low discrepancy of one component after the other."""
         normal = normal_particles(n_particles, self.transform.n_columns, seed)
-        return [own.forward(start.push(normal)) for own, start in zip(components, self.starts(), strict=True)]
+        return (own.forward(start.push(normal)) for own, start in zip(components, self.starts(), strict=True))

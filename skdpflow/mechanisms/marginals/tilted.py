@@ -12,6 +12,7 @@ from skdpflow.mechanisms.marginals.factorial import FACTORIAL, found_parities
 from skdpflow.mechanisms.marginals.partitions import measured_regions
 from skdpflow.mechanisms.marginals.state import MarginalsState, of_kind
 from skdpflow.release import Release
+from skdpflow.release.checks import MAX_NUMBERS, SHARED_PARTICLES
 from skdpflow.transport.flow import FlowComponent
 from skdpflow.transport.model import Model
 from skdpflow.transport.parities import Finder, Finders
@@ -46,7 +47,8 @@ def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple
         regions, found, sds = measured_regions(grown, state.transform)
     # each region has a factor, which must not follow single particles
     least = PER_REGION * sum(h.shape[1] for h in found)
-    most = max(TILT_PARTICLES // len(sizes), 1024)
+    together = min(TILT_PARTICLES, MAX_NUMBERS // 2 // state.transform.n_columns)
+    most = max(together // len(sizes), SHARED_PARTICLES)
     enough = enough_particles(sizes, found, sds) if found else 0.0
     seed, n_particles = int(transport["seed"]), int(transport["n_particles"])
     wanted = int(np.clip(max(enough, least), n_particles, most))
@@ -70,6 +72,7 @@ def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple
     tilted = tilt(components, particles, sizes, Finders(finders), groups, found, sds)
     widest = max(state.axes.counts, key=lambda h: h.size)
     n_fresh = int(np.clip(enough_particles(sizes, [widest], [state.axes.sd]), n_particles, most))
+    particles.clear()  # in wide tables they are large, and so are the new ones
     fresh = state.push(components, n_fresh, seed + 1)
     return Model(state.transform, sizes / sizes.sum(), tuple(state.settle(tilted, fresh)))
 
