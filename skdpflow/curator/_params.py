@@ -40,6 +40,14 @@ def increasing(edges: NDArray[Any], name: str, *, ties: bool = False) -> NDArray
     return edges
 
 
+def columns(params: Mapping[str, Any]) -> list[int]:
+    """Return the numbers of the columns of a statistic: negative ones would mean others in X than in y."""
+    found = integers(params["columns"], "columns", 2**31)
+    if found.ndim != 1 or (found < 0).any():
+        raise ValueError("The parameter 'columns' of a statistic must hold numbers of columns, from 0.")
+    return [int(j) for j in found]
+
+
 def split(values: NDArray[Any], sizes: ArrayLike) -> list[NDArray[Any]]:
     """Cut a flat array into parts of the given sizes."""
     cuts = np.cumsum([0, *integers(sizes, "sizes", 2**31).tolist()]).tolist()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import numpy as np
@@ -137,5 +137,13 @@ class _Spellings:
         if math.isnan(number):
             return self._flags.get(cell.strip().lower(), cell)
         # whole numbers exactly, also beyond 2**53
-        exact = Decimal(cell.strip()) if math.isfinite(number) else None
+        exact = _exactly(cell) if math.isfinite(number) else None
         return self._exact.get(exact, self._floats.get(number, cell))
+
+
+def _exactly(cell: str) -> Decimal | None:
+    """Return a finite number as it is written; None if its exponent is beyond what a Decimal can have."""
+    try:
+        return Decimal(cell.strip())
+    except InvalidOperation:
+        return None

@@ -76,6 +76,8 @@ def records(file: IO[bytes], separator: str) -> Iterator[bytes]:
         elif len(rest) > _LONGEST:
             raise ValueError("A record of the file is too long.")
     if rest:
+        if _last_end(rest + b"\n", separator.encode()) <= len(rest):
+            raise ValueError("A quote of the file is open.")  # pandas refuses it, and pyarrow does not
         yield rest
 
 
@@ -144,13 +146,12 @@ def parse(text: bytes, names: Sequence[str], missing: dict[str, list[str]], sepa
             return table
     import pandas as pd
 
+    if re.search(rb"\r(?!\n)", text):
+        text = _plain_ends(text, separator.encode())
     line = separator.join(map(str, range(len(names)))).encode()  # which tells pandas how many columns there are
-    # if it has to guess the ends of lines, it drops the first separator after a blank line that ends with \r alone
-    end = "\r" if b"\r" in text and b"\n" not in text else None
     return pd.read_csv(
-        io.BytesIO(line + (end or "\n").encode() + text),
+        io.BytesIO(line + b"\n" + text),
         sep=separator,
-        lineterminator=end,
         header=0,
         names=list(names),
         usecols=list(missing),
@@ -160,6 +161,15 @@ def parse(text: bytes, names: Sequence[str], missing: dict[str, list[str]], sepa
         keep_default_na=False,
         encoding_errors="replace",
     )
+
+
+def _plain_ends(text: bytes, separator: bytes) -> bytes:
+    """End each record by a line feed: pandas loses an empty cell after a blank line that a lone return ends."""
+    found, at, record = list[bytes](), 0, _record(separator)
+    while (match := record.match(text, at)) is not None:
+        found += [match.group().rstrip(b"\r\n"), b"\n"]
+        at = match.end()
+    return b"".join([*found, text[at:]])
 
 
 def _arrow(text: bytes, names: Sequence[str], wanted: Sequence[str], separator: str) -> Any:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import Any
+
+import numpy as np
 
 from skdpflow.curator.dtypes import CellType
 from skdpflow.curator.files import CHANGED, FileBlock, FileChangedError
@@ -15,8 +18,17 @@ def digest(frame: Any) -> int:
     """Return what tells that rows are the same, in the same order."""
     import pandas as pd
 
-    hashes = pd.util.hash_pandas_object(frame.reset_index(drop=True))
+    rows = frame.reset_index(drop=True)
+    try:
+        hashes = pd.util.hash_pandas_object(rows)
+    except (TypeError, UnicodeError):  # of a single cell, such as a list, which must not decide whether there is a fit
+        hashes = pd.util.hash_pandas_object(rows.map(_plain))
     return int(hashes.sum())
+
+
+def _plain(cell: Any) -> Any:
+    """Return a cell as what can be hashed; of most that can be no value of a column, only the type."""
+    return ascii(cell) if isinstance(cell, str | int | float | date | np.generic) else type(cell).__name__
 
 
 def parts_of(sizes: Sequence[tuple[int, int]]) -> tuple[list[Part], list[int]]:

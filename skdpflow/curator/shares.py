@@ -14,7 +14,8 @@ from skdpflow.curator.sketch import Sums, sketch_rows
 from skdpflow.curator.source import RowSource
 from skdpflow.curator.statistics import STATISTICS, Block, Statistic
 from skdpflow.domain import Categories, Column, Domain, Interval
-from skdpflow.domain.codes import NO_PLACE, n_codes
+from skdpflow.domain.codes import NO_PLACE, n_codes, outside_of
+from skdpflow.latent.rank import DRAWN, RankTransform
 from skdpflow.release.implied import SUMMED
 
 __all__ = ["noisy_shares", "sums_of"]
@@ -39,13 +40,32 @@ def sums_of(asked: Sequence[tuple[str, Mapping[str, Any]]], domain: Domain, targ
         raise ValueError(f"The parameters of a request do not fit its kind: {problem}")
     if sum(int(np.prod(statistic.shape)) for statistic in statistics) > MAX_INTEGERS:
         raise ValueError(f"A request may ask for at most {MAX_INTEGERS} integers.")
-    _rehearse(statistics, domain, target)
+    columns = [*domain.columns, *((target,) if isinstance(target, Interval) else ())]
+    if not all(_lies_on(params, columns) for _, params in asked if "latent_levels" in params):
+        raise ValueError("The latent space of a request does not fit the columns of the federation.")
+    _rehearse(statistics, columns, target)
     return query
 
 
-def _rehearse(statistics: Sequence[Statistic], domain: Domain, target: Column | None) -> None:
+def _lies_on(params: Mapping[str, Any], columns: Sequence[Column]) -> bool:
+    """Say whether the layouts of a latent space are those of the columns: others treat single codes apart."""
+    try:
+        transform = RankTransform.from_params(params)
+        orders, layouts = transform.orders, transform.layouts
+        return len(layouts) == len(columns) and all(
+            (layout.n_values, layout.n_levels) == (column.n_values, column.n_levels)
+            and len(layout.homes) == len(outside_of(column))
+            and all(type(home) is int and DRAWN <= home <= column.n_levels for home in layout.homes)
+            and (layout.gap is None or (column.nullable and 0 <= layout.gap < column.n_levels))
+            and (order is None or np.array_equal(np.sort(order), np.arange(column.n_levels)))
+            for layout, order, column in zip(layouts, orders, columns, strict=True)
+        )
+    except Exception:  # parameters may be anything
+        return False
+
+
+def _rehearse(statistics: Sequence[Statistic], columns: Sequence[Column], target: Column | None) -> None:
     """Refuse parameters that do not fit the columns, by made-up rows, so that no private row decides an error."""
-    columns = [*domain.columns, *((target,) if isinstance(target, Interval) else ())]
     which = np.arange(_PROBES)
     codes = np.column_stack([np.roll(_probes(column), j) for j, column in enumerate(columns)])
     classes = np.zeros(_PROBES, dtype=np.int64)

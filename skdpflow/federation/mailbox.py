@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
+import uuid
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
-from skdpflow._outputs import replacing
-from skdpflow.federation.messages import digest
+from skdpflow.federation.messages import MAX_BYTES, digest
 
 #: Seconds between two looks into the folder.
 POLL = 0.02
+_BINARY = getattr(os, "O_BINARY", 0)
 
 
 class Mailbox:
@@ -56,13 +57,13 @@ class Mailbox:
         """
         number, waiting, end = digest(request), list(sites), time.monotonic() + timeout
         open_request = self.folder / f"{number}.request"
-        with replacing(open_request) as file:
-            file.write(request)
+        _write(open_request, request)
         try:
             while waiting and time.monotonic() < end:
-                for site in [site for site in waiting if self._answer(number, site).exists()]:
-                    waiting.remove(site)
-                    yield site, self._answer(number, site).read_bytes()
+                for site in list(waiting):
+                    if (answer := _content(self._answer(number, site))) is not None:
+                        waiting.remove(site)
+                        yield site, answer
                 if waiting:
                     time.sleep(POLL)
         finally:  # nobody should pay for an answer that is not waited for
@@ -83,9 +84,8 @@ class Mailbox:
         """
         found = []
         for file in sorted(self.folder.glob("*.request")):
-            if file.stem not in known:
-                with suppress(FileNotFoundError):  # it was closed in between
-                    found.append((file.stem, file.read_bytes()))
+            if file.stem not in known and (request := _content(file)) is not None:
+                found.append((file.stem, request))
         return [(number, request) for number, request in found if digest(request) == number]
 
     def answered(self, request: str, site: str) -> bool:
@@ -103,7 +103,7 @@ class Mailbox:
         answered : bool
             Whether it is complete.
         """
-        return os.path.lexists(self._answer(request, site))  # also a link, which must not lead the answer elsewhere
+        return os.path.lexists(self._answer(request, site))
 
     def put(self, request: str, site: str, answer: bytes) -> None:
         """Write the answer of a site.
@@ -117,8 +117,7 @@ class Mailbox:
         answer : bytes
             The answer.
         """
-        with replacing(self._answer(request, site)) as file:
-            file.write(answer)
+        _write(self._answer(request, site), answer)
 
     def end(self, fit: str) -> None:
         """Tell the sites that a fit is over.
@@ -128,8 +127,7 @@ class Mailbox:
         fit : str
             Number of the fit.
         """
-        with replacing(self.folder / f"{fit}.end"):
-            pass
+        _write(self.folder / f"{fit}.end", b"")
 
     def ended(self) -> set[str]:
         """Return the numbers of the fits that are over.
@@ -143,3 +141,32 @@ class Mailbox:
 
     def _answer(self, request: str, site: str) -> Path:
         return self.folder / f"{request}.{site}.answer"
+
+
+def _content(file: Path) -> bytes | None:
+    """Read a message; None if there is none. Whoever writes into the folder may put links, pipes and devices there."""
+    try:
+        handle = os.open(file, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | _BINARY)
+    except OSError:  # it is not there, was closed in between, or is a link
+        return None
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_BYTES:
+            return None
+        with os.fdopen(handle, "rb", closefd=False) as opened:
+            return opened.read()
+    finally:
+        os.close(handle)
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Write a file that is complete or absent, in the place of a link and not where it leads."""
+    new = file.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        with open(new, "xb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(opened.fileno())
+        os.replace(new, file)
+    finally:
+        new.unlink(missing_ok=True)

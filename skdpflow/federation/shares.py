@@ -55,6 +55,7 @@ and the noise is far below :math:`2^{62}`: nothing wraps.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,6 +68,7 @@ from skdpflow.exceptions import FederationError
 LEAST_SD, MAX_SD = 8.0, 2.0**24
 #: Most rows of a site, and what the scaled sensitivities of all sites together must not exceed.
 MAX_ROWS, HEADROOM = 2**36, 2.0**26
+_NO_ROOM = "The sums of a request could exceed 64 bits: it has too little noise, or too fine a lattice."
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,16 +99,16 @@ class Share:
         least, largest = float(each.min()), float(each.max())
         if not (0.0 < least and largest < np.inf):
             raise FederationError("The noise of a request must be positive and finite.")
-        shift = max(0, int(np.ceil(np.log2(LEAST_SD / least))))
+        shift = max(0, math.ceil(math.log2(LEAST_SD) - math.log2(least)))
+        if shift > 62:
+            raise FederationError(_NO_ROOM)
         own = each * 2.0**shift
         if float(own.min()) < LEAST_SD:  # where the logarithm was rounded
             shift, own = shift + 1, own * 2.0
         if float(own.max()) > MAX_SD:
             raise FederationError(f"The noise of a request must be at most {MAX_SD:g} lattice units at each site.")
         if not 2.0**shift * sensitivity * n_sites <= HEADROOM:
-            raise FederationError(
-                "The sums of a request could exceed 64 bits: it has too little noise, or too fine a lattice."
-            )
+            raise FederationError(_NO_ROOM)
         return cls(shift, own, honest)
 
     def slack(self, differing: int) -> SlackEvent:

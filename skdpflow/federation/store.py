@@ -53,8 +53,19 @@ class AnswerStore:
                 pass
         finally:
             new.unlink(missing_ok=True)
+        _flush(self._folder)
         return file.read_bytes()
 
     def _file(self, request: str) -> Path:
         assert self._folder is not None
         return self._folder / f"{request}.answer"
+
+
+def _flush(folder: Path) -> None:
+    """Make names in a folder survive a power failure: an answer that was sent and is lost would be made anew."""
+    if os.name == "posix":  # elsewhere, folders cannot be opened
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

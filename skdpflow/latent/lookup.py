@@ -53,7 +53,7 @@ class KnotTable:
     def find(self, p: Array, rows: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
         """Position of the last knot that is not above each point, or of the first knot."""
         n_slots = SLOTS_PER_KNOT * int(self.sizes.max())
-        if len(p) < POINTS_PER_SLOT * n_slots * len(self._knots):
+        if len(p) < POINTS_PER_SLOT * n_slots * len(self._knots) or not self._even:
             return self._bisect(p, rows)
         low, scale, table, beyond = self._grid
         if rows is None:
@@ -69,6 +69,13 @@ class KnotTable:
         if late.size:
             at[late] = self._bisect(p[late], None if rows is None else rows[late])
         return np.asarray(at)
+
+    @cached_property
+    def _even(self) -> bool:
+        """Whether all knots lie in a range of finite width, which an even grid needs."""
+        with np.errstate(over="ignore"):
+            width = self.flat[self.first + self.sizes - 1] - self.flat[self.first]
+        return bool(np.isfinite(width).all())
 
     @cached_property
     def _grid(self) -> tuple[Array, Array, NDArray[np.int64], Array]:

@@ -88,7 +88,9 @@ class Federated:
             return math.inf
         events: list[Event] = [GaussianEvent(1.0 / (parts.gaussian_mu * math.sqrt(max(strengths))))]
         if parts.slack_epsilon:
-            events.append(SlackEvent(parts.slack_epsilon, parts.slack_delta))
+            # the slack is for m - t shares; where fewer sites pool, more shares are unknown
+            more = max(1.0, *((m - pooling) / (m - self.tolerates) for m in (self.fewest, self.most)))
+            events.append(SlackEvent(parts.slack_epsilon * more, parts.slack_delta * more))
         return float(GaussianDPAccountant().epsilon(ComposedEvent(tuple(events)), delta))
 
     def stated(self, cap: Event, delta: float) -> dict[str, Any]:

@@ -129,6 +129,38 @@ def test_cells_are_the_same_without_pyarrow(tmp_path, monkeypatch):
     assert in_parts(TableFile(path), columns) == expected
 
 
+@pytest.mark.parametrize("arrow", [True, False])
+@pytest.mark.parametrize("other", ["x,1", "x", "x,1,2"])
+def test_a_row_is_read_alike_whatever_other_rows_and_blank_lines_are_like(other, arrow, tmp_path, monkeypatch):
+    """pandas reads pieces with ragged rows, and would lose the empty cell after a blank line that ends in \\r."""
+    if not arrow:
+        monkeypatch.setattr(csv_text, "find_spec", lambda name: None)
+    path = tmp_path / "t.csv"
+    path.write_bytes(f"a,b\r\r,7\n\r, 8\r{other}\n".encode())
+    assert [row[1] for row in in_parts(TableFile(path))[:2]] == ["7", " 8"]
+
+
+@pytest.mark.parametrize("arrow", [True, False])
+def test_an_open_quote_is_refused_whoever_parses(arrow, tmp_path, monkeypatch):
+    if not arrow:
+        monkeypatch.setattr(csv_text, "find_spec", lambda name: None)
+    path = tmp_path / "t.csv"
+    path.write_bytes(b'a,b\nx,1\ny,"2\nz,3\n')
+    with pytest.raises(ValueError, match="cannot be read"):
+        in_parts(TableFile(path))
+
+
+@pytest.mark.parametrize("column", [Categories([0, 1]), Categories([True, False]), Categories([0.0, 1.5])])
+@pytest.mark.parametrize("cell", ["0e99999999999999999999", "1e-99999999999999999999", "1e99999999999999999999"])
+def test_no_cell_raises_an_error(cell, column):
+    for found in (
+        read_binary(pa.array([cell.encode(), b"1"], pa.binary()), column),
+        read_series(pd.Series([cell, "1"], dtype=object), column),
+    ):
+        assert found.values[0] in (cell, 0.0)
+        assert found.gaps.tolist() == [False, False]
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("blank", ["", " ", "\t"])
 def test_a_blank_line_moves_no_cell_of_the_next_row(end, blank):

@@ -99,3 +99,12 @@ def test_a_frame_without_a_client_or_with_other_columns_is_refused(client, frame
         DPSlicedWassersteinFlow(domain={**DOMAIN, "height": Interval(0, 1)}, target=CLASSES).fit(table)
     assert "died" in repr(table)
     assert len(repr(table)) < 40
+
+
+@pytest.mark.parametrize("cell", [[1, 2], {"a": 1}, (1, [2]), np.array([1.0]), "\ud800"])
+def test_no_cell_decides_whether_a_frame_has_a_digest(cell):
+    from skdpflow.curator.partitions import digest as digest_of
+
+    frame = pd.DataFrame({"a": pd.Series(["x", cell, "y"], dtype=object), "b": [1, 2, 3]})
+    assert digest_of(frame) == digest_of(frame.copy())
+    assert digest_of(frame) != digest_of(frame.iloc[[2, 1, 0]])

@@ -89,22 +89,6 @@ def test_parts_that_hold_all_are_told_whatever_the_number_of_rows_was_estimated_
     np.testing.assert_allclose(found.mass[498:503].sum(), 10_150.0)
 
 
-@pytest.mark.parametrize("shape", ["even", "falling"])
-def test_parts_below_their_noise_are_smooth(shape):
-    rng = np.random.default_rng(1)
-    coarse, fine = np.linspace(0.0, 8.0, 9), np.linspace(0.0, 8.0, 8 * 64 + 1)
-    below = fine / 8.0 if shape == "even" else -np.expm1(-fine / 2.0) / -np.expm1(-4.0)
-    real, error, raw = 10_000.0 * np.diff(below), 0.0, 0.0
-    sd = 40.0
-    for _ in range(20):
-        first = real.reshape(8, 64).sum(axis=1) + rng.normal(0.0, sd, 8)
-        second = real + rng.normal(0.0, sd, len(real))
-        (found,) = estimated([[coarse, fine]], [[first, second]], [[sd, sd]], [10_000.0])
-        error += np.abs(found.mass - real).sum() / 20.0
-        raw += np.abs(second - real).sum() / 20.0
-    assert error < 1_500.0 < 0.1 * raw  # of 10,000 values
-
-
 def test_what_stands_out_of_parts_is_kept():
     edges = np.array([0.0, 8.0, 16.0, 128.0])
     finer = np.concatenate([np.linspace(0.0, 16.0, 33), [128.0]])

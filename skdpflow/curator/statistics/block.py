@@ -99,6 +99,8 @@ class Block:
         """
         key = id(params["centre"] if "centre" in params else params["latent_cdf"])
         if key not in self._latent and "centre" in params:
+            if len(params["centre"]) != self.codes.shape[1]:  # broadcasting would give more columns than were checked
+                raise IndexError("The parameter 'centre' of a statistic must have one entry per column.")
             v = np.where(self.clipped == NO_PLACE, 0.0, (2 * self.clipped + 1) / params["levels"] - 1.0)
             self._latent[key] = np.rint(np.clip(v, -1.0, 1.0) * LATENT_STEPS).astype(np.int64) - params["centre"]
         elif key not in self._latent:

@@ -55,7 +55,7 @@ class Histograms:
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
-        self._columns = [int(j) for j in params["columns"]]
+        self._columns = check.columns(params)
         self._edges = check.split(check.integers(params["edges"], "edges", 2**53), params["edge_sizes"])
         for edges in self._edges:
             check.increasing(edges, "edges")

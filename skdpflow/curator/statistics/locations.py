@@ -53,7 +53,7 @@ class Location:
     relative_scale = np.ones(1)
 
     def __init__(self, params: Mapping[str, Any]) -> None:
-        self._columns = [int(j) for j in params["columns"]]
+        self._columns = check.columns(params)
         self._edges = check.split(np.asarray(params["edges"], dtype=np.float64), params["edge_sizes"])
         if len(self._edges) != len(self._columns) or sorted(set(self._columns)) != self._columns:
             raise ValueError(

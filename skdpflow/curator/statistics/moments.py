@@ -68,7 +68,7 @@ class ColumnMoments:
     relative_scale = np.ones(1)
 
     def __init__(self, params: Mapping[str, Any]) -> None:
-        self._columns = np.asarray(params["columns"], dtype=np.int64)
+        self._columns = check.columns(params)
         codes = check.split(check.integers(params["scale_codes"], "scale_codes", 2**53), params["scale_sizes"])
         places = check.split(np.asarray(params["scale_places"], dtype=np.float64), params["scale_sizes"])
         if not len(codes) == len(self._columns):

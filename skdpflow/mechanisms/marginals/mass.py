@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.transport.marginals import denoise_ordered
+from skdpflow.transport.marginals import to_simplex
 
 Array = NDArray[np.float64]
 
@@ -227,7 +227,6 @@ def _parted(
 def _shrunk(counts: Array, expected: Array, variance: Array, own: Array) -> Array:
     """Correct what is expected of parts by their counts, as far as these differ from it by more than their noise.
 
-    Below the noise parts are as expected: their own counts would only roughen the shares of the bins they are cut to.
     Parts that stand out hold all where they have most and the other parts' own counts, not made to add up, are noise.
     """
     total, sd = float(expected.sum()), np.sqrt(variance)
@@ -237,7 +236,10 @@ def _shrunk(counts: Array, expected: Array, variance: Array, own: Array) -> Arra
     rest = float(own[~stands].sum()), float(np.sqrt(variance[~stands].sum()))
     if held.sum() > (1.0 - TRACE) * total and rest[0] <= MISSED * rest[1]:
         return held * (total / held.sum())
-    return np.asarray(denoise_ordered(counts[None], expected[None], float(np.sqrt(variance.mean())))[0])
+    moved = counts - expected
+    found = float((moved**2 / variance).sum())
+    keep = max(1.0 - (len(counts) - 1) / max(found, 1e-300), 0.0)
+    return to_simplex(expected + keep * moved, total)
 
 
 def _near(kept: NDArray[np.bool_], distance: int) -> NDArray[np.bool_]:
