@@ -63,9 +63,9 @@ def empty_entries(counts: Array, expected: Array, sd: float, ordered: tuple[bool
     The logarithm of the factor by which the model is wrong is taken to be normal with variance :math:`\tau`, which is
     `LOG_VARIANCE`, as the tilt takes it. A block is empty if its true count is below :math:`e^{-q \sqrt\tau}` times
     what is expected, :math:`t = e^{-q \sqrt\tau} e`, which no such factor explains, whatever the noise: its noisy count
-    :math:`h` with noise :math:`s` obeys :math:`h + q \sqrt{s^2 + t} \le t`, as rows are a sample themselves. Noisy counts
-    that are not near zero themselves are no zeros. So an entry of more than `NEAR_ZERO` :math:`+ q` deviations is taken
-    for empty with the stated probability at most.
+    :math:`h` with noise :math:`s` obeys :math:`h + q \sqrt{s^2 + t} \le t`, as rows are a sample themselves. Noisy
+    counts that are not near zero are no zeros. So an entry of more than `NEAR_ZERO` :math:`+ q` deviations is taken for
+    empty with the stated probability at most.
     """
     share = np.exp(-deviations * np.sqrt(LOG_VARIANCE))
     found = np.zeros(counts.shape, dtype=np.bool_)
