@@ -31,6 +31,7 @@ NAMES = {
     "privpgd": "PrivPGD",
     "tab-pe": "Tab-PE",
     "dp-merf": "DP-MERF",
+    "nb-marg": "noisy histograms by class",
     "sn-dpctgan": "DP-CTGAN, smartnoise",
     "sn-patectgan": "PATE-CTGAN, smartnoise",
     "dpswflow-authors-code": "the paper, its authors' code",
