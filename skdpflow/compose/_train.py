@@ -122,6 +122,7 @@ class TrainOnSynthetic(MetaEstimatorMixin, BaseEstimator):
         """Fit the generator to private rows and train on what it samples.
 
         The estimator is first tried on a few made-up rows of the declared columns, in the container and dtypes of X.
+        It is not where the domain has constraints, which such rows do not meet.
 
         Parameters
         ----------
@@ -149,7 +150,7 @@ class TrainOnSynthetic(MetaEstimatorMixin, BaseEstimator):
         n_samples = check_int(name, "n_samples", self.n_samples, 1)
         rng = check_generator(name, "random_state", self.random_state)
         generator = clone(self.generator)
-        if isinstance(generator, DPSlicedWassersteinFlow):
+        if isinstance(generator, DPSlicedWassersteinFlow) and not getattr(generator.domain, "constraints", ()):
             _try_out(self.estimator, generator, X, y, n_samples)
         inherit(self, generator)
         generator.fit(X, y)

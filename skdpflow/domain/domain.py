@@ -333,8 +333,9 @@ class Domain(Mapping[str, Column]):
         >>> import pandas as pd
         >>> from skdpflow import Domain
         >>> text = Domain.template(pd.DataFrame({"age": [30, 41], "ward": ["A", "B"]}))
-        >>> [line.strip() for line in text.splitlines() if '"lower"' in line or '"categories": "?"' in line]
-        ['"lower": -1000000000,', '"categories": "?",']
+        >>> import json
+        >>> [(column["name"], column.get("lower"), column.get("categories")) for column in json.loads(text)["columns"]]
+        [('age', -1000000000, None), ('ward', None, '?')]
         """
         from skdpflow.curator.check import names_and_dtypes
 
