@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from skdpflow.domain import Column, column_from_dict
 from skdpflow.exceptions import FederationError
-from skdpflow.release.archive import plain, read_arrays, read_json, write_arrays
+from skdpflow.release.archive import packed_params, params_of, plain, read_arrays, read_json, write_arrays
 
 VERSION = 1
 _REQUEST, _ANSWER = "skdpflow-federation-request", "skdpflow-federation-answer"
@@ -78,14 +78,14 @@ class Question:
         arrays: dict[str, NDArray[Any]] = {}
         wanted = []
         for i, w in enumerate(self.wanted):
-            params: dict[str, Any] = {}
-            for key, value in w.params.items():
-                if isinstance(value, np.ndarray):
-                    arrays[f"{i}.{key}"] = value
-                    params[key] = {"array": f"{i}.{key}"}
-                else:
-                    params[key] = {"value": value}
-            wanted.append({"name": w.name, "kind": w.kind, "multiplier": w.multiplier, "params": params})
+            wanted.append(
+                {
+                    "name": w.name,
+                    "kind": w.kind,
+                    "multiplier": w.multiplier,
+                    "params": packed_params(w.params, i, arrays),
+                }
+            )
         header = {
             "agreement": self.agreement,
             "fit": self.fit,
@@ -106,7 +106,7 @@ class Question:
             header, arrays = _unpacked(_REQUEST, data)
             wanted = []
             for w in header.pop("wanted"):
-                params = {k: arrays[v["array"]] if "array" in v else v["value"] for k, v in w["params"].items()}
+                params = params_of(w["params"], arrays)
                 wanted.append(Wanted(_text(w["name"]), _text(w["kind"]), float(w["multiplier"]), params))
             columns = header.pop("columns")
             known = None if columns is None else tuple(column_from_dict(column) for column in columns)

@@ -100,6 +100,23 @@ def plain(value: object) -> Any:
     raise TypeError(f"A Release can hold numbers, text and arrays only. Got an instance of {type(value).__name__!r}.")
 
 
+def packed_params(params: Mapping[str, Any], i: int, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    """Return parameters of statistic number i as JSON can hold them, and put their arrays among those of a file."""
+    packed: dict[str, Any] = {}
+    for key, value in params.items():
+        if isinstance(value, np.ndarray):
+            arrays[f"{i}.{key}"] = value
+            packed[key] = {"array": f"{i}.{key}"}
+        else:
+            packed[key] = {"value": value}
+    return packed
+
+
+def params_of(packed: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """Return parameters as they were before `packed_params`."""
+    return {k: arrays[v["array"]] if "array" in v else v["value"] for k, v in packed.items()}
+
+
 def _array(data: bytes) -> NDArray[Any]:
     """Read an array whose header agrees with its size, before memory is allocated for it."""
     file, found = io.BytesIO(data), None

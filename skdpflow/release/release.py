@@ -19,7 +19,7 @@ from skdpflow.accountants.resting import RestsOn
 from skdpflow.domain import Domain, column_from_dict
 from skdpflow.domain.schema import Schema
 from skdpflow.exceptions import ReleaseError
-from skdpflow.release.archive import plain, read_arrays, read_json, write_arrays
+from skdpflow.release.archive import packed_params, params_of, plain, read_arrays, read_json, write_arrays
 from skdpflow.release.checks import check_consistency
 from skdpflow.release.content import FORMAT_VERSION, Content
 from skdpflow.release.federated import Federated
@@ -155,19 +155,12 @@ class Release(Content):
         arrays: dict[str, NDArray[Any]] = {}
         measurements = []
         for i, m in enumerate(self.measurements):
-            params: dict[str, Any] = {}
-            for key, value in m.params.items():
-                if isinstance(value, np.ndarray):
-                    arrays[f"{i}.{key}"] = value
-                    params[key] = {"array": f"{i}.{key}"}
-                else:
-                    params[key] = {"value": value}
             arrays[f"{i}!values"], arrays[f"{i}!noise_scale"] = m.values, m.noise_scale
             measurements.append(
                 {
                     "name": m.name,
                     "kind": m.kind,
-                    "params": params,
+                    "params": packed_params(m.params, i, arrays),
                     "sensitivity": m.sensitivity,
                     "event": event_to_dict(m.event),
                 }
@@ -245,7 +238,7 @@ class Release(Content):
             )
         measurements = []
         for i, m in enumerate(header["measurements"]):
-            params = {k: arrays[v["array"]] if "array" in v else v["value"] for k, v in m["params"].items()}
+            params = params_of(m["params"], arrays)
             values, scale = arrays[f"{i}!values"], arrays[f"{i}!noise_scale"]
             if values.dtype != np.int64 or scale.dtype != np.float64 or not _positive(scale, m["sensitivity"]):
                 raise ReleaseError("A measurement must have integer values, a positive noise scale and sensitivity.")
