@@ -147,7 +147,7 @@ class Federation:
             )
 
     def collect(self, question: Question, shapes: Sequence[tuple[int, ...]]) -> dict[str, Answer]:
-        """Ask sites, and return the answers of those that answered in time.
+        """Ask sites, and return the answers of those that answered in time, also those that only say that they failed.
 
         Parameters
         ----------
@@ -190,7 +190,8 @@ class Federation:
             raise FederationError(f"The answer of the site {site!r} is of another site or agreement.")
         if answer.request != number:
             raise FederationError(f"The answer of the site {site!r} is to another request.")
-        if [values.shape for values in answer.sums] != list(shapes) or (not shapes and answer.schema is None):
+        expected = [] if answer.failed else list(shapes)
+        if [values.shape for values in answer.sums] != expected or (not shapes and answer.schema is None):
             raise FederationError(f"The answer of the site {site!r} does not have the shape that was asked for.")
         return answer
 
