@@ -25,6 +25,12 @@ class Carrier(Protocol):
     See Also
     --------
     Federation : Uses it.
+    Mailbox : Carries messages by a shared folder.
+
+    Notes
+    -----
+    A carrier may have a method ``end`` as well, such as `Mailbox.end`. It is called with the number of a fit that is
+    over.
     """
 
     def ask(self, request: bytes, sites: Sequence[str], timeout: float) -> Iterator[tuple[str, bytes]]:

@@ -17,7 +17,6 @@ from skdpflow.domain.measured import measured_domain, put_back
 from skdpflow.domain.schema import Schema
 from skdpflow.exceptions import FederationError, FederationWarning
 from skdpflow.federation.coordinator import Federation, total
-from skdpflow.federation.mailbox import Mailbox
 from skdpflow.federation.messages import Question, Wanted
 from skdpflow.federation.shares import Share, strength
 from skdpflow.ledger.filter import PrivacyFilter
@@ -223,8 +222,9 @@ def federated_release(
         dialogue.answer(answers)
     if rounds.columns is not None:
         domain, target = encoded_as(domain, target, rounds.columns)
-    if isinstance(federation.carrier, Mailbox):
-        federation.carrier.end(rounds.fit)
+    end = getattr(federation.carrier, "end", None)
+    if callable(end):
+        end(rounds.fit)
     seeded: tuple[Event, ...] = () if rounds.private else (NonPrivateEvent(),)
     return Release(
         domain=put_back(domain, agreement.domain),
