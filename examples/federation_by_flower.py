@@ -249,7 +249,7 @@ if __name__ == "__main__":
         flow = DPSlicedWassersteinFlow.from_release(release)
         print(*flow.sample_labeled(5, random_state=0), sep="\n")
         print(flow.privacy_statement())
-        for name in release.federated.sites:
+        for name in release.federated.heads:
             ledger = PrivacyLedger.open(Path(temporary) / name / "ledger")
             ledger.verify([release])
             print(f"{name}: epsilon {ledger.spent():.3f} of {ledger.epsilon:g} spent at delta {ledger.delta:g}")
