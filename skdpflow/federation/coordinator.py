@@ -76,8 +76,9 @@ class Federation:
     agreement : Agreement or None, default=None
         What the sites agreed on; None takes it from the sites, if they are in this process.
     timeout : float, default=600.0
-        Seconds to wait for the answers of a round. A site that does not answer is left out from then on, and the round
-        is repeated without it, which costs the others once more.
+        Seconds to wait for the answers of a round. A site that does not answer, or that answers that it failed, is left
+        out from then on. A `FederationWarning` names it. The round is repeated without it, which costs the others once
+        more.
 
     See Also
     --------
