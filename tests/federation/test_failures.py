@@ -178,6 +178,7 @@ def test_a_site_that_fails_where_nothing_is_measured_is_at_fault(parties):
         fit(parties, Post(parties.sites(), claim))
 
 
+@pytest.mark.slow
 def test_a_site_that_serves_a_folder_goes_on_after_every_fault(parties, monkeypatch, tmp_path, caplog):
     """Garbage in the folder, a disk that is full for a moment, and sites that fail once: then a fit that works."""
     caplog.set_level(logging.ERROR)
