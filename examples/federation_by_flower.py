@@ -7,7 +7,7 @@ use `Flower <https://flower.ai>`__, which many institutions run already. It carr
 and nothing else: sums, masks, noise and budgets are those of skdpflow. What Flower offers for secure aggregation is not
 used.
 
-This page is not run when the documentation is built. To run it, which takes one or two minutes:
+This page is not run when the documentation is built. To run it, which takes two or three minutes, most of them for starting processes:
 
 .. code-block:: bash
 
@@ -248,7 +248,8 @@ if __name__ == "__main__":
         release = run_all(Path(temporary))
         flow = DPSlicedWassersteinFlow.from_release(release)
         print(*flow.sample_labeled(5, random_state=0), sep="\n")
-        print(flow.privacy_statement())
+        text = str(flow.privacy_statement()).splitlines()
+        print("\n".join(text[text.index("Several holders:") : text.index("Sensitivity (L2, by what one row adds):")]))
         for name in release.federated.heads:
             ledger = PrivacyLedger.open(Path(temporary) / name / "ledger")
             ledger.verify([release])

@@ -226,7 +226,7 @@ def test_a_site_that_does_not_answer_in_time_gives_no_answer(example, tmp_path, 
 
 @pytest.mark.slow
 def test_three_hospitals_over_real_processes_of_flower(example, tmp_path):
-    """A SuperLink, three SuperNodes and three sites, over the loopback; up to three minutes."""
+    """A SuperLink, three SuperNodes and three sites, over the loopback; about three minutes."""
     from skdpflow import PrivacyLedger
 
     release = example.run_all(tmp_path)
