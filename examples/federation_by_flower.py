@@ -7,7 +7,8 @@ use `Flower <https://flower.ai>`__, which many institutions run already. It carr
 and nothing else: sums, masks, noise and budgets are those of skdpflow. What Flower offers for secure aggregation is not
 used.
 
-This page is not run when the documentation is built. To run it, which takes two or three minutes, most of them for starting processes:
+This page is not run when the documentation is built. To run it takes two or three minutes, most of them for starting
+processes:
 
 .. code-block:: bash
 
