@@ -130,21 +130,34 @@ def _from_workers(parts: Sequence[Part], message: Callable[[Part], Message], n_j
 def check_workers(table: Any, n_jobs: int | None) -> None:
     """Refuse workers that compute otherwise or do not find the files, as far as they are there before a fit."""
     parallel = Parallel(n_jobs=n_jobs, prefer="threads", max_nbytes=None, verbose=0)
-    where = packed(table)
-    found = parallel(delayed(_ready)(where) for _ in range(2 * max(1, effective_n_jobs(n_jobs))))
-    if set(found) != {fingerprint()}:
+    try:
+        where = packed(table)
+    except Exception:  # it may show what a filesystem holds
+        where = b""
+    if not where:
+        raise TypeError(
+            "The filesystem of a shared TableFile must be one that can be pickled, since workers get it. Nothing was "
+            "spent."
+        )
+    expected = fingerprint()
+    workers = range(2 * max(1, effective_n_jobs(n_jobs)))
+    if set(parallel(delayed(_ready)(where, expected) for _ in workers)) != {expected}:
         raise RuntimeError(f"{FOREIGN} Nothing was spent.")
 
 
-def _ready(where: bytes) -> str:
-    own = fingerprint()
+def _ready(where: bytes, expected: str) -> str:
+    """Return the fingerprint of a worker, which must have the files if it is the expected one."""
+    if (own := fingerprint()) != expected:
+        return own
     try:
         _unpacked(where).check_unchanged()
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            "A worker does not find the files of the table: each must have them under the same path. Nothing was spent."
-        ) from None
-    return own
+        return own
+    except Exception:  # it may show what a filesystem holds
+        pass
+    raise FileNotFoundError(
+        "A worker does not find the files of the table as they are here: each must have them under the same path, on "
+        "the same filesystem, with the same times of their last change, and be allowed to read them. Nothing was spent."
+    )
 
 
 def total(parts: Sequence[Part], answers: Iterable[Answer], progress: Progress) -> list[Any]:

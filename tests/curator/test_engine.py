@@ -135,7 +135,7 @@ def test_an_engine_that_gives_up_is_named_without_its_message(table, monkeypatch
 
 
 def test_a_worker_that_computes_otherwise_is_refused_before_the_debit(table, tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "_ready", lambda where: "other")
+    monkeypatch.setattr(engine, "_ready", lambda *args: "other")
     ledger = PrivacyLedger(tmp_path / "ledger", epsilon=9.0, delta=1e-5)
     with pytest.raises(RuntimeError, match=r"another version.*Nothing was spent"):
         fit(table, noise_random_state=None, ledger=ledger)
