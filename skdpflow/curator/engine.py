@@ -4,7 +4,9 @@
 parameters), the place of one part, and the keys of its stretches of ranks. A worker never gets the secret of a round:
 what it gets tells the ranks of rows that it reads anyway, in one round, and of at most 2**16 rows beside them. The keys
 are in an object that shows nothing of itself and is no array, so joblib writes it to no file and no name of a task
-holds it. What comes back are the sums over the part, without noise: as private as the rows. So the way between the
+holds it. A filesystem that the user gave to a `TableFile` travels, too, with the keys that it holds. No table of a
+function travels: scores are looked up among thresholds that each process makes of whole numbers, and
+`skdpflow.curator.fingerprint` argues why the bits are equal. What comes back are the sums over the part, without noise: as private as the rows. So the way between the
 driver and the workers has to be protected as the rows are, see the user guide.
 
 **Faults.** A part may be computed again, after a worker died or for any other reason: the answer has the same bits.
@@ -32,8 +34,8 @@ _ATTEMPTS = 4
 #: Errors of a worker that the fit raises; what else goes wrong there is of the engine, and may show what it was doing.
 RAISED = (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
 FOREIGN = (
-    "A worker has another version of skdpflow, of Python, numpy, scipy, pandas or pyarrow, or another processor on "
-    "which they give other bits. Give all workers the same installation, and fit again."
+    "A worker has another version of skdpflow, of Python, numpy, scipy, pandas or pyarrow, or an arithmetic that is not "
+    "that of IEEE 754. Give all workers the same installation, and fit again."
 )
 
 
