@@ -4,10 +4,11 @@
 parameters), the place of one part, and the keys of its stretches of ranks. A worker never gets the secret of a round:
 what it gets tells the ranks of rows that it reads anyway, in one round, and of at most 2**16 rows beside them. The keys
 are in an object that shows nothing of itself and is no array, so joblib writes it to no file and no name of a task
-holds it. A filesystem that the user gave to a `TableFile` travels, too, with the keys that it holds. No table of a
-function travels: scores are looked up among thresholds that each process makes of whole numbers, and
-`skdpflow.curator.fingerprint` argues why the bits are equal. What comes back are the sums over the part, without noise: as private as the rows. So the way between the
-driver and the workers has to be protected as the rows are, see the user guide.
+holds it. A filesystem that the user gave to a `TableFile` travels, too, with the keys that it holds. No tables of
+functions travel: scores are looked up among thresholds that each process makes of whole numbers, and
+`skdpflow.curator.fingerprint` argues why the bits are equal. What comes back are the sums over the part, without noise:
+as private as the rows. So the way between the driver and the workers has to be protected as the rows are, see the user
+guide.
 
 **Faults.** A part may be computed again, after a worker died or for any other reason: the answer has the same bits.
 The driver counts one answer per part. Nothing is debited for a repetition, since nothing new is released.
@@ -34,7 +35,7 @@ _ATTEMPTS = 4
 #: Errors of a worker that the fit raises; what else goes wrong there is of the engine, and may show what it was doing.
 RAISED = (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
 FOREIGN = (
-    "A worker has another version of skdpflow, of Python, numpy, scipy, pandas or pyarrow, or an arithmetic that is not "
+    "A worker has another version of skdpflow, of Python, numpy, scipy, pandas or pyarrow, or its arithmetic is not "
     "that of IEEE 754. Give all workers the same installation, and fit again."
 )
 
