@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from skdpflow.curator.progress import STEPS
-
 __all__ = ["Tasks"]
 
 
@@ -34,10 +32,10 @@ class Tasks:
         self._root.call_on_fit_task_begin(estimator=estimator)
         self.step("checks")  # so that hooks which scikit-learn refuses are refused before anything is spent
 
-    def begin(self, names: Sequence[str]) -> None:
+    def begin(self, names: Sequence[str], n_steps: int) -> None:
         """Begin a round that measures what is named."""
         self._end_round()
-        self._round = self._root.subcontext(", ".join(names), max_subtasks=len(STEPS))
+        self._round = self._root.subcontext(", ".join(names), max_subtasks=n_steps)
         self._round.call_on_fit_task_begin(estimator=self._estimator)
 
     def step(self, name: str) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Protocol
 
 #: Shares of a pass, in percent, that are told of: the same for all rows.
-STEPS = (25, 50, 75, 100)
+_STEPS = (25, 50, 75, 100)
 
 
 class Told(Protocol):
     """Who is told of rounds."""
 
-    def begin(self, names: Sequence[str]) -> None:
+    def begin(self, names: Sequence[str], n_steps: int) -> None:
         """Begin a round that measures what is named."""
         ...
 
@@ -41,13 +41,13 @@ class Progress:
         if self._shown:
             print(f"round {self._round}: {', '.join(names)}", flush=True)
         if self._told is not None:
-            self._told.begin(names)
+            self._told.begin(names, len(_STEPS))
 
     def done(self, share: float) -> None:
         """Show that a share of the pass is done, in steps that are always the same."""
-        while self._next < len(STEPS) and 100.0 * share >= STEPS[self._next]:
+        while self._next < len(_STEPS) and 100.0 * share >= _STEPS[self._next]:
             if self._shown:
-                print(f"round {self._round}: {STEPS[self._next]} % of the rows read", flush=True)
+                print(f"round {self._round}: {_STEPS[self._next]} % of the rows read", flush=True)
             if self._told is not None:
-                self._told.step(f"{STEPS[self._next]} % of the rows read")
+                self._told.step(f"{_STEPS[self._next]} % of the rows read")
             self._next += 1
