@@ -8,7 +8,7 @@ import inspect
 _BETWEEN = ("skdpflow.", "sklearn.callback.")
 
 
-def outside() -> int:
+def caller_level() -> int:
     """Return the stack level of the first caller outside of this package, for a warning."""
     level, frame = 0, inspect.currentframe()
     while frame is not None and f"{frame.f_globals.get('__name__', '')}.".startswith(_BETWEEN):

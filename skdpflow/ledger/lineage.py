@@ -10,7 +10,7 @@ import warnings
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from skdpflow._callers import outside
+from skdpflow._callers import caller_level
 from skdpflow._validation import invalid
 from skdpflow.accountants import ComposedEvent, Event, RestsOn, flatten_event
 from skdpflow.accountants.resting import all_allowed, guarantee
@@ -119,7 +119,7 @@ class Unpaid:
                 "ledger=PrivacyLedger(epsilon=..., delta=...). On rows of different people, or that are "
                 "public, nothing is lost. This is said once.",
                 PrivacyLeakWarning,
-                stacklevel=outside(),
+                stacklevel=caller_level(),
             )
             lineage.warned = True  # not where the warning is an error
         lineage.note(event, before, neighbours)
