@@ -299,7 +299,11 @@ class FileTable:
         return {**vars(self), "parts": []}  # a worker is told one part at a time
 
     def _check_unchanged(self, i: int) -> None:
-        if self._stamp(self._paths[i]) != self._stamps[i]:
+        try:
+            same = self._stamp(self._paths[i]) == self._stamps[i]
+        except UndatedError:  # it was dated when the fit began
+            same = False
+        if not same:
             raise FileChangedError(CHANGED)
 
     def _stamp(self, path: PurePath) -> _Stamp:
