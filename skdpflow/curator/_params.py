@@ -14,6 +14,8 @@ from skdpflow.latent.scores import LATENT_LIMIT, LATENT_STEPS
 
 #: Largest radius in lattice steps: the sums of squares of 2**21 rows stay below 2**53.
 MAX_STEPS = 2**16
+#: Farthest place of a code: codes are below 2**53.
+_FARTHEST = 2.0**54
 
 
 def whole(params: Mapping[str, Any], name: str, most: int) -> int:
@@ -34,8 +36,13 @@ def integers(values: ArrayLike, name: str, largest: float) -> NDArray[np.int64]:
 
 def increasing(edges: NDArray[Any], name: str, *, ties: bool = False) -> NDArray[Any]:
     """Return edges if they increase along the last axis: otherwise a search among them depends on other rows."""
-    steps = np.diff(edges)
-    if not np.isfinite(edges).all() or not (steps >= 0 if ties else steps > 0).all():
+    if edges.dtype.kind not in "iuf":
+        raise ValueError(f"The parameter {name!r} of a statistic must hold numbers.")
+    with np.errstate(over="ignore"):
+        numbers = edges.astype(np.float64)  # as which they are searched
+    # compared and not subtracted: differences of integers wrap, and are positive then
+    before, after = numbers[..., :-1], numbers[..., 1:]
+    if not np.isfinite(numbers).all() or not (before <= after if ties else before < after).all():
         raise ValueError(f"The parameter {name!r} of a statistic must hold finite, increasing numbers.")
     return edges
 
@@ -45,14 +52,21 @@ def columns(params: Mapping[str, Any]) -> list[int]:
     found = integers(params["columns"], "columns", 2**31)
     if found.ndim != 1 or (found < 0).any():
         raise ValueError("The parameter 'columns' of a statistic must hold numbers of columns, from 0.")
+    each_once(found, "columns")
     return [int(j) for j in found]
+
+
+def each_once(found: NDArray[np.int64], name: str) -> None:
+    """Refuse columns that are named again: memory for a row would have no bound, so the number of rows would decide."""
+    if len(np.unique(found)) < len(found):
+        raise ValueError(f"The parameter {name!r} of a statistic must hold each column once.")
 
 
 def split(values: NDArray[Any], sizes: ArrayLike) -> list[NDArray[Any]]:
     """Cut a flat array into parts of the given sizes."""
     cuts = np.cumsum([0, *integers(sizes, "sizes", 2**31).tolist()]).tolist()
-    if cuts[-1] != len(values) or min(np.diff(cuts), default=1) < 1:
-        raise ValueError("The sizes of a statistic's arrays must be positive and sum to their length.")
+    if values.ndim != 1 or cuts[-1] != len(values) or min(np.diff(cuts), default=1) < 1:
+        raise ValueError("The sizes of a statistic's flat arrays must be positive and sum to their length.")
     return [values[start:stop] for start, stop in pairwise(cuts)]
 
 
@@ -116,4 +130,9 @@ def latent_columns(params: Mapping[str, Any]) -> int:
     for edges, cdf in zip(columns, split(np.asarray(params["latent_cdf"]), params["latent_sizes"]), strict=True):
         increasing(edges, "latent_edges")
         increasing(cdf, "latent_cdf", ties=True)
+        if not (0.0 <= cdf[0] and cdf[-1] <= 1.0 and -_FARTHEST <= edges[0] and edges[-1] <= _FARTHEST):
+            raise ValueError(
+                "The parameters 'latent_edges' and 'latent_cdf' of a statistic must hold places of codes, and levels "
+                "from 0 to 1."
+            )
     return len(columns)

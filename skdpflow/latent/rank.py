@@ -188,6 +188,7 @@ class RankTransform:
             u = np.where(u >= first, u + (last - first), u)
         k = np.clip(np.searchsorted(cdf, u, side="right") - 1, 0, len(cdf) - 2)
         position = edges[k] + (u - cdf[k]) / (cdf[k + 1] - cdf[k]) * (edges[k + 1] - edges[k])
+        position = np.where(np.isfinite(position), position, edges[k])  # of steps as narrow as no table has them
         place = np.minimum(np.floor(position), np.ceil(edges[k + 1]) - 1.0)
         return place.astype(np.int64), np.clip(position - place, 0.0, np.nextafter(1.0, 0.0))
 

@@ -1,6 +1,7 @@
 """Requests, files and parameters that are made to get more out of a site than it states."""
 
 import os
+import tracemalloc
 from dataclasses import replace
 from itertools import pairwise
 
@@ -73,6 +74,81 @@ def test_a_latent_space_of_other_columns_is_refused(changed):
     sums_of([("mean", {**latent(TWO), **mean})], TWO, None)
     with pytest.raises(ValueError, match="latent space"):
         sums_of([("mean", {**latent(TWO), **mean, **{k: np.array(v) for k, v in changed.items()}})], TWO, None)
+
+
+WRAPPING = [
+    np.array([0, 500, 3, 900, 2], dtype=np.uint64),
+    np.array([100, -56, 44], dtype=np.int8),
+    np.array([2**62, -(2**62) - 9]),
+    np.array([True, False, True]),
+]
+
+
+@pytest.mark.parametrize("edges", WRAPPING, ids=lambda edges: edges.dtype.name)
+def test_edges_that_do_not_increase_are_refused_whatever_their_dtype(edges):
+    """Their differences wrap, or are those of truth values; a search among them depends on what else is searched."""
+    params = {**latent(TWO), "n_components": 1, "pair_columns": np.array([0, 1]), "pairs": np.array([[0, 1]])}
+    params |= {"pair_edges": edges, "pair_edge_sizes": np.array([len(edges), 0])}
+    with pytest.raises(ValueError, match="must hold"):
+        sums_of([("pairs", params)], TWO, None)
+    mean = {**latent(TWO), "n_components": 1, "radius": 4.0, "steps": 16}
+    mean["latent_sizes"] = np.array([2, len(edges)])
+    mean["latent_cdf"] = np.array([0.0, 1.0, *np.linspace(0.0, 1.0, len(edges))])
+    mean["latent_edges"] = np.append(np.array([0, 1], dtype=edges.dtype), edges)
+    with pytest.raises(ValueError, match="must hold"):
+        sums_of([("mean", mean)], TWO, None)
+
+
+def test_no_cell_decides_whether_a_request_fails():
+    """Levels and steps beyond those of any distribution made the place of a drawn cell no number."""
+    domain = Domain({"a": Interval(0, 9, integer=True, nullable=True), "b": Interval(0, 9, integer=True)})
+    mean = {"n_components": 1, "radius": 4.0, "steps": 16, **latent(domain)}
+    mean["latent_sizes"] = np.array([5, 2])
+    edges = np.array([0.0, 10.0, np.nextafter(10.0, 11.0), 10.5, 11.0, 0.0, 10.0])
+    far = {"latent_edges": edges, "latent_cdf": np.array([0.0, 0.1, 1.7e308, 1.71e308, 1.72e308, 0.0, 1.0])}
+    with pytest.raises(ValueError, match="levels from 0 to 1"):
+        sums_of([("mean", {**mean, **far})], domain, None)
+    mean["latent_levels"] = np.array([[10, 11, 0], [10, 10, -1]])
+    mean["latent_homes"] = np.array([0, 9, DRAWN, 0, 9, DRAWN])
+    mean["latent_edges"] = np.array([0.0, 5e-324, 1.0, 2.0, 11.0, 0.0, 10.0])
+    mean["latent_cdf"] = np.array([0.0, 0.1, 0.2, 0.3, 1.0, 0.0, 1.0])
+    with np.errstate(all="ignore"):
+        query = sums_of([("mean", mean)], domain, None)
+    table = pd.DataFrame({"a": np.full(60, 3.0), "b": np.full(60, 3)})
+    table = table.astype({"a": object})
+    for cell in (3.0, 99.0, np.nan, -np.inf, "none"):
+        table.loc[7, "a"] = cell
+        (sketch,) = sketch_rows(admit(SiteRows(), table, None, domain=domain, target=None), query, 1)
+        assert sketch.apply(np.shape) == (1, 2)
+
+
+def test_a_column_that_is_named_again_is_refused():
+    """Each time takes memory for every row, so how many rows there are would decide what fails."""
+    again = {
+        "n_components": 1,
+        "columns": np.array([0, 1, 0]),
+        "edges": np.tile([0, 5], 3),
+        "edge_sizes": np.full(3, 2),
+    }
+    with pytest.raises(ValueError, match="each column once"):
+        sums_of([("histograms", again)], TWO, None)
+    again = {**latent(TWO), "n_components": 1, "pair_columns": np.array([0, 0]), "pairs": np.array([[0, 1]])}
+    again |= {"pair_edges": np.array([5.0, 5.0]), "pair_edge_sizes": np.array([1, 1])}
+    with pytest.raises(ValueError, match="each column once"):
+        sums_of([("pairs", again)], TWO, None)
+
+
+def test_many_directions_take_no_more_memory_for_a_row_than_some():
+    params = {**latent(TWO), "n_components": 1, "directions": np.ones((1, 2, 2**11), dtype=np.int64)}
+    params["slice_edges"] = np.zeros((1, 2**11, 1), dtype=np.int64)
+    query = sums_of([("slices", params)], TWO, None)
+    source = admit(SiteRows(), pd.DataFrame({"a": np.full(2**12, 3), "b": 3}), None, domain=TWO, target=None)
+    tracemalloc.start()
+    (sketch,) = sketch_rows(source, query, 1)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2**24  # all at once would be 2**26
+    assert sketch.apply(lambda values: np.unique(values.sum(axis=-1))).tolist() == [2**12]
 
 
 def test_a_centre_of_fewer_columns_is_refused():

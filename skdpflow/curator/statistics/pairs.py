@@ -61,6 +61,7 @@ class Binning:
         self._columns = check.integers(params["pair_columns"], "pair_columns", 2**31)
         if self._columns.ndim != 1 or not ((self._columns >= 0) & (self._columns < transform.n_columns)).all():
             raise ValueError("The parameter 'pair_columns' of a statistic must hold numbers of columns.")
+        check.each_once(self._columns, "pair_columns")
         sizes = check.integers(params["pair_edge_sizes"], "pair_edge_sizes", MAX_ENTRIES)
         edges = np.asarray(params["pair_edges"])
         if sizes.shape != self._columns.shape or (sizes < 0).any() or edges.shape != (sizes.sum(),):

@@ -13,6 +13,9 @@ from skdpflow.curator.statistics.block import Block, parted, prepared
 from skdpflow.latent.lookup import counts_between
 from skdpflow.release.sensitivity import of_ones
 
+#: Directions that are worked on together: with all of a request, memory for a row would have no bound.
+_DIRECTIONS = 2**7
+
 
 class SlicedHistograms:
     r"""Histograms of integer projections of the latent vectors along :math:`k` directions, per component.
@@ -43,9 +46,11 @@ class SlicedHistograms:
         component = block.components(self._params)
         out = np.zeros(self.shape, dtype=np.int64)
         for c, rows in enumerate(parted(z, component, len(out))):
-            p = rows @ self._directions[min(c, len(self._directions) - 1)]
-            for i, edges in enumerate(self._edges[c]):
-                out[c, i] = counts_between(p[:, i], edges)
+            directions = self._directions[min(c, len(self._directions) - 1)]
+            for start in range(0, self.touched, _DIRECTIONS):
+                some = slice(start, start + _DIRECTIONS)
+                projected = (rows @ directions[:, some]).T
+                out[c, some] = [counts_between(p, own) for p, own in zip(projected, self._edges[c, some], strict=True)]
         return out
 
     def sensitivity(self, neighbours: str) -> float:
