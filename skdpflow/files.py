@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import unquote
 
 from skdpflow._outputs import check_writable, replacing
 
@@ -18,6 +19,8 @@ __all__ = ["TableFile", "check_table", "kind_of", "write_table"]
 _KINDS = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet"}
 #: Begins a path on another filesystem, such as s3://bucket.
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+#: So does what is left of it in a `pathlib.Path`, which is a path on this machine.
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/+")
 
 
 def kind_of(path: str | os.PathLike[str]) -> str:
@@ -98,8 +101,7 @@ class TableFile:
     encoding: str = field(default="utf-8", kw_only=True)
 
     def __post_init__(self) -> None:
-        host = URI.sub("", str(self.path), count=1).partition("/")[0]
-        if URI.match(str(self.path)) and (":" in host.rpartition("@")[0] or re.search(r"\?.*=", str(self.path))):
+        if _may_hold_key(str(self.path)):
             raise ValueError(
                 "The 'path' of a TableFile is shown, so it must hold no key and no option of a filesystem. Make the "
                 "filesystem with pyarrow.fs, and pass it as filesystem=."
@@ -110,6 +112,17 @@ class TableFile:
             codecs.lookup(self.encoding)
         except LookupError:
             raise ValueError(f"The 'encoding' of a TableFile is not known to Python. Got {self.encoding!r}.") from None
+
+
+def _may_hold_key(path: str) -> bool:
+    """Say whether a URI has a password, also one that is not encoded as it should be, or options."""
+    begin = _SCHEME.match(path)
+    if begin is None:
+        return False
+    rest = path[begin.end() :]
+    user, _, host = unquote(rest).partition("/")[0].rpartition("@")
+    port = host.rpartition("]")[2].partition(":")[2]  # else a password with a slash begins there
+    return ":" in user or not (port.isdecimal() or not port) or re.search(r"\?.*=", rest) is not None
 
 
 def check_table(path: str | os.PathLike[str]) -> None:

@@ -431,6 +431,21 @@ def test_warnings_are_one_line_without_code(kept, capsys):
     assert ".py" not in err
 
 
+@pytest.mark.parametrize("command", ["synthesize", "check", "domain", "site"])
+def test_a_path_that_holds_a_key_is_not_repeated(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    DOMAIN.to_json("d.json")
+    options = {
+        "synthesize": ["--domain", "d.json", "--epsilon", "1", "--target", "y", "-o", "o.csv"],
+        "check": ["--domain", "d.json"],
+        "site": ["box", "--agreement", "a", "--digest", "0", "--keys", "k", "--ledger", "l", "--folder", "f"],
+    }
+    assert main([command, "s3://AKIA:SECRET@bucket/t.csv", *options.get(command, []), "-v"]) == 1
+    shown = capsys.readouterr()
+    assert "must hold no key" in shown.err
+    assert "SECRET" not in shown.out + shown.err
+
+
 def test_an_interrupt_has_its_code(kept, capsys, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt

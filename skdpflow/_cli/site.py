@@ -31,11 +31,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(given: argparse.Namespace, progress: Progress) -> None:
+    table = TableFile(given.table, given.target)  # refuses a path that holds a key
     agreement = read_agreement(given.agreement, given.digest)
     with about(given.keys):
         keys = Keys.load(given.keys)
     ledger = open_ledger(given.ledger, given.ledger_budget, agreement.neighbours)
-    table = TableFile(given.table, given.target)
     site = Site(table, agreement=agreement, keys=keys, ledger=ledger, folder=given.folder)
     progress.stage(f"waiting for requests to {site.name}")
     site.serve(given.mailbox, n_fits=given.fits, timeout=given.timeout)

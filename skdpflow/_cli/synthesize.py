@@ -45,6 +45,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(given: argparse.Namespace, progress: Progress) -> None:
+    table = TableFile(given.table, given.target)  # refuses a path that holds a key, which no message may repeat
     inputs = [given.table, given.domain, *([] if given.ledger is None else [given.ledger])]
     kept = check_fit(given, inputs)
     domain, target = read_columns(given.domain, given.target)
@@ -58,7 +59,7 @@ def _run(given: argparse.Namespace, progress: Progress) -> None:
     )
     warn_of_little(flow)
     progress.stage(f"measuring {given.table}")
-    write_fit(flow.fit(TableFile(given.table, given.target)), kept, given, progress)
+    write_fit(flow.fit(table), kept, given, progress)
 
 
 COMMAND = Command(

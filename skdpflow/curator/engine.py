@@ -78,7 +78,33 @@ def packed(thing: Any) -> bytes:
 @lru_cache(maxsize=8)
 def _unpacked(data: bytes) -> Any:
     """Rebuild what was sent, once for the parts of a round."""
-    return pickle.loads(zlib.decompress(data))
+    try:
+        return pickle.loads(zlib.decompress(data))
+    except Exception:  # it may show what a filesystem holds
+        pass
+    raise RuntimeError(
+        "A worker cannot rebuild what it was sent: the filesystem of a shared TableFile must be one that can be pickled "
+        "and made anew where workers are."
+    )
+
+
+class Sealed:
+    """What is sent to a worker, such as the keys of a filesystem. It shows nothing of itself, as engines log tasks."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def opened(self) -> Any:
+        """Rebuild it, where it has arrived."""
+        return _unpacked(self._data)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Sealed, (self._data,)
+
+    def __repr__(self) -> str:
+        return "Sealed(<private>)"
 
 
 def gather(
@@ -144,16 +170,16 @@ def check_workers(table: Any, n_jobs: int | None) -> None:
         )
     expected = fingerprint()
     workers = range(2 * max(1, effective_n_jobs(n_jobs)))
-    if set(parallel(delayed(_ready)(where, expected) for _ in workers)) != {expected}:
+    if set(parallel(delayed(_ready)(Sealed(where), expected) for _ in workers)) != {expected}:
         raise RuntimeError(f"{FOREIGN} Nothing was spent.")
 
 
-def _ready(where: bytes, expected: str) -> str:
+def _ready(where: Sealed, expected: str) -> str:
     """Return the fingerprint of a worker, which must have the files if it is the expected one."""
     if (own := fingerprint()) != expected:
         return own
     try:
-        _unpacked(where).check_unchanged()
+        where.opened().check_unchanged()
         return own
     except Exception:  # it may show what a filesystem holds
         pass

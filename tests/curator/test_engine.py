@@ -13,7 +13,7 @@ import pytest
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, PrivacyLedger
 from skdpflow.curator import engine, files
-from skdpflow.curator.engine import Message
+from skdpflow.curator.engine import Message, Sealed
 from skdpflow.curator.noise import RankKeys
 from skdpflow.curator.parts import Part
 from skdpflow.files import TableFile
@@ -187,6 +187,32 @@ def test_a_message_shows_nothing_and_holds_no_secret_but_the_keys_of_its_part():
     assert secret.to_bytes(16, "little") not in pickle.dumps(message)
     arrived = pickle.loads(pickle.dumps(message))
     np.testing.assert_array_equal(arrived._keys.ranks(70_000, 9, 2), message._keys.ranks(70_000, 9, 2))
+
+
+def test_what_workers_are_sent_is_not_shown(table, monkeypatch):
+    """A filesystem holds keys, and engines log tasks that fail with their arguments."""
+    assert repr(Sealed(b"key")) == f"{Sealed(b'key')}" == "Sealed(<private>)"
+    assert pickle.loads(pickle.dumps(Sealed(engine.packed("key")))).opened() == "key"
+    seen = []
+    monkeypatch.setattr(engine, "_ready", lambda *args: seen.append(args) or engine.fingerprint())
+    fit(table)
+    assert seen
+    assert all(repr(where) == "Sealed(<private>)" for where, _ in seen)
+
+
+class Unmade:
+    """What cannot be made anew elsewhere, and says why."""
+
+    def __reduce__(self):
+        return int, ("SECRET",)
+
+
+def test_what_cannot_be_rebuilt_at_a_worker_is_not_shown():
+    message = Message(engine.packed(Unmade()), Part(0, 0, 1), b"", RankKeys.of(1, 0, 1), engine.fingerprint())
+    with pytest.raises(RuntimeError, match="cannot rebuild what it was sent") as caught:
+        message.answer()
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
 
 
 def test_files_that_are_not_shared_stay_in_this_process(table, monkeypatch):

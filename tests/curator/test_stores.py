@@ -5,6 +5,7 @@ import itertools
 import logging
 import pickle
 import traceback
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -264,13 +265,17 @@ def test_content_that_changes_between_two_passes_and_keeps_its_date_does_not_cut
 @pytest.mark.parametrize(
     "uri",
     [f"s3://AKIA:{SECRET}@bucket/t.csv", f"s3://bucket/*.csv?access_key=A&secret_key={SECRET}",
-     f"abfss://c:{SECRET}@account.dfs.core.windows.net/t.csv", f"gs://bucket/t.csv?access_token={SECRET}"],
+     f"abfss://c:{SECRET}@account.dfs.core.windows.net/t.csv", f"gs://bucket/t.csv?access_token={SECRET}",
+     f"s3://AKIA:a/{SECRET}@bucket/t.csv", f"s3://AKIA%3A{SECRET}@bucket/t.csv",
+     Path(f"s3://AKIA:{SECRET}@bucket/t.csv")],
 )  # fmt: skip
 def test_a_uri_with_credentials_is_refused(uri):
     with pytest.raises(ValueError, match="must hold no key") as caught:
         TableFile(uri)
     assert SECRET not in str(caught.value)
-    assert TableFile("abfss://container@account.dfs.core.windows.net/t-?.csv").path
+    for plain in ("abfss://container@account.dfs.core.windows.net/t-?.csv", "hdfs://me@name:8020/day=1/a@b:c.csv",
+                  "hdfs://[::1]:8020/t.csv", "s3://bucket/t.csv", "file:///C:/t.csv", "C:/a@b:c.csv"):  # fmt: skip
+        assert TableFile(plain).path == plain
 
 
 def test_what_is_no_filesystem_is_refused():
