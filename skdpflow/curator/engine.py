@@ -83,8 +83,8 @@ def _unpacked(data: bytes) -> Any:
     except Exception:  # it may show what a filesystem holds
         pass
     raise RuntimeError(
-        "A worker cannot rebuild what it was sent: the filesystem of a shared TableFile must be one that can be pickled "
-        "and made anew where workers are."
+        "A worker cannot rebuild what it was sent: the filesystem of a shared TableFile must be one that can be "
+        "pickled, and made anew where workers are."
     )
 
 

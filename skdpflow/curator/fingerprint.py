@@ -12,6 +12,9 @@
 - Products of matrices have whole entries and sums below 2**53, or 2**24 in single precision. They are exact in any
   order, so the libraries of linear algebra and their threads play no part, unless one computes with fewer bits.
 
+One thing is not covered: the local day of a time with a zone, which is read from the time zone database of a process.
+Workers with another database may give other days near the changes of a clock; each row still counts as one.
+
 So a processor or a library could only give other bits by an arithmetic that is not that of IEEE 754: one that flushes
 the smallest numbers to zero, fuses steps, or multiplies matrices with fewer bits. The sample has numbers of which each
 of these would make others.

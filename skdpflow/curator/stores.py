@@ -108,8 +108,11 @@ class ArrowStore:
         return info.size, info.mtime_ns
 
     def _forget(self) -> None:
-        """Have a filesystem of fsspec look again, and not tell what it found before."""
-        own = getattr(getattr(self._filesystem, "handler", None), "fs", None)
+        """Have a filesystem of fsspec look again, and not tell what it found before; also in a folder of one."""
+        found = self._filesystem
+        while (base := getattr(found, "base_fs", None)) is not None:
+            found = base
+        own = getattr(getattr(found, "handler", None), "fs", None)
         if own is not None and hasattr(own, "invalidate_cache"):
             own.invalidate_cache()
 

@@ -3,6 +3,7 @@
 import io
 import itertools
 import logging
+import os
 import pickle
 import traceback
 from pathlib import Path
@@ -155,6 +156,32 @@ def test_a_filesystem_of_fsspec_is_taken(table, tmp_path, small):
     local = pytest.importorskip("fsspec.implementations.local").LocalFileSystem()
     folder = written(table, tmp_path / "rows", "csv")
     assert digest(TableFile(f"{folder}/*.csv", target="died", filesystem=local)) == digest(TableFile(folder, "died"))
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_filesystem_that_remembers_files_is_asked_again(table, tmp_path, folder):
+    """Otherwise a file that changed would look as it was."""
+    local = pytest.importorskip("fsspec.implementations.local")
+
+    known = {}
+
+    class Remembers(local.LocalFileSystem):
+        def info(self, path, **kwargs):
+            return known.setdefault(path, super().info(path, **kwargs))
+
+        def invalidate_cache(self, path=None):
+            known.clear()
+
+    table.to_csv(tmp_path / "t.csv", index=False)
+    filesystem, path = fs.PyFileSystem(fs.FSSpecHandler(Remembers(skip_instance_cache=True))), f"{tmp_path}/t.csv"
+    if folder:
+        filesystem, path = fs.SubTreeFileSystem(str(tmp_path), filesystem), "t.csv"
+    source = files.FileTable(TableFile(path, filesystem=filesystem), Domain({**DOMAIN, "died": Categories([0, 1])}))
+    source.check_unchanged()
+    table[::-1].to_csv(tmp_path / "t.csv", index=False)
+    os.utime(tmp_path / "t.csv", (0, 0))
+    with pytest.raises(files.FileChangedError):
+        source.check_unchanged()
 
 
 def test_a_file_in_another_encoding_is_read(table, tmp_path, small):
