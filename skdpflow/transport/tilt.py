@@ -185,7 +185,7 @@ def keep_shares(
 
 
 def _log_bounds(log_factors: Array) -> Array:
-    """Return for each row of factors the largest bound with which enough proposals are accepted: at most their maximum."""
+    """Return for each row of factors the largest bound, at most their maximum, at which enough proposals pass."""
     largest, n = log_factors.max(axis=1, keepdims=True), log_factors.shape[1]
     w = np.sort(np.exp(np.maximum(log_factors - largest, -600.0)), axis=1)
     accepted = (np.cumsum(w, axis=1) + w * np.arange(n - 1, -1, -1)) / (n * w)  # falls from one
@@ -216,12 +216,12 @@ def tilt(
     tilted: dict[int, TiltedComponent] = {}
     n = len(particles[0])
     for first, last in _batches(groups, n):
-        own = np.flatnonzero((groups >= first) & (groups < last))
+        own = np.flatnonzero((groups >= first) & (groups < last)).tolist()
         found = regions.find(np.concatenate([particles[c] for c in own]))
         log_factors, totals = _fitted(found, sizes[own] / n, groups[own] - first, [h[first:last] for h in counts], sds)
         bounds = _log_bounds(totals)
         means = np.log(np.mean(np.exp(np.minimum(totals, bounds)), axis=1))
-        for c, bound, mean in zip(own.tolist(), bounds[:, 0].tolist(), means.tolist(), strict=True):
+        for c, bound, mean in zip(own, bounds[:, 0].tolist(), means.tolist(), strict=True):
             factors = tuple(f[groups[c] - first].copy() for f in log_factors)
             tilted[c] = TiltedComponent(components[c], regions, factors, bound, mean)
     return [tilted[c] for c in range(len(components))]
