@@ -93,7 +93,9 @@ def _grid_codes(x: NDArray[np.float64], grid: Grid) -> NDArray[np.int64]:
     """Encode a located column; a grid of wide bounds has most of its values, and its bins, in a small part of them."""
     edges, below = np.array(grid.edges), np.cumsum(grid.shares)
     first, last = np.minimum(np.searchsorted(below, [TAIL, 1.0 - TAIL]), len(below) - 1)
-    return grid.codes_in(KnotTable([edges[:-1]], (edges[first], edges[last + 1])).find(x), x)
+    with np.errstate(over="ignore"):  # what is too far away for a float is in the first or the last slot
+        bins = KnotTable([edges[:-1]], (edges[first], edges[last + 1])).find(x)
+    return grid.codes_in(bins, x)
 
 
 def encode_cells(raw: RawCells, found: CellType, column: Column) -> NDArray[np.int64]:

@@ -108,9 +108,8 @@ class KnotTable:
 
 def _slots(p: Array, low: Any, scale: Any, n_slots: int) -> NDArray[np.int64]:
     """Slots of an even grid; not decreasing in p, since every step rounds monotonically."""
-    with np.errstate(over="ignore"):  # what is too far away for a float is in the first or the last slot
-        slots = p - low
-        slots *= scale
+    slots = p - low
+    slots *= scale
     return np.clip(slots, 0, n_slots - 1, out=slots).astype(np.int64)
 
 

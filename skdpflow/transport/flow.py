@@ -187,7 +187,7 @@ class FlowComponent:
         """Map points of the start to points of the component."""
         out = np.empty(z.shape)
         for start in range(0, len(z), _ROWS):
-            piece = z[start : start + _ROWS]
+            piece = np.asfortranarray(z[start : start + _ROWS])  # layers go through columns
             for layer in self.layers:
                 piece = layer.forward(piece)
             out[start : start + _ROWS] = piece

@@ -79,7 +79,7 @@ class PairLayer:
 
     def _moved(self, z: Array, maps: PiecewiseLinear) -> tuple[Array, NDArray[np.int64]]:
         rows = self._maps[0].of(z[:, self.given])
-        out = z.copy()
+        out = z.copy(order="K")
         out[:, self.moved] = maps(z[:, self.moved], rows)
         return out, rows
 
