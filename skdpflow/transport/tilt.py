@@ -245,13 +245,16 @@ def _fitted(
 ) -> tuple[list[Array], list[Array]]:
     """Return the logarithms of the factors of some groups, and their sums at the particles of each component."""
     sizes = [len(own[0]) for own in found]
-    group, rows_each = np.repeat(groups, sizes), np.repeat(start, sizes)
+    group = np.repeat(groups, sizes)
     places = [group * h.shape[1] + np.concatenate(own) for h, own in zip(counts, zip(*found, strict=True), strict=True)]
     log_factors = [np.zeros(h.size) for h in counts]
     total, rows = np.zeros(len(group)), np.empty(len(group))
     ends = np.cumsum(sizes)[:-1]
+    limit = np.full(len(group), -np.log(ACCEPTANCE))  # of factors whose mean is one
     for _ in range(SWEEPS):
-        limit = np.repeat([_log_bound(own) for own in np.split(total, ends)], sizes)
+        # samples have factors with a mean of one, so a limit that moves does not change how many rows there are
+        means = np.add.reduceat(np.exp(np.minimum(total, limit)), np.append(0, ends)) / sizes
+        rows_each = np.repeat(start / means, sizes)
         for place, h, factor, sd in zip(places, counts, log_factors, sds, strict=True):
             np.exp(np.minimum(total, limit, out=rows), out=rows)
             rows *= rows_each
@@ -265,4 +268,5 @@ def _fitted(
                 step -= np.clip((grown + penalty * (factor + step) - h.ravel()) / (grown + penalty), -1.0, 1.0)
             factor += step
             total += step.take(place)
+        limit = np.repeat([_log_bound(own) for own in np.split(total, ends)], sizes)
     return [f.reshape(h.shape) for f, h in zip(log_factors, counts, strict=True)], np.split(total, ends)
