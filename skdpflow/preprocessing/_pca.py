@@ -36,8 +36,8 @@ LEAST_SHARE = 0.35
 #: Where rows are many, axes may hold less if at least this part of their variance is beyond what an average axis among
 #: those left over has. A model of k components learns their products, each with noise of k / (n mu). All together carry
 #: k**4 / (n mu)**2, and one component more adds a cube in k. It is worth that while this part is at least the cube of
-#: k over `CAPACITY` (n mu)**(2/3). That rows are a sample counts as noise of mu = 1.
-LEAST_SIGNAL, CAPACITY = 0.5, 1.0 / 8.0
+#: k over `CAPACITY` (n mu)**(2/3). That rows are a sample counts as noise of `SAMPLING_MU`.
+LEAST_SIGNAL, CAPACITY, SAMPLING_MU = 0.5, 1.0 / 7.0, 0.25
 #: Variance is left over if it is so many standard deviations of the noise in the trace.
 LEFT_OVER = 3.0
 #: Squared distances are counted in bins whose ends differ by this factor.
@@ -68,7 +68,7 @@ def n_kept(values: Array, variances: Array, edge: float, n: float, mu: float) ->
     part = (explained[ahead] - explained[:-1]) / (ahead - before)
     share = LEAST_SHARE / np.sqrt(n) * max(float(values.sum()), 0.0)
     large = ((part >= LEAST_PART * left) | (values > MARGIN * edge)) & (np.maximum(part, variances) >= share)
-    most = CAPACITY * np.cbrt(n / (1.0 + 1.0 / mu)) ** 2
+    most = CAPACITY * np.cbrt(n / (1.0 / SAMPLING_MU + 1.0 / mu)) ** 2
     learnt = part - left / (d - before) >= np.maximum(LEAST_SIGNAL, ((before + 1) / most) ** 3) * part
     kept = (large | learnt) & ((left > LEFT_OVER * edge / np.sqrt(2.0)) | (values > MARGIN * edge))
     return max(int(np.argmin(np.append(kept, False))), 1)
