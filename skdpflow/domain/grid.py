@@ -80,7 +80,7 @@ class Grid:
     @cached_property
     def levels(self) -> NDArray[np.int64]:
         """Number of levels of each bin: one of a single value, and one per value of few whole numbers."""
-        each = 2 ** int(np.log2(FINE_LEVELS // len(self.shares)))
+        each = 1 << ((FINE_LEVELS // len(self.shares)).bit_length() - 1)
         levels = np.where(self.atoms, 1, each)
         if self.integer:
             width = np.diff(self._edges)

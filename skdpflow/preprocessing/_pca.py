@@ -11,7 +11,8 @@ from skdpflow._validation import check_generator, check_int
 from skdpflow.accountants.base import tally
 from skdpflow.accountants.gaussian import total_mu
 from skdpflow.domain import Domain, Interval
-from skdpflow.latent.rank import DIRECTION_STEPS, LATENT_STEPS
+from skdpflow.latent.rank import DIRECTION_STEPS
+from skdpflow.latent.scores import LATENT_STEPS
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.preprocessing._base import Array, Codes, DPTransformer, Plan, lattice_steps, rows_in
 from skdpflow.release import Measurement, Release

@@ -12,7 +12,8 @@ from scipy.special import ndtr, ndtri
 
 from skdpflow.latent.crosstabs import CrossTables
 from skdpflow.latent.lookup import Bins, PiecewiseLinear, bin_of
-from skdpflow.latent.rank import LATENT_LIMIT, RankTransform
+from skdpflow.latent.rank import RankTransform
+from skdpflow.latent.scores import LATENT_LIMIT
 from skdpflow.transport.layers import corrected_quantiles, log_slopes, monotone_knots, ranked
 from skdpflow.transport.marginals import denoise_ordered, shrink, to_simplex
 
