@@ -248,11 +248,14 @@ def _fitted(
     total = np.zeros((len(groups), len(group) // len(groups)))
     rows = np.empty_like(total)
     flat, flat_rows = total.reshape(-1), rows.reshape(-1)  # views
+    limits = np.full((len(groups), 1), -np.log(ACCEPTANCE))  # of factors whose mean is one
     for _ in range(SWEEPS):
-        limits, moved = _log_bounds(total), 0.0
+        # samples have factors with a mean of one, so limits that move do not change how many rows there are
+        np.exp(np.minimum(total, limits, out=rows), out=rows)
+        rows_each, moved = start[:, None] / rows.mean(axis=1, keepdims=True), 0.0
         for place, h, factor, sd in zip(places, counts, log_factors, sds, strict=True):
             np.exp(np.minimum(total, limits, out=rows), out=rows)
-            rows *= start[:, None]
+            rows *= rows_each
             weight = np.maximum(np.bincount(place, flat_rows, h.size), LEAST_ROWS)
             rows *= rows
             noise = sd**2 + np.bincount(place, flat_rows, h.size)
@@ -264,6 +267,7 @@ def _fitted(
             factor += step
             flat += step.take(place)
             moved = max(moved, float(np.abs(weight * step).max()) / sd)
+        limits = _log_bounds(total)
         if moved < SETTLED:
             break
     return [f.reshape(h.shape) for f, h in zip(log_factors, counts, strict=True)], total
