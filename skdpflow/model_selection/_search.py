@@ -149,7 +149,8 @@ class DPSearchCV(MetaEstimatorMixin, BaseEstimator):
     :math:`2 \Phi(\mu / 2) - 1` above that on a new one, and far less in practice.
 
     *Failures.* A trial that fails, which it can only do by what it released, has the lowest score. No warning of a
-    trial is shown, and nothing that Python code prints in it. The global random generators of NumPy and Python have a
+    trial is shown, and nothing that Python code prints in it. Callbacks of scikit-learn are taken off the copies that
+    are tried, so no trial calls them, and the winner has none. The global random generators of NumPy and Python have a
     fresh state in each trial, and their old one afterwards; other threads should not draw from them meanwhile. How long
     a search takes tells how many trials there were, and is not covered, nor is what an estimator writes to files, to a
     log, from compiled code or from processes of its own: keep it to yourself.

@@ -47,6 +47,7 @@ def draw_candidate(owner: str, estimator: Any, spaces: list[dict[str, Any]], key
         for name, values in space.items()
     }
     candidate = clone(estimator).set_params(**{name: clone(value, safe=False) for name, value in params.items()})
+    _take_off_callbacks(candidate)
     check_candidate(owner, candidate)
     own, common = declarations(candidate.generator), declarations(estimator.generator)
     if own[:2] != common[:2]:
@@ -57,6 +58,13 @@ def draw_candidate(owner: str, estimator: Any, spaces: list[dict[str, Any]], key
             "public may decide what wins, and the winner could not say so. Search among each kind by itself."
         )
     return params, candidate
+
+
+def _take_off_callbacks(candidate: Any) -> None:
+    """Have a trial call no callback of scikit-learn: the number of trials is secret, and so are their models."""
+    for part in (candidate, *candidate.get_params().values()):
+        if hasattr(part, "set_callbacks") and not isinstance(part, type):
+            part.set_callbacks()
 
 
 def check_domain(owner: str, estimator: Any, source: Any) -> None:

@@ -217,6 +217,36 @@ def test_only_the_winner_is_known(monkeypatch, capsys):
     assert winner in repr(fitted.cv_results_["param_estimator__mark"])
 
 
+class Telling:
+    """A callback that keeps what it sees."""
+
+    def __init__(self):
+        self.seen = []
+
+    def setup(self, estimator, context):
+        self.seen.append(estimator)
+
+    def teardown(self, estimator, context):
+        self.seen.append(estimator)
+
+    on_fit_task_begin = on_fit_task_end = setup
+
+
+@pytest.mark.filterwarnings("ignore::skdpflow.exceptions.PrivacyLeakWarning")  # clones of one flow are fitted
+@pytest.mark.parametrize("space", [{}, {"estimator": [LogisticRegression()]}], ids=["given", "searched"])
+def test_no_callback_hears_of_a_trial(space):
+    """It would get the model of every trial, and their number."""
+    telling = Telling()
+    for estimator in space.get("estimator", []):
+        estimator.set_callbacks(telling)
+    given = TrainOnSynthetic(LogisticRegression().set_callbacks(telling), flow().set_callbacks(telling), n_samples=200)
+    fitted = search({"estimator__C": [1.0], **space}, estimator=given).fit(X, Y)
+    clone(fitted.best_estimator_).fit(X, Y)
+    assert telling.seen == []
+    clone(given.generator).fit(X, Y)  # the user's own flow keeps them
+    assert telling.seen
+
+
 def test_the_winner_states_the_guarantee_of_the_search():
     fitted = search(estimator=model(epsilon=0.7, delta=1e-9), epsilon=3.0).fit(X, Y)
     best = fitted.best_estimator_
