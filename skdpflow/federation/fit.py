@@ -224,7 +224,11 @@ def federated_release(
         domain, target = encoded_as(domain, target, rounds.columns)
     end = getattr(federation.carrier, "end", None)
     if callable(end):
-        end(rounds.fit)
+        try:
+            end(rounds.fit)
+        except Exception as e:  # the sites go on waiting, and the release is paid for
+            told = f"The sites could not be told that the fit is over ({type(e).__name__}). It is complete."
+            warnings.warn(told, FederationWarning, stacklevel=2)
     seeded: tuple[Event, ...] = () if rounds.private else (NonPrivateEvent(),)
     return Release(
         domain=put_back(domain, agreement.domain),

@@ -169,6 +169,14 @@ def test_too_few_sites_are_left_after_one_failed(monkeypatch):
     assert {len(site.ledger.events) for site in sites} == {2}
 
 
+def test_a_carrier_that_fails_at_the_end_does_not_lose_the_release(parties):
+    federation = Federation(parties.seeded())
+    federation.carrier.end = raising(OSError(SECRET))
+    flow = DPSlicedWassersteinFlow(domain=DOMAIN, target=TARGET, n_particles=64)
+    with pytest.warns(FederationWarning, match=r"could not be told that the fit is over \(OSError\)"):
+        assert flow.fit(federation).release_.measurements
+
+
 def test_a_site_that_fails_where_nothing_is_measured_is_at_fault(parties):
     def claim(asked, answers):
         number = digest(asked.to_bytes())
