@@ -45,6 +45,8 @@ PARTITION_BINS = 32
 #: Share and number of partitions: where rows are scarce, in between, and from `PARTITIONS_GROW` rows per noise on.
 PARTITION_SHARES, PARTITION_NUMBERS = (0.10, 0.12, 0.30), (32, 32, 64)
 PARTITIONS_GROW = 500.0
+#: Rounds in which they are measured.
+PARTITION_ROUNDS = (1, 2, 2)
 #: Rows in a region of a partition, in units of the noise of its count, and regions of a partition at most.
 PARTITION_ROWS, PARTITION_REGIONS = 3.0, 128
 #: Groups of bins of a numeric target that a partition tells apart, below and above `PARTITIONS_GROW`.
@@ -88,6 +90,8 @@ class Allocation:
         Cuts of each component into subcomponents with moments of their own.
     n_partitions, n_regions, n_groups : int
         Partitions of three columns to measure, regions of each, and groups of leaves that are counted apart.
+    n_rounds : int
+        Rounds of partitions, each grown on the model that the earlier ones have taught.
     n_bits : int
         Bits of the cells of the factorial table; 0 measures none.
     """
@@ -110,6 +114,7 @@ class Allocation:
     n_partitions: int
     n_regions: int
     n_groups: int
+    n_rounds: int
     n_bits: int
 
 
@@ -241,6 +246,7 @@ def allocate(
         n_partitions=n_partitions,
         n_regions=n_regions,
         n_groups=n_groups,
+        n_rounds=min(PARTITION_ROUNDS[level], max(n_partitions, 1)),
         n_bits=n_bits,
     )
 

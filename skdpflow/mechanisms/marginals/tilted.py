@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from skdpflow.domain import Interval
 from skdpflow.mechanisms.marginals.factorial import FACTORIAL, found_parities
 from skdpflow.mechanisms.marginals.partitions import measured_regions
-from skdpflow.mechanisms.marginals.state import MarginalsState, of_kind
+from skdpflow.mechanisms.marginals.state import SELECTION_PARTICLES, MarginalsState, of_kind
 from skdpflow.mechanisms.marginals.zeros import TablesWithZeros, tables_with_zeros
 from skdpflow.release import Measurement, Release
 from skdpflow.release.checks import MAX_NUMBERS, SHARED_PARTICLES
@@ -25,9 +25,30 @@ Array = NDArray[np.float64]
 Counted = tuple[RegionFinder, list[Array], list[float]]
 
 #: Particles of all components whose weights the tilt learns.
-TILT_PARTICLES, PER_REGION = 2**16, 4
+TILT_PARTICLES, PER_REGION = 2**17, 8
 #: Share of a single value that a column keeps whatever partitions tell.
 LEAST_SHARE = 0.05
+
+
+def tilted_particles(state: MarginalsState, measured: Sequence[Measurement], seed: int) -> Iterator[Array]:
+    """Yield particles of one component after the other, tilted to the counts of the partitions so far."""
+    regions, found, sds = measured_regions(measured, state.transform)
+    groups, d, n_components = np.asarray(measured[0].params["groups"]), state.transform.n_columns, len(state.sizes)
+    n_particles = _n_particles(found, d, n_components)
+    learnt = list(state.learn(seed, n_particles, 1, 1.0))
+    particles = [z for _, z in learnt]
+    tilted = tilt([own for own, _ in learnt], particles, state.sizes, regions, groups, found, sds)
+    rng = np.random.default_rng([seed, 4])
+    for component, z in zip(tilted, particles, strict=True):
+        w = component.weights(z)
+        yield z[rng.choice(len(z), SELECTION_PARTICLES, p=w / w.sum())]
+
+
+def _n_particles(found: Sequence[Array], d: int, n_components: int) -> int:
+    """Return how many particles of a component tell so many factors from chance, within the limits of memory."""
+    together = min(TILT_PARTICLES, MAX_NUMBERS // 2 // d)
+    least = max(PER_REGION * sum(h.shape[1] for h in found), SELECTION_PARTICLES)
+    return min(least, max(together // n_components, SHARED_PARTICLES))
 
 
 def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple[FlowComponent, Array]]) -> Model:
