@@ -44,8 +44,8 @@ def as_it_is(matrix, sd):
     return matrix
 
 
-def gaussian_only(starts, particles, blocks, pairs, *args, **kwargs):
-    return learn_components(starts, particles, [[] for _ in starts], [], *args, **kwargs)
+def gaussian_only(moving, blocks, pairs, *args, **kwargs):
+    return learn_components(moving, [[] for _ in blocks], [], *args, **kwargs)
 
 
 def fixed(allocate):

@@ -6,6 +6,7 @@ __all__ = [
     "BudgetExceededError",
     "DomainMismatchWarning",
     "FederationError",
+    "FederationWarning",
     "LedgerError",
     "PrivacyLeakWarning",
     "ReleaseError",
@@ -53,6 +54,22 @@ class FederationError(ValueError):
     >>> from skdpflow.exceptions import FederationError
     >>> issubclass(FederationError, ValueError)
     True
+    """
+
+
+class FederationWarning(UserWarning):
+    """A site of a federation failed or did not answer in time, and the fit goes on without it.
+
+    See Also
+    --------
+    skdpflow.federation.Federation : Repeats the round without the site, which costs the others once more.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skdpflow.exceptions import FederationWarning
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", FederationWarning)
     """
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from glob import glob, has_magic
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from skdpflow._outputs import check_writable, replacing
 
-__all__ = ["TableFile", "check_table", "kind_of", "paths_of", "write_table"]
+__all__ = ["TableFile", "check_table", "kind_of", "write_table"]
 
 _KINDS = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet"}
+#: Begins a path on another filesystem, such as s3://bucket.
+URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 def kind_of(path: str | os.PathLike[str]) -> str:
@@ -57,12 +59,15 @@ class TableFile:
     path : path
         A CSV file with a header (``.csv``, or ``.csv.gz``), a Parquet file (``.parquet`` or ``.pq``), a folder of such
         files, or a pattern with ``*``. The files of one table have the same columns. They are read in the order of
-        their names.
+        their names. A URI such as ``s3://bucket/patients/*.parquet`` names files on a filesystem that pyarrow knows.
     target : str or None, default=None
         Name of the column that is the target.
     shared : bool, default=False
         Whether workers that joblib starts may read the files and compute with the rows: processes, also on other
         machines, see :func:`joblib.parallel_config`. Each worker must find the files under the same path.
+    filesystem : pyarrow.fs.FileSystem, a filesystem of fsspec, or None, default=None
+        Where the files are, if not on this machine, and if a URI does not tell it: with keys, a region or an endpoint.
+        It is shown nowhere. Workers get it.
     separator : str, default=","
         What separates the cells in a line of a CSV file: one ASCII character.
     encoding : str, default="utf-8"
@@ -75,7 +80,8 @@ class TableFile:
     Cells of a CSV file are read as the domain declares them, each by itself: numbers, ISO dates, or the text of the
     categories, where TRUE, true and 1 are booleans as well, and 1.0 is the whole number 1. Others are outside.
     A line that is too short has missing cells, and what is too much in a line is not read.
-    The files must not change during the fit, which stops if they do.
+    The files must not change during the fit, which stops if they do. So their filesystem has to tell when they were
+    changed.
 
     Examples
     --------
@@ -87,59 +93,23 @@ class TableFile:
     path: str | os.PathLike[str]
     target: str | None = None
     shared: bool = field(default=False, kw_only=True)
+    filesystem: Any = field(default=None, kw_only=True, repr=False, hash=False)
     separator: str = field(default=",", kw_only=True)
     encoding: str = field(default="utf-8", kw_only=True)
 
     def __post_init__(self) -> None:
+        host = URI.sub("", str(self.path), count=1).partition("/")[0]
+        if URI.match(str(self.path)) and (":" in host.rpartition("@")[0] or re.search(r"\?.*=", str(self.path))):
+            raise ValueError(
+                "The 'path' of a TableFile is shown, so it must hold no key and no option of a filesystem. Make the "
+                "filesystem with pyarrow.fs, and pass it as filesystem=."
+            )
         if len(self.separator) != 1 or not self.separator.isascii() or self.separator in '\r\n"':
             raise ValueError(f"The 'separator' of a TableFile must be one ASCII character. Got {self.separator!r}.")
         try:
             codecs.lookup(self.encoding)
         except LookupError:
             raise ValueError(f"The 'encoding' of a TableFile is not known to Python. Got {self.encoding!r}.") from None
-
-
-def paths_of(file: TableFile) -> tuple[list[Path], str]:
-    """Return the files of a table in the order of their names, and their format.
-
-    Parameters
-    ----------
-    file : TableFile
-        The table.
-
-    Returns
-    -------
-    list of Path, str
-        The files, and ``"csv"`` or ``"parquet"``.
-
-    Raises
-    ------
-    ValueError
-        If there are none, or some are of another format.
-
-    Examples
-    --------
-    >>> from skdpflow.files import TableFile, paths_of
-    >>> [path.name for path in paths_of(TableFile("table.csv"))[0]]
-    ['table.csv']
-    """
-    path = Path(file.path)
-    if path.is_dir():
-        paths = [p for p in path.iterdir() if p.is_file() and p.name[0] not in "._"]
-    elif path.exists() or not has_magic(str(path)):
-        paths = [path]
-    else:
-        paths = [p for p in map(Path, glob(str(path))) if p.is_file()]
-    if not paths:
-        raise ValueError(f"There are no files {path.name!r}. Nothing was spent.")
-    kinds = {_kind_of_input(path) for path in paths}
-    if len(kinds) > 1:
-        raise ValueError(f"The files of {path.name!r} must all be CSV, or all be Parquet. Nothing was spent.")
-    return sorted(paths), kinds.pop()
-
-
-def _kind_of_input(path: Path) -> str:
-    return "csv" if path.name.lower().endswith(".csv.gz") else kind_of(path)
 
 
 def check_table(path: str | os.PathLike[str]) -> None:

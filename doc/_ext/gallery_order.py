@@ -9,6 +9,7 @@ ORDER = (
     "choosing_epsilon",
     "hospitals",
     "federation",
+    "federation_by_flower",
     "loans",
     "insurance",
     "taxi_trips",

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import skdpflow
 from skdpflow._cli.commands import COMMANDS
 from skdpflow._cli.progress import Progress
-from skdpflow.exceptions import BudgetExceededError, DomainMismatchWarning, PrivacyLeakWarning
+from skdpflow.exceptions import BudgetExceededError, DomainMismatchWarning, FederationWarning, PrivacyLeakWarning
 
 EPILOG = """\
 exit codes:
@@ -85,5 +85,5 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     """Show a warning of this package, and of others the category only: their text may hold cells."""
-    own = issubclass(category, DomainMismatchWarning | PrivacyLeakWarning)
+    own = issubclass(category, DomainMismatchWarning | FederationWarning | PrivacyLeakWarning)
     print(f"skdpflow: warning: {message if own else category.__name__}", file=sys.stderr)

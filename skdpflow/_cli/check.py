@@ -17,8 +17,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(given: argparse.Namespace, progress: Progress) -> None:
     domain = read_domain(given.domain)
+    table = TableFile(given.table)  # refuses a path that holds a key, which no message may repeat
     progress.stage(f"reading {given.table}")
-    print(domain.check(TableFile(given.table)))
+    print(domain.check(table))
 
 
 COMMAND = Command(

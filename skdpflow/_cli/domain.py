@@ -22,13 +22,14 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(given: argparse.Namespace, progress: Progress) -> None:
+    table = TableFile(given.table)  # refuses a path that holds a key, which no message may repeat
     if given.private_look is not None:
         domain = read_domain(given.private_look)
         progress.stage(f"reading {given.table}")
-        print(domain.check(TableFile(given.table)), file=sys.stderr)
+        print(domain.check(table), file=sys.stderr)
         return
     with about(given.table):
-        print(Domain.template(TableFile(given.table)))
+        print(Domain.template(table))
 
 
 COMMAND = Command(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,6 +23,7 @@ from skdpflow._flow.parameters import (
 )
 from skdpflow._flow.plan import FitPlan
 from skdpflow._flow.rows import continued_release, first_release, rehearsed
+from skdpflow._flow.tasks import Tasks
 from skdpflow._ownership import check_free
 from skdpflow._validation import check_real, invalid
 from skdpflow.domain import Column
@@ -34,7 +36,7 @@ from skdpflow.release import Release
 from skdpflow.release.mismatch import warn_of_mismatch
 
 
-class DPSlicedWassersteinFlow(BaseFlow):
+class DPSlicedWassersteinFlow(CallbackSupportMixin, BaseFlow):
     r"""Differentially private generative model of a table by a sliced-Wasserstein flow.
 
     `fit` measures noisy integer statistics of the rows (the `Release`), from which everything else is
@@ -166,6 +168,7 @@ class DPSlicedWassersteinFlow(BaseFlow):
         self.noise_random_state = noise_random_state
         self.ledger = ledger
 
+    @with_callbacks
     def fit(self, X: Any, y: Any = None) -> Self:
         """Measure the rows within the budget, and learn the model from the measurements.
 
@@ -202,18 +205,20 @@ class DPSlicedWassersteinFlow(BaseFlow):
         as spent, too.
         """
         check_free(self)
-        given = Parameters.of(self)
+        given, tasks = Parameters.of(self), Tasks(self, "fit")
         warn_if_seeded(given.noise_seed)
         if isinstance(X, Federation):
             release = release_of_sites(self, X, y, given)
         else:
-            release = first_release(self, X, y, given)
+            release = first_release(self, X, y, given, tasks)
         if given.verbose:
             print(release.privacy_statement())
         self._learn(release, given.mechanism)
+        tasks.end()
         warn_of_mismatch(release)
         return self
 
+    @with_callbacks
     def continue_fit(self, X: Any, y: Any = None, *, extra_epsilon: float) -> Self:
         r"""Measure the rows again with a further budget, and improve the model by it.
 
@@ -273,10 +278,12 @@ class DPSlicedWassersteinFlow(BaseFlow):
         given, (mechanism, _) = Parameters.of(self), same_mechanism(self, self.release_, measures=True)
         check_free(self)
         warn_if_seeded(given.noise_seed)
-        release = continued_release(self, X, y, given, mechanism, extra)
+        tasks = Tasks(self, "continue_fit")
+        release = continued_release(self, X, y, given, mechanism, extra, tasks)
         if given.verbose:
             print(release.privacy_statement())
         self._learn(release, mechanism)
+        tasks.end()
         warn_of_mismatch(release)
         return self
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 from sklearn.base import clone
 
+from skdpflow._callers import caller_level
 from skdpflow._validation import check_generator, check_int, check_n_jobs, check_noise_seed, check_real, invalid
 from skdpflow.accountants.budget import Budget
 from skdpflow.domain import Categories, Interval
@@ -114,7 +115,7 @@ def set_released(estimator: Any, release: Release) -> None:
 def warn_if_seeded(noise_seed: int | None) -> None:
     """Warn the caller of `fit` that seeded noise protects nothing."""
     if noise_seed is not None:
-        warnings.warn(SEEDED, PrivacyLeakWarning, stacklevel=3)
+        warnings.warn(SEEDED, PrivacyLeakWarning, stacklevel=caller_level())
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from sklearn.base import clone
 from skdpflow._flow.parameters import Parameters
 from skdpflow._flow.plan import FitPlan
 from skdpflow._flow.rehearsal import made_up_rows, planned_columns
+from skdpflow._flow.tasks import Tasks
 from skdpflow._validation import check_int
 from skdpflow.accountants import ComposedEvent, Event
 from skdpflow.curator.cells import quiet
@@ -48,11 +49,13 @@ SCORE_SAMPLES, SCORE_DIRECTIONS = 10_000, 256
 LOOKED = "quality_report: a look at private rows, outside the guarantee"
 
 
-def first_release(estimator: Any, X: Any, y: Any, given: Parameters) -> Release:
+def first_release(estimator: Any, X: Any, y: Any, given: Parameters, tasks: Tasks) -> Release:
     """Measure rows for the first time."""
     noise = NoiseSource(given.noise_seed)
     payer = payer_of(estimator, seeded=not noise.private)
-    release = _measured(estimator, X, y, given, given.mechanism, estimator.domain, estimator.target, noise, payer)
+    release = _measured(
+        estimator, X, y, given, given.mechanism, estimator.domain, estimator.target, noise, payer, tasks
+    )
     return terms_of(payer).state(release)
 
 
@@ -66,10 +69,11 @@ def _measured(
     target: Column | None,
     noise: NoiseSource,
     payer: Payer | None = None,
+    tasks: Tasks | None = None,
 ) -> Release:
     """Check the rows and carry out the plan of a mechanism on them."""
     source = _admitted(estimator, X, y, domain, target)
-    source.progress = Progress(shown=given.verbose > 1)
+    source.progress = Progress(given.verbose > 1, tasks)
     return measure(
         source,
         source.domain,
@@ -117,7 +121,9 @@ def rows_like(estimator: Any, X: Any, y: Any, n: int) -> tuple[Any, Any]:
     return made_up(source.table_schema, source.declared, estimator.target, n)
 
 
-def continued_release(estimator: Any, X: Any, y: Any, given: Parameters, mechanism: Any, extra: float) -> Release:
+def continued_release(
+    estimator: Any, X: Any, y: Any, given: Parameters, mechanism: Any, extra: float, tasks: Tasks
+) -> Release:
     """Measure rows again with a further epsilon."""
     release, ledger = estimator.release_, cast(PrivacyLedger | None, checked_ledger(estimator))
     if release.ledger is not None and ledger is None:
@@ -126,7 +132,7 @@ def continued_release(estimator: Any, X: Any, y: Any, given: Parameters, mechani
         )
     whole = {"epsilon": release.epsilon + extra, "delta": release.delta, "neighbours": release.neighbours}
     source = admit(estimator, X, y, domain=release.domain, target=release.target, reset=False)
-    source.progress = Progress(shown=given.verbose > 1)
+    source.progress = Progress(given.verbose > 1, tasks)
     better = measure_more(
         source,
         release,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skdpflow.latent.rank import LATENT_LIMIT, LATENT_STEPS
+from skdpflow.latent.scores import LATENT_LIMIT, LATENT_STEPS
 
 #: Largest radius in lattice steps: the sums of squares of 2**21 rows stay below 2**53.
 MAX_STEPS = 2**16

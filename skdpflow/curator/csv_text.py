@@ -7,9 +7,9 @@ import gzip
 import io
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib.util import find_spec
-from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
@@ -33,35 +33,33 @@ class Form(NamedTuple):
         return low == "".join(map(chr, range(128))) and len(high) == 128
 
     def as_utf8(self, text: bytes) -> bytes:
-        """Return in UTF-8 what `opened` gave."""
+        """Return in UTF-8 what `decoded` gave."""
         if not self.single or codecs.lookup(self.encoding).name in ("utf-8", "utf-8-sig"):
             return text
         return text.decode(self.encoding, "replace").encode(errors="replace")
 
 
-def opened(path: Path, form: Form) -> IO[bytes]:
-    """Open a CSV file for reading from its beginning: its bytes, or UTF-8 if they cannot be cut as they are."""
-    file: Any = gzip.open(path, "rb") if path.suffix.lower() == ".gz" else open(path, "rb")
+@contextmanager
+def decoded(file: Any, packed: bool, form: Form) -> Iterator[IO[bytes]]:
+    """Read an open CSV file from its beginning: its bytes, or UTF-8 if they cannot be cut as they are."""
+    file = gzip.open(file, "rb") if packed else file
     if not form.single:
-        return cast(IO[bytes], _AsUtf8(file, form.encoding))
-    if file.read(len(_BOM)) != _BOM:
+        yield cast(IO[bytes], _AsUtf8(file, form.encoding))
+        return
+    begin = b""
+    while len(begin) < len(_BOM) and (piece := file.read(len(_BOM) - len(begin))):
+        begin += piece
+    if begin != _BOM:
         file.seek(0)
-    return cast(IO[bytes], file)
+    yield file
 
 
 class _AsUtf8:
     def __init__(self, file: IO[bytes], encoding: str) -> None:
-        self._file = file
         self._text = io.TextIOWrapper(file, encoding, errors="replace", newline="")
 
     def read(self, size: int) -> bytes:
         return self._text.read(size).encode(errors="replace")
-
-    def __enter__(self) -> _AsUtf8:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._text.close()
 
 
 def records(file: IO[bytes], separator: str) -> Iterator[bytes]:

@@ -11,8 +11,13 @@ from skdpflow.curator.cells import RawCells, category_codes, numbers_of
 from skdpflow.curator.dtypes import CellType
 from skdpflow.domain import FINE_LEVELS, Categories, Column, Interval
 from skdpflow.domain.codes import code_of
+from skdpflow.domain.grid import Grid
+from skdpflow.latent.lookup import KnotTable
 
 __all__ = ["bounds_of", "counted", "encode_cells", "interval_codes"]
+
+#: Located share of values at either end of a column that may take longer to find.
+TAIL = 1e-3
 
 
 def interval_codes(
@@ -71,14 +76,26 @@ def _value_codes(x: NDArray[np.float64], intervals: Sequence[Interval]) -> NDArr
     discrete = np.array([interval.discrete for interval in intervals])
     if discrete.all():
         return (np.rint(x) - lower).astype(np.int64)
-    steps = np.minimum(np.floor((x - lower) / (upper - lower) * FINE_LEVELS), FINE_LEVELS - 1)
-    if discrete.any():
-        steps[:, discrete] = np.rint(x[:, discrete]) - lower[discrete]
-    codes = steps.astype(np.int64)
+    codes = np.empty(x.shape, dtype=np.int64, order="F")
     for i, interval in enumerate(intervals):
-        if interval.grid is not None and not interval.discrete:
-            codes[:, i] = interval.grid.codes(np.rint(x[:, i]) if interval.integer else x[:, i])
+        own = np.rint(x[:, i]) if interval.integer else x[:, i]
+        if interval.discrete:
+            codes[:, i] = own - lower[i]
+        elif interval.grid is not None:
+            codes[:, i] = _grid_codes(own, interval.grid)
+        else:
+            steps = np.floor((x[:, i] - lower[i]) / (upper[i] - lower[i]) * FINE_LEVELS)
+            codes[:, i] = np.minimum(steps, FINE_LEVELS - 1)
     return codes
+
+
+def _grid_codes(x: NDArray[np.float64], grid: Grid) -> NDArray[np.int64]:
+    """Encode a located column; a grid of wide bounds has most of its values, and its bins, in a small part of them."""
+    edges, below = np.array(grid.edges), np.cumsum(grid.shares)
+    first, last = np.minimum(np.searchsorted(below, [TAIL, 1.0 - TAIL]), len(below) - 1)
+    with np.errstate(over="ignore"):  # what is too far away for a float is in the first or the last slot
+        bins = KnotTable([edges[:-1]], (edges[first], edges[last + 1])).find(x)
+    return grid.codes_in(bins, x)
 
 
 def encode_cells(raw: RawCells, found: CellType, column: Column) -> NDArray[np.int64]:

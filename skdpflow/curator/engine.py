@@ -4,8 +4,11 @@
 parameters), the place of one part, and the keys of its stretches of ranks. A worker never gets the secret of a round:
 what it gets tells the ranks of rows that it reads anyway, in one round, and of at most 2**16 rows beside them. The keys
 are in an object that shows nothing of itself and is no array, so joblib writes it to no file and no name of a task
-holds it. What comes back are the sums over the part, without noise: as private as the rows. So the way between the
-driver and the workers has to be protected as the rows are, see the user guide.
+holds it. A filesystem that the user gave to a `TableFile` travels, too, with the keys that it holds. No tables of
+functions travel: scores are looked up among thresholds that each process makes of whole numbers, and
+`skdpflow.curator.fingerprint` argues why the bits are equal. What comes back are the sums over the part, without noise:
+as private as the rows. So the way between the driver and the workers has to be protected as the rows are, see the user
+guide.
 
 **Faults.** A part may be computed again, after a worker died or for any other reason: the answer has the same bits.
 The driver counts one answer per part. Nothing is debited for a repetition, since nothing new is released.
@@ -32,8 +35,8 @@ _ATTEMPTS = 4
 #: Errors of a worker that the fit raises; what else goes wrong there is of the engine, and may show what it was doing.
 RAISED = (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
 FOREIGN = (
-    "A worker has another version of skdpflow, of Python, numpy, scipy, pandas or pyarrow, or another processor on "
-    "which they give other bits. Give all workers the same installation, and fit again."
+    "A worker has another version of skdpflow, of Python, numpy, scipy, pandas or pyarrow, or its arithmetic is not "
+    "that of IEEE 754. Give all workers the same installation, and fit again."
 )
 
 
@@ -130,21 +133,34 @@ def _from_workers(parts: Sequence[Part], message: Callable[[Part], Message], n_j
 def check_workers(table: Any, n_jobs: int | None) -> None:
     """Refuse workers that compute otherwise or do not find the files, as far as they are there before a fit."""
     parallel = Parallel(n_jobs=n_jobs, prefer="threads", max_nbytes=None, verbose=0)
-    where = packed(table)
-    found = parallel(delayed(_ready)(where) for _ in range(2 * max(1, effective_n_jobs(n_jobs))))
-    if set(found) != {fingerprint()}:
+    try:
+        where = packed(table)
+    except Exception:  # it may show what a filesystem holds
+        where = b""
+    if not where:
+        raise TypeError(
+            "The filesystem of a shared TableFile must be one that can be pickled, since workers get it. Nothing was "
+            "spent."
+        )
+    expected = fingerprint()
+    workers = range(2 * max(1, effective_n_jobs(n_jobs)))
+    if set(parallel(delayed(_ready)(where, expected) for _ in workers)) != {expected}:
         raise RuntimeError(f"{FOREIGN} Nothing was spent.")
 
 
-def _ready(where: bytes) -> str:
-    own = fingerprint()
+def _ready(where: bytes, expected: str) -> str:
+    """Return the fingerprint of a worker, which must have the files if it is the expected one."""
+    if (own := fingerprint()) != expected:
+        return own
     try:
         _unpacked(where).check_unchanged()
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            "A worker does not find the files of the table: each must have them under the same path. Nothing was spent."
-        ) from None
-    return own
+        return own
+    except Exception:  # it may show what a filesystem holds
+        pass
+    raise FileNotFoundError(
+        "A worker does not find the files of the table as they are here: each must have them under the same path, on "
+        "the same filesystem, with the same times of their last change, and be allowed to read them. Nothing was spent."
+    )
 
 
 def total(parts: Sequence[Part], answers: Iterable[Answer], progress: Progress) -> list[Any]:

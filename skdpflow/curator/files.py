@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from pathlib import Path, PurePath
+from typing import IO, Any, NamedTuple, TypeVar
 
 from skdpflow.curator import csv_text
 from skdpflow.curator.cells import RawCells, quiet
@@ -16,9 +16,10 @@ from skdpflow.curator.dtypes import OBJECT, CellType, arrow_type
 from skdpflow.curator.engine import check_workers
 from skdpflow.curator.parts import Part
 from skdpflow.curator.read import read_column
+from skdpflow.curator.stores import ArrowStore, LocalStore, UndatedError, found, read_all
 from skdpflow.domain import Domain
 from skdpflow.domain.measured import is_measured
-from skdpflow.files import TableFile, paths_of
+from skdpflow.files import TableFile
 
 __all__ = ["FileBlock", "FileColumn", "FileTable", "header_of"]
 
@@ -35,16 +36,22 @@ CHANGED = (
 )
 
 
-def _safely(read: Callable[[], _T], path: Path) -> _T:
+def _safely(read: Callable[[], _T], path: PurePath) -> _T:
     """Read from a file without the reader's own messages, which may show cells or tell the number of rows."""
     try:
         return read()
-    except (FileNotFoundError, IsADirectoryError, PermissionError, FileChangedError):
+    except (FileChangedError, UndatedError):
         raise
+    except (FileNotFoundError, IsADirectoryError, PermissionError):
+        if isinstance(path, Path):  # on this machine; the message of another filesystem may show credentials
+            raise
     except Exception:  # the error of a library may show private bytes, so it is not the context of ours
         pass
     form = _FORMS["csv" if ".csv" in path.name.lower() else "parquet"]
-    raise ValueError(f"The file {path.name!r} cannot be read. It must be {form}, and stay as it is during the fit.")
+    raise ValueError(
+        f"The file {path.name!r} cannot be read. It must be {form}, and stay as it is during the fit, and its "
+        "filesystem must answer."
+    )
 
 
 class FileChangedError(RuntimeError):
@@ -59,16 +66,16 @@ class _Stamp(NamedTuple):
     footer: bytes
 
     @classmethod
-    def of(cls, path: Path, kind: str) -> _Stamp:
-        state = os.stat(path)
+    def of(cls, store: LocalStore | ArrowStore, path: PurePath, kind: str) -> _Stamp:
+        size, changed = store.dated(path)
         footer = b""
-        if kind == "parquet":
-            with open(path, "rb") as file:
-                file.seek(max(0, state.st_size - 8))
-                length = min(int.from_bytes(file.read(4), "little"), max(0, state.st_size - 8))
-                file.seek(state.st_size - 8 - length if state.st_size >= 8 else 0)
-                footer = hashlib.sha256(file.read()).digest()
-        return cls(state.st_size, state.st_mtime_ns, footer)
+        if kind == "parquet" and size >= 8:
+            with store.opened(path) as file:
+                file.seek(size - 8)
+                length = min(int.from_bytes(read_all(file, 4), "little"), size - 8)
+                file.seek(size - 8 - length)
+                footer = hashlib.sha256(read_all(file, length + 8)).digest()
+        return cls(size, changed, footer)
 
 
 class _Place(NamedTuple):
@@ -79,24 +86,32 @@ class _Place(NamedTuple):
     last: int
 
 
-def _csv_header(path: Path, form: csv_text.Form) -> tuple[list[str], int]:
+@contextmanager
+def _csv(store: LocalStore | ArrowStore, path: PurePath, form: csv_text.Form) -> Iterator[IO[bytes]]:
+    """Open a CSV file at its beginning."""
+    packed = path.suffix.lower() == ".gz"
+    with store.opened(path) as file, csv_text.decoded(file, packed, form) as text:
+        yield text
+
+
+def _csv_header(store: LocalStore | ArrowStore, path: PurePath, form: csv_text.Form) -> tuple[list[str], int]:
     """Return the names in a CSV file, and where its first record begins."""
-    with csv_text.opened(path, form) as file:
+    with _csv(store, path, form) as file:
         begin = file.tell() if form.single else 0
         first = next(csv_text.records(file, form.separator), b"")
     end = csv_text.header_end(first, form.separator)
     return csv_text.header(form.as_utf8(first[:end]), form.separator), begin + end
 
 
-def _columns_of(paths: Sequence[Path], kind: str, form: csv_text.Form) -> list[tuple[str, Any]]:
+def _columns_of(
+    store: LocalStore | ArrowStore, paths: Sequence[PurePath], kind: str, form: csv_text.Form
+) -> list[tuple[str, Any]]:
     """Return the names of the columns of all files with their Arrow types, which are None in CSV files."""
 
-    def one(path: Path) -> list[tuple[str, Any]]:
+    def one(path: PurePath) -> list[tuple[str, Any]]:
         if kind == "csv":
-            return [(name, None) for name in _csv_header(path, form)[0]]
-        from pyarrow import parquet
-
-        schema = parquet.read_schema(path)
+            return [(name, None) for name in _csv_header(store, path, form)[0]]
+        schema = _parquet_schema(store, path)
         return list(zip(schema.names, schema.types, strict=True))
 
     columns = _safely(lambda: one(paths[0]), paths[0])
@@ -109,12 +124,19 @@ def _columns_of(paths: Sequence[Path], kind: str, form: csv_text.Form) -> list[t
     return columns
 
 
+def _parquet_schema(store: LocalStore | ArrowStore, path: PurePath) -> Any:
+    from pyarrow import parquet
+
+    with store.parquet(path) as file:
+        return parquet.read_schema(file)
+
+
 def header_of(file: TableFile) -> list[tuple[str, Any]]:
     """Return the names of the columns of a file with their dtypes, which are None in a CSV file."""
     import pandas as pd
 
-    paths, kind = paths_of(file)
-    columns = _columns_of(paths, kind, csv_text.Form(file.separator, file.encoding))
+    store, paths, kind = found(file)
+    columns = _columns_of(store, paths, kind, csv_text.Form(file.separator, file.encoding))
     return [(name, None if own is None else pd.ArrowDtype(own)) for name, own in columns]
 
 
@@ -146,12 +168,12 @@ class FileTable:
     def __init__(self, file: TableFile, columns: Domain) -> None:
         import pandas as pd
 
-        self._paths, self.kind = paths_of(file)
+        self._store, self._paths, self.kind = found(file)
         self._form, self.domain = csv_text.Form(file.separator, file.encoding), columns
         self.shared = file.shared
-        self._stamps = [_Stamp.of(path, self.kind) for path in self._paths]
-        found = _columns_of(self._paths, self.kind, self._form)
-        self._found = [name for name, _ in found]
+        self._stamps = [self._stamp(path) for path in self._paths]
+        own = _columns_of(self._store, self._paths, self.kind, self._form)
+        self._found = [name for name, _ in own]
         # names in the file are not shown: without a header, its first row would stand in their place
         header = ": the first line of a CSV file must hold the names" if self.kind == "csv" else ""
         check_names(self._found, columns, "file", self._paths[0].name, header)
@@ -160,7 +182,7 @@ class FileTable:
             self.dtypes = [pd.api.types.pandas_dtype(declared_dtype(column)) for column in columns.columns]
             self.types: list[CellType] = [type_of_text(column) for column in columns.columns]
         else:
-            kinds = dict(found)
+            kinds = dict(own)
             self.types = [
                 arrow_type(kinds[name], f"Column {name!r} of the file") if name in self._read else OBJECT
                 for name in columns
@@ -172,9 +194,7 @@ class FileTable:
         self.shape = (self.parts[-1].stop if self.parts else 0, len(columns))
 
     def _empty_dtypes(self) -> list[Any]:
-        from pyarrow import parquet
-
-        empty = parquet.read_schema(self._paths[0]).empty_table()
+        empty = _parquet_schema(self._store, self._paths[0]).empty_table()
         return list(empty.select(list(self.domain)).to_pandas().dtypes)
 
     def _cut(self) -> Iterator[Part]:
@@ -187,12 +207,12 @@ class FileTable:
                     yield Part(number, start, start + n_rows, place)
                     number, start = number + 1, start + n_rows
 
-    def _csv_places(self, i: int, path: Path) -> Iterator[tuple[_Place, int]]:
+    def _csv_places(self, i: int, path: PurePath) -> Iterator[tuple[_Place, int]]:
         """Yield the bytes of the parts of a CSV file; what cannot be read from anywhere is one part."""
-        begin = _csv_header(path, self._form)[1]
+        begin = _csv_header(self._store, path, self._form)[1]
         counted: dict[str, list[str]] = {self._found[0]: []}
         if not (whole := path.suffix.lower() == ".gz" or not self._form.single):
-            with open(path, "rb") as file:
+            with self._store.opened(path) as file:
                 file.seek(begin)
                 for text in csv_text.records(file, self._form.separator):
                     n_rows = len(csv_text.parse(self._form.as_utf8(text), self._found, counted, self._form.separator))
@@ -203,11 +223,11 @@ class FileTable:
             pieces = (csv_text.parse(t, self._found, counted, self._form.separator) for t in self._texts(place))
             yield place, sum(map(len, pieces))
 
-    def _groups(self, i: int, path: Path) -> Iterator[tuple[_Place, int]]:
+    def _groups(self, i: int, path: PurePath) -> Iterator[tuple[_Place, int]]:
         """Yield the row groups of the parts of a Parquet file."""
         from pyarrow import parquet
 
-        with parquet.ParquetFile(path, pre_buffer=False) as file:
+        with self._store.parquet(path) as opened, parquet.ParquetFile(opened, pre_buffer=False) as file:
             sizes = [file.metadata.row_group(k).num_rows for k in range(file.metadata.num_row_groups)]
         cuts, rows = [0], 0
         for k, size in enumerate(sizes):
@@ -222,11 +242,11 @@ class FileTable:
         """Yield whole records of a CSV file in UTF-8."""
         path = self._paths[place.file]
         if place.last >= 0:
-            with open(path, "rb") as file:
+            with self._store.opened(path) as file:
                 file.seek(place.first)
-                yield self._form.as_utf8(file.read(place.last - place.first))
+                yield self._form.as_utf8(read_all(file, place.last - place.first))
             return
-        with csv_text.opened(path, self._form) as file:
+        with _csv(self._store, path, self._form) as file:
             skip = place.first - (file.tell() if self._form.single else 0)
             for text in csv_text.records(file, self._form.separator):
                 yield self._form.as_utf8(text[skip:])
@@ -244,9 +264,12 @@ class FileTable:
         from pyarrow import parquet
 
         # a buffer for each column, rather than all of it
-        with parquet.ParquetFile(self._paths[place.file], pre_buffer=False, buffer_size=2**18) as opened:
+        with (
+            self._store.parquet(self._paths[place.file]) as opened,
+            parquet.ParquetFile(opened, pre_buffer=False, buffer_size=2**18) as file,
+        ):
             groups = range(place.first, place.last)
-            for batch in opened.iter_batches(block_rows, row_groups=groups, columns=self._read, use_threads=False):
+            for batch in file.iter_batches(block_rows, row_groups=groups, columns=self._read, use_threads=False):
                 yield pa.Table.from_batches([batch]).to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
 
     def blocks(self, part: Part, block_rows: int) -> Iterator[FileBlock]:
@@ -276,8 +299,15 @@ class FileTable:
         return {**vars(self), "parts": []}  # a worker is told one part at a time
 
     def _check_unchanged(self, i: int) -> None:
-        if _safely(lambda: _Stamp.of(self._paths[i], self.kind), self._paths[i]) != self._stamps[i]:
+        try:
+            same = self._stamp(self._paths[i]) == self._stamps[i]
+        except UndatedError:  # it was dated when the fit began
+            same = False
+        if not same:
             raise FileChangedError(CHANGED)
+
+    def _stamp(self, path: PurePath) -> _Stamp:
+        return _safely(lambda: _Stamp.of(self._store, path, self.kind), path)
 
 
 class FileBlock:

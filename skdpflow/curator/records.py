@@ -14,7 +14,7 @@ from skdpflow.curator.statistics.moments import clip_to_ball
 from skdpflow.domain import Categories, Column, Domain, Interval
 from skdpflow.domain.codes import NO_PLACE, clipped
 from skdpflow.latent.affine import centred
-from skdpflow.latent.rank import LATENT_STEPS
+from skdpflow.latent.scores import LATENT_STEPS
 from skdpflow.projections import spectral_norm
 
 #: Most integers that one round of records may release: a gibibyte.

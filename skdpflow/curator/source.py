@@ -34,7 +34,7 @@ __all__ = ["RowSource"]
 #: Tables that are read part by part.
 _STORED = (FileTable, DaskRows, SparkRows, Partition)
 _BLOCK_ENTRIES = 2**20
-_BLOCK_ROWS = 2**16
+_BLOCK_ROWS = 2**15
 #: Rows of a block at least: with fewer, going through the columns takes longer than what is done with them.
 _LEAST_ROWS = 2**11
 #: Codes of a table in memory that are kept from round to round at most: half as many bytes as its cells have.

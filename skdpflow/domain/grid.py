@@ -80,7 +80,7 @@ class Grid:
     @cached_property
     def levels(self) -> NDArray[np.int64]:
         """Number of levels of each bin: one of a single value, and one per value of few whole numbers."""
-        each = 2 ** int(np.log2(FINE_LEVELS // len(self.shares)))
+        each = 1 << ((FINE_LEVELS // len(self.shares)).bit_length() - 1)
         levels = np.where(self.atoms, 1, each)
         if self.integer:
             width = np.diff(self._edges)
@@ -112,9 +112,16 @@ class Grid:
 
     def codes(self, numbers: Array) -> NDArray[np.int64]:
         """Return the codes of numbers between the first and the last edge: of each by itself."""
-        k = np.clip(np.searchsorted(self._edges, numbers, side="right") - 1, 0, len(self.shares) - 1)
-        level = np.floor((numbers - self._edges[k]) * self._per_unit[k])
-        return self.starts[k] + np.clip(level, 0, self.levels[k] - 1).astype(np.int64)
+        return self.codes_in(
+            np.clip(np.searchsorted(self._edges, numbers, side="right") - 1, 0, len(self.shares) - 1), numbers
+        )
+
+    def codes_in(self, bins: NDArray[np.int64], numbers: Array) -> NDArray[np.int64]:
+        """Return the codes of numbers whose bins are known."""
+        level = numbers - self._edges.take(bins)
+        level *= self._per_unit.take(bins)
+        np.clip(np.floor(level, out=level), 0, (self.levels - 1).take(bins), out=level)
+        return self.starts.take(bins) + level.astype(np.int64)
 
     def positions(self, numbers: Array) -> Array:
         """Return where numbers lie among the codes, the inverse of `values` but for single values."""

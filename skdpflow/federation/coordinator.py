@@ -25,6 +25,12 @@ class Carrier(Protocol):
     See Also
     --------
     Federation : Uses it.
+    Mailbox : Carries messages by a shared folder.
+
+    Notes
+    -----
+    A carrier may have a method ``end`` as well, such as `Mailbox.end`. It is called with the number of a fit that is
+    over.
     """
 
     def ask(self, request: bytes, sites: Sequence[str], timeout: float) -> Iterator[tuple[str, bytes]]:
@@ -70,8 +76,9 @@ class Federation:
     agreement : Agreement or None, default=None
         What the sites agreed on; None takes it from the sites, if they are in this process.
     timeout : float, default=600.0
-        Seconds to wait for the answers of a round. A site that does not answer is left out from then on, and the round
-        is repeated without it, which costs the others once more.
+        Seconds to wait for the answers of a round. A site that does not answer, or that answers that it failed, is left
+        out from then on. A `FederationWarning` names it. The round is repeated without it, which costs the others once
+        more.
 
     See Also
     --------
@@ -147,7 +154,7 @@ class Federation:
             )
 
     def collect(self, question: Question, shapes: Sequence[tuple[int, ...]]) -> dict[str, Answer]:
-        """Ask sites, and return the answers of those that answered in time.
+        """Ask sites, and return the answers of those that answered in time, also those that only say that they failed.
 
         Parameters
         ----------
@@ -190,7 +197,8 @@ class Federation:
             raise FederationError(f"The answer of the site {site!r} is of another site or agreement.")
         if answer.request != number:
             raise FederationError(f"The answer of the site {site!r} is to another request.")
-        if [values.shape for values in answer.sums] != list(shapes) or (not shapes and answer.schema is None):
+        expected = [] if answer.failed else list(shapes)
+        if [values.shape for values in answer.sums] != expected or (not shapes and answer.schema is None):
             raise FederationError(f"The answer of the site {site!r} does not have the shape that was asked for.")
         return answer
 

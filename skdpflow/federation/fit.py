@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,9 +15,8 @@ from skdpflow.accountants.slack import DELTA_SLACK, EPSILON_SLACK, PLAN_SLACK, d
 from skdpflow.domain.differences import with_differences
 from skdpflow.domain.measured import measured_domain, put_back
 from skdpflow.domain.schema import Schema
-from skdpflow.exceptions import FederationError
+from skdpflow.exceptions import FederationError, FederationWarning
 from skdpflow.federation.coordinator import Federation, total
-from skdpflow.federation.mailbox import Mailbox
 from skdpflow.federation.messages import Question, Wanted
 from skdpflow.federation.shares import Share, strength
 from skdpflow.ledger.filter import PrivacyFilter
@@ -64,7 +64,9 @@ class Rounds:
         """Ask all sites for the names and dtypes of their rows, which have to be the same; costs nothing."""
         question = Question(self._federation.agreement.digest, self.fit, 0, 0, self.sites)
         answers = self._federation.collect(question, [])
-        self._leave_out([site for site in self.sites if site not in answers])
+        missing = [site for site in self.sites if site not in answers]
+        if missing:
+            self._leave_out(missing)
         self.asked = self.sites
         self._epochs = {site: answer.epoch or "" for site, answer in answers.items()}
         schemas = {site: dict(answer.schema or {}) for site, answer in answers.items()}
@@ -103,10 +105,11 @@ class Rounds:
                 self.private &= answer.private
                 if answer.head is not None:
                     self.heads[site] = answer.head
+            failed = [site for site, answer in answers.items() if answer.failed]
             missing = [site for site in self.sites if site not in answers]
-            if not missing:
+            if not missing and not failed:
                 break
-            self._leave_out(missing)
+            self._leave_out(missing, failed)
             attempt, self.repeated = attempt + 1, self.repeated + 1
         self._planned += share
         self.rounds.append(self.sites)
@@ -160,16 +163,25 @@ class Rounds:
         scale = statistic.relative_scale * (statistic.sensitivity * event.noise_multiplier)
         return Measurement(request.name, request.kind, request.params, values, scale, statistic.sensitivity, event)
 
-    def _leave_out(self, missing: Sequence[str]) -> None:
-        """Go on without some sites, if enough are left."""
-        self.sites = tuple(site for site in self.sites if site not in missing)
+    def _leave_out(self, missing: Sequence[str], failed: Sequence[str] = ()) -> None:
+        """Go on without some sites, if enough are left, and say so."""
+        self.sites = tuple(site for site in self.sites if site not in (*missing, *failed))
+        reasons = []
+        if missing:
+            reasons.append(
+                f"These sites did not answer in time: {list(missing)}. See that they run, or wait longer: "
+                "Federation(..., timeout=...)."
+            )
+        if failed:
+            reasons.append(
+                f"These sites failed after they had debited a request: {list(failed)}. The log of each says why. What "
+                "it debited stays debited."
+            )
         fewest = self._federation.agreement.fewest
         if len(self.sites) < fewest:
-            spent = "The rounds so far were debited at the sites. " if self.rounds else ""
-            raise FederationError(
-                f"These sites did not answer in time: {list(missing)}. At least {fewest} were agreed on. {spent}See "
-                "that they run, or wait longer: Federation(..., timeout=...)."
-            )
+            spent = "The rounds so far were debited at the sites." if self.rounds else ""
+            raise FederationError(" ".join([*reasons, f"At least {fewest} were agreed on.", spent]).strip())
+        warnings.warn(" ".join([*reasons, "The fit goes on without them."]), FederationWarning, stacklevel=2)
 
     def check_plan(self, mechanism: Any, context: PlanContext) -> None:
         """Refuse a plan that could exceed the floating-point slack, before anything is spent."""
@@ -210,8 +222,9 @@ def federated_release(
         dialogue.answer(answers)
     if rounds.columns is not None:
         domain, target = encoded_as(domain, target, rounds.columns)
-    if isinstance(federation.carrier, Mailbox):
-        federation.carrier.end(rounds.fit)
+    end = getattr(federation.carrier, "end", None)
+    if callable(end):
+        end(rounds.fit)
     seeded: tuple[Event, ...] = () if rounds.private else (NonPrivateEvent(),)
     return Release(
         domain=put_back(domain, agreement.domain),

@@ -155,6 +155,8 @@ def _content(file: Path) -> bytes | None:
             return None
         with os.fdopen(handle, "rb", closefd=False) as opened:
             return opened.read()
+    except (OSError, MemoryError):  # a message that cannot be read must not stop whoever reads the others
+        return None
     finally:
         os.close(handle)
 

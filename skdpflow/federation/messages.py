@@ -135,6 +135,8 @@ class Answer:
         Who answers.
     refused : str or None, default=None
         Why nothing was measured.
+    failed : bool, default=False
+        Whether the site failed after it had debited its ledger: nothing was measured, or it could not be stored.
     schema : mapping or None, default=None
         Names and dtypes of the rows.
     epoch : str or None, default=None
@@ -151,6 +153,7 @@ class Answer:
     request: str
     site: str
     refused: str | None = None
+    failed: bool = False
     schema: Mapping[str, Any] | None = None
     epoch: str | None = None
     sums: tuple[NDArray[np.uint64], ...] = ()
@@ -164,6 +167,7 @@ class Answer:
             "request": self.request,
             "site": self.site,
             "refused": self.refused,
+            "failed": self.failed,
             "schema": None if self.schema is None else dict(self.schema),
             "epoch": self.epoch,
             "n_sums": len(self.sums),
@@ -185,6 +189,7 @@ class Answer:
             _text(answer.agreement), _text(answer.request), _text(answer.site)
             if not (
                 isinstance(answer.refused, str | None)
+                and isinstance(answer.failed, bool)
                 and isinstance(answer.schema, Mapping | None)
                 and isinstance(answer.epoch, str | None)
                 and isinstance(answer.head, str | None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 import warnings
@@ -36,6 +37,7 @@ from skdpflow.release.federated import entry_of
 
 #: Most statistics of one request.
 MAX_STATISTICS = 64
+_log = logging.getLogger(__name__)
 
 
 class SiteRows(BaseEstimator):
@@ -94,8 +96,9 @@ class Site:
     cannot exceed it.
 
     The ledger states what is guaranteed against everybody but more than `tolerates` other sites. Parameters of a
-    request are tried on made-up rows before the debit. Should the private rows raise an error after that, the error
-    stays here: the coordinator sees a site that does not answer.
+    request are tried on made-up rows before the debit. If something fails after it, such as a disk that is full, the
+    debit stays, and the answer to this request is that the site failed. The reason goes to the log of this process, as
+    the type of the error and what the operating system says of it. The site goes on with the next request.
 
     Examples
     --------
@@ -188,10 +191,10 @@ class Site:
             What to send back. The same request gives the same bytes once it was paid for.
         """
         number = digest(request)
-        kept = self._store.get(number)
-        if kept is not None:
-            return kept
         try:
+            kept = self._store.get(number)
+            if kept is not None:
+                return kept
             question = Question.from_bytes(request)
             self._check_address(question)
             if not question.wanted:
@@ -202,8 +205,15 @@ class Site:
             head = self._debit(checked)
         except (ValueError, TypeError, BudgetExceededError) as e:  # of public facts: no private row was read
             return self._answer(number, refused=str(e)).to_bytes()
-        sums = self._measured(question, checked, number)
-        return self._store.put(number, self._answer(number, sums=sums, head=head).to_bytes())
+        except Exception as e:  # not foreseen, and so without its text; also before any private row was read
+            _log.error("A request could not be checked (%s).", _cause(e))
+            return self._answer(number, refused="It could not check the request: its log says why.").to_bytes()
+        try:
+            sums = self._measured(question, checked, number)
+            return self._store.put(number, self._answer(number, sums=sums, head=head).to_bytes())
+        except Exception as e:  # of private rows, or of the machine: nothing of it leaves the site
+            _log.error("A request was debited and could not be answered (%s).", _cause(e))
+            return self._store.put_failure(number, self._answer(number, failed=True, head=head).to_bytes())
 
     def serve(self, mailbox: Mailbox | str | os.PathLike[str], *, n_fits: int = 1, timeout: float = 600.0) -> None:
         """Answer the requests in a shared folder.
@@ -224,12 +234,18 @@ class Site:
         """
         box = mailbox if isinstance(mailbox, Mailbox) else Mailbox(mailbox)
         over, seen, heard = box.ended(), set[str](), time.monotonic()
+        problems = set[str]()
         while len(box.ended() - over) < n_fits:
-            for number, request in box.requests(seen):
-                seen.add(number)
-                if not box.answered(number, self.name) and self._concerns(request):
-                    box.put(number, self.name, self.answer(request))
-                    heard = time.monotonic()
+            try:
+                for number, request in box.requests(seen):
+                    if not box.answered(number, self.name) and self._concerns(request):
+                        box.put(number, self.name, self.answer(request))
+                        heard = time.monotonic()
+                    seen.add(number)
+            except OSError as e:  # of the shared folder: what is not seen is tried again, with the same answer
+                if (problem := _cause(e)) not in problems:
+                    _log.error("The mailbox could not be used (%s). It is tried again.", problem)
+                problems.add(problem)
             if time.monotonic() - heard > timeout:
                 raise FederationError(f"No request came to {self.name!r} for {timeout:g} seconds.")
             time.sleep(POLL)
@@ -325,6 +341,12 @@ class Site:
 
     def __repr__(self) -> str:
         return f"Site({self.name!r}, agreement={self.agreement.digest[:12]}...)"
+
+
+def _cause(error: Exception) -> str:
+    """Say what an error is without its text, which may hold values of rows."""
+    reason = error.strerror if isinstance(error, OSError) else None
+    return type(error).__name__ if reason is None else f"{type(error).__name__}: {reason}"
 
 
 def _masked(values: Sequence[NDArray[np.uint64]], pads: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], ...]:

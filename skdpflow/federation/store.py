@@ -34,6 +34,8 @@ class AnswerStore:
         """Return the answer to a request, if there is one."""
         if self._folder is None:
             return self._kept.get(request)
+        if request in self._kept:
+            return self._kept[request]
         file = self._file(request)
         return file.read_bytes() if file.exists() else None
 
@@ -55,6 +57,13 @@ class AnswerStore:
             new.unlink(missing_ok=True)
         _flush(self._folder)
         return file.read_bytes()
+
+    def put_failure(self, request: str, answer: bytes) -> bytes:
+        """Keep that a request failed, so that it is not paid for again: in memory alone if the folder fails, too."""
+        try:
+            return self.put(request, answer)
+        except OSError:
+            return self._kept.setdefault(request, answer)
 
     def _file(self, request: str) -> Path:
         assert self._folder is not None

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from skdpflow.domain import Categories, Interval
 from skdpflow.domain.differences import by_themselves
-from skdpflow.latent.rank import LATENT_LIMIT, RankTransform
+from skdpflow.latent.rank import RankTransform
+from skdpflow.latent.scores import LATENT_LIMIT
 from skdpflow.release import Release
 from skdpflow.sampling.draw import draw_positions, in_own_values
 from skdpflow.transport.model import Model

@@ -15,7 +15,8 @@ from skdpflow.domain.codes import outside_of
 from skdpflow.domain.differences import since_of
 from skdpflow.inspection._names import codes_name, column_names, number_name, places_name
 from skdpflow.inspection._sample import Sample
-from skdpflow.latent.rank import LATENT_STEPS, RankTransform
+from skdpflow.latent.rank import RankTransform
+from skdpflow.latent.scores import LATENT_STEPS
 from skdpflow.release import Measurement
 from skdpflow.release.tables import histograms_of, locations_of, pairs_of, partitions_of, split
 

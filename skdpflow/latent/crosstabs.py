@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 _FEW_ENTRIES = 128
 #: Most rows multiplied at once, whose sums are exact in single precision, and columns of the product.
 _PIECE_ROWS, _BAND = 2**12, 2**9
+#: Entries that are counted in one call, about: enough that a call costs little, and few enough for a cache.
+_COUNTED = 2**17
 
 
 class CrossTables:
@@ -87,16 +89,18 @@ class CrossTables:
         return out
 
     def _add_counts(self, out: NDArray[np.int64], bins: NDArray[Any], component: NDArray[np.int64]) -> None:
-        columns = np.ascontiguousarray(bins.T, dtype=np.int64)
-        for a in range(len(columns) - 1):
-            tables, row = self.of(out, a), component * self._sizes[a] + columns[a]
-            for b in range(a + 1, len(columns)):
-                shape = len(out), int(self._sizes[a]), int(self._sizes[b])
-                entry = row * shape[2]
-                entry += columns[b]
-                start = self._starts[b] - self._ends[a]
-                found = np.bincount(entry, minlength=int(np.prod(shape)))
-                tables[..., start : start + shape[2]] = found.reshape(shape)
+        places = np.ascontiguousarray(bins.T, dtype=np.int64) + self._starts[:, None]
+        together = max(1, _COUNTED // max(len(bins), 1))  # later columns
+        for a in range(len(places) - 1):
+            tables, row = self.of(out, a), component * self._sizes[a] + (places[a] - self._starts[a])
+            for first in range(a + 1, len(places), together):
+                later = places[first : first + together]
+                left, width = self._starts[first], self._ends[first + len(later) - 1] - self._starts[first]
+                shape = len(out), int(self._sizes[a]), int(width)
+                entries = later + (row * width - left)
+                start = left - self._ends[a]
+                found = np.bincount(entries.ravel(), minlength=int(np.prod(shape)))
+                tables[..., start : start + width] = found.reshape(shape)
 
     def _add_products(self, out: NDArray[np.int64], bins: NDArray[Any], component: NDArray[np.int64]) -> None:
         bands = np.flatnonzero(np.diff(self._ends // _BAND, prepend=-1))  # first columns of groups of some width

@@ -35,6 +35,8 @@ class KnotTable:
     ----------
     knots : sequence of ndarray
         Increasing knots of each map, at least one.
+    middle : tuple of float or None, default=None
+        Range in which most points lie, if it is not that of the knots: the slots are cut there.
 
     Examples
     --------
@@ -44,11 +46,13 @@ class KnotTable:
     array([0, 0, 1, 2])
     """
 
-    def __init__(self, knots: Sequence[Array]) -> None:
+    def __init__(self, knots: Sequence[Array], middle: tuple[float, float] | None = None) -> None:
         self.sizes = np.array([len(k) for k in knots])
         self.first = np.cumsum(self.sizes) - self.sizes
         self.flat = np.concatenate(knots, dtype=np.float64)
         self._knots = np.split(self.flat, self.first[1:])
+        ends = (self.flat[self.first], self.flat[self.first + self.sizes - 1]) if middle is None else middle
+        self._low, self._high = (np.broadcast_to(end, len(knots)) for end in ends)
 
     def find(self, p: Array, rows: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
         """Position of the last knot that is not above each point, or of the first knot."""
@@ -64,6 +68,8 @@ class KnotTable:
         at = table.take(slot)
         late = np.flatnonzero(p >= beyond.take(at))
         for _ in range(MOST_STEPS):
+            if not late.size:
+                break
             at[late] += 1
             late = late[p[late] >= beyond[at[late]]]
         if late.size:
@@ -72,17 +78,16 @@ class KnotTable:
 
     @cached_property
     def _even(self) -> bool:
-        """Whether all knots lie in a range of finite width, which an even grid needs."""
+        """Whether the ranges to be cut into slots are of finite width, which an even grid needs."""
         with np.errstate(over="ignore"):
-            width = self.flat[self.first + self.sizes - 1] - self.flat[self.first]
-        return bool(np.isfinite(width).all())
+            return bool(np.isfinite(self._high - self._low).all())
 
     @cached_property
     def _grid(self) -> tuple[Array, Array, NDArray[np.int64], Array]:
         """Start and scale of the slots of each map, the last knot before each slot, and the knot after each knot."""
         n_slots, last = SLOTS_PER_KNOT * int(self.sizes.max()), self.first + self.sizes - 1
-        low = self.flat[self.first]
-        scale = (n_slots - 1) / np.maximum(self.flat[last] - low, _NARROW)
+        low = self._low
+        scale = (n_slots - 1) / np.maximum(self._high - low, _NARROW)
         before = [
             f + np.maximum(np.searchsorted(_slots(k, a, s, n_slots), np.arange(n_slots)) - 1, 0)
             for k, f, a, s in zip(self._knots, self.first, low, scale, strict=True)

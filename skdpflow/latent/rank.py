@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,12 +14,10 @@ from scipy.special import ndtr, ndtri
 from skdpflow.domain.codes import outside_of
 from skdpflow.domain.columns import Column, Interval
 from skdpflow.latent.lookup import PiecewiseLinear
+from skdpflow.latent.scores import LATENT_LIMIT, lattice_scores
 
-#: Lattice steps per unit of a latent score, and per unit of a direction; fixes where slices are exact integers.
-LATENT_STEPS = 2**10
+#: Lattice steps per unit of a direction; with those of scores, it fixes where slices are exact integers.
 DIRECTION_STEPS = 2**15
-#: Latent values are clipped to plus or minus this many standard deviations.
-LATENT_LIMIT = 4.0
 #: Rows that are worked on together: what is computed on the way stays in the processor's cache.
 _ROWS = 2**13
 #: Stands for the place of a cell that is drawn from the released distribution of its column.
@@ -185,7 +183,7 @@ class RankTransform:
         if order is not None:
             gaps = np.flatnonzero(order >= layout.n_values)
         for gap in gaps:  # at most one; it is no value
-            first, last = np.interp([gap, gap + 1.0], edges, cdf)
+            first, last = self._distributions[j][0](np.array([gap, gap + 1.0]))
             u = u * (1.0 - (last - first))
             u = np.where(u >= first, u + (last - first), u)
         k = np.clip(np.searchsorted(cdf, u, side="right") - 1, 0, len(cdf) - 2)
@@ -208,19 +206,33 @@ class RankTransform:
         own = [PiecewiseLinear([edges], [cdf]) for edges, cdf in zip(self.edges, self.cdf, strict=True)]
         return [(f, f(spreads.ravel()).reshape(-1, 2)) for f, spreads in zip(own, self.spreads, strict=True)]
 
-    def to_latent(self, codes: NDArray[np.int64], ranks: NDArray[np.float64] | float) -> NDArray[np.float64]:
-        """Map integer codes and ranks to scores."""
+    def _levels(self, codes: NDArray[np.int64], ranks: NDArray[np.float64] | float) -> Iterator[tuple[Any, Any]]:
+        """Yield levels of the distribution functions, and where they belong: some rows of a column at a time.
+
+        Each step is a sum, product or quotient of two numbers, which IEEE 754 rounds alike on every processor.
+        """
         places, ranks = self.placed(codes, ranks)
-        z = np.empty(codes.shape, order="F")
         for j, (distribution, levels) in enumerate(self._distributions):
-            for start in range(0, len(z), _ROWS):
+            for start in range(0, len(codes), _ROWS):
                 rows = slice(start, start + _ROWS)
                 place, rank = places[rows, j], ranks[rows, j]
                 u = distribution(place + rank)
                 for (low, high), (below, above) in zip(self.spreads[j], levels, strict=True):
                     u = np.where((place >= low) & (place < high), below + rank * (above - below), u)
-                np.clip(u, 0.0, 1.0, out=u)
-                z[rows, j] = np.clip(ndtri(u, out=u), -LATENT_LIMIT, LATENT_LIMIT, out=u)
+                yield (rows, j), np.clip(u, 0.0, 1.0, out=u)
+
+    def to_latent(self, codes: NDArray[np.int64], ranks: NDArray[np.float64] | float) -> NDArray[np.float64]:
+        """Map integer codes and ranks to scores."""
+        z = np.empty(codes.shape, order="F")
+        for at, u in self._levels(codes, ranks):
+            z[at] = np.clip(ndtri(u, out=u), -LATENT_LIMIT, LATENT_LIMIT, out=u)
+        return z
+
+    def to_lattice(self, codes: NDArray[np.int64], ranks: NDArray[np.float64] | float) -> NDArray[np.int16]:
+        """Map integer codes and ranks to the nearest scores on the lattice, with the same bits on every processor."""
+        z = np.empty(codes.shape, dtype=np.int16, order="F")
+        for at, u in self._levels(codes, ranks):
+            z[at] = lattice_scores(u)
         return z
 
     def from_latent(self, z: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,11 +6,11 @@ in this process, what each of them was allowed, and the Releases that decided pa
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from skdpflow._callers import caller_level
 from skdpflow._validation import invalid
 from skdpflow.accountants import ComposedEvent, Event, RestsOn, flatten_event
 from skdpflow.accountants.resting import all_allowed, guarantee
@@ -119,19 +119,11 @@ class Unpaid:
                 "ledger=PrivacyLedger(epsilon=..., delta=...). On rows of different people, or that are "
                 "public, nothing is lost. This is said once.",
                 PrivacyLeakWarning,
-                stacklevel=_outside(),
+                stacklevel=caller_level(),
             )
             lineage.warned = True  # not where the warning is an error
         lineage.note(event, before, neighbours)
         return None
-
-
-def _outside() -> int:
-    """Return the stack level of the first caller outside of this package, for a warning."""
-    level, frame = 0, inspect.currentframe()
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "skdpflow":
-        level, frame = level + 1, frame.f_back
-    return max(level, 1)
 
 
 @dataclass(frozen=True)

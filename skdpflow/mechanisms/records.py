@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from skdpflow._validation import check_bool, check_choice, check_int, check_real
 from skdpflow.domain import Categories, Column
 from skdpflow.latent.affine import AffineTransform
-from skdpflow.latent.rank import LATENT_STEPS
+from skdpflow.latent.scores import LATENT_STEPS
 from skdpflow.projections import draw_directions, spectral_norm
 from skdpflow.release import Release
 from skdpflow.release.request import PlanContext, Request, Rounds

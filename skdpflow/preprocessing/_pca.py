@@ -8,8 +8,11 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from skdpflow._validation import check_generator, check_int
+from skdpflow.accountants.base import tally
+from skdpflow.accountants.gaussian import total_mu
 from skdpflow.domain import Domain, Interval
-from skdpflow.latent.rank import DIRECTION_STEPS, LATENT_STEPS
+from skdpflow.latent.rank import DIRECTION_STEPS
+from skdpflow.latent.scores import LATENT_STEPS
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.preprocessing._base import Array, Codes, DPTransformer, Plan, lattice_steps, rows_in
 from skdpflow.release import Measurement, Release
@@ -31,6 +34,11 @@ LEAST_PART, AHEAD = 1.0 / 80.0, 8
 #: Components hold at least this part of all variance, over the root of the number of rows: what is less is not learnt
 #: from so many rows, however small the noise is.
 LEAST_SHARE = 0.35
+#: Where rows are many, axes may hold less if at least this part of their variance is beyond what an average axis among
+#: those left over has. A model of k components learns their products, each with noise of k / (n mu). All together carry
+#: k**4 / (n mu)**2, and one component more adds a cube in k. It is worth that while this part is at least the cube of
+#: k over `CAPACITY` (n mu)**(2/3). That rows are a sample counts as noise of `SAMPLING_MU`.
+LEAST_SIGNAL, CAPACITY, SAMPLING_MU = 0.5, 1.0 / 7.0, 0.25
 #: Variance is left over if it is so many standard deviations of the noise in the trace.
 LEFT_OVER = 3.0
 #: Squared distances are counted in bins whose ends differ by this factor.
@@ -52,15 +60,18 @@ def spectrum_noise(second: Measurement, n: float) -> float:
     return 2.0 * float(np.min(second.sd)) * step**2 / n * float(np.sqrt(d))
 
 
-def n_kept(values: Array, variances: Array, edge: float, n: float) -> int:
+def n_kept(values: Array, variances: Array, edge: float, n: float, mu: float) -> int:
     """Return how many components to keep, of released eigenvalues and the variances along their axes, both falling."""
+    before, d = np.arange(len(values)), len(values)
     explained = np.append(0.0, np.cumsum(variances))
     left = values.sum() - explained[:-1]  # the noise hardly moves the trace
-    ahead = np.minimum(np.arange(len(values)) + AHEAD, len(values))
-    part = (explained[ahead] - explained[:-1]) / (ahead - np.arange(len(values)))
-    worth = (left > LEFT_OVER * edge / np.sqrt(2.0)) & (part >= LEAST_PART * left)
+    ahead = np.minimum(before + AHEAD, d)
+    part = (explained[ahead] - explained[:-1]) / (ahead - before)
     share = LEAST_SHARE / np.sqrt(n) * max(float(values.sum()), 0.0)
-    kept = (worth | (values > MARGIN * edge)) & (np.maximum(part, variances) >= share)
+    large = ((part >= LEAST_PART * left) | (values > MARGIN * edge)) & (np.maximum(part, variances) >= share)
+    most = CAPACITY * np.cbrt(n / (1.0 / SAMPLING_MU + 1.0 / mu)) ** 2
+    learnt = part - left / (d - before) >= np.maximum(LEAST_SIGNAL, ((before + 1) / most) ** 3) * part
+    kept = (large | learnt) & ((left > LEFT_OVER * edge / np.sqrt(2.0)) | (values > MARGIN * edge))
     return max(int(np.argmin(np.append(kept, False))), 1)
 
 
@@ -147,7 +158,8 @@ class DPPCA(ClassNamePrefixFeaturesOutMixin, DPTransformer):
     n_components : int or None, default=None
         Number of components; at most the number of columns. None keeps those whose released variance stands well
         above what the noise alone would show, and further ones as long as each holds one part in 80 of the variance
-        that is left over. All hold a share of the variance that so many rows can teach. It keeps at least one.
+        that is left over. Where rows are many for the budget, it also keeps axes that hold well above the average of
+        those left over. All hold a share of the variance that so many rows can teach. It keeps at least one.
     neighbours : {"add-remove", "replace-one"}, default="add-remove"
         Whether neighbouring tables differ by one row more, or by the content of one row.
     accountant : {"gdp", "zcdp", "rdp", "pld"} or Accountant, default="gdp"
@@ -269,7 +281,8 @@ class DPPCA(ClassNamePrefixFeaturesOutMixin, DPTransformer):
         variances = np.maximum(denoise_eigenvalues(values, edge / (2.0 * float(np.sqrt(d)))), 0.0)
         k = release.mechanism["n_components"]
         if k is None:
-            k = n_kept(values, variances, edge, n)
+            mu = total_mu(tally(second.event)) / float(np.sqrt(SHARES["second_moment"]))
+            k = n_kept(values, variances, edge, n, mu)
         sign = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(d)])
         shown = np.maximum(values[:k], edge)
         largest = (shown + np.sqrt(shown**2 - edge**2)) / 2.0  # an axis of the rows has at most this variance

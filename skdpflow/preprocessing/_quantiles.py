@@ -11,7 +11,7 @@ from sklearn.base import OneToOneFeatureMixin
 
 from skdpflow._validation import check_choice, check_int
 from skdpflow.domain import Domain, Interval
-from skdpflow.latent.rank import LATENT_LIMIT
+from skdpflow.latent.scores import LATENT_LIMIT
 from skdpflow.ledger import PrivacyLedger
 from skdpflow.mechanisms.marginals.histograms import bin_edges, rank_transform
 from skdpflow.preprocessing._base import Array, Codes, DPTransformer, Plan

@@ -170,8 +170,9 @@ def in_words(stated: Mapping[str, Any], epsilon: float, neighbours: str) -> list
         out.append(f"Against {t + 1} sites that pool what they know, {_epsilon(against[t + 1])}.")
     if stated["repeated"]:
         out.append(
-            f"{stated['repeated']} rounds were asked for again, because a site did not answer. The sites that had "
-            "answered paid for both. The guarantee includes both, even if the coordinator kept the sums of both."
+            f"{stated['repeated']} rounds were asked for again, because a site did not answer or failed. The sites "
+            "that had answered paid for both. The guarantee includes both, even if the coordinator kept the sums of "
+            "both."
         )
     out += [
         "What a coordinator asked for beyond this Release is limited by the cap that the sites agreed on, and stands "

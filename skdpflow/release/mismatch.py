@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from skdpflow._callers import caller_level
 from skdpflow.domain.check import in_words, percent
 from skdpflow.domain.codes import outside_of
 from skdpflow.domain.columns import Categories, Interval
@@ -144,5 +145,5 @@ def warn_of_mismatch(*releases: Content) -> None:
             "hold declared values only. If that is not meant, correct the declaration before you fit again: "
             "Domain.check tells whoever holds the rows what it lacks.",
             DomainMismatchWarning,
-            stacklevel=3,
+            stacklevel=caller_level(),
         )

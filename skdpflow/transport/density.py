@@ -8,7 +8,7 @@ from scipy.special import logsumexp, ndtr
 from scipy.stats import qmc
 
 from skdpflow.domain import Column, Domain, Interval
-from skdpflow.latent.rank import LATENT_LIMIT
+from skdpflow.latent.scores import LATENT_LIMIT
 from skdpflow.transport.model import Model
 
 Array = NDArray[np.float64]

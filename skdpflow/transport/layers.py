@@ -37,12 +37,14 @@ def log_slopes(q: Array, x: Array, y: Array) -> Array:
 
 
 def ranked(values: Array, weights: Array | None = None) -> tuple[Array, Array]:
-    """Sort values, and return them with their levels: the share of all weight below each, and half of its own."""
+    """Sort rows of values, and return them with their levels: the share of all weight below each, and half its own."""
     if weights is None:
-        return np.sort(values), (np.arange(len(values)) + 0.5) / max(len(values), 1)
-    order = np.argsort(values)
+        n = values.shape[-1]
+        return np.sort(values, axis=-1), np.broadcast_to((np.arange(n) + 0.5) / max(n, 1), values.shape)
+    order = np.argsort(values, axis=-1)
     own = weights[order]
-    return values[order], (np.cumsum(own) - 0.5 * own) / own.sum()
+    levels = (np.cumsum(own, axis=-1) - 0.5 * own) / own.sum(axis=-1, keepdims=True)
+    return np.take_along_axis(values, order, axis=-1), levels
 
 
 def corrected_quantiles(values: Array, levels: Array, edges: Array, now: Array, then: Array, at: Array) -> Array:

@@ -29,8 +29,10 @@ def to_simplex(v: Array, total: float) -> Array:
     return np.maximum(v - excess[above[-1] if above.size else 0], 0.0)
 
 
-def shrink(coefficients: Array, sd: Array | float) -> Array:
-    r"""Shrink noisy coefficients by the non-negative garrote, at the threshold that minimises the estimated risk.
+def shrink(coefficients: Array, sd: float) -> Array:
+    r"""Shrink groups of noisy coefficients by the non-negative garrote, at thresholds that minimise the estimated risk.
+
+    A group is what the last axis holds.
 
     Notes
     -----
@@ -44,23 +46,25 @@ def shrink(coefficients: Array, sd: Array | float) -> Array:
     ----------
     .. [1] Donoho, D. L., Johnstone, I. M. (1995). Adapting to unknown smoothness via wavelet shrinkage. JASA 90.
     """
-    x = np.abs(coefficients / sd).ravel()
-    n = x.size
+    x = np.abs(coefficients / sd)
+    n = x.shape[-1]
     if n == 0:
         return coefficients
     universal = np.sqrt(2.0 * np.log(max(n, 2)))
-    grid = np.linspace(min(MIN_THRESHOLD, universal), universal, 33)
-    if (x**2).mean() - 1.0 <= np.log2(max(n, 2)) ** 1.5 / np.sqrt(n):
-        threshold = universal
-    else:
-        inverse_square = 1.0 / np.maximum(x, 1e-12) ** 2
-        order = np.argsort(x)
-        x2 = np.concatenate([[0.0], np.cumsum(x[order] ** 2 - 1.0)])
-        tail = np.concatenate([np.cumsum(inverse_square[order][::-1])[::-1], [0.0]])
-        cut = np.searchsorted(x[order], grid, side="right")
-        risk = x2[cut] + (n - cut) + (2 * grid**2 + grid**4) * tail[cut]
-        threshold = grid[np.argmin(risk)]
-    cut_off = threshold * np.broadcast_to(sd, coefficients.shape)
+    threshold = np.full(x.shape[:-1], universal)
+    stands_out = (x**2).mean(axis=-1) - 1.0 > np.log2(max(n, 2)) ** 1.5 / np.sqrt(n)
+    if stands_out.any():
+        grid = np.linspace(min(MIN_THRESHOLD, universal), universal, 33)
+        own = np.sort(x[stands_out], axis=-1)  # (groups, n)
+        none = np.zeros((len(own), 1))
+        kept = np.concatenate([none, np.cumsum(own**2 - 1.0, axis=1)], axis=1)
+        inverse_square = 1.0 / np.maximum(own, 1e-12) ** 2
+        tail = np.concatenate([np.cumsum(inverse_square[:, ::-1], axis=1)[:, ::-1], none], axis=1)
+        cut = np.array([np.searchsorted(group, grid, side="right") for group in own])
+        risk = np.take_along_axis(kept, cut, axis=1) + (n - cut)
+        risk += (2 * grid**2 + grid**4) * np.take_along_axis(tail, cut, axis=1)
+        threshold[stands_out] = grid[np.argmin(risk, axis=1)]
+    cut_off = np.broadcast_to(threshold[..., None] * sd, coefficients.shape)
     kept = np.abs(coefficients) > cut_off
     out = np.zeros_like(coefficients)
     out[kept] = coefficients[kept] - cut_off[kept] ** 2 / coefficients[kept]
@@ -69,6 +73,8 @@ def shrink(coefficients: Array, sd: Array | float) -> Array:
 
 def denoise_ordered(counts: Array, expected: Array, sd: float) -> Array:
     r"""Denoise ordered histograms: correct a prediction by what stands out of the noise.
+
+    The last two axes are histograms, (n, n_bins), that share thresholds.
 
     Notes
     -----
@@ -86,27 +92,28 @@ def denoise_ordered(counts: Array, expected: Array, sd: float) -> Array:
     >>> denoise_ordered(expected + [[1.0, -1.0, 1.0, -1.0]], expected, sd=2.0)
     array([[25., 25., 25., 25.]])
     """
-    n, n_bins = counts.shape
+    n_bins = counts.shape[-1]
     depth = max(n_bins - 1, 0).bit_length()
-    pad = ((0, 0), (0, 2**depth - n_bins))
+    pad = [(0, 0)] * (counts.ndim - 1) + [(0, 2**depth - n_bins)]
     observed, predicted = [np.pad(counts, pad)], [np.pad(expected, pad)]
     for tree in (observed, predicted):
         for _ in range(depth):
-            tree.append(tree[-1][:, 0::2] + tree[-1][:, 1::2])
+            tree.append(tree[-1][..., 0::2] + tree[-1][..., 1::2])
     mass = predicted[-1]
     for level in range(depth - 1, -1, -1):
         width = 2.0**level  # bins in a half
-        left, right = predicted[level][:, 0::2], predicted[level][:, 1::2]
+        left, right = predicted[level][..., 0::2], predicted[level][..., 1::2]
         both = left + right
         share = np.divide(left - right, both, out=np.zeros_like(both), where=both > 0)
         predicted_difference = mass * share
-        difference = observed[level][:, 0::2] - observed[level][:, 1::2]
-        real = np.arange(both.shape[1]) * 2 * width + width < n_bins  # both halves hold bins
+        difference = observed[level][..., 0::2] - observed[level][..., 1::2]
+        n_real = int(np.ceil((n_bins - width) / (2 * width)))  # nodes of which both halves hold bins
+        found = (difference - predicted_difference)[..., :n_real] / np.sqrt(2 * width)
         deviation = np.zeros_like(both)
-        deviation[:, real] = shrink((difference - predicted_difference)[:, real] / np.sqrt(2 * width), sd)
+        deviation[..., :n_real] = shrink(found.reshape(*found.shape[:-2], -1), sd).reshape(found.shape)
         # a difference lies between plus and minus the mass; best linear estimate if it is uniform there
         spread = mass**2 / 3.0
         deviation *= np.sqrt(2 * width) * spread / (spread + 2 * width * sd**2)
-        found = np.clip(predicted_difference + deviation, -mass, mass)
-        mass = np.stack([(mass + found) / 2, (mass - found) / 2], axis=2).reshape(n, -1)
-    return mass[:, :n_bins]
+        difference = np.clip(predicted_difference + deviation, -mass, mass)
+        mass = np.stack([(mass + difference) / 2, (mass - difference) / 2], axis=-1).reshape(*mass.shape[:-1], -1)
+    return mass[..., :n_bins]

@@ -12,7 +12,8 @@ from scipy.special import ndtr, ndtri
 
 from skdpflow.latent.crosstabs import CrossTables
 from skdpflow.latent.lookup import Bins, PiecewiseLinear, bin_of
-from skdpflow.latent.rank import LATENT_LIMIT, RankTransform
+from skdpflow.latent.rank import RankTransform
+from skdpflow.latent.scores import LATENT_LIMIT
 from skdpflow.transport.layers import corrected_quantiles, log_slopes, monotone_knots, ranked
 from skdpflow.transport.marginals import denoise_ordered, shrink, to_simplex
 
@@ -79,7 +80,7 @@ class PairLayer:
 
     def _moved(self, z: Array, maps: PiecewiseLinear) -> tuple[Array, NDArray[np.int64]]:
         rows = self._maps[0].of(z[:, self.given])
-        out = z.copy()
+        out = z.copy(order="K")
         out[:, self.moved] = maps(z[:, self.moved], rows)
         return out, rows
 
@@ -136,7 +137,7 @@ def pair_layer(particles: Array, size: float, target: PairTarget, weights: Array
     if target.ordered:
         found = denoise_ordered(target.counts, expected, target.sd)
     else:
-        deviation = shrink(target.counts - expected, target.sd)
+        deviation = shrink((target.counts - expected).ravel(), target.sd).reshape(expected.shape)
         deviation *= mass**2 / (mass**2 + 3.0 * target.sd**2)
         found = expected + deviation
         found = np.array([to_simplex(f, m) if m > 0 else f for f, m in zip(found, mass[:, 0], strict=True)])

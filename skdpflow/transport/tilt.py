@@ -33,8 +33,10 @@ ACCEPTANCE = 0.25
 MOST_ROUNDS = 64
 #: Variance of the logarithm of a factor: the flow is taken to be wrong by a third in a region.
 LOG_VARIANCE = 0.1
-#: Sweeps over the partitions, and Newton steps for a region.
+#: Most sweeps over the partitions, and Newton steps for a region.
 SWEEPS, NEWTON = 12, 6
+#: Sweeps end when the rows that are predicted of no region move by more than this part of the noise of their count.
+SETTLED = 0.02
 #: Rows that are predicted of a region at least, so that it has a factor even if no particle lies there.
 LEAST_ROWS = 1e-3
 #: Particles whose factors are computed together, about.
@@ -182,12 +184,13 @@ def keep_shares(
     return finder, [*counts, *added], [*sds, *[1.0] * len(own)]
 
 
-def _log_bound(log_factor: Array) -> float:
-    """Return the largest bound of a factor, at most its maximum, with which enough proposals are accepted."""
-    largest = float(log_factor.max())
-    w = np.sort(np.exp(np.maximum(log_factor - largest, -600.0)))
-    accepted = (np.cumsum(w) + w * np.arange(len(w) - 1, -1, -1)) / (len(w) * w)  # falls from one
-    return float(np.log(w[np.flatnonzero(accepted >= ACCEPTANCE)[-1]])) + largest
+def _log_bounds(log_factors: Array) -> Array:
+    """Return for each row of factors the largest bound, at most their maximum, at which enough proposals pass."""
+    largest, n = log_factors.max(axis=1, keepdims=True), log_factors.shape[1]
+    w = np.sort(np.exp(np.maximum(log_factors - largest, -600.0)), axis=1)
+    accepted = (np.cumsum(w, axis=1) + w * np.arange(n - 1, -1, -1)) / (n * w)  # falls from one
+    last = n - 1 - np.argmax(accepted[:, ::-1] >= ACCEPTANCE, axis=1)
+    return np.asarray(np.log(np.take_along_axis(w, last[:, None], axis=1)) + largest)
 
 
 def tilt(
@@ -199,7 +202,7 @@ def tilt(
     counts: Sequence[Array],
     sds: Sequence[float],
 ) -> list[TiltedComponent]:
-    r"""Tilt components towards noisy counts.
+    r"""Tilt components towards noisy counts; each is known by as many particles.
 
     Notes
     -----
@@ -211,58 +214,60 @@ def tilt(
     share of at least `ACCEPTANCE`.
     """
     tilted: dict[int, TiltedComponent] = {}
-    for first, last in _batches(groups, particles):
+    n = len(particles[0])
+    for first, last in _batches(groups, n):
         own = np.flatnonzero((groups >= first) & (groups < last)).tolist()
-        log_factors, totals = _fitted(
-            [regions.find(particles[c]) for c in own],
-            sizes[own] / [len(particles[c]) for c in own],
-            groups[own] - first,
-            [h[first:last] for h in counts],
-            sds,
-        )
-        for c, total in zip(own, totals, strict=True):
-            bound = _log_bound(total)
-            mean = float(np.log(np.mean(np.exp(np.minimum(total, bound)))))
+        found = regions.find(np.concatenate([particles[c] for c in own]))
+        log_factors, totals = _fitted(found, sizes[own] / n, groups[own] - first, [h[first:last] for h in counts], sds)
+        bounds = _log_bounds(totals)
+        means = np.log(np.mean(np.exp(np.minimum(totals, bounds)), axis=1))
+        for c, bound, mean in zip(own, bounds[:, 0].tolist(), means.tolist(), strict=True):
             factors = tuple(f[groups[c] - first].copy() for f in log_factors)
             tilted[c] = TiltedComponent(components[c], regions, factors, bound, mean)
     return [tilted[c] for c in range(len(components))]
 
 
-def _batches(groups: NDArray[np.int64], particles: Sequence[Array]) -> Iterator[tuple[int, int]]:
+def _batches(groups: NDArray[np.int64], n_particles: int) -> Iterator[tuple[int, int]]:
     """Part the groups, no factor of which depends on another one, so that what is computed of some stays in a cache."""
-    n_particles = np.bincount(groups, [len(z) for z in particles])
-    batch = np.cumsum(n_particles) // _BATCH
-    starts = np.flatnonzero(np.diff(batch, prepend=-1.0)).tolist()
-    yield from pairwise([*starts, len(n_particles)])
+    batch = np.cumsum(np.bincount(groups) * n_particles) // _BATCH
+    starts = np.flatnonzero(np.diff(batch, prepend=-1)).tolist()
+    yield from pairwise([*starts, len(batch)])
 
 
 def _fitted(
-    found: Sequence[Sequence[NDArray[np.int64]]],
+    found: Sequence[NDArray[np.int64]],
     start: Array,
     groups: NDArray[np.int64],
     counts: Sequence[Array],
     sds: Sequence[float],
-) -> tuple[list[Array], list[Array]]:
+) -> tuple[list[Array], Array]:
     """Return the logarithms of the factors of some groups, and their sums at the particles of each component."""
-    sizes = [len(own[0]) for own in found]
-    group, rows_each = np.repeat(groups, sizes), np.repeat(start, sizes)
-    places = [group * h.shape[1] + np.concatenate(own) for h, own in zip(counts, zip(*found, strict=True), strict=True)]
+    group = np.repeat(groups, len(found[0]) // len(groups))
+    places = [group * h.shape[1] + own for h, own in zip(counts, found, strict=True)]
     log_factors = [np.zeros(h.size) for h in counts]
-    total, rows = np.zeros(len(group)), np.empty(len(group))
-    ends = np.cumsum(sizes)[:-1]
+    total = np.zeros((len(groups), len(group) // len(groups)))
+    rows = np.empty_like(total)
+    flat, flat_rows = total.reshape(-1), rows.reshape(-1)  # views
+    limits = np.full((len(groups), 1), -np.log(ACCEPTANCE))  # of factors whose mean is one
     for _ in range(SWEEPS):
-        limit = np.repeat([_log_bound(own) for own in np.split(total, ends)], sizes)
+        # samples have factors with a mean of one, so limits that move do not change how many rows there are
+        np.exp(np.minimum(total, limits, out=rows), out=rows)
+        rows_each, moved = start[:, None] / rows.mean(axis=1, keepdims=True), 0.0
         for place, h, factor, sd in zip(places, counts, log_factors, sds, strict=True):
-            np.exp(np.minimum(total, limit, out=rows), out=rows)
+            np.exp(np.minimum(total, limits, out=rows), out=rows)
             rows *= rows_each
-            weight = np.maximum(np.bincount(place, rows, h.size), LEAST_ROWS)
+            weight = np.maximum(np.bincount(place, flat_rows, h.size), LEAST_ROWS)
             rows *= rows
-            noise = sd**2 + np.bincount(place, rows, h.size)
+            noise = sd**2 + np.bincount(place, flat_rows, h.size)
             penalty = (1.0 + noise / weight) / LOG_VARIANCE
             step = np.zeros(h.size)
             for _ in range(NEWTON):
                 grown = weight * np.exp(step)
                 step -= np.clip((grown + penalty * (factor + step) - h.ravel()) / (grown + penalty), -1.0, 1.0)
             factor += step
-            total += step.take(place)
-    return [f.reshape(h.shape) for f, h in zip(log_factors, counts, strict=True)], np.split(total, ends)
+            flat += step.take(place)
+            moved = max(moved, float(np.abs(weight * step).max()) / sd)
+        limits = _log_bounds(total)
+        if moved < SETTLED:
+            break
+    return [f.reshape(h.shape) for f, h in zip(log_factors, counts, strict=True)], total

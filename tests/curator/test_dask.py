@@ -1,6 +1,7 @@
 """Files that are read by the workers of a dask cluster on this machine: the same bits, also when workers die."""
 
 import os
+import pickle
 import signal
 
 import joblib
@@ -51,37 +52,59 @@ def frame():
     })  # fmt: skip
 
 
-def killing(monkeypatch, client, at):
-    """Kill a worker while the message number `at` of a fit is made."""
-    victim, made, keys = min(client.run(os.getpid).values()), [0], engine._keys
+def killing(monkeypatch, client, every):
+    """Kill a worker while the first message of every so many rounds is made; return the rounds and the kills."""
+    rounds, killed, keys = [], [], engine._keys
 
     def counted(rank_key, part):
-        made[0] += 1
-        if made[0] == at:
-            os.kill(victim, signal.SIGKILL)
+        if part.number == 0 and rank_key not in rounds:
+            rounds.append(rank_key)
+            if every and len(rounds) % every == 1 % every:
+                client.wait_for_workers(2)
+                killed.append(min(client.run(os.getpid).values()))
+                os.kill(killed[-1], signal.SIGKILL)
         return keys(rank_key, part)
 
     monkeypatch.setattr(engine, "_keys", counted)
-    return made
+    return rounds, killed
 
 
-@pytest.mark.parametrize("killed_at", [None, 2, 20])
-def test_a_cluster_that_reads_files_gives_the_same_bits(killed_at, client, frame, tmp_path, monkeypatch):
+def twice(ask):
+    """Ask for every part two times, and compare what comes back."""
+
+    def asked(*args):
+        first, second = (sorted(ask(*args), key=lambda answer: answer.part) for _ in range(2))
+        assert [pickle.dumps(answer) for answer in first] == [pickle.dumps(answer) for answer in second]
+        return second
+
+    return asked
+
+
+@pytest.mark.parametrize("every", [0, 4])
+def test_a_cluster_that_reads_files_gives_the_same_bits(every, client, frame, tmp_path, monkeypatch):
     monkeypatch.setattr(files, "_GROUP_ROWS", 500)
     frame.to_parquet(tmp_path / "t.parquet", index=False, row_group_size=500)
     expected = digest(TableFile(tmp_path / "t.parquet", target="died"))
-    made = killing(monkeypatch, client, killed_at)
+    rounds, killed = killing(monkeypatch, client, every)
     with joblib.parallel_config(backend="dask"):
         assert digest(TableFile(tmp_path / "t.parquet", target="died", shared=True)) == expected
-    assert made[0] > 20
+    assert len(rounds) > 5
+    assert bool(killed) == bool(every)
 
 
-@pytest.mark.parametrize("killed_at", [None, 2, 20])
-def test_a_frame_of_a_cluster_gives_the_same_bits(killed_at, client, frame, monkeypatch):
+@pytest.mark.parametrize("every", [0, 4])
+def test_a_frame_of_a_cluster_gives_the_same_bits(every, client, frame, monkeypatch):
     expected = digest(frame.drop(columns="died"), frame["died"])
-    made = killing(monkeypatch, client, killed_at)
+    rounds, killed = killing(monkeypatch, client, every)
     assert digest(DaskTable(dask_frame.from_pandas(frame, npartitions=5), target="died")) == expected
-    assert made[0] > 20
+    assert len(rounds) > 5
+    assert bool(killed) == bool(every)
+
+
+def test_every_task_run_twice_changes_no_bit(client, frame, monkeypatch):
+    expected = digest(frame.drop(columns="died"), frame["died"])
+    monkeypatch.setattr(DaskRows, "ask", twice(DaskRows.ask))
+    assert digest(DaskTable(dask_frame.from_pandas(frame, npartitions=5), target="died")) == expected
 
 
 def test_a_partition_that_comes_back_with_other_rows_stops_the_fit(client, frame, monkeypatch):

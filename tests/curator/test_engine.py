@@ -3,6 +3,8 @@
 import os
 import pickle
 import signal
+from contextlib import suppress
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -49,23 +51,30 @@ def digest(flow):
 
 
 def worker_pids():
-    parallel = joblib.Parallel(n_jobs=2, max_nbytes=None)  # another value would start other workers
-    return set(parallel(joblib.delayed(os.getpid)() for _ in range(20))) - {os.getpid()}
+    """Return the processes that loky started for this one."""
+    found = []
+    for own in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            state, command = (own / "stat").read_text().rpartition(")")[2].split(), (own / "cmdline").read_bytes()
+            if int(state[1]) == os.getpid() and b"LokyProcess" in command:
+                found.append(int(own.name))
+    return found
 
 
-def killing(monkeypatch, pids, at):
-    """Kill a worker while the message number `at` of a fit is made."""
-    made, keys = [0], engine._keys
-    victim = min(pids())
+def killing(monkeypatch, every):
+    """Kill a worker while the first message of every so many rounds is made, from the first on; return the kills."""
+    rounds, killed, keys = [], [], engine._keys
 
     def counted(rank_key, part):
-        made[0] += 1
-        if made[0] == at:
-            os.kill(victim, signal.SIGKILL)
+        if part.number == 0 and rank_key not in rounds:
+            if len(rounds) % every == 0:
+                killed.append(worker_pids()[0])
+                os.kill(killed[-1], signal.SIGKILL)
+            rounds.append(rank_key)
         return keys(rank_key, part)
 
     monkeypatch.setattr(engine, "_keys", counted)
-    return made
+    return killed
 
 
 pytestmark = pytest.mark.filterwarnings(
@@ -74,22 +83,45 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 @pytest.mark.slow
-def test_workers_give_the_same_bits_and_one_debit_also_if_they_are_killed(table, tmp_path, monkeypatch):
+def test_workers_give_the_same_bits(table):
+    expected = digest(fit(table, shared=False))
+    with joblib.parallel_config(backend="loky", n_jobs=2):
+        assert digest(fit(table)) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks processes up in /proc")
+def test_workers_that_are_killed_change_no_bit_and_no_debit(table, tmp_path, monkeypatch):
     expected = digest(fit(table, shared=False))
     with joblib.parallel_config(backend="loky", n_jobs=2):
         with monkeypatch.context() as patch:
-            made = killing(patch, worker_pids, at=0)
+            killed = killing(patch, every=4)  # each start of workers takes seconds
             assert digest(fit(table)) == expected
-        for at in (1, made[0] // 2):  # in the first round, and in one between
-            with monkeypatch.context() as patch:
-                killed = killing(patch, worker_pids, at)
-                assert digest(fit(table)) == expected
-                assert killed[0] >= at  # the worker was killed; what it had not answered was sent again
+            assert len(set(killed)) == len(killed) > 1
         ledger = PrivacyLedger(tmp_path / "ledger", epsilon=9.0, delta=1e-5)
         with monkeypatch.context() as patch:
-            killing(patch, worker_pids, made[0] // 2)
+            killing(patch, every=6)
             fit(table, noise_random_state=None, ledger=ledger)
         assert len(ledger.history()) == 1
+
+
+@pytest.mark.slow
+def test_every_task_of_workers_run_twice_changes_no_bit(table, monkeypatch):
+    expected, ask = digest(fit(table, shared=False)), engine._from_workers
+    monkeypatch.setattr(engine, "_from_workers", twice(ask))
+    with joblib.parallel_config(backend="loky", n_jobs=2):
+        assert digest(fit(table)) == expected
+
+
+def twice(ask):
+    """Ask for every part two times, and compare what comes back."""
+
+    def asked(*args):
+        first, second = (sorted(ask(*args), key=lambda answer: answer.part) for _ in range(2))
+        assert [pickle.dumps(answer) for answer in first] == [pickle.dumps(answer) for answer in second]
+        return second
+
+    return asked
 
 
 def test_a_part_that_is_computed_twice_changes_no_bit(table, monkeypatch):
@@ -135,7 +167,7 @@ def test_an_engine_that_gives_up_is_named_without_its_message(table, monkeypatch
 
 
 def test_a_worker_that_computes_otherwise_is_refused_before_the_debit(table, tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "_ready", lambda where: "other")
+    monkeypatch.setattr(engine, "_ready", lambda *args: "other")
     ledger = PrivacyLedger(tmp_path / "ledger", epsilon=9.0, delta=1e-5)
     with pytest.raises(RuntimeError, match=r"another version.*Nothing was spent"):
         fit(table, noise_random_state=None, ledger=ledger)

@@ -10,7 +10,8 @@ import pytest
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, PrivacyLedger
 from skdpflow.curator import files
 from skdpflow.curator.files import FileTable
-from skdpflow.files import TableFile, paths_of
+from skdpflow.curator.stores import found
+from skdpflow.files import TableFile
 
 pytest.importorskip("pyarrow")
 pytestmark = pytest.mark.filterwarnings("ignore::skdpflow.exceptions.PrivacyLeakWarning")
@@ -102,14 +103,14 @@ def test_files_with_other_columns_are_refused_before_the_debit(kind, table, tmp_
 
 def test_what_is_no_table_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no files"):
-        paths_of(TableFile(tmp_path / "*.csv"))
+        found(TableFile(tmp_path / "*.csv"))
     (tmp_path / "a.csv").touch()
     (tmp_path / "b.parquet").touch()
     (tmp_path / "_SUCCESS").touch()
     with pytest.raises(ValueError, match="all be CSV, or all be Parquet"):
-        paths_of(TableFile(tmp_path))
+        found(TableFile(tmp_path))
     (tmp_path / "b.parquet").unlink()
-    assert paths_of(TableFile(tmp_path)) == ([tmp_path / "a.csv"], "csv")
+    assert found(TableFile(tmp_path))[1:] == ([tmp_path / "a.csv"], "csv")
     for separator in ("", ",,", "\n", '"', "é"):
         with pytest.raises(ValueError, match="separator"):
             TableFile("t.csv", separator=separator)

@@ -17,7 +17,7 @@ from skdpflow.curator.source import RowSource
 from skdpflow.curator.statistics.moments import clip_to_ball
 from skdpflow.domain import Categories, Domain, Interval
 from skdpflow.domain.schema import schema_of
-from skdpflow.latent.rank import LATENT_STEPS
+from skdpflow.latent.scores import LATENT_STEPS
 from skdpflow.projections import OrthogonalProjections
 from skdpflow.release.request import Request
 

@@ -1,6 +1,7 @@
 """Rows in a Spark frame on this machine: the same bits as those of an array, also when workers die."""
 
 import os
+import pickle
 import signal
 import sys
 
@@ -66,12 +67,12 @@ def digest(X, y=None):
     return [m.values.tobytes() for m in flow().fit(X, y).release_.measurements]
 
 
-def dying(marks, at):
-    """Return a step of a lineage that kills its worker in the task number `at`."""
+def dying(marks, every):
+    """Return a step of a lineage that kills its worker in every so many tasks, which are a few in each round."""
 
     def step(batches):
         (marks / f"{os.getpid()}_{os.urandom(4).hex()}").touch()
-        if len(list(marks.iterdir())) == at:
+        if every and len(list(marks.iterdir())) % every == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         yield from batches
 
@@ -88,14 +89,27 @@ def shuffled(frame):
     return frame.mapInArrow(step, frame.schema)
 
 
-@pytest.mark.parametrize("killed_at", [None, 30])
-def test_a_frame_of_a_cluster_gives_the_bits_of_an_array(killed_at, written, tmp_path_factory):
+@pytest.mark.parametrize("every", [0, 5])
+def test_a_frame_of_a_cluster_gives_the_bits_of_an_array(every, written, tmp_path_factory):
     rows = written.toPandas()  # Spark reads large files first
     expected = digest(rows.drop(columns="died"), rows["died"])
     marks = tmp_path_factory.mktemp("marks")
-    table = SparkTable(written.mapInArrow(dying(marks, killed_at), written.schema), target="died")
+    table = SparkTable(written.mapInArrow(dying(marks, every), written.schema), target="died")
     assert digest(table) == expected
     assert len(list(marks.iterdir())) > 40
+
+
+def test_every_task_run_twice_changes_no_bit(written, monkeypatch):
+    ask = spark_rows.SparkRows.ask
+
+    def twice(*args):
+        first, second = (sorted(ask(*args), key=lambda answer: answer.part) for _ in range(2))
+        assert [pickle.dumps(answer) for answer in first] == [pickle.dumps(answer) for answer in second]
+        return second
+
+    expected = digest(SparkTable(written, target="died"))
+    monkeypatch.setattr(spark_rows.SparkRows, "ask", twice)
+    assert digest(SparkTable(written, target="died")) == expected
 
 
 def test_kept_rows_may_be_of_a_lineage_that_gives_others(session, written):

@@ -12,7 +12,8 @@ from skdpflow.curator.kinds import KINDS
 from skdpflow.curator.statistics import Block
 from skdpflow.curator.statistics.moments import clip_to_ball
 from skdpflow.domain.codes import n_codes
-from skdpflow.latent.rank import LATENT_STEPS, Layout, RankTransform
+from skdpflow.latent.rank import Layout, RankTransform
+from skdpflow.latent.scores import LATENT_STEPS
 from skdpflow.release.discovery import BOUNDS_GRID
 
 #: Statistics that are sums over rows; records have a line per row, and tests of their own.

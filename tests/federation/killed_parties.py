@@ -19,10 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from skdpflow import Domain, DPSlicedWassersteinFlow, Interval, PrivacyLedger, Release
-from skdpflow.exceptions import DomainMismatchWarning, FederationError
+from skdpflow.exceptions import DomainMismatchWarning, FederationError, FederationWarning
 from skdpflow.federation import Agreement, Federation, Keys, Site
 
 warnings.simplefilter("ignore", DomainMismatchWarning)  # one fit in a thousand is warned of its noise alone
+warnings.simplefilter("ignore", FederationWarning)
 
 DOMAIN = Domain({"a": Interval(0, 1)})
 NAMES = ("a", "b", "c")

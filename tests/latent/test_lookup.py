@@ -29,6 +29,14 @@ def test_finds_what_bisection_finds(maps, p, seed):
     assert np.array_equal(KnotTable(maps[:1]).find(p), np.maximum(np.searchsorted(maps[0], p, side="right") - 1, 0))
 
 
+@given(knots, points, st.tuples(st.floats(-9, 9), st.floats(0, 1e308)), st.booleans())
+def test_where_most_points_lie_changes_no_position(x, p, middle, far):
+    x, p = (np.append(x, 1.7e308), np.append(p, [-1.7e308, 1.7e308])) if far else (x, p)
+    with np.errstate(over="ignore"):
+        at = KnotTable([x], (middle[0], middle[0] + middle[1])).find(p)
+    assert np.array_equal(at, np.maximum(np.searchsorted(x, p, side="right") - 1, 0))
+
+
 @given(st.lists(st.sampled_from([-2.0, 0.0, 0.5, 3.0]), max_size=12).map(sorted), points)
 def test_bins_are_those_of_searchsorted_with_ties_and_without_edges(edges, p):
     p[: len(edges)] = edges[: len(p)]

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.special import ndtr, ndtri
 
 from skdpflow.curator.statistics import Block
-from skdpflow.latent.rank import LATENT_LIMIT, RankTransform
+from skdpflow.latent.rank import RankTransform
+from skdpflow.latent.scores import LATENT_LIMIT
 
 #: Around the widths of vector instructions, the size of a look-up table, the pieces that rows are cut into, and others.
 SIZES = sorted(

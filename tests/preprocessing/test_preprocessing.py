@@ -116,7 +116,7 @@ def noisy_spectrum(true, sd, seed=0):
 def test_components_end_where_the_rows_end(sd):
     true = np.append(np.full(6, 3.0), np.zeros(200))
     values, variances = noisy_spectrum(true, sd)
-    assert n_kept(values, variances, 2.0 * sd * np.sqrt(len(true)), 1e6) == 6
+    assert n_kept(values, variances, 2.0 * sd * np.sqrt(len(true)), 1e6, 0.1) == 6
 
 
 def test_components_inside_the_noise_are_kept_while_they_hold_a_part_of_what_is_left():
@@ -124,17 +124,37 @@ def test_components_inside_the_noise_are_kept_while_they_hold_a_part_of_what_is_
     values, variances = noisy_spectrum(true, 0.03)
     edge = 2.0 * 0.03 * np.sqrt(len(true))
     standing_out = int((values > MARGIN * edge).sum())
-    many, few = (n_kept(values, variances, edge, n) for n in (1e6, 1e3))
+    many, few = (n_kept(values, variances, edge, n, 0.1) for n in (1e6, 1e3))
     assert standing_out + 3 < many < 60
     assert standing_out <= few < many
     nothing = np.linspace(edge, -edge, 150)
-    assert n_kept(nothing, np.zeros(150), edge, 1e6) == 1
+    assert n_kept(nothing, np.zeros(150), edge, 1e6, 0.1) == 1
 
 
 @pytest.mark.parametrize("n", [30, 60_000])
 def test_few_components_that_stand_out_are_kept_and_tiny_ones_are_not(n):
     values = np.append([3.0, 0.8], np.full(30, 1e-5))
-    assert n_kept(values, values, 1e-7, n) == 2
+    assert n_kept(values, values, 1e-7, n, 0.1) == 2
+
+
+def textures():
+    """Eigenvalues of images with texture: a few large ones, and hundreds that fall slowly."""
+    k = np.arange(1.0, 785.0)
+    return 160.0 * np.append([0.29, 0.18], 0.53 * k[:-2] ** -1.1 / (k[:-2] ** -1.1).sum())
+
+
+def test_textures_keep_more_components_where_rows_are_many():
+    values, variances = noisy_spectrum(textures(), 0.023)
+    edge = 2.0 * 0.023 * 28.0
+    standing_out = int((values > MARGIN * edge).sum())
+    kept = [n_kept(values, variances, edge, n, 0.12) for n in (1e3, 6e4, 1e6)]
+    assert kept[0] < kept[1] <= kept[2]
+    assert standing_out + 8 < kept[1] < 60
+
+
+def test_axes_that_are_like_all_others_are_not_kept():
+    values, variances = noisy_spectrum(np.append(np.full(3, 20.0), np.full(297, 0.05)), 0.02)
+    assert n_kept(values, variances, 2.0 * 0.02 * np.sqrt(300.0), 1e6, 1.0) == 3
 
 
 def test_all_components_give_the_rows_back():

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
 from skdpflow.latent.crosstabs import CrossTables
-from skdpflow.latent.rank import LATENT_LIMIT, RankTransform
+from skdpflow.latent.rank import RankTransform
+from skdpflow.latent.scores import LATENT_LIMIT
 from skdpflow.mechanisms import MarginalsMechanism
 from skdpflow.transport.layers import MAX_SLOPE, MIN_SLOPE
 from skdpflow.transport.pairs import PairTarget, coarse_edges, latent_edges, pair_layer, predicted_tables

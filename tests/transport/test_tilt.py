@@ -146,3 +146,16 @@ def test_particles_err_less_than_the_noise():
     rng = np.random.default_rng(0)
     predicted = 1000.0 / (2 * n) * rng.multinomial(2 * n, np.full(n_regions, 1.0 / n_regions), size=4000)
     assert 0.9 * sd < predicted.std(axis=0).mean() < 1.05 * sd
+
+
+def test_many_tables_in_many_columns_do_not_run_away():
+    """The limit of factors moves from sweep to sweep; the rows that are predicted must not."""
+    d, rng = 12, np.random.default_rng(0)
+    points = [rng.standard_normal((4000, d))]
+    leaf = FlowComponent(Gaussian(np.zeros(d), np.eye(d)))
+    columns = np.array([rng.permutation(d)[:3] for _ in range(64)])
+    regions = RegionFinder([norm.ppf(np.arange(1, 8) / 8.0)] * d, columns, tuple(np.arange(512) // 4 for _ in columns))
+    rows = rng.standard_normal((6000, d)) + rng.choice([-1.0, 1.0], size=(6000, 1))
+    counts = [np.bincount(found, minlength=128)[None].astype(float) for found in regions.find(rows)]
+    (tilted,) = tilt([leaf], points, np.array([6000.0]), regions, np.zeros(1, dtype=int), counts, [3.0] * len(counts))
+    assert abs(tilted.log_mean) < 1.0

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from skdpflow.domain.codes import NO_PLACE, clipped
 from skdpflow.domain.columns import Column
-from skdpflow.latent.rank import LATENT_LIMIT, LATENT_STEPS, RankTransform
+from skdpflow.latent.rank import RankTransform
+from skdpflow.latent.scores import LATENT_STEPS
 
 
 class Block:
@@ -90,7 +91,7 @@ class Block:
         return out
 
     def latent(self, params: Mapping[str, Any]) -> NDArray[Any]:
-        """Latent scores on the integer lattice; elementwise, so row-local to the bit.
+        """Latent scores on the integer lattice, see `skdpflow.latent.scores`; elementwise, so row-local to the bit.
 
         They fit 16 bits, in which they are kept. Products of them do not: widen them before any arithmetic.
 
@@ -105,8 +106,7 @@ class Block:
             self._latent[key] = np.rint(np.clip(v, -1.0, 1.0) * LATENT_STEPS).astype(np.int64) - params["centre"]
         elif key not in self._latent:
             transform = params.get("transform") or RankTransform.from_params(params)
-            z = np.nan_to_num(transform.to_latent(self.codes, self._ranks()))
-            self._latent[key] = np.rint(np.clip(z, -LATENT_LIMIT, LATENT_LIMIT) * LATENT_STEPS).astype(np.int16)
+            self._latent[key] = transform.to_lattice(self.codes, self._ranks())
         return self._latent[key]
 
     def places(self, transform: RankTransform) -> NDArray[np.int64]:

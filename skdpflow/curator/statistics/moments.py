@@ -12,7 +12,7 @@ from skdpflow.curator import _params as check
 from skdpflow.curator.statistics.block import Block, parted, prepared
 from skdpflow.domain.codes import NO_PLACE
 from skdpflow.latent.lookup import PiecewiseLinear
-from skdpflow.latent.rank import LATENT_STEPS
+from skdpflow.latent.scores import LATENT_STEPS
 from skdpflow.release.sensitivity import of_ball, of_squares
 
 #: Scores beyond this are cut off, so that the squared norm of a row stays an exact integer.

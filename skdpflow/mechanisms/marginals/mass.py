@@ -176,8 +176,11 @@ def _told(
     for group in _alike(edges):
         relative = {i: np.append(0.0, np.cumsum(width[i, : len(edges[i]) - 1])) for i in group}
         below = {i: np.concatenate([[0.0], np.cumsum(counts[i, : len(edges[i]) - 1])]) for i in group}
+        everything: dict[bytes, Array] = {}  # on each grid, of which most columns have the same
         for i in group:
-            others = np.mean([np.interp(relative[i], relative[j], below[j]) for j in group if j != i], axis=0)
+            if (grid := relative[i].tobytes()) not in everything:
+                everything[grid] = np.sum([np.interp(relative[i], relative[j], below[j]) for j in group], axis=0)
+            others = (everything[grid] - below[i]) / (len(group) - 1)
             c[i, : len(others) - 1] = np.diff(others)
             v[i] /= len(group) - 1
         trust[group] = (len(group) - 1) / (len(group) + 1)

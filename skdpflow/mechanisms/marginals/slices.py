@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from skdpflow.latent.rank import DIRECTION_STEPS, LATENT_STEPS
+from skdpflow.latent.rank import DIRECTION_STEPS
+from skdpflow.latent.scores import LATENT_STEPS
 from skdpflow.mechanisms.marginals.allocation import SLICE_BINS
 from skdpflow.projections import Moments, draw_directions
 from skdpflow.release import Measurement

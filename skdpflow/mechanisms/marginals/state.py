@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,8 +116,7 @@ class MarginalsState:
         starts = self.starts()
         normal = normal_particles(n_particles, self.transform.n_columns, seed)
         return learn_components(
-            starts,
-            (start.push(normal) for start in starts),
+            ((start, start.push(normal), None) for start in starts),
             self._blocks,
             self.targets,
             self.sizes,
@@ -131,24 +131,26 @@ class MarginalsState:
 
         Yields each component, where its particles ended, and their weights.
         """
-        each = zip(components, particles, self._blocks, self.sizes, strict=True)
-        for c, (component, z, blocks, size) in enumerate(each):
-            weights = component.weights(z)
-            # factors fit the particles that they were learnt from too well to tell their own mean
-            own = replace(component, log_mean=float(np.log(weights.mean())))
-            tables = [replace(target, component=0) for target in targets if target.component == c]
-            settled = learn_components(
-                [own], [z], [blocks[:1]], tables, np.array([size]), n_steps=1, step_size=1.0, weights=[weights]
-            )
-            yield from ((flow, moved, weights) for flow, moved in settled)
+        weights: list[Array] = []
+
+        def weighted() -> Iterator[tuple[TiltedComponent, Array, Array]]:
+            for component, z in zip(components, particles, strict=True):
+                weights.append(component.weights(z))
+                # factors fit the particles that they were learnt from too well to tell their own mean
+                mean = float(np.log(weights[-1].mean()))
+                yield replace(component, log_mean=mean), z, weights[-1]
+
+        blocks = [own[:1] for own in self._blocks]
+        settled = learn_components(weighted(), blocks, targets, self.sizes, n_steps=1, step_size=1.0)
+        for c, (flow, moved) in enumerate(settled):
+            yield flow, moved, weights[c]
 
     def follow(
         self, components: Sequence[FlowComponent], particles: Sequence[Array], targets: Sequence[PairTarget]
     ) -> tuple[list[FlowComponent], list[Array]]:
         """Follow some two-way tables again, so that other tables do not have the last word."""
         again = learn_components(
-            components,
-            particles,
+            zip(components, particles, repeat(None)),
             [own[:1] for own in self._blocks],
             targets,
             self.sizes,

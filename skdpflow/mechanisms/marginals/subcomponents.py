@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skdpflow.latent.rank import DIRECTION_STEPS, LATENT_LIMIT, LATENT_STEPS
+from skdpflow.latent.rank import DIRECTION_STEPS
+from skdpflow.latent.scores import LATENT_LIMIT, LATENT_STEPS
 from skdpflow.release import Measurement
 from skdpflow.transport.moments import denoise_spectrum, positive, symmetric
 from skdpflow.transport.start import CutGaussian, Gaussian
