@@ -24,8 +24,11 @@ Array = NDArray[np.float64]
 #: Regions of partitions, their counts, and the noise of these.
 Counted = tuple[RegionFinder, list[Array], list[float]]
 
-#: Particles of all components whose weights the tilt learns.
+#: Particles of all components whose weights the tilt learns at most, and particles of a component for each factor, so
+#: that the noise of counts is not fitted to single particles.
 TILT_PARTICLES, PER_REGION = 2**17, 8
+#: Particles of a component whose weights decide where further partitions are grown.
+GROWTH_PARTICLES = 2**13
 #: Share of a single value that a column keeps whatever partitions tell.
 LEAST_SHARE = 0.05
 
@@ -33,22 +36,19 @@ LEAST_SHARE = 0.05
 def tilted_particles(state: MarginalsState, measured: Sequence[Measurement], seed: int) -> Iterator[Array]:
     """Yield particles of one component after the other, tilted to the counts of the partitions so far."""
     regions, found, sds = measured_regions(measured, state.transform)
-    groups, d, n_components = np.asarray(measured[0].params["groups"]), state.transform.n_columns, len(state.sizes)
-    n_particles = _n_particles(found, d, n_components)
-    learnt = list(state.learn(seed, n_particles, 1, 1.0))
-    particles = [z for _, z in learnt]
-    tilted = tilt([own for own, _ in learnt], particles, state.sizes, regions, groups, found, sds)
+    groups, together = np.asarray(measured[0].params["groups"]), _together(state.transform.n_columns)
+    n_particles = min(GROWTH_PARTICLES, max(together // len(state.sizes), SHARED_PARTICLES))
+    components, particles = zip(*state.learn(seed, n_particles, 1, 1.0), strict=True)
+    tilted = tilt(components, particles, state.sizes, regions, groups, found, sds)
     rng = np.random.default_rng([seed, 4])
     for component, z in zip(tilted, particles, strict=True):
         w = component.weights(z)
         yield z[rng.choice(len(z), SELECTION_PARTICLES, p=w / w.sum())]
 
 
-def _n_particles(found: Sequence[Array], d: int, n_components: int) -> int:
-    """Return how many particles of a component tell so many factors from chance, within the limits of memory."""
-    together = min(TILT_PARTICLES, MAX_NUMBERS // 2 // d)
-    least = max(PER_REGION * sum(h.shape[1] for h in found), SELECTION_PARTICLES)
-    return min(least, max(together // n_components, SHARED_PARTICLES))
+def _together(n_columns: int) -> int:
+    """Return the particles of all components whose weights the tilt learns at most."""
+    return min(TILT_PARTICLES, MAX_NUMBERS // 2 // n_columns)
 
 
 def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple[FlowComponent, Array]]) -> Model:
@@ -71,8 +71,7 @@ def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple
     found, sds = counted[1:] if counted else ([], [])
     # each region has a factor, which must not follow single particles
     least = PER_REGION * sum(h.shape[1] for h in found)
-    together = min(TILT_PARTICLES, MAX_NUMBERS // 2 // state.transform.n_columns)
-    most = max(together // len(sizes), SHARED_PARTICLES)
+    most = max(_together(state.transform.n_columns) // len(sizes), SHARED_PARTICLES)
     enough = enough_particles(sizes, found, sds) if found else 0.0
     seed, n_particles = int(transport["seed"]), int(transport["n_particles"])
     wanted = int(np.clip(max(enough, least), n_particles, most))
@@ -80,8 +79,8 @@ def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple
     particles: list[Array] = []
     for component, z in learnt:
         components.append(component)
-        particles += [] if wanted > n_particles else [z[:wanted].copy()]
-    if wanted > n_particles:
+        particles += [z] if wanted == n_particles else []
+    if wanted != n_particles:  # some of a component's particles are no sample: each of its pieces has a run of them
         particles = list(state.push(components, wanted, seed))
     widest = max(state.axes.counts, key=lambda h: h.size)
     n_fresh = int(np.clip(enough_particles(sizes, [widest], [state.axes.sd]), n_particles, most))
