@@ -24,9 +24,8 @@ Array = NDArray[np.float64]
 #: Regions of partitions, their counts, and the noise of these.
 Counted = tuple[RegionFinder, list[Array], list[float]]
 
-#: Particles of all components whose weights the tilt learns at most, and particles of a component for each factor, so
-#: that the noise of counts is not fitted to single particles.
-TILT_PARTICLES, PER_REGION = 2**17, 8
+#: Particles of all components whose weights the tilt learns at most, and particles of a component for each factor.
+TILT_PARTICLES, PER_REGION = 2**16, 4
 #: Particles of a component whose weights decide where further partitions are grown.
 GROWTH_PARTICLES = 2**13
 #: Share of a single value that a column keeps whatever partitions tell.
