@@ -61,7 +61,8 @@ def test_keys_do_not_leave(leave):
 
 
 def test_what_is_private_about_a_part_is_not_shown():
-    assert "25" not in repr(Part(0, 0, 25)) + repr(Answer(0, 25, [25]))
+    n_rows = 123_456_789
+    assert str(n_rows) not in repr(Part(0, 0, n_rows)) + repr(Answer(0, n_rows, [n_rows]))
 
 
 def test_progress_is_told_in_the_same_lines_for_any_rows(capsys, monkeypatch):

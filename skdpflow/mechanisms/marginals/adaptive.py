@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from skdpflow.mechanisms.marginals.slices import slice_params
 from skdpflow.mechanisms.marginals.state import SELECTION_PARTICLES, SUBCOMPONENTS, MarginalsState
 from skdpflow.mechanisms.marginals.subcomponents import subcomponent_params
 from skdpflow.mechanisms.marginals.tables import orient, pair_bins, predictions
+from skdpflow.mechanisms.marginals.tilted import tilted_particles
 from skdpflow.release import Measurement
 from skdpflow.release.request import PlanContext, Request
 
@@ -105,26 +106,28 @@ def ask_partitions(
     allocation: policy.Allocation,
     share: float,
     *,
+    earlier: Sequence[Measurement] = (),
     suffix: str = "",
-) -> Asking:
-    """Ask for counts in the regions of partitions that are grown on rows of the model so far."""
-    d = len(context.domain)
+) -> Generator[list[Request], list[Measurement], None]:
+    """Ask for counts in the regions of partitions, in rounds that are each grown on rows of the model so far."""
+    d, n_rounds = len(context.domain), allocation.n_rounds
     bins = pair_bins(state.transform, state.axes.edges[:d], policy.PARTITION_BINS)
-    grown = grow_partitions(
-        _particles(context, state),
-        SELECTION_PARTICLES,
-        state.sizes,
-        state.transform,
-        bins,
-        allocation.n_partitions,
-        allocation.n_regions,
-        allocation.n_groups,
-        context.seed,
-        ordered=len(context.columns) > d,
-    )
-    params = {**latent, **bins, **grown}
-    (partitions,) = yield [Request(f"partitions{suffix}", "partitions", share, params)]
-    return partitions
+    known = list(earlier)
+    for i in range(n_rounds):
+        grown = grow_partitions(
+            tilted_particles(state, known, context.seed) if known else _particles(context, state),
+            SELECTION_PARTICLES,
+            state.sizes,
+            state.transform,
+            bins,
+            (allocation.n_partitions + i) // n_rounds,
+            allocation.n_regions,
+            allocation.n_groups,
+            [context.seed, 3, len(known)],
+            ordered=len(context.columns) > d,
+        )
+        name = f"partitions{i + 1 if i else ''}{suffix}"
+        known += yield [Request(name, "partitions", share / n_rounds, {**latent, **bins, **grown})]
 
 
 def ask_factorial(

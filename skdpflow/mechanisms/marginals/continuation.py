@@ -71,11 +71,12 @@ def continue_rounds(context: PlanContext, release: Release, allocate: Callable[.
         share = shares["new pairs"]
         new = yield from ask_pairs(context, state, latent, n_new, share * choice, share * (1.0 - choice), suffix=suffix)
         state = replace(state, pairs=(*state.pairs, new))
-    partitions = of_kind(earlier, "partitions")
-    if partitions:  # counts of all partitions are of the same groups
-        allocation = replace(allocation, n_groups=int(partitions[0].params["groups"][-1]) + 1)
+    partitions = [m for m in of_kind(earlier, "partitions") if m.name != FACTORIAL]
+    if counted := of_kind(earlier, "partitions"):  # counts of all partitions are of the same groups
+        allocation = replace(allocation, n_groups=int(counted[0].params["groups"][-1]) + 1)
     if "new partitions" in shares:
-        yield from ask_partitions(context, state, latent, allocation, shares["new partitions"], suffix=suffix)
+        share = shares["new partitions"]
+        yield from ask_partitions(context, state, latent, allocation, share, earlier=partitions, suffix=suffix)
     if FACTORIAL in shares and FACTORIAL not in earlier:
         yield from ask_factorial(context, state, latent, allocation, shares[FACTORIAL])
 
@@ -98,10 +99,9 @@ def continuation_demands(
         choice = allocation.selection / (allocation.selection + allocation.pairs) * shares["new pairs"]
         out += of_pairs(choice, shares["new pairs"] - choice, n_new, len(context.domain), n_components, neighbours)
     if "new partitions" in shares:
-        n_regions = n_components * allocation.n_regions
-        out.append(
-            of_partitions(shares["new partitions"], allocation.n_partitions, len(context.domain), n_regions, neighbours)
-        )
+        n_rounds, n_regions = allocation.n_rounds, n_components * allocation.n_regions
+        n_partitions, share = -(-allocation.n_partitions // n_rounds), shares["new partitions"] / n_rounds
+        out += n_rounds * [of_partitions(share, n_partitions, len(context.domain), n_regions, neighbours)]
     if FACTORIAL in shares and FACTORIAL not in release:
         out.append(of_factorial(shares[FACTORIAL], allocation.n_bits, n_components, neighbours))
     return out

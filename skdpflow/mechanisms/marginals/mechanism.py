@@ -91,9 +91,9 @@ class MarginalsMechanism(BaseEstimator):
     the transformed, ball-clipped rows; the same per subcomponent, where classes are cut into subcomponents; sliced
     histograms per class, if wanted; two-way tables per class of the pairs of columns that the model so far predicts
     worst, which are selected privately; counts in the regions of partitions of three columns, which are grown as trees
-    on rows of the model so far; counts in the cells of one factorial table, which cuts up to twelve columns at their
-    medians, and shows dependence of many columns at once that no few of them show. Each is decided from what was
-    released before.
+    on rows of the model so far, for a numeric target and much budget in two rounds; counts in the cells of one
+    factorial table, which cuts up to twelve columns at their medians, and shows dependence of many columns at once that
+    no few of them show. Each is decided from what was released before.
 
     Examples
     --------

@@ -31,7 +31,7 @@ def grow_partitions(
     n_partitions: int,
     n_regions: int,
     n_groups: int,
-    seed: int,
+    seed: Sequence[int],
     *,
     ordered: bool,
 ) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def grow_partitions(
     Trees predict the component. Without a target they predict a random combination of their columns, which cuts the
     rows evenly.
     """
-    rng = np.random.default_rng([seed, 3])
+    rng = np.random.default_rng(seed)
     n_components = len(sizes)
     component = rng.choice(n_components, size=TREE_ROWS, p=sizes / sizes.sum())
     place = rng.integers(n_particles, size=TREE_ROWS)

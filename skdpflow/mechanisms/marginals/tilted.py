@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from skdpflow.domain import Interval
 from skdpflow.mechanisms.marginals.factorial import FACTORIAL, found_parities
 from skdpflow.mechanisms.marginals.partitions import measured_regions
-from skdpflow.mechanisms.marginals.state import MarginalsState, of_kind
+from skdpflow.mechanisms.marginals.state import SELECTION_PARTICLES, MarginalsState, of_kind
 from skdpflow.mechanisms.marginals.zeros import TablesWithZeros, tables_with_zeros
 from skdpflow.release import Measurement, Release
 from skdpflow.release.checks import MAX_NUMBERS, SHARED_PARTICLES
@@ -24,10 +24,30 @@ Array = NDArray[np.float64]
 #: Regions of partitions, their counts, and the noise of these.
 Counted = tuple[RegionFinder, list[Array], list[float]]
 
-#: Particles of all components whose weights the tilt learns.
+#: Particles of all components whose weights the tilt learns at most, and particles of a component for each factor.
 TILT_PARTICLES, PER_REGION = 2**16, 4
+#: Particles of a component whose weights decide where further partitions are grown.
+GROWTH_PARTICLES = 2**13
 #: Share of a single value that a column keeps whatever partitions tell.
 LEAST_SHARE = 0.05
+
+
+def tilted_particles(state: MarginalsState, measured: Sequence[Measurement], seed: int) -> Iterator[Array]:
+    """Yield particles of one component after the other, tilted to the counts of the partitions so far."""
+    regions, found, sds = measured_regions(measured, state.transform)
+    groups, together = np.asarray(measured[0].params["groups"]), _together(state.transform.n_columns)
+    n_particles = min(GROWTH_PARTICLES, max(together // len(state.sizes), SHARED_PARTICLES))
+    components, particles = zip(*state.learn(seed, n_particles, 1, 1.0), strict=True)
+    tilted = tilt(components, particles, state.sizes, regions, groups, found, sds)
+    rng = np.random.default_rng([seed, 4])
+    for component, z in zip(tilted, particles, strict=True):
+        w = component.weights(z)
+        yield z[rng.choice(len(z), SELECTION_PARTICLES, p=w / w.sum())]
+
+
+def _together(n_columns: int) -> int:
+    """Return the particles of all components whose weights the tilt learns at most."""
+    return min(TILT_PARTICLES, MAX_NUMBERS // 2 // n_columns)
 
 
 def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple[FlowComponent, Array]]) -> Model:
@@ -50,8 +70,7 @@ def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple
     found, sds = counted[1:] if counted else ([], [])
     # each region has a factor, which must not follow single particles
     least = PER_REGION * sum(h.shape[1] for h in found)
-    together = min(TILT_PARTICLES, MAX_NUMBERS // 2 // state.transform.n_columns)
-    most = max(together // len(sizes), SHARED_PARTICLES)
+    most = max(_together(state.transform.n_columns) // len(sizes), SHARED_PARTICLES)
     enough = enough_particles(sizes, found, sds) if found else 0.0
     seed, n_particles = int(transport["seed"]), int(transport["n_particles"])
     wanted = int(np.clip(max(enough, least), n_particles, most))
@@ -59,8 +78,8 @@ def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple
     particles: list[Array] = []
     for component, z in learnt:
         components.append(component)
-        particles += [] if wanted > n_particles else [z[:wanted].copy()]
-    if wanted > n_particles:
+        particles += [z] if wanted == n_particles else []
+    if wanted != n_particles:  # some of a component's particles are no sample: each of its pieces has a run of them
         particles = list(state.push(components, wanted, seed))
     widest = max(state.axes.counts, key=lambda h: h.size)
     n_fresh = int(np.clip(enough_particles(sizes, [widest], [state.axes.sd]), n_particles, most))
