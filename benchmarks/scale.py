@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import multiprocessing
 import os
 import resource
 import subprocess
@@ -24,14 +25,16 @@ from pathlib import Path
 import numpy as np
 
 FIELDS = ["what", "rows", "columns", "classes", "cpu_seconds", "scan_seconds", "ratio", "megabytes", "outcome"]
-#: What is measured: rows, columns and classes of a fit to an array; or rows and columns that the command line writes.
+#: What is measured: rows, columns and classes of a fit to an array; rows of a Parquet file of ten columns and two
+#: classes; or rows and columns that the command line writes.
 FITS = [
     *((rows, 10, 2) for rows in (10**4, 10**5, 10**6, 10**7)),
     *((20_000, columns, 0) for columns in (10, 50, 200, 784, 2_000, 5_000)),
     *((100_000, 8, classes) for classes in (10, 100, 1_000)),
 ]
+FILES = [500_000, 5 * 10**6, 10**7, 5 * 10**7]
 SAMPLES = [(10**5, 12), (10**6, 12)]
-CHUNK = 10_000
+CHUNK, GROUP = 10_000, 250_000
 
 
 def table(rows: int, columns: int, classes: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -78,6 +81,44 @@ def fit(rows: int, columns: int, classes: int) -> list[object]:
     return line("fit", rows, columns, classes, time.process_time() - start, scanned, peak() - before, outcome)
 
 
+def make_file(path: Path, rows: int) -> None:
+    """Write a Parquet file in pieces."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(3, 10)) / 2.0
+    schema = pa.schema([*((f"x{j}", pa.float64()) for j in range(10)), ("y", pa.int64())])
+    with pq.ParquetWriter(path, schema) as writer:
+        for start in range(0, rows, GROUP):
+            n = min(GROUP, rows - start)
+            X = rng.normal(size=(n, 3)) @ weights + rng.normal(size=(n, 10))
+            writer.write_table(pa.table([*X.T, (X[:, 0] + rng.normal(size=n) > 0).astype(np.int64)], schema=schema))
+
+
+def fit_file(rows: int) -> list[object]:
+    """Fit to a Parquet file, which another process writes, so that its memory does not count."""
+    import pyarrow.parquet
+
+    from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
+    from skdpflow.files import TableFile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.parquet"
+        maker = multiprocessing.get_context("spawn").Process(target=make_file, args=(path, rows))
+        maker.start()
+        maker.join()
+        first = pyarrow.parquet.ParquetFile(path, pre_buffer=False)
+        X = next(first.iter_batches(CHUNK, columns=[f"x{j}" for j in range(10)]))
+        scanned = scan(np.column_stack([column.to_numpy() for column in X])) * rows / CHUNK
+        domain = Domain({f"x{j}": Interval(-1000, 1000) for j in range(10)})
+        flow = DPSlicedWassersteinFlow(1.0, 1e-9, domain=domain, target=Categories([0, 1]), random_state=0)
+        before, start = peak(), time.process_time()
+        flow.fit(TableFile(path, target="y"))
+        seconds = time.process_time() - start
+    return line("fit to Parquet", rows, 10, 2, seconds, scanned, peak() - before, "fits")
+
+
 def write(rows: int, columns: int) -> list[object]:
     """Write synthetic rows to a Parquet file, as the command line does."""
     from skdpflow import Categories, DPSlicedWassersteinFlow
@@ -102,7 +143,9 @@ def draw(measured: Path, picture: str) -> None:
     import matplotlib.pyplot as plt
 
     with open(measured, newline="") as file:
-        lines = [own for own in csv.DictReader(file) if own["what"] == "fit" and own["outcome"] == "fits"]
+        every = list(csv.DictReader(file))
+    lines = [own for own in every if own["what"] == "fit" and own["outcome"] == "fits"]
+    files = {int(own["rows"]): float(own["cpu_seconds"]) for own in every if own["what"] == "fit to Parquet"}
     fits = {tuple(int(own[name]) for name in ("rows", "columns", "classes")): own for own in lines}
     figure, axes = plt.subplots(1, 2, figsize=(9.0, 3.6), sharey=True, layout="constrained")
     by_rows = {rows: own for (rows, columns, classes), own in fits.items() if (columns, classes) == (10, 2)}
@@ -115,6 +158,7 @@ def draw(measured: Path, picture: str) -> None:
         axis.loglog(at, [float(sizes[size]["scan_seconds"]) for size in at], "s--", label="scan: every column sorted")
         axis.set_xlabel(label)
         axis.grid(alpha=0.3)
+    axes[0].loglog(sorted(files), [files[rows] for rows in sorted(files)], "^:", label="fit to a Parquet file")
     axes[0].set_ylabel("CPU seconds, one thread")
     axes[0].legend()
     figure.savefig(picture, dpi=120)
@@ -130,22 +174,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", help="csv file")
     parser.add_argument("--quick", action="store_true", help="leave out what takes longer than about a minute")
-    parser.add_argument("--one", type=int, nargs="+", help="rows, columns and classes of one fit, or rows and columns")
+    parser.add_argument(
+        "--one", type=int, nargs="+", help="rows, columns and classes of one fit; rows; or rows and columns"
+    )
     parser.add_argument("--draw", metavar="PNG", help="measure nothing: draw what the csv file has")
     given = parser.parse_args()
     if given.draw:
         draw(Path(given.output), given.draw)
         return
     if given.one:
-        measured = fit(*given.one) if len(given.one) == 3 else write(*given.one)
+        measured = {1: fit_file, 2: write, 3: fit}[len(given.one)](*given.one)
         with open(given.output, "a", newline="") as file:
             csv.writer(file).writerow(measured)
         return
     with open(given.output, "w", newline="") as file:
         csv.writer(file).writerow(FIELDS)
     threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
-    for size in (*FITS, *SAMPLES):
-        if given.quick and size[0] * size[1] > 10**7:
+    for size in (*FITS, *((rows,) for rows in FILES), *SAMPLES):
+        if given.quick and size[0] * (*size, 10)[1] > 10**7:
             continue
         command = [sys.executable, __file__, given.output, "--one", *map(str, size)]
         if subprocess.run(command, env={**os.environ, **threads}, check=False).returncode:

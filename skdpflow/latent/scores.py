@@ -39,7 +39,9 @@ def thresholds() -> NDArray[np.float64]:
     """
     above = [_above_half(2 * k - 1) for k in range(1, _LAST + 1)]
     half, one = 1 << (_BITS - 1), 1 << _BITS
-    return np.array([(half - own) / one for own in reversed(above)] + [(half + own) / one for own in above])
+    out = np.array([(half - own) / one for own in reversed(above)] + [(half + own) / one for own in above])
+    out.flags.writeable = False  # it is shared
+    return out
 
 
 def _above_half(steps: int) -> int:
