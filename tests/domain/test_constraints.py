@@ -290,13 +290,13 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_anything_else_is_refused_at_once(text):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ValueError, match=r"The constraint .* ") as error:
         Domain(COLUMNS, constraints=["a <= b", text])
     assert HOSTILE[text] in str(error.value)
     assert text[:40].strip() in str(error.value) or repr(text)[1:40] in str(error.value)
     assert len(str(error.value)) < 600
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
 
 
 @pytest.mark.slow
