@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,12 +91,18 @@ def _value_codes(x: NDArray[np.float64], intervals: Sequence[Interval]) -> NDArr
 
 
 def _grid_codes(x: NDArray[np.float64], grid: Grid) -> NDArray[np.int64]:
-    """Encode a located column; a grid of wide bounds has most of its values, and its bins, in a small part of them."""
+    """Encode a located column."""
+    with np.errstate(over="ignore"):  # what is too far away for a float is in the first or the last slot
+        bins = _bins_of(grid).find(x)
+    return grid.codes_in(bins, x)
+
+
+@lru_cache(maxsize=2**10)
+def _bins_of(grid: Grid) -> KnotTable:
+    """Return a table of the bins of a grid, once for all blocks; wide bounds have most bins in a small part of them."""
     edges, below = np.array(grid.edges), np.cumsum(grid.shares)
     first, last = np.minimum(np.searchsorted(below, [TAIL, 1.0 - TAIL]), len(below) - 1)
-    with np.errstate(over="ignore"):  # what is too far away for a float is in the first or the last slot
-        bins = KnotTable([edges[:-1]], (edges[first], edges[last + 1])).find(x)
-    return grid.codes_in(bins, x)
+    return KnotTable([edges[:-1]], (edges[first], edges[last + 1]))
 
 
 def encode_cells(raw: RawCells, found: CellType, column: Column) -> NDArray[np.int64]:

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.validation import validate_data
 
+from skdpflow._callers import caller_level
 from skdpflow._validation import invalid
 from skdpflow.curator.cells import RawCells, numbers_of, quiet, to_float
 from skdpflow.curator.dask_rows import DaskRows
@@ -162,7 +163,7 @@ def as_target(y: Any, owner: str) -> Any:
             "A column-vector y was passed when a 1d array was expected. Please change the shape of y to "
             "(n_samples,), for example using ravel().",
             DataConversionWarning,
-            stacklevel=4,
+            stacklevel=caller_level(),
         )
         if container == "pandas":
             return labels.iloc[:, 0]

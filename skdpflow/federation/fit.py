@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from skdpflow._callers import caller_level
 from skdpflow.accountants import ComposedEvent, Event, GaussianEvent, NonPrivateEvent, SlackEvent
 from skdpflow.accountants.budget import Budget
 from skdpflow.accountants.calibrate import calibrate
@@ -181,7 +182,9 @@ class Rounds:
         if len(self.sites) < fewest:
             spent = "The rounds so far were debited at the sites." if self.rounds else ""
             raise FederationError(" ".join([*reasons, f"At least {fewest} were agreed on.", spent]).strip())
-        warnings.warn(" ".join([*reasons, "The fit goes on without them."]), FederationWarning, stacklevel=2)
+        warnings.warn(
+            " ".join([*reasons, "The fit goes on without them."]), FederationWarning, stacklevel=caller_level()
+        )
 
     def check_plan(self, mechanism: Any, context: PlanContext) -> None:
         """Refuse a plan that could exceed the floating-point slack, before anything is spent."""
@@ -228,7 +231,7 @@ def federated_release(
             end(rounds.fit)
         except Exception as e:  # the sites go on waiting, and the release is paid for
             told = f"The sites could not be told that the fit is over ({type(e).__name__}). It is complete."
-            warnings.warn(told, FederationWarning, stacklevel=2)
+            warnings.warn(told, FederationWarning, stacklevel=caller_level())
     seeded: tuple[Event, ...] = () if rounds.private else (NonPrivateEvent(),)
     return Release(
         domain=put_back(domain, agreement.domain),

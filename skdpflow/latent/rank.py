@@ -220,13 +220,13 @@ class RankTransform:
                 u = distribution(place + rank)
                 for (low, high), (below, above) in zip(self.spreads[j], levels, strict=True):
                     u = np.where((place >= low) & (place < high), below + rank * (above - below), u)
-                yield (rows, j), np.clip(u, 0.0, 1.0, out=u)
+                yield (rows, j), u
 
     def to_latent(self, codes: NDArray[np.int64], ranks: NDArray[np.float64] | float) -> NDArray[np.float64]:
         """Map integer codes and ranks to scores."""
         z = np.empty(codes.shape, order="F")
         for at, u in self._levels(codes, ranks):
-            z[at] = np.clip(ndtri(u, out=u), -LATENT_LIMIT, LATENT_LIMIT, out=u)
+            z[at] = np.clip(ndtri(np.clip(u, 0.0, 1.0)), -LATENT_LIMIT, LATENT_LIMIT)
         return z
 
     def to_lattice(self, codes: NDArray[np.int64], ranks: NDArray[np.float64] | float) -> NDArray[np.int16]:

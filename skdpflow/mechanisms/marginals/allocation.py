@@ -118,6 +118,11 @@ class Allocation:
     n_rounds: int
     n_bits: int
 
+    @property
+    def most_in_round(self) -> int:
+        """Most partitions of one round."""
+        return -(-self.n_partitions // self.n_rounds)
+
 
 def rows_per_noise(n: float, mu: float, d: int, n_components: int) -> float:
     """Rows of a component, in units of the noise of a histogram bin that would cost the whole budget."""

@@ -18,8 +18,8 @@ from skdpflow.mechanisms.marginals.adaptive import (
     subcomponent_requests,
 )
 from skdpflow.mechanisms.marginals.demands import of_factorial, of_pairs, of_partitions, of_slices, of_subcomponents
-from skdpflow.mechanisms.marginals.factorial import FACTORIAL
-from skdpflow.mechanisms.marginals.state import SUBCOMPONENTS, MarginalsState, of_kind
+from skdpflow.mechanisms.marginals.factorial import FACTORIAL, partitions_measured
+from skdpflow.mechanisms.marginals.state import SUBCOMPONENTS, MarginalsState
 from skdpflow.release import Release
 from skdpflow.release.pooling import groups, n_fits, pool, pooled
 from skdpflow.release.request import Demand, PlanContext, Request, Rounds
@@ -71,12 +71,12 @@ def continue_rounds(context: PlanContext, release: Release, allocate: Callable[.
         share = shares["new pairs"]
         new = yield from ask_pairs(context, state, latent, n_new, share * choice, share * (1.0 - choice), suffix=suffix)
         state = replace(state, pairs=(*state.pairs, new))
-    partitions = [m for m in of_kind(earlier, "partitions") if m.name != FACTORIAL]
-    if counted := of_kind(earlier, "partitions"):  # counts of all partitions are of the same groups
+    grown, factorial = partitions_measured(earlier)
+    if counted := [*grown, *factorial]:  # all are of the same groups
         allocation = replace(allocation, n_groups=int(counted[0].params["groups"][-1]) + 1)
     if "new partitions" in shares:
         share = shares["new partitions"]
-        yield from ask_partitions(context, state, latent, allocation, share, earlier=partitions, suffix=suffix)
+        yield from ask_partitions(context, state, latent, allocation, share, earlier=grown, suffix=suffix)
     if FACTORIAL in shares and FACTORIAL not in earlier:
         yield from ask_factorial(context, state, latent, allocation, shares[FACTORIAL])
 
@@ -100,8 +100,8 @@ def continuation_demands(
         out += of_pairs(choice, shares["new pairs"] - choice, n_new, len(context.domain), n_components, neighbours)
     if "new partitions" in shares:
         n_rounds, n_regions = allocation.n_rounds, n_components * allocation.n_regions
-        n_partitions, share = -(-allocation.n_partitions // n_rounds), shares["new partitions"] / n_rounds
-        out += n_rounds * [of_partitions(share, n_partitions, len(context.domain), n_regions, neighbours)]
+        share, in_round = shares["new partitions"] / n_rounds, allocation.most_in_round
+        out += n_rounds * [of_partitions(share, in_round, len(context.domain), n_regions, neighbours)]
     if FACTORIAL in shares and FACTORIAL not in release:
         out.append(of_factorial(shares[FACTORIAL], allocation.n_bits, n_components, neighbours))
     return out

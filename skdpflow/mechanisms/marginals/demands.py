@@ -54,8 +54,8 @@ def all_demands(
     if parted := [r for r in allocations if r.n_partitions]:
         n_rounds, n_regions = max(r.n_rounds for r in parted), max(r.n_regions for r in parted)
         share = min(r.partitions / r.n_rounds for r in parted)
-        n_partitions = max(-(-r.n_partitions // r.n_rounds) for r in parted)
-        out += n_rounds * [of_partitions(share, n_partitions, d_x, n_components * n_regions, neighbours)]
+        in_round = max(r.most_in_round for r in parted)
+        out += n_rounds * [of_partitions(share, in_round, d_x, n_components * n_regions, neighbours)]
     if crossed := [r for r in allocations if r.n_bits]:
         share, n_bits = min(r.factorial for r in crossed), max(r.n_bits for r in crossed)
         out.append(of_factorial(share, n_bits, n_components, neighbours))

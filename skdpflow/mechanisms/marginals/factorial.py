@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.latent.rank import RankTransform
-from skdpflow.release import Measurement
+from skdpflow.mechanisms.marginals.state import of_kind
+from skdpflow.release import Measurement, Release
 from skdpflow.release.tables import partitions_of, split
 from skdpflow.transport.pairs import latent_edges
 from skdpflow.transport.parities import ParityFinder, bits_of, standing_out
@@ -24,6 +25,12 @@ Array = NDArray[np.float64]
 FACTORIAL = "factorial"
 #: Most bits for the bins of one column.
 COLUMN_BITS = 3
+
+
+def partitions_measured(release: Release) -> tuple[list[Measurement], list[Measurement]]:
+    """Return the partitions of a Release that were grown, and its factorial tables."""
+    every = of_kind(release, "partitions")
+    return [m for m in every if m.name != FACTORIAL], [m for m in every if m.name == FACTORIAL]
 
 
 def quantile_edges(transform: RankTransform, j: int, n_bins: int) -> Array:

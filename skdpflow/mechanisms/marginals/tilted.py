@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.domain import Interval
-from skdpflow.mechanisms.marginals.factorial import FACTORIAL, found_parities
+from skdpflow.mechanisms.marginals.factorial import found_parities, partitions_measured
 from skdpflow.mechanisms.marginals.partitions import measured_regions
-from skdpflow.mechanisms.marginals.state import SELECTION_PARTICLES, MarginalsState, of_kind
+from skdpflow.mechanisms.marginals.state import SELECTION_PARTICLES, MarginalsState
 from skdpflow.mechanisms.marginals.zeros import TablesWithZeros, tables_with_zeros
 from skdpflow.release import Measurement, Release
 from skdpflow.release.checks import MAX_NUMBERS, SHARED_PARTICLES
@@ -63,8 +63,8 @@ def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple
     measurements contradict the tables, and nothing is cut out.
     """
     sizes, transport = state.sizes, release.transport
-    measured = of_kind(release, "partitions")
-    grown, factorial = [m for m in measured if m.name != FACTORIAL], [m for m in measured if m.name == FACTORIAL]
+    grown, factorial = partitions_measured(release)
+    measured = [*grown, *factorial]
     groups = np.asarray(measured[0].params["groups"]) if measured else np.arange(len(sizes))
     counted = measured_regions(grown, state.transform) if grown else None
     found, sds = counted[1:] if counted else ([], [])
@@ -84,10 +84,10 @@ def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple
     widest = max(state.axes.counts, key=lambda h: h.size)
     n_fresh = int(np.clip(enough_particles(sizes, [widest], [state.axes.sd]), n_particles, most))
     zeros = list(tables_with_zeros(state.pairs, state.transform, state.columns, particles, sizes, groups))
-    final = None
-    for own in (zeros, []) if zeros else ([],):
-        if final is None:
-            final = _tilted(state, components, particles, (counted, factorial, own), groups, (n_fresh, seed + 1))
+    fresh = n_fresh, seed + 1
+    final = _tilted(state, components, particles, (counted, factorial, zeros), groups, fresh)
+    if final is None:
+        final = _tilted(state, components, particles, (counted, factorial, []), groups, fresh)
     assert final is not None  # nothing is cut out without zeros
     return Model(state.transform, sizes / sizes.sum(), final)
 
