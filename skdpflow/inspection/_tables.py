@@ -15,6 +15,7 @@ from skdpflow.domain.codes import outside_of
 from skdpflow.domain.differences import since_of
 from skdpflow.inspection._names import codes_name, column_names, number_name, places_name
 from skdpflow.inspection._sample import Sample
+from skdpflow.latent.kdtree import KDTree
 from skdpflow.latent.rank import RankTransform
 from skdpflow.latent.scores import LATENT_STEPS
 from skdpflow.release import Measurement
@@ -196,13 +197,11 @@ def _entry_name(pair: tuple[str, str], a: Callable[[int], str], b: Callable[[int
 def _partitions(sample: Sample, m: Measurement) -> Iterator[Counted]:
     names, positions = column_names(sample.release), np.asarray(m.params["pair_columns"])
     bins, _ = _binned(sample, m.params)
-    sizes = np.asarray(m.params["pair_edge_sizes"]) + 1
     component, groups = sample.components(m.params), np.asarray(m.params["groups"])
     group = np.where(component >= 0, groups[component], -1)
-    for own, region, measured in partitions_of(m):
-        at = region[np.ravel_multi_index(tuple(bins[:, own].T), tuple(sizes[own]))]
-        sampled = _crossed(group, at, *measured.shape)
-        of = tuple(names[j] for j in positions[own])
+    for own, cuts, measured in partitions_of(m):
+        sampled = _crossed(group, KDTree(own, cuts).find(bins.T), *measured.shape)
+        of = tuple(names[j] for j in positions[np.unique(own)])
         sd = _noise(m, measured.shape[1])
         yield Counted("region", of, m.name, measured, sampled, sd, 0.0, False, _region_name)
 

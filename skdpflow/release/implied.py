@@ -20,6 +20,8 @@ Params = Mapping[str, Any]
 MAX_DIRECTIONS = 2**24
 #: Largest number of lattice steps in a radius, and of components, that a statistic may have.
 MAX_STEPS, MAX_COMPONENTS = 2**16, 2**20
+#: Most levels of the tree of a partition.
+MAX_DEPTH = 20
 
 
 def _whole(params: Params, name: str, most: int) -> int:
@@ -87,13 +89,11 @@ def _pair_entries(params: Params) -> int:
 
 
 def _partition_regions(params: Params) -> int:
-    """Return the number of regions of all partitions, whose numbers stand one partition after the other."""
-    sizes = np.asarray(params["pair_edge_sizes"], dtype=object) + 1
-    ends = np.cumsum(np.prod(sizes[np.asarray(params["partition_columns"])], axis=1))
-    regions = np.asarray(params["partition_regions"])
-    if regions.shape != (ends[-1],):
-        raise ValueError("'partition_regions' is not of the size of its tables")
-    return int(np.sum(np.maximum.reduceat(regions, np.array([0, *ends[:-1]], dtype=np.int64)) + 1))
+    """Return the number of regions of all partitions."""
+    columns, cuts = np.asarray(params["partition_columns"]), np.asarray(params["partition_cuts"])
+    if columns.ndim != 2 or columns.shape[1] > MAX_DEPTH or cuts.shape != (len(columns), 2 ** columns.shape[1] - 1):
+        raise ValueError("'partition_cuts' are not those of its trees")
+    return len(columns) << columns.shape[1]
 
 
 #: For each kind: what its shape has to be.

@@ -43,10 +43,7 @@ def pairs_of(m: Measurement) -> Iterator[tuple[tuple[int, int], tuple[int, int],
 
 
 def partitions_of(m: Measurement) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], Array]]:
-    """Yield places among the binned columns, region of each combination of bins, and counts (n_groups, n_regions)."""
-    sizes = np.asarray(m.params["pair_edge_sizes"]) + 1
-    columns = m.params["partition_columns"]
-    cuts = np.cumsum([int(np.prod(sizes[own])) for own in columns])[:-1]
-    regions = np.split(m.params["partition_regions"], cuts)
-    cuts = np.cumsum([int(own.max()) + 1 for own in regions])[:-1]
-    yield from zip(columns, regions, np.split(np.asarray(m.values, dtype=np.float64), cuts, axis=1), strict=True)
+    """Yield columns (places among the binned ones) and cuts of each tree, and its counts (n_groups, n_regions)."""
+    columns, cuts = m.params["partition_columns"], m.params["partition_cuts"]
+    counts = np.split(np.asarray(m.values, dtype=np.float64), len(columns), axis=1)
+    yield from zip(columns, cuts, counts, strict=True)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri
 
+from skdpflow.latent.kdtree import KDTree
 from skdpflow.latent.lookup import bin_of
 
 Array = NDArray[np.float64]
@@ -50,11 +51,6 @@ def walsh(table: Array) -> Array:
     return out.reshape(table.shape)
 
 
-def bits_of(n_bins: int) -> int:
-    """Return how many bits number so many bins."""
-    return (n_bins - 1).bit_length()
-
-
 @dataclass(frozen=True, eq=False)
 class ParityFinder:
     """Finds the cells of latent points in a factorial table, and their parities.
@@ -62,28 +58,23 @@ class ParityFinder:
     Parameters
     ----------
     columns : ndarray of shape (n_columns,)
-        Columns of the table.
+        Columns that are binned.
     edges : tuple of ndarray
         Inner bin edges of each of them, as latent scores.
+    tree : KDTree
+        Its regions are the cells, which are numbered by the bits of their bins.
     chosen : ndarray of int
         Bits of each parity, as a number.
     """
 
     columns: NDArray[np.int64]
     edges: tuple[Array, ...]
+    tree: KDTree
     chosen: NDArray[np.int64]
-
-    @property
-    def n_cells(self) -> int:
-        """Number of cells: a power of two, so that some may be empty for ever."""
-        return 1 << sum(bits_of(len(e) + 1) for e in self.edges)
 
     def cells(self, z: Array) -> NDArray[np.int64]:
         """Return the cell of each point."""
-        out = np.zeros(len(z), dtype=np.int64)
-        for j, e in zip(self.columns, self.edges, strict=True):
-            out = (out << bits_of(len(e) + 1)) + bin_of(z[:, j], e)
-        return out
+        return self.tree.find([bin_of(z[:, j], e) for j, e in zip(self.columns, self.edges, strict=True)])
 
     def find(self, z: Array) -> list[NDArray[np.int64]]:
         """Return for each parity whether it is odd at each point."""
@@ -97,7 +88,7 @@ def standing_out(counts: Array, expected: Array, sd: float, sampling: Array) -> 
     Parameters
     ----------
     counts : ndarray of shape (n_groups, n_cells)
-        Noisy counts; cells that cannot hold rows are NaN.
+        Noisy counts.
     expected : ndarray of shape (n_groups, n_cells)
         What the model predicts.
     sd : float
@@ -110,8 +101,8 @@ def standing_out(counts: Array, expected: Array, sd: float, sampling: Array) -> 
     The coefficients :math:`r` of all groups are judged together: :math:`\|r\|^2` in units of the noise has a
     chi-squared distribution if the model is right. What is kept is shrunk by the factor of James and Stein.
     """
-    noise = sd**2 * np.isfinite(counts).sum(axis=1) + sampling
-    misfit = walsh(np.nan_to_num(counts - expected))
+    noise = sd**2 * counts.shape[1] + sampling
+    misfit = walsh(counts - expected)
     length = (misfit**2 / noise[:, None]).sum(axis=0)
     length[0] = 0.0  # no bits: the number of rows
     limit = chdtri(len(counts), FALSE_ALARMS / len(length))

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from skdpflow.latent.lookup import Bins, bin_of
+from skdpflow.latent.kdtree import KDTree, grid
+from skdpflow.latent.lookup import Bins
 from skdpflow.transport.model import Component
 from skdpflow.transport.parities import Finder
 
@@ -55,31 +56,21 @@ class RegionFinder:
     ----------
     edges : tuple of ndarray
         Inner bin edges of each column, as latent scores.
-    columns : ndarray of shape (n_partitions, width)
-        Columns of each partition.
-    tables : tuple of ndarray
-        For each partition, the region of every combination of bins.
+    trees : tuple of KDTree
+        The partitions, over the bins of the columns.
     """
 
     edges: tuple[Array, ...]
-    columns: NDArray[np.int64]
-    tables: tuple[NDArray[np.int64], ...]
+    trees: tuple[KDTree, ...]
 
     def find(self, z: Array) -> list[NDArray[np.int64]]:
         """Region of each point in each partition."""
-        used = {j: bins.of(z[:, j]) for j, bins in self._bins.items()}
-        out = []
-        for own, table in zip(self.columns.tolist(), self.tables, strict=True):
-            flat = used[own[0]].copy()
-            for j in own[1:]:
-                flat *= len(self.edges[j]) + 1
-                flat += used[j]
-            out.append(table.take(flat))
-        return out
+        bins = [own.of(z[:, j]).astype(np.int32) for j, own in enumerate(self._bins)]
+        return [tree.find(bins) for tree in self.trees]
 
     @cached_property
-    def _bins(self) -> dict[int, Bins]:
-        return {j: Bins(self.edges[j]) for j in np.unique(self.columns).tolist()}
+    def _bins(self) -> list[Bins]:
+        return [Bins(e) for e in self.edges]
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,21 +158,12 @@ def keep_shares(
     groups: NDArray[np.int64],
 ) -> tuple[RegionFinder, list[Array], list[float]]:
     """Add bins of single columns, whose shares the flow knows more precisely than a partition shows them."""
-    width = regions.columns.shape[1]
-    own, tables, added = [], [], []
-    for j in columns:
-        beside = [k for k in range(len(regions.edges)) if k != j][: width - 1]
-        shape = [len(regions.edges[k]) + 1 for k in (j, *beside)]
-        own.append([j, *beside])
-        tables.append(np.repeat(np.arange(shape[0]), int(np.prod(shape[1:]))))
-        h = np.zeros((int(groups.max()) + 1, shape[0]))
-        for z, size, group in zip(particles, sizes, groups, strict=True):
-            h[group] += np.bincount(bin_of(z[:, j], regions.edges[j]), minlength=shape[0]) * (size / len(z))
-        added.append(h)
-    if not own:
-        return regions, list(counts), list(sds)
-    finder = RegionFinder(regions.edges, np.concatenate([regions.columns, own]), (*regions.tables, *tables))
-    return finder, [*counts, *added], [*sds, *[1.0] * len(own)]
+    own = tuple(grid([j], [len(regions.edges[j]) + 1]) for j in columns)
+    added = [np.zeros((int(groups.max()) + 1, tree.n_regions)) for tree in own]
+    for z, size, group in zip(particles, sizes, groups, strict=True):
+        for h, at in zip(added, RegionFinder(regions.edges, own).find(z), strict=True):
+            h[group] += np.bincount(at, minlength=h.shape[1]) * (size / len(z))
+    return RegionFinder(regions.edges, (*regions.trees, *own)), [*counts, *added], [*sds, *[1.0] * len(own)]
 
 
 def _log_bounds(log_factors: Array) -> Array:

@@ -110,21 +110,19 @@ def ask_partitions(
     suffix: str = "",
 ) -> Generator[list[Request], list[Measurement], None]:
     """Ask for counts in the regions of partitions, in rounds that are each grown on rows of the model so far."""
-    d, n_rounds = len(context.domain), allocation.n_rounds
-    bins = pair_bins(state.transform, state.axes.edges[:d], policy.PARTITION_BINS)
+    n_rounds = allocation.n_rounds
+    bins = pair_bins(state.transform, state.axes.edges, policy.PARTITION_BINS)
     known = list(earlier)
     for i in range(n_rounds):
         grown = grow_partitions(
             tilted_particles(state, known, context.seed) if known else _particles(context, state),
-            SELECTION_PARTICLES,
             state.sizes,
             state.transform,
             bins,
             (allocation.n_partitions + i) // n_rounds,
-            allocation.n_regions,
-            allocation.n_groups,
+            allocation.depth,
             [context.seed, 3, len(known)],
-            ordered=len(context.columns) > d,
+            ordered=len(context.columns) > len(context.domain),
         )
         name = f"partitions{i + 1 if i else ''}{suffix}"
         known += yield [Request(name, "partitions", share / n_rounds, {**latent, **bins, **grown})]
@@ -134,7 +132,7 @@ def ask_factorial(
     context: PlanContext, state: MarginalsState, latent: Mapping[str, Any], allocation: policy.Allocation, share: float
 ) -> Asking:
     """Ask for counts by coarse bins of many columns at once."""
-    means, d = state.moments()[0], len(context.domain)
-    cells = factorial_params(means, state.sizes, state.transform, d, allocation.n_bits, allocation.n_groups)
+    ordered = len(context.columns) > len(context.domain)
+    cells = factorial_params(state.moments()[0], state.sizes, state.transform, allocation.n_bits, ordered=ordered)
     (table,) = yield [Request(FACTORIAL, "partitions", share, {**latent, **cells})]
     return table

@@ -48,10 +48,8 @@ PARTITIONS_GROW = 500.0
 #: With a numeric target they grow from this many on, in two rounds: which columns matter at once for its size is seen
 #: better once a first round has taught the model. For classes a second round did not help.
 ORDERED_GROW, ORDERED_ROUNDS = 200.0, 2
-#: Rows in a region of a partition, in units of the noise of its count, and regions of a partition at most.
-PARTITION_ROWS, PARTITION_REGIONS = 3.0, 128
-#: Groups of bins of a numeric target that a partition tells apart, where partitions are few and where they are many.
-TARGET_GROUPS = (4, 8)
+#: Rows in a region of a partition, in units of the noise of its count, and least and most levels of its tree.
+PARTITION_ROWS, PARTITION_DEPTHS = 3.0, (3, 9)
 #: Share of the factorial table, which costs all other statistics half as much in noise; bits of its cells, from the
 #: fewest that show what two-way tables do not, up to so many in a table of few columns, and of many.
 FACTORIAL_SHARE, FACTORIAL_BITS = 0.02, (3, 10, 12)
@@ -89,8 +87,8 @@ class Allocation:
         Two-way tables to select and measure, and sliced directions.
     n_cuts : int
         Cuts of each component into subcomponents with moments of their own.
-    n_partitions, n_regions, n_groups : int
-        Partitions of three columns to measure, regions of each, and groups of leaves that are counted apart.
+    n_partitions, depth : int
+        Partitions to measure, and levels of their trees.
     n_rounds : int
         Rounds of partitions, each grown on the model that the earlier ones have taught.
     n_bits : int
@@ -113,8 +111,7 @@ class Allocation:
     n_slices: int
     n_cuts: int
     n_partitions: int
-    n_regions: int
-    n_groups: int
+    depth: int
     n_rounds: int
     n_bits: int
 
@@ -224,9 +221,10 @@ def allocate(
     level = 0 if scarce else 1 + rich
     n_partitions = PARTITION_NUMBERS[level] if n_partitions is None else n_partitions
     partitions = PARTITION_SHARES[level] if n_partitions else 0.0
-    n_groups = min(n_components, TARGET_GROUPS[rich]) if ordered else n_components
+    n_groups = 1 if ordered else n_components  # that are counted apart
     region_noise = float(np.sqrt(n_partitions / partitions)) / mu if n_partitions else np.inf
-    n_regions = int(np.clip(n / (PARTITION_ROWS * n_groups * region_noise), 8, PARTITION_REGIONS))
+    n_regions = max(n / (PARTITION_ROWS * n_groups * region_noise), 1.0)
+    depth = int(np.clip(np.round(np.log2(n_regions)), *PARTITION_DEPTHS))
     if n_bits is None:
         n_bits = _factorial_bits(n * mu / n_groups, d)
     factorial = FACTORIAL_SHARE if n_bits else 0.0
@@ -250,8 +248,7 @@ def allocate(
         n_slices=n_slices,
         n_cuts=n_cuts,
         n_partitions=n_partitions,
-        n_regions=n_regions,
-        n_groups=n_groups,
+        depth=depth,
         n_rounds=ORDERED_ROUNDS if ordered and rich and n_partitions >= ORDERED_ROUNDS else 1,
         n_bits=n_bits,
     )

@@ -71,9 +71,7 @@ def continue_rounds(context: PlanContext, release: Release, allocate: Callable[.
         share = shares["new pairs"]
         new = yield from ask_pairs(context, state, latent, n_new, share * choice, share * (1.0 - choice), suffix=suffix)
         state = replace(state, pairs=(*state.pairs, new))
-    grown, factorial = partitions_measured(earlier)
-    if counted := [*grown, *factorial]:  # all are of the same groups
-        allocation = replace(allocation, n_groups=int(counted[0].params["groups"][-1]) + 1)
+    grown = partitions_measured(earlier)[0]
     if "new partitions" in shares:
         share = shares["new partitions"]
         yield from ask_partitions(context, state, latent, allocation, share, earlier=grown, suffix=suffix)
@@ -88,6 +86,7 @@ def continuation_demands(
     shares, allocation, n_new = _shares(context, release, allocate)
     earlier, neighbours = MarginalsState.of(pooled(release)), context.neighbours
     d, n_components, out = len(context.columns), len(earlier.sizes), []
+    n_groups = 1 if d > len(context.domain) else n_components
     if SUBCOMPONENTS[-1] in shares and not earlier.subcomponents:
         share = sum(shares.get(name, 0.0) for name in SUBCOMPONENTS)
         out += of_subcomponents(
@@ -99,11 +98,10 @@ def continuation_demands(
         choice = allocation.selection / (allocation.selection + allocation.pairs) * shares["new pairs"]
         out += of_pairs(choice, shares["new pairs"] - choice, n_new, len(context.domain), n_components, neighbours)
     if "new partitions" in shares:
-        n_rounds, n_regions = allocation.n_rounds, n_components * allocation.n_regions
-        share, in_round = shares["new partitions"] / n_rounds, allocation.most_in_round
-        out += n_rounds * [of_partitions(share, in_round, len(context.domain), n_regions, neighbours)]
+        share, in_round = shares["new partitions"] / allocation.n_rounds, allocation.most_in_round
+        out += allocation.n_rounds * [of_partitions(share, in_round, allocation.depth, n_groups, neighbours)]
     if FACTORIAL in shares and FACTORIAL not in release:
-        out.append(of_factorial(shares[FACTORIAL], allocation.n_bits, n_components, neighbours))
+        out.append(of_factorial(shares[FACTORIAL], allocation.n_bits, n_groups, neighbours))
     return out
 
 

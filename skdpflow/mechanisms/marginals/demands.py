@@ -8,7 +8,6 @@ from skdpflow.domain import Interval
 from skdpflow.mechanisms.marginals import allocation as policy
 from skdpflow.mechanisms.marginals.histograms import bin_edges
 from skdpflow.mechanisms.marginals.locate import most_bins, wants_locating
-from skdpflow.mechanisms.marginals.partitions import WIDTH
 from skdpflow.release.request import Demand, PlanContext
 from skdpflow.release.sensitivity import of_ball, of_ones, of_score, of_squares
 
@@ -23,6 +22,7 @@ def all_demands(
     columns, d_x, neighbours = context.columns, len(context.domain), context.neighbours
     d, numeric_target = len(columns), len(columns) > d_x
     numeric = sum(isinstance(c, Interval) for c in columns)
+    n_groups = 1 if numeric_target else n_components
     located = [c for c in columns if wants_locating(c)]
     bins = n_bins or max(r.n_bins for r in allocations)
     values = max(bins, *(r.n_values for r in allocations))
@@ -52,13 +52,13 @@ def all_demands(
         shares = min(r.selection for r in paired), min(r.pairs for r in paired)
         out += of_pairs(*shares, n_pairs, d_x, n_components, neighbours)
     if parted := [r for r in allocations if r.n_partitions]:
-        n_rounds, n_regions = max(r.n_rounds for r in parted), max(r.n_regions for r in parted)
+        n_rounds, depth = max(r.n_rounds for r in parted), max(r.depth for r in parted)
         share = min(r.partitions / r.n_rounds for r in parted)
         in_round = max(r.most_in_round for r in parted)
-        out += n_rounds * [of_partitions(share, in_round, d_x, n_components * n_regions, neighbours)]
+        out += n_rounds * [of_partitions(share, in_round, depth, n_groups, neighbours)]
     if crossed := [r for r in allocations if r.n_bits]:
         share, n_bits = min(r.factorial for r in crossed), max(r.n_bits for r in crossed)
-        out.append(of_factorial(share, n_bits, n_components, neighbours))
+        out.append(of_factorial(share, n_bits, n_groups, neighbours))
     return out
 
 
@@ -96,14 +96,14 @@ def of_pairs(selection: float, share: float, n_pairs: int, d: int, n_components:
     ]
 
 
-def of_partitions(share: float, n_partitions: int, d: int, n_regions: int, neighbours: str) -> Demand:
-    """Return the demand of partitions, whose regions are numbered in public tables."""
-    return _ones(share, n_partitions, n_partitions * (n_regions + policy.PARTITION_BINS ** min(WIDTH, d)), neighbours)
+def of_partitions(share: float, n_partitions: int, depth: int, n_groups: int, neighbours: str) -> Demand:
+    """Return the demand of partitions, whose cuts are public."""
+    return _ones(share, n_partitions, n_partitions * (n_groups + 1) << depth, neighbours)
 
 
-def of_factorial(share: float, n_bits: int, n_components: int, neighbours: str) -> Demand:
-    """Return the demand of a factorial table, whose cells are numbered in a public table."""
-    return _ones(share, 1, (n_components + 1) << n_bits, neighbours)
+def of_factorial(share: float, n_bits: int, n_groups: int, neighbours: str) -> Demand:
+    """Return the demand of a factorial table, whose cuts are public."""
+    return _ones(share, 1, (n_groups + 1) << n_bits, neighbours)
 
 
 def total_slack(demands: Iterable[Demand], context: PlanContext) -> float:

@@ -7,17 +7,19 @@ its sensitivity is 1 when a row is added or removed, and sqrt(2) when one is rep
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skdpflow.latent.kdtree import KDTree, bits_of, grid
 from skdpflow.latent.rank import RankTransform
 from skdpflow.mechanisms.marginals.state import of_kind
 from skdpflow.release import Measurement, Release
 from skdpflow.release.tables import partitions_of, split
 from skdpflow.transport.pairs import latent_edges
-from skdpflow.transport.parities import ParityFinder, bits_of, standing_out
+from skdpflow.transport.parities import ParityFinder, standing_out
 
 Array = NDArray[np.float64]
 
@@ -49,16 +51,17 @@ def quantile_edges(transform: RankTransform, j: int, n_bins: int) -> Array:
 
 
 def factorial_params(
-    means: Array, sizes: Array, transform: RankTransform, n_columns: int, n_bits: int, n_groups: int
+    means: Array, sizes: Array, transform: RankTransform, n_bits: int, *, ordered: bool
 ) -> dict[str, Any]:
     """Say how rows are counted: by at most `n_bits` bits, one for each column, and then a second and a third one.
 
     Notes
     -----
-    Where columns are more than bits, those are taken whose means differ most between the components.
+    Where columns are more than bits, those are taken whose means differ most between the components. Classes are
+    counted apart; a numeric target is one of the columns.
     """
     weights = sizes / sizes.sum()
-    between = weights @ (means - weights @ means)[:, :n_columns] ** 2
+    between = weights @ (means - weights @ means) ** 2
     columns = np.sort(np.argsort(-between, kind="stable")[:n_bits])
     taken = [quantile_edges(transform, j, 2) for j in columns]
     for b in range(2, COLUMN_BITS + 1):
@@ -66,14 +69,14 @@ def factorial_params(
             e = quantile_edges(transform, j, 2**b)
             if sum(bits_of(len(t) + 1) for k, t in enumerate(taken) if k != i) + bits_of(len(e) + 1) <= n_bits:
                 taken[i] = e
-    n_components = len(sizes)
+    n_components, tree = len(sizes), grid(range(len(columns)), [len(e) + 1 for e in taken])
     return {
         "pair_columns": columns,
         "pair_edges": np.concatenate(taken),
         "pair_edge_sizes": np.array([len(e) for e in taken]),
-        "partition_columns": np.arange(len(columns))[None],
-        "partition_regions": np.arange(int(np.prod([len(e) + 1 for e in taken]))),
-        "groups": np.arange(n_components) * n_groups // n_components,
+        "partition_columns": tree.columns[None],
+        "partition_cuts": tree.cuts[None],
+        "groups": np.zeros(n_components, dtype=np.int64) if ordered else np.arange(n_components),
     }
 
 
@@ -85,22 +88,12 @@ def found_parities(
     edges = tuple(
         latent_edges(transform, int(j), e) for j, e in zip(columns, split(m.params, "pair_edges"), strict=True)
     )
-    finder = ParityFinder(columns, edges, np.zeros(0, dtype=np.int64))
-    ((_, _, found),) = partitions_of(m)
-    expected = np.zeros((len(found), finder.n_cells))
-    sampling = np.zeros(len(found))
+    ((own, cuts, counts),) = partitions_of(m)
+    finder = ParityFinder(columns, edges, KDTree(own, cuts), np.zeros(0, dtype=np.int64))
+    expected = np.zeros_like(counts)
+    sampling = np.zeros(len(counts))
     for z, size, group in zip(particles, sizes, groups, strict=True):
-        expected[group] += np.bincount(finder.cells(z), minlength=finder.n_cells) * (size / len(z))
+        expected[group] += np.bincount(finder.cells(z), minlength=counts.shape[1]) * (size / len(z))
         sampling[group] += size**2 / len(z)
-    counts = np.full_like(expected, np.nan)
-    counts[:, _cells([len(e) + 1 for e in edges])] = found
     chosen, rows = standing_out(counts, expected, float(np.max(m.sd)), sampling)
-    return ParityFinder(columns, edges, chosen), rows
-
-
-def _cells(n_bins: Sequence[int]) -> NDArray[np.int64]:
-    """Return the cell of each combination of bins, in C order."""
-    out = np.zeros(1, dtype=np.int64)
-    for n in n_bins:
-        out = ((out[:, None] << bits_of(n)) + np.arange(n)).ravel()
-    return out
+    return replace(finder, chosen=chosen), rows

@@ -1,4 +1,4 @@
-"""Partitions of a few columns each, grown on synthetic rows: where counts of the real ones teach the model most."""
+"""Partitions by k-d trees that are grown on synthetic rows, where counts of the real ones teach the model most."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
+from skdpflow.latent.kdtree import KDTree
 from skdpflow.latent.lookup import bin_of
 from skdpflow.latent.rank import RankTransform
 from skdpflow.release import Measurement
@@ -17,56 +18,97 @@ from skdpflow.transport.pairs import latent_edges
 from skdpflow.transport.tilt import RegionFinder
 
 Array = NDArray[np.float64]
+Bins = NDArray[np.integer]
 
-#: Columns of a partition, synthetic rows that trees are grown on.
-WIDTH, TREE_ROWS = 3, 4096
+#: Synthetic rows that trees cut evenly, and those among them that tell how much a column matters for the target.
+CUT_ROWS, JUDGED_ROWS = 2**14, 2**12
+#: Share of the levels that cut a numeric target, and of the others that are drawn by how much a column matters.
+TARGET_LEVELS, BY_IMPORTANCE = 0.25, 0.5
+#: A level cuts a column that cuts at least this share of the rows well: into parts of which the smaller one has at
+#: least so much of a region.
+WELL_CUT, LEAST_PART = 0.75, 0.2
+#: Columns that are tried for a level.
+MOST_TRIED = 8
 
 
 def grow_partitions(
     particles: Iterable[Array],
-    n_particles: int,
     sizes: Array,
     transform: RankTransform,
     bins: Mapping[str, Any],
     n_partitions: int,
-    n_regions: int,
-    n_groups: int,
+    depth: int,
     seed: Sequence[int],
     *,
     ordered: bool,
 ) -> dict[str, Any]:
-    """Grow trees on random columns of synthetic rows; their leaves are the regions.
+    """Grow trees that cut synthetic rows evenly, most often by columns that matter for the target.
 
     Notes
     -----
-    Trees predict the component. Without a target they predict a random combination of their columns, which cuts the
-    rows evenly.
+    A numeric target is itself cut, as the last column: all its ranges are in one group. Classes are groups of their
+    own. Without a target all columns are cut alike.
     """
     rng = np.random.default_rng(seed)
     n_components = len(sizes)
-    component = rng.choice(n_components, size=TREE_ROWS, p=sizes / sizes.sum())
-    place = rng.integers(n_particles, size=TREE_ROWS)
-    z = np.empty((TREE_ROWS, transform.n_columns))
+    component = rng.choice(n_components, size=CUT_ROWS, p=sizes / sizes.sum())
+    z = np.empty((CUT_ROWS, transform.n_columns))
     for c, own in enumerate(particles):
-        z[component == c] = own[place[component == c]]
+        z[component == c] = own[rng.integers(len(own), size=np.count_nonzero(component == c))]
     edges = [latent_edges(transform, j, e) for j, e in enumerate(split(bins, "pair_edges"))]
-    d = len(edges)
-    binned = np.column_stack([bin_of(z[:, j], e) for j, e in enumerate(edges)])
-    binned = binned.astype(np.float32)  # as trees want it, once for all of them
-    columns, tables = [], []
-    for i in range(n_partitions):
-        own = np.sort(rng.choice(d, size=min(WIDTH, d), replace=False))
-        wanted = component if n_components > 1 else z[:, own] @ rng.standard_normal(len(own))
-        kind = DecisionTreeClassifier if n_components > 1 and not ordered else DecisionTreeRegressor
-        tree = kind(max_leaf_nodes=n_regions, random_state=i).fit(binned[:, own], wanted)
-        grid = np.indices([len(edges[j]) + 1 for j in own]).reshape(len(own), -1).T
-        columns.append(own)
-        tables.append(np.unique(tree.apply(grid), return_inverse=True)[1].ravel())
+    binned = [bin_of(z[:, j], e) for j, e in enumerate(edges)]
+    weights = np.full(len(edges), 1.0)
+    if n_components > 1:
+        n_inputs = len(edges) - ordered
+        judged = np.column_stack(binned[:n_inputs])[:JUDGED_ROWS].astype(np.float32)
+        wanted = z[:JUDGED_ROWS, -1] if ordered else component[:JUDGED_ROWS]
+        kind = ExtraTreesRegressor if ordered else ExtraTreesClassifier
+        forest = kind(n_estimators=16, min_samples_leaf=5, max_features=1.0, random_state=int(rng.integers(2**31)))
+        importance = forest.fit(judged, wanted).feature_importances_
+        weights[:n_inputs] = BY_IMPORTANCE * importance + (1.0 - BY_IMPORTANCE) / n_inputs
+        if ordered:
+            weights[-1] = TARGET_LEVELS / (1.0 - TARGET_LEVELS)
+    trees = [grow_tree(binned, np.array([len(e) + 1 for e in edges]), weights, depth, rng) for _ in range(n_partitions)]
     return {
-        "partition_columns": np.array(columns),
-        "partition_regions": np.concatenate(tables),
-        "groups": np.arange(n_components) * n_groups // n_components,
+        "partition_columns": np.array([tree.columns for tree in trees]),
+        "partition_cuts": np.array([tree.cuts for tree in trees]),
+        "groups": np.zeros(n_components, dtype=np.int64) if ordered else np.arange(n_components),
     }
+
+
+def grow_tree(
+    binned: Sequence[Bins], n_bins: NDArray[np.int64], weights: Array, depth: int, rng: np.random.Generator
+) -> KDTree:
+    """Cut regions at their medians, by columns that are drawn by their weights and cut most rows well."""
+    weights = np.where(n_bins > 1, weights, 0.0)
+    if not weights.any():
+        return KDTree(np.zeros(depth, dtype=np.int64), np.zeros(2**depth - 1, dtype=np.int64))
+    n_tried = min(MOST_TRIED, int(np.count_nonzero(weights)))
+    at = np.zeros(len(binned[0]), dtype=np.int64)
+    columns, cuts = list[int](), list[NDArray[np.int64]]()
+    for level in range(depth):
+        tried = rng.choice(len(weights), n_tried, replace=False, p=weights / weights.sum())
+        best = -1.0
+        for j in tried.tolist():
+            own, well = _medians(binned[j], int(n_bins[j]), at, 1 << level)
+            if well > best:
+                best, column, chosen = well, j, own
+            if best > WELL_CUT:
+                break
+        columns.append(column)
+        cuts.append(chosen)
+        at = 2 * at + (binned[column] > chosen.take(at))
+    return KDTree(np.array(columns), np.concatenate(cuts))
+
+
+def _medians(bins: Bins, n_bins: int, at: NDArray[np.int64], n_regions: int) -> tuple[NDArray[np.int64], float]:
+    """Return for each region the cut that is nearest to its median, and the share of rows that are cut well."""
+    below = np.bincount(at * n_bins + bins, minlength=n_regions * n_bins).reshape(n_regions, n_bins).cumsum(axis=1)
+    rows = below[:, -1]
+    part = below[:, :-1] / np.maximum(rows, 1)[:, None]
+    cuts = np.abs(part - 0.5).argmin(axis=1)
+    smaller = 0.5 - np.abs(part[np.arange(n_regions), cuts] - 0.5)
+    return cuts, float(rows @ np.minimum(smaller / LEAST_PART, 1.0) / rows.sum())
 
 
 def measured_regions(
@@ -74,11 +116,10 @@ def measured_regions(
 ) -> tuple[RegionFinder, list[Array], list[float]]:
     """Return the partitions of measurements in the latent space, their counts, and the noise of these."""
     edges = tuple(latent_edges(transform, j, e) for j, e in enumerate(split(measured[0].params, "pair_edges")))
-    columns, tables, counts, sds = [], [], [], []
+    trees, counts, sds = [], [], []
     for m in measured:
-        for own, regions, found in partitions_of(m):
-            columns.append(own)
-            tables.append(regions)
+        for own, cuts, found in partitions_of(m):
+            trees.append(KDTree(own, cuts))
             counts.append(found)
             sds.append(float(np.max(m.sd)))
-    return RegionFinder(edges, np.array(columns), tuple(tables)), counts, sds
+    return RegionFinder(edges, tuple(trees)), counts, sds

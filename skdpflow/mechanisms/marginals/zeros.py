@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.domain import Column
+from skdpflow.latent.kdtree import cells, grid
 from skdpflow.latent.rank import RankTransform
 from skdpflow.release import Measurement
 from skdpflow.release.tables import pairs_of, split
@@ -25,6 +26,8 @@ class TablesWithZeros:
 
     Parameters
     ----------
+    pairs : list of tuple of int
+        Columns of each table.
     regions : RegionFinder
         Finds the entries of points.
     counts : list of ndarray of shape (n_groups, n_entries)
@@ -35,6 +38,7 @@ class TablesWithZeros:
         Which entries are empty.
     """
 
+    pairs: list[tuple[int, int]]
     regions: RegionFinder
     counts: list[Array]
     sd: float
@@ -43,8 +47,8 @@ class TablesWithZeros:
     def among(self, targets: Sequence[PairTarget], groups: NDArray[np.int64]) -> list[PairTarget]:
         """Return the tables of components that have empty entries."""
         found = {
-            (a, b, group)
-            for (a, b), empty in zip(self.regions.columns.tolist(), self.empty, strict=True)
+            (*pair, group)
+            for pair, empty in zip(self.pairs, self.empty, strict=True)
             for group in np.flatnonzero(empty.any(axis=1)).tolist()
         }
         return [t for t in targets if (t.given, t.moved, int(groups[t.component])) in found]
@@ -67,30 +71,29 @@ def tables_with_zeros(
     for m in measured:
         edges = tuple(latent_edges(transform, j, e) for j, e in enumerate(split(m.params, "pair_edges")))
         tables, sd = list(pairs_of(m)), float(np.max(m.sd))
-        regions = RegionFinder(
-            edges,
-            np.array([pair for pair, _, _ in tables]),
-            tuple(np.arange(entries.shape[1]) for _, _, entries in tables),
-        )
-        expected = [np.zeros((n_groups, entries.shape[1])) for _, _, entries in tables]
+        regions = RegionFinder(edges, tuple(grid(pair, shape) for pair, shape, _ in tables))
+        expected = [np.zeros((n_groups, tree.n_regions)) for tree in regions.trees]
         for z, size, group in zip(particles, sizes, groups, strict=True):
             for e, own in zip(expected, regions.find(z), strict=True):
                 e[group] += np.bincount(own, minlength=e.shape[1]) * (size / len(z))
         chosen, counts, empty = [], [], []
         for t, ((a, b), shape, entries) in enumerate(tables):
             h = np.array([entries[groups == g].sum(axis=0) for g in range(n_groups)])
-            kind = ordered[a], ordered[b]
+            kind, places = (ordered[a], ordered[b]), cells(shape)
+            e = expected[t][:, places]
             found = [
-                empty_entries(own.reshape(shape), e.reshape(shape), sd * np.sqrt(n), kind, deviations).ravel()
-                for own, e, n in zip(
-                    [*h, h.sum(axis=0)], [*expected[t], expected[t].sum(axis=0)], [*in_group, len(groups)], strict=True
+                empty_entries(own.reshape(shape), model.reshape(shape), sd * np.sqrt(n), kind, deviations).ravel()
+                for own, model, n in zip(
+                    [*h, h.sum(axis=0)], [*e, e.sum(axis=0)], [*in_group, len(groups)], strict=True
                 )
             ]
             zeros = np.array(found[:-1]) | found[-1]
             if zeros.any():
                 chosen.append(t)
-                counts.append(h)
-                empty.append(zeros)
+                counts.append(np.zeros_like(expected[t]))
+                empty.append(np.zeros(expected[t].shape, dtype=np.bool_))
+                counts[-1][:, places], empty[-1][:, places] = h, zeros
         if chosen:
-            some = RegionFinder(edges, regions.columns[chosen], tuple(regions.tables[t] for t in chosen))
-            yield TablesWithZeros(some, counts, sd * float(np.sqrt(in_group.max())), empty)
+            some = RegionFinder(edges, tuple(regions.trees[t] for t in chosen))
+            pairs = [tables[t][0] for t in chosen]
+            yield TablesWithZeros(pairs, some, counts, sd * float(np.sqrt(in_group.max())), empty)
