@@ -198,7 +198,7 @@ def test_no_regime_asks_for_more_than_was_foreseen(log_mu, d, log_n, ordered, n_
             for share in shares:
                 assert getattr(one, share) >= min(getattr(r, share) for r in every if getattr(r, number)) * (1 - 1e-9)
     assert one.n_partitions <= max(r.n_partitions for r in every)
-    assert one.n_regions <= max(r.n_regions for r in every)
+    assert one.depth <= max(r.depth for r in every)
 
 
 def empty(request):

@@ -185,14 +185,12 @@ def pair_params(draw):
 
 def partition_params(draw, n_components):
     params = binned_params(draw)
-    width = draw(st.integers(1, 3))
-    columns = [draw(st.permutations([0, 1, 2]))[:width] for _ in range(draw(st.integers(1, 4)))]
-    sizes = [int(np.prod([params["pair_edge_sizes"][j] + 1 for j in own])) for own in columns]
+    depth, k = draw(st.integers(1, 5)), draw(st.integers(1, 4))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     return {
         **params,
-        "partition_columns": np.array(columns),
-        "partition_regions": np.concatenate([rng.integers(1 + size // 2, size=size) for size in sizes]),
+        "partition_columns": rng.integers(3, size=(k, depth)),
+        "partition_cuts": rng.integers(2 + int(params["pair_edge_sizes"].max()), size=(k, 2**depth - 1)),
         "groups": rng.integers(draw(st.integers(1, 3)), size=n_components),
     }
 
@@ -356,7 +354,7 @@ PAIRS = {
 PARTITIONS = {
     **{name: value for name, value in PAIRS.items() if name != "pairs"},
     "partition_columns": np.array([[0, 1], [1, 0], [1, 1]]),
-    "partition_regions": np.array([0, 1, 1, 2, 0, 0, 1, 1, 0, 0, 1, 1]),
+    "partition_cuts": np.array([[0, 0, 0], [0, 1, 0], [0, 0, 5]]),
     "groups": np.array([0, 1, 1]),
 }
 LOCATION = {
@@ -495,15 +493,24 @@ BROKEN = [
     ("partitions", {**PARTITIONS, "partition_columns": np.array([[0, 2], [1, 0], [1, 1]])}),
     ("partitions", {**PARTITIONS, "partition_columns": np.zeros((0, 2), dtype=int)}),
     ("partitions", {**PARTITIONS, "partition_columns": np.array([0, 1, 1])}),
-    ("partitions", {**PARTITIONS, "partition_regions": PARTITIONS["partition_regions"][:-1]}),
-    ("partitions", {**PARTITIONS, "partition_regions": PARTITIONS["partition_regions"] - 1}),
-    ("partitions", {**PARTITIONS, "partition_regions": PARTITIONS["partition_regions"] * 2**30}),
+    ("partitions", {**PARTITIONS, "partition_columns": np.array([[0, -1], [1, 0], [1, 1]])}),
+    ("partitions", {**PARTITIONS, "partition_columns": np.zeros((3, 60), dtype=int)}),
+    ("partitions", {**PARTITIONS, "partition_cuts": PARTITIONS["partition_cuts"][:-1]}),
+    ("partitions", {**PARTITIONS, "partition_cuts": PARTITIONS["partition_cuts"][:, :-1]}),
+    ("partitions", {**PARTITIONS, "partition_cuts": PARTITIONS["partition_cuts"] - 1}),
+    ("partitions", {**PARTITIONS, "partition_cuts": PARTITIONS["partition_cuts"] + 0.5}),
+    ("partitions", {**PARTITIONS, "partition_cuts": PARTITIONS["partition_cuts"] + 2**40}),
     ("partitions", {**PARTITIONS, "groups": np.array([0, 1])}),
     ("partitions", {**PARTITIONS, "groups": np.array([0, 1, -1])}),
     ("partitions", {**PARTITIONS, "groups": np.array([0.0, 1.0, 1.0])}),
     (
         "partitions",
-        {**PARTITIONS, "groups": np.array([0, 1, 2**20]), "partition_regions": PARTITIONS["partition_regions"] * 100},
+        {
+            **PARTITIONS,
+            "groups": np.array([0, 1, 2**19]),
+            "partition_columns": np.zeros((1, 8), dtype=int),
+            "partition_cuts": np.zeros((1, 255), dtype=int),
+        },
     ),
     ("mean", {**SCALED, "centre": np.array([0, 0, LATENT_STEPS + 1])}),
     ("mean", {**SCALED, "centre": np.array([0.5, 0, 0])}),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
 from skdpflow.latent.rank import RankTransform
+from skdpflow.latent.kdtree import KDTree
 from skdpflow.mechanisms import MarginalsMechanism
 from skdpflow.mechanisms.marginals import allocation as policy
 from skdpflow.mechanisms.marginals.factorial import FACTORIAL, factorial_params, quantile_edges
@@ -45,10 +46,13 @@ def test_edges_lie_between_values_and_never_inside_a_range_where_ranks_count(see
 def test_cells_are_at_most_so_many_and_have_one_region_each(seed, d, n_bits):
     rng = np.random.default_rng(seed)
     transform = transform_of(rng.choice([2, 3, 50, 4000], size=d), rng)
-    params = factorial_params(rng.normal(size=(3, d)), np.array([5.0, 2.0, 9.0]), transform, d, n_bits, 3)
-    n_cells = int(np.prod(params["pair_edge_sizes"] + 1))
-    assert n_cells <= 2**n_bits
-    assert np.array_equal(params["partition_regions"], np.arange(n_cells))
+    sizes = np.array([5.0, 2.0, 9.0])
+    params = factorial_params(rng.normal(size=(3, d)), sizes, transform, n_bits, ordered=False)
+    n_bins = (params["pair_edge_sizes"] + 1).tolist()
+    (tree,) = map(KDTree, params["partition_columns"], params["partition_cuts"])
+    assert tree.n_regions <= 2**n_bits
+    found = tree.find(np.indices(n_bins).reshape(len(n_bins), -1))
+    assert len(np.unique(found)) == np.prod(n_bins)
     assert len(params["pair_columns"]) == min(d, n_bits)
 
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import hadamard
 
+from skdpflow.latent.kdtree import grid
 from skdpflow.transport.parities import MOST_PARITIES, Finders, ParityFinder, standing_out, walsh
 
 
@@ -18,10 +19,10 @@ def test_walsh_is_the_product_with_a_hadamard_matrix(log_size, n_groups, seed):
 
 def test_a_finder_tells_the_parity_of_the_chosen_bits_of_bins():
     edges = (np.array([0.0]), np.array([-1.0, 0.0, 1.0]), np.zeros(0))
-    finder = ParityFinder(np.array([2, 0, 1]), edges, np.array([0b100, 0b001, 0b111]))
+    finder = ParityFinder(np.array([2, 0, 1]), edges, grid(range(3), [2, 4, 1]), np.array([0b100, 0b001, 0b111]))
     z = np.random.default_rng(0).normal(size=(500, 3))
     first, second = z[:, 2] >= 0.0, np.digitize(z[:, 0], edges[1])
-    assert finder.n_cells == 8
+    assert finder.tree.n_regions == 8
     assert np.array_equal(finder.cells(z), 4 * first + second)
     wanted = [first, second % 2, (first + second % 2 + second // 2) % 2]
     assert np.array_equal(finder.find(z), wanted)

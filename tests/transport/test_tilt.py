@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import kstest, norm
 
 from skdpflow import Categories, DPSlicedWassersteinFlow, Interval
+from skdpflow.latent.kdtree import KDTree, grid
 from skdpflow.mechanisms import MarginalsMechanism
 from skdpflow.transport.flow import FlowComponent
 from skdpflow.transport.start import Gaussian
@@ -14,7 +15,7 @@ from skdpflow.transport.tilt import ACCEPTANCE, RegionFinder, enough_particles, 
 
 EDGES = (np.array([-0.5, 0.5]), np.array([0.0]))
 #: One partition by both columns, one by the first alone.
-SUBCOMPONENTS = RegionFinder(EDGES, np.array([[0, 1], [0, 0]]), (np.arange(6), np.array([0, 0, 0, 1, 1, 1, 2, 2, 2])))
+SUBCOMPONENTS = RegionFinder(EDGES, (grid([0, 1], [3, 2]), grid([0], [3])))
 LEAVES = [FlowComponent(Gaussian(np.zeros(2), np.eye(2))), FlowComponent(Gaussian(np.array([1.0, 0.0]), np.eye(2)))]
 SIZES = np.array([600.0, 400.0])
 
@@ -28,14 +29,14 @@ def counts_of(weights, points, groups=2):
     found = [np.asarray(SUBCOMPONENTS.find(z)) for z in points]
     return [
         np.array([np.bincount(f[t], np.full(f.shape[1], w), size) for f, w in zip(found, weights, strict=True)])
-        for t, size in enumerate((6, 3))
+        for t, size in enumerate((8, 4))  # a quarter of the regions can hold no point
     ]
 
 
 def test_points_are_found_in_their_cells():
     points = np.array([[-1.0, -1.0], [-1.0, 1.0], [0.0, 0.0], [2.0, -1.0]])
     both, first = SUBCOMPONENTS.find(points)
-    assert both.tolist() == [0, 1, 3, 4]
+    assert both.tolist() == [0, 1, 3, 4]  # two bits for the bin of the first column
     assert first.tolist() == [0, 0, 1, 2]
 
 
@@ -153,8 +154,9 @@ def test_many_tables_in_many_columns_do_not_run_away():
     d, rng = 12, np.random.default_rng(0)
     points = [rng.standard_normal((4000, d))]
     leaf = FlowComponent(Gaussian(np.zeros(d), np.eye(d)))
-    columns = np.array([rng.permutation(d)[:3] for _ in range(64)])
-    regions = RegionFinder([norm.ppf(np.arange(1, 8) / 8.0)] * d, columns, tuple(np.arange(512) // 4 for _ in columns))
+    whole = [grid(rng.permutation(d)[:3].tolist(), [8, 8, 8]) for _ in range(64)]
+    trees = tuple(KDTree(tree.columns[:7], tree.cuts[:127]) for tree in whole)
+    regions = RegionFinder((norm.ppf(np.arange(1, 8) / 8.0),) * d, trees)
     rows = rng.standard_normal((6000, d)) + rng.choice([-1.0, 1.0], size=(6000, 1))
     counts = [np.bincount(found, minlength=128)[None].astype(float) for found in regions.find(rows)]
     (tilted,) = tilt([leaf], points, np.array([6000.0]), regions, np.zeros(1, dtype=int), counts, [3.0] * len(counts))

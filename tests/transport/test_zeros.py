@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow
+from skdpflow.latent.kdtree import grid
 from skdpflow.mechanisms import MarginalsMechanism
 from skdpflow.transport.flow import FlowComponent
 from skdpflow.transport.start import Gaussian
@@ -13,7 +14,7 @@ from skdpflow.transport.tilt import RegionFinder
 from skdpflow.transport.zeros import NEAR_ZERO, Zeros, deviations_for, empty_entries, n_blocks
 
 #: A table of two columns, cut at 1.2: where both are above it is empty.
-CORNERS = RegionFinder((np.full(1, 1.2), np.full(1, 1.2)), np.array([[0, 1]]), (np.arange(4),))
+CORNERS = RegionFinder((np.full(1, 1.2), np.full(1, 1.2)), (grid([0, 1], [2, 2]),))
 EMPTY = np.array([[False, False, False, True]])
 NORMAL = FlowComponent(Gaussian(np.zeros(2), np.eye(2)))
 

@@ -48,8 +48,10 @@ PARTITIONS_GROW = 500.0
 #: With a numeric target they grow from this many on, in two rounds: which columns matter at once for its size is seen
 #: better once a first round has taught the model. For classes a second round did not help.
 ORDERED_GROW, ORDERED_ROUNDS = 200.0, 2
-#: Rows in a region of a partition, in units of the noise of its count, and least and most levels of its tree.
-PARTITION_ROWS, PARTITION_DEPTHS = 3.0, (3, 9)
+#: Rows in a region of a partition, in units of the noise of its count.
+PARTITION_ROWS = 3.0
+#: Levels of its tree: the fewest, the most, and the most where groups are many.
+PARTITION_DEPTHS = (3, 9, 7)
 #: Share of the factorial table, which costs all other statistics half as much in noise; bits of its cells, from the
 #: fewest that show what two-way tables do not, up to so many in a table of few columns, and of many.
 FACTORIAL_SHARE, FACTORIAL_BITS = 0.02, (3, 10, 12)
@@ -223,8 +225,7 @@ def allocate(
     partitions = PARTITION_SHARES[level] if n_partitions else 0.0
     n_groups = 1 if ordered else n_components  # that are counted apart
     region_noise = float(np.sqrt(n_partitions / partitions)) / mu if n_partitions else np.inf
-    n_regions = max(n / (PARTITION_ROWS * n_groups * region_noise), 1.0)
-    depth = int(np.clip(np.round(np.log2(n_regions)), *PARTITION_DEPTHS))
+    depth = _depth(n / (PARTITION_ROWS * n_groups * region_noise), n_groups)
     if n_bits is None:
         n_bits = _factorial_bits(n * mu / n_groups, d)
     factorial = FACTORIAL_SHARE if n_bits else 0.0
@@ -251,6 +252,14 @@ def allocate(
         depth=depth,
         n_rounds=ORDERED_ROUNDS if ordered and rich and n_partitions >= ORDERED_ROUNDS else 1,
         n_bits=n_bits,
+    )
+
+
+def _depth(n_regions: float, n_groups: int) -> int:
+    """Return the levels of a tree with about so many regions."""
+    least, most, with_groups = PARTITION_DEPTHS
+    return int(
+        np.clip(np.round(np.log2(max(n_regions, 1.0))), least, max(most + 1 - n_groups.bit_length(), with_groups))
     )
 
 
