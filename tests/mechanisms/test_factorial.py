@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
-from skdpflow.latent.rank import RankTransform
 from skdpflow.latent.kdtree import KDTree
+from skdpflow.latent.rank import RankTransform
 from skdpflow.mechanisms import MarginalsMechanism
 from skdpflow.mechanisms.marginals import allocation as policy
 from skdpflow.mechanisms.marginals.factorial import FACTORIAL, factorial_params, quantile_edges
