@@ -155,7 +155,7 @@ KINDS: dict[str, tuple[str, dict[str, str], str]] = {
     "slices": ("one to one bin of each of k directions, in its own class", _ones("k"), _GAUSSIAN),
     "pairs": ("one to at most one entry of each of k tables, in its own class", _ones("k"), _GAUSSIAN),
     "partitions": (
-        "one to at most one region of each of k partitions, in the group of its class",
+        "one to at most one region of each of k partitions, in its own class",
         _ones("k"),
         _GAUSSIAN,
     ),

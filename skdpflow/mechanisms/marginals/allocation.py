@@ -43,10 +43,11 @@ LEAF_DIFFERENCE = 0.6
 #: Bins of a column in a partition.
 PARTITION_BINS = 32
 #: Share and number of partitions: where rows are scarce, in between, and from `PARTITIONS_GROW` rows per noise on.
-PARTITION_SHARES, PARTITION_NUMBERS = (0.10, 0.12, 0.30), (32, 32, 64)
+PARTITION_SHARES, PARTITION_NUMBERS = (0.10, 0.20, 0.30), (32, 32, 64)
 PARTITIONS_GROW = 500.0
-#: With a numeric target they grow from this many on, in two rounds: which columns matter at once for its size is seen
-#: better once a first round has taught the model. For classes a second round did not help.
+#: With a numeric target they grow from this many on. They are measured in two rounds then, however many there are:
+#: which columns matter at once for its size is seen better once a first round has taught the model. For classes a
+#: second round did not help.
 ORDERED_GROW, ORDERED_ROUNDS = 200.0, 2
 #: Rows in a region of a partition, in units of the noise of its count.
 PARTITION_ROWS = 3.0
@@ -250,7 +251,7 @@ def allocate(
         n_cuts=n_cuts,
         n_partitions=n_partitions,
         depth=depth,
-        n_rounds=ORDERED_ROUNDS if ordered and rich and n_partitions >= ORDERED_ROUNDS else 1,
+        n_rounds=ORDERED_ROUNDS if ordered and n_partitions >= ORDERED_ROUNDS else 1,
         n_bits=n_bits,
     )
 

@@ -67,8 +67,7 @@ class MarginalsMechanism(BaseEstimator):
     n_pairs : int or None, default=None
         Number of two-way tables; None lets the policy choose, 0 measures none.
     n_partitions : int or None, default=None
-        Number of partitions of three columns whose regions are counted, at most 4096; None lets the policy
-        choose, 0 measures none.
+        Number of partitions whose regions are counted, at most 4096; None lets the policy choose, 0 measures none.
     n_cuts : int or None, default=None
         Cuts of each class along its own principal directions, into ``2**n_cuts`` subcomponents with moments of their
         own, at most 8; None lets the policy choose, 0 makes none.
@@ -90,10 +89,10 @@ class MarginalsMechanism(BaseEstimator):
     axis histograms per class, which give the rank transform of each column; mean and second moment per class of
     the transformed, ball-clipped rows; the same per subcomponent, where classes are cut into subcomponents; sliced
     histograms per class, if wanted; two-way tables per class of the pairs of columns that the model so far predicts
-    worst, which are selected privately; counts in the regions of partitions of three columns, which are grown as trees
-    on rows of the model so far, for a numeric target and much budget in two rounds; counts in the cells of one
-    factorial table, which cuts up to twelve columns at their medians, and shows dependence of many columns at once that
-    no few of them show. Each is decided from what was released before.
+    worst, which are selected privately; counts in the regions of partitions, which are k-d trees that are grown on rows
+    of the model so far, for a numeric target in two rounds; counts in the cells of one factorial table, which cuts up
+    to twelve columns at their medians, and shows dependence of many columns at once that no few of them show. Each is
+    decided from what was released before.
 
     Examples
     --------
