@@ -21,7 +21,7 @@ _FARTHEST = 2.0**54
 def whole(params: Mapping[str, Any], name: str, most: int) -> int:
     """Return a whole number from 1 to `most`."""
     value = params[name]
-    if not (isinstance(value, int | np.integer) and 1 <= value <= most):
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= most:
         raise ValueError(f"The parameter {name!r} of a statistic must be a whole number from 1 to {most}.")
     return int(value)
 
@@ -127,6 +127,7 @@ def latent_columns(params: Mapping[str, Any]) -> int:
             raise ValueError("The parameters 'centre' and 'levels' of a statistic must have one entry per column.")
         return len(centre)
     columns = split(np.asarray(params["latent_edges"]), params["latent_sizes"])
+    _placing(params, len(columns))
     for edges, cdf in zip(columns, split(np.asarray(params["latent_cdf"]), params["latent_sizes"]), strict=True):
         increasing(edges, "latent_edges")
         increasing(cdf, "latent_cdf", ties=True)
@@ -136,3 +137,21 @@ def latent_columns(params: Mapping[str, Any]) -> int:
                 "from 0 to 1."
             )
     return len(columns)
+
+
+def _placing(params: Mapping[str, Any], n_columns: int) -> None:
+    """Check what places cells that lie outside: where it does not fit, an error would tell that there is such a cell."""
+    spreads = np.asarray(params["latent_spreads"])
+    values = {
+        "latent_order": integers(params["latent_orders"], "latent_orders", 2**53),
+        "latent_spread": spreads,
+        "latent_home": integers(params["latent_homes"], "latent_homes", _FARTHEST),
+    }
+    for name, own in values.items():
+        sizes = integers(params[f"{name}_sizes"], f"{name}_sizes", 2**31)
+        if own.ndim != 1 + (own is spreads) or sizes.shape != (n_columns,) or min(sizes) < 0 or sizes.sum() != len(own):
+            raise ValueError(f"The parameter '{name}_sizes' of a statistic must cut '{name}s' into parts, one a column.")
+    if spreads.shape[1:] != (2,) or spreads.dtype.kind not in "iuf" or np.isnan(spreads).any():
+        raise ValueError("The parameter 'latent_spreads' of a statistic must hold pairs of numbers.")
+    if integers(params["latent_levels"], "latent_levels", 2**53).shape != (n_columns, 3):
+        raise ValueError("The parameter 'latent_levels' of a statistic must hold three integers for each column.")

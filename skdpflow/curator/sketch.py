@@ -103,7 +103,8 @@ class Sums:
 def _contribution(statistic: Statistic, block: Block) -> NDArray[np.int64]:
     values = None
     try:
-        values = statistic.contributions(block)
+        with np.errstate(all="ignore"):  # a warning, or its absence, may tell of a cell
+            values = statistic.contributions(block)
     except MemoryError:
         raise
     except Exception:  # its message may show a code

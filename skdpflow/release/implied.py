@@ -20,8 +20,8 @@ Params = Mapping[str, Any]
 MAX_DIRECTIONS = 2**24
 #: Largest number of lattice steps in a radius, and of components, that a statistic may have.
 MAX_STEPS, MAX_COMPONENTS = 2**16, 2**20
-#: Most levels of the tree of a partition.
-MAX_DEPTH = 20
+#: Most levels of the tree of a partition, and regions of all partitions of a request in all groups.
+MAX_DEPTH, MAX_REGIONS = 20, 2**26
 
 
 def _whole(params: Params, name: str, most: int) -> int:
@@ -88,12 +88,38 @@ def _pair_entries(params: Params) -> int:
     return int(np.sum(np.prod(sizes[np.asarray(params["pairs"])], axis=1)))
 
 
-def _partition_regions(params: Params) -> int:
-    """Return the number of regions of all partitions."""
-    columns, cuts = np.asarray(params["partition_columns"]), np.asarray(params["partition_cuts"])
-    if columns.ndim != 2 or columns.shape[1] > MAX_DEPTH or cuts.shape != (len(columns), 2 ** columns.shape[1] - 1):
-        raise ValueError("'partition_cuts' are not those of its trees")
-    return len(columns) << columns.shape[1]
+def _indices(params: Params, name: str, end: int) -> NDArray[np.int64]:
+    """Return whole numbers from 0 up to `end`."""
+    values = np.asarray(params[name])
+    if values.dtype.kind not in "iu" or not values.size or not 0 <= int(values.min()) <= int(values.max()) < end:
+        raise ValueError(f"The parameter {name!r} of a statistic must hold integers from 0 to {end - 1}.")
+    return values.astype(np.int64, copy=False)
+
+
+def partition_shape(params: Params) -> tuple[int, int]:
+    """Return the number of groups of components, and of regions of all partitions; refuse what are no partitions."""
+    columns = _indices(params, "partition_columns", len(params["pair_edge_sizes"]))
+    cuts, groups = _indices(params, "partition_cuts", MAX_REGIONS), _indices(params, "groups", MAX_COMPONENTS)
+    if columns.ndim != 2 or columns.shape[1] > MAX_DEPTH:
+        raise ValueError(
+            "The parameter 'partition_columns' of a statistic must hold, for each partition, positions in "
+            f"'pair_columns', one for each of its levels, which are at most {MAX_DEPTH}."
+        )
+    n_partitions, depth = columns.shape
+    if cuts.shape != (n_partitions, 2**depth - 1):
+        raise ValueError(
+            "The parameter 'partition_cuts' of a statistic must hold, for each partition, a bin for each of the "
+            f"{2**depth - 1} regions that its {depth} levels cut."
+        )
+    if groups.shape != (_components(params),):
+        raise ValueError("The parameter 'groups' of a statistic must hold one group per component.")
+    n_groups, n_regions = int(groups.max()) + 1, n_partitions << depth
+    if n_groups * n_regions > MAX_REGIONS:
+        raise ValueError(
+            f"The partitions of this statistic have {n_groups * n_regions} regions in all groups; at most "
+            f"{MAX_REGIONS} are counted. Ask for fewer partitions or coarser ones."
+        )
+    return n_groups, n_regions
 
 
 #: For each kind: what its shape has to be.
@@ -107,7 +133,7 @@ _SHAPES: dict[str, Callable[[Params], tuple[int, ...]]] = {
     "location": lambda p: (int(np.sum(p["edge_sizes"])),),
     "slices": lambda p: (_components(p), p["directions"].shape[-1], p["slice_edges"].shape[-1] + 1),
     "pairs": lambda p: (_components(p), _pair_entries(p)),
-    "partitions": lambda p: (int(np.max(p["groups"])) + 1, _partition_regions(p)),
+    "partitions": partition_shape,
     "column_moments": lambda p: (2, len(p["columns"])),
     "mean": lambda p: (_components(p), _width(p)),
     "second_moment": lambda p: (1 if p["pooled"] else _components(p), _width(p) * (_width(p) + 1) // 2),

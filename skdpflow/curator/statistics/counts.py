@@ -54,7 +54,7 @@ class Histograms:
     relative_scale = np.ones(1)
 
     def __init__(self, params: Mapping[str, Any]) -> None:
-        self._params = params
+        self._params = prepared(params)
         self._columns = check.columns(params)
         self._edges = check.split(check.integers(params["edges"], "edges", 2**53), params["edge_sizes"])
         for edges in self._edges:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.curator import _params as check
-from skdpflow.curator.statistics.block import Block
+from skdpflow.curator.statistics.block import Block, prepared
 from skdpflow.latent.crosstabs import CrossTables
 from skdpflow.latent.lookup import Bins
 from skdpflow.latent.rank import RankTransform
@@ -92,7 +92,7 @@ class Pairs:
     relative_scale = np.ones(1)
 
     def __init__(self, params: Mapping[str, Any]) -> None:
-        self._params = params
+        self._params = prepared(params)
         self._binning = Binning(params)
         sizes = self._binning.sizes
         pairs = check.integers(params["pairs"], "pairs", 2**31)  # positions in pair_columns
@@ -152,7 +152,7 @@ class PairScores:
     touched = 0
 
     def __init__(self, params: Mapping[str, Any]) -> None:
-        self._params = params
+        self._params = prepared(params)
         self._binning = Binning(params)
         components = check.component_count(params)
         sizes = self._binning.sizes

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdpflow.curator import _params as check
-from skdpflow.curator.statistics.block import Block
-from skdpflow.curator.statistics.pairs import MAX_ENTRIES, Binning
+from skdpflow.curator.statistics.block import Block, prepared
+from skdpflow.curator.statistics.pairs import Binning
 from skdpflow.latent.kdtree import KDTree
-from skdpflow.release.implied import MAX_DEPTH
+from skdpflow.release.implied import partition_shape
 from skdpflow.release.sensitivity import of_ones
 
 
@@ -41,38 +41,14 @@ class Partitions:
     relative_scale = np.ones(1)
 
     def __init__(self, params: Mapping[str, Any]) -> None:
-        self._params = params
+        self._params = prepared(params)
         self._binning = Binning(params)
-        columns = check.integers(params["partition_columns"], "partition_columns", 2**31)
-        if (
-            columns.ndim != 2
-            or not columns.size
-            or columns.shape[1] > MAX_DEPTH
-            or not ((columns >= 0) & (columns < len(self._binning.sizes))).all()
-        ):
-            raise ValueError(
-                "The parameter 'partition_columns' of a statistic must hold, for each partition, positions in "
-                f"'pair_columns', one for each of its levels, which are at most {MAX_DEPTH}."
-            )
-        k, depth = columns.shape
-        cuts = check.integers(params["partition_cuts"], "partition_cuts", MAX_ENTRIES)
-        if cuts.shape != (k, 2**depth - 1) or (cuts < 0).any():
-            raise ValueError(
-                "The parameter 'partition_cuts' of a statistic must hold, for each partition, a bin from 0 for each of "
-                f"the {2**depth - 1} regions that its {depth} levels cut."
-            )
-        groups = check.integers(params["groups"], "groups", 2**20)
-        if groups.shape != (check.component_count(params),) or (groups < 0).any():
-            raise ValueError("The parameter 'groups' of a statistic must hold one group per component, from 0.")
-        self._groups = groups
-        self._trees = [KDTree(own, at.astype(np.int32)) for own, at in zip(columns, cuts, strict=True)]
-        self.shape: tuple[int, ...] = (int(groups.max()) + 1, k << depth)
-        if self.shape[0] * self.shape[1] > MAX_ENTRIES:
-            raise ValueError(
-                f"The partitions of this statistic have {self.shape[0] * self.shape[1]} regions in all groups; at most "
-                f"{MAX_ENTRIES} are counted. Ask for fewer partitions or coarser ones."
-            )
-        self.touched = k
+        check.component_count(params)
+        self.shape: tuple[int, ...] = partition_shape(params)
+        self._groups = np.array(params["groups"], dtype=np.int64)
+        self._columns = np.array(params["partition_columns"], dtype=np.int64)
+        self._cuts = np.array(params["partition_cuts"], dtype=np.int32)  # as narrow as the bins
+        self.touched = len(self._columns)
 
     def contributions(self, block: Block) -> NDArray[np.int64]:
         """Sum the contributions of the rows of a block."""
@@ -81,11 +57,11 @@ class Partitions:
         bins = self._binning.bins(block).T
         if not inside.all():
             bins, component = bins[:, inside], component[inside]
-        n_groups, width = self.shape[0], self.shape[1] // len(self._trees)
+        n_groups, width = self.shape[0], self.shape[1] // self.touched
         group = self._groups[component] * width
-        out = np.empty((n_groups, len(self._trees), width), dtype=np.int64)
-        for i, tree in enumerate(self._trees):
-            at = tree.find(bins)
+        out = np.empty((n_groups, self.touched, width), dtype=np.int64)
+        for i, (columns, cuts) in enumerate(zip(self._columns, self._cuts, strict=True)):
+            at = KDTree(columns, cuts).find(bins)
             at += group
             out[:, i] = np.bincount(at, minlength=n_groups * width).reshape(n_groups, width)
         return out.reshape(self.shape)
