@@ -73,7 +73,9 @@ def split(values: NDArray[Any], sizes: ArrayLike) -> list[NDArray[Any]]:
 def component_count(params: Mapping[str, Any]) -> int:
     """Return the number of components; checks the edges and directions that cut them, if there are any."""
     if "component_edges" in params:
-        increasing(integers(params["component_edges"], "component_edges", 2**53), "component_edges", ties=True)
+        edges = increasing(integers(params["component_edges"], "component_edges", 2**53), "component_edges", ties=True)
+        if edges.ndim != 1:
+            raise ValueError("The parameter 'component_edges' of a statistic must be a flat array.")
     n_components = whole(params, "n_components", 2**20)
     if "cut_directions" in params:
         n_columns = latent_columns(params)
@@ -140,7 +142,7 @@ def latent_columns(params: Mapping[str, Any]) -> int:
 
 
 def _placing(params: Mapping[str, Any], n_columns: int) -> None:
-    """Check what places cells that lie outside: where it does not fit, an error would tell that there is such a cell."""
+    """Check what places cells that lie outside: otherwise an error would tell that there is such a cell."""
     spreads = np.asarray(params["latent_spreads"])
     values = {
         "latent_order": integers(params["latent_orders"], "latent_orders", 2**53),
@@ -150,7 +152,7 @@ def _placing(params: Mapping[str, Any], n_columns: int) -> None:
     for name, own in values.items():
         sizes = integers(params[f"{name}_sizes"], f"{name}_sizes", 2**31)
         if own.ndim != 1 + (own is spreads) or sizes.shape != (n_columns,) or min(sizes) < 0 or sizes.sum() != len(own):
-            raise ValueError(f"The parameter '{name}_sizes' of a statistic must cut '{name}s' into parts, one a column.")
+            raise ValueError(f"The parameter '{name}_sizes' of a statistic must cut '{name}s' in one part a column.")
     if spreads.shape[1:] != (2,) or spreads.dtype.kind not in "iuf" or np.isnan(spreads).any():
         raise ValueError("The parameter 'latent_spreads' of a statistic must hold pairs of numbers.")
     if integers(params["latent_levels"], "latent_levels", 2**53).shape != (n_columns, 3):

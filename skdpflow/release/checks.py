@@ -28,6 +28,8 @@ TRANSPORT_LIMITS = {"seed": (0, 2**63 - 1), "n_steps": (1, 2**10), "n_particles"
 MAX_NUMBERS = 2**27
 #: Particles of each component that are held together with those of all others, however many components there are.
 SHARED_PARTICLES = 2**10
+#: Particles of each component that are held together with their regions in all partitions, at least.
+LEAST_FOLLOWED = 2**4
 #: Square matrices of a component: its covariance, and the directions of its layers.
 _MATRICES = 8
 
@@ -103,6 +105,22 @@ def numbers_held(n_particles: int, n_components: int, n_columns: int) -> int:
     return n_columns * (n_particles + n_components * (SHARED_PARTICLES + _MATRICES * n_columns))
 
 
+def regions_held(n_partitions: int, groups: NDArray[np.int64]) -> int:
+    """Return how many regions are held at once for each particle of a component, with their places among all."""
+    return 2 * n_partitions * int(np.bincount(groups).max())
+
+
+def check_partitions(release: Content) -> None:
+    """Refuse more partitions than a model can follow in little memory."""
+    measured = [m for m in release.measurements if m.kind == "partitions"]
+    held = sum(regions_held(len(m.params["partition_columns"]), np.asarray(m.params["groups"])) for m in measured)
+    if LEAST_FOLLOWED * held > MAX_NUMBERS:
+        raise ReleaseError(
+            f"The flow of this Release would hold more than {MAX_NUMBERS} numbers: its partitions are "
+            "too many for its components."
+        )
+
+
 def check_particles(release: Content) -> None:
     """Refuse a flow whose particles would need too much memory."""
     # subcomponents tell where components start, and have no particles of their own
@@ -123,6 +141,7 @@ def check_consistency(release: Content) -> None:
     for m in release.measurements:
         _check_measurement(m, release.neighbours)
     check_particles(release)
+    check_partitions(release)
     measured = ComposedEvent(tuple(m.event for m in release.measurements))
     if Counter(flatten_event(measured)) != Counter(flatten_event(release.event)):
         raise ReleaseError("The event of the file is not that of its measurements.")

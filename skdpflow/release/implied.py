@@ -20,8 +20,8 @@ Params = Mapping[str, Any]
 MAX_DIRECTIONS = 2**24
 #: Largest number of lattice steps in a radius, and of components, that a statistic may have.
 MAX_STEPS, MAX_COMPONENTS = 2**16, 2**20
-#: Most levels of the tree of a partition, and regions of all partitions of a request in all groups.
-MAX_DEPTH, MAX_REGIONS = 20, 2**26
+#: Most levels of the tree of a partition; partitions of a request, and their regions in all groups.
+MAX_DEPTH, MAX_PARTITIONS, MAX_REGIONS = 20, 2**12, 2**26
 
 
 def _whole(params: Params, name: str, most: int) -> int:
@@ -100,10 +100,10 @@ def partition_shape(params: Params) -> tuple[int, int]:
     """Return the number of groups of components, and of regions of all partitions; refuse what are no partitions."""
     columns = _indices(params, "partition_columns", len(params["pair_edge_sizes"]))
     cuts, groups = _indices(params, "partition_cuts", MAX_REGIONS), _indices(params, "groups", MAX_COMPONENTS)
-    if columns.ndim != 2 or columns.shape[1] > MAX_DEPTH:
+    if columns.ndim != 2 or len(columns) > MAX_PARTITIONS or columns.shape[1] > MAX_DEPTH:
         raise ValueError(
-            "The parameter 'partition_columns' of a statistic must hold, for each partition, positions in "
-            f"'pair_columns', one for each of its levels, which are at most {MAX_DEPTH}."
+            f"The parameter 'partition_columns' of a statistic must hold, for each of at most {MAX_PARTITIONS} "
+            f"partitions, positions in 'pair_columns', one for each of its levels, which are at most {MAX_DEPTH}."
         )
     n_partitions, depth = columns.shape
     if cuts.shape != (n_partitions, 2**depth - 1):

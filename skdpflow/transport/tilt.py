@@ -44,6 +44,8 @@ SETTLED = 0.02
 LEAST_ROWS = 1e-3
 #: Particles whose factors are computed together, about.
 _BATCH = 2**15
+#: Regions of points in all partitions that are held at once, about.
+_REGIONS_HELD = 2**24
 #: Least and most proposals at once.
 _PROPOSALS = (64, 2**16)
 #: Proposals suffice for the rows that are missing but for so many deviations.
@@ -102,8 +104,11 @@ class TiltedComponent:
     def log_factor(self, z: Array) -> Array:
         """Logarithm of the bounded factor at points."""
         total = np.zeros(len(z))
-        for factors, region in zip(self.log_factors, self.regions.find(z), strict=True):
-            total += factors[region]
+        n_rows = max(_REGIONS_HELD // max(len(self.log_factors), 1), 1)
+        for start in range(0, len(z), n_rows):
+            rows = slice(start, start + n_rows)
+            for factors, region in zip(self.log_factors, self.regions.find(z[rows]), strict=True):
+                total[rows] += factors[region]
         return np.minimum(total, self.log_bound)
 
     def weights(self, z: Array) -> Array:

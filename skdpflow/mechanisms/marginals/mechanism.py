@@ -36,6 +36,7 @@ from skdpflow.mechanisms.marginals.outside import AxisHistograms
 from skdpflow.mechanisms.marginals.state import MarginalsState
 from skdpflow.mechanisms.marginals.tilted import tilted_model
 from skdpflow.release import Measurement, Release
+from skdpflow.release.implied import MAX_PARTITIONS
 from skdpflow.release.request import Demand, PlanContext, Request, Rounds
 from skdpflow.transport.model import Model
 from skdpflow.transport.moments import variance_between
@@ -45,7 +46,7 @@ LIMITS = {
     "n_bins": (2, 2**12),
     "n_slices": (0, 2**16),
     "n_pairs": (0, 2**16),
-    "n_partitions": (0, 2**12),
+    "n_partitions": (0, MAX_PARTITIONS),
     "n_cuts": (0, 8),
     "n_factorial_bits": (0, 16),
     "n_target_bins": (1, 2**10),

@@ -13,7 +13,7 @@ from skdpflow.mechanisms.marginals.partitions import measured_regions
 from skdpflow.mechanisms.marginals.state import SELECTION_PARTICLES, MarginalsState
 from skdpflow.mechanisms.marginals.zeros import TablesWithZeros, tables_with_zeros
 from skdpflow.release import Measurement, Release
-from skdpflow.release.checks import MAX_NUMBERS, SHARED_PARTICLES
+from skdpflow.release.checks import MAX_NUMBERS, SHARED_PARTICLES, regions_held
 from skdpflow.transport.flow import FlowComponent
 from skdpflow.transport.model import Component, Model
 from skdpflow.transport.parities import Finder, Finders
@@ -35,8 +35,8 @@ LEAST_SHARE = 0.05
 def tilted_particles(state: MarginalsState, measured: Sequence[Measurement], seed: int) -> Iterator[Array]:
     """Yield particles of one component after the other, tilted to the counts of the partitions so far."""
     regions, found, sds = measured_regions(measured, state.transform)
-    groups, together = np.asarray(measured[0].params["groups"]), _together(state.transform.n_columns)
-    n_particles = min(GROWTH_PARTICLES, max(together // len(state.sizes), SHARED_PARTICLES))
+    groups = np.asarray(measured[0].params["groups"])
+    n_particles = min(GROWTH_PARTICLES, _most_particles(state, len(found), groups))
     components, particles = zip(*state.learn(seed, n_particles, 1, 1.0), strict=True)
     tilted = tilt(components, particles, state.sizes, regions, groups, found, sds)
     rng = np.random.default_rng([seed, 4])
@@ -45,9 +45,12 @@ def tilted_particles(state: MarginalsState, measured: Sequence[Measurement], see
         yield z[rng.choice(len(z), SELECTION_PARTICLES, p=w / w.sum())]
 
 
-def _together(n_columns: int) -> int:
-    """Return the particles of all components whose weights the tilt learns at most."""
-    return min(TILT_PARTICLES, MAX_NUMBERS // 2 // n_columns)
+def _most_particles(state: MarginalsState, n_partitions: int, groups: NDArray[np.int64]) -> int:
+    """Return the most particles of a component whose weights the tilt learns: groups are tilted one after another."""
+    together = min(TILT_PARTICLES, MAX_NUMBERS // 2 // state.transform.n_columns)
+    each = max(together // len(state.sizes), SHARED_PARTICLES)
+    regions_each = regions_held(n_partitions, groups)
+    return min(each, MAX_NUMBERS // 2 // regions_each) if regions_each else each
 
 
 def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple[FlowComponent, Array]]) -> Model:
@@ -70,7 +73,7 @@ def tilted_model(release: Release, state: MarginalsState, learnt: Iterable[tuple
     found, sds = counted[1:] if counted else ([], [])
     # each region has a factor, which must not follow single particles
     least = PER_REGION * sum(h.shape[1] for h in found)
-    most = max(_together(state.transform.n_columns) // len(sizes), SHARED_PARTICLES)
+    most = _most_particles(state, len(found), groups)
     enough = enough_particles(sizes, found, sds) if found else 0.0
     seed, n_particles = int(transport["seed"]), int(transport["n_particles"])
     wanted = int(np.clip(max(enough, least), n_particles, most))
