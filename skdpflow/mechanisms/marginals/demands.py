@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from skdpflow.domain import Interval
+from skdpflow.domain import Column, Interval
 from skdpflow.mechanisms.marginals import allocation as policy
 from skdpflow.mechanisms.marginals.histograms import bin_edges
 from skdpflow.mechanisms.marginals.locate import most_bins, wants_locating
@@ -28,15 +28,16 @@ def all_demands(
     values = max(bins, *(r.n_values for r in allocations))
 
     first = policy.FIRST_SHARES
-    out = [_ones(first["counts"], 1, context.n_classes, neighbours)]
+    out = [_ones(first["counts"], 1, context.n_classes + 1, neighbours)]  # labels that are not declared are counted
     if numeric:
         out.append(Demand(first["column_moments"], of_ball(steps, neighbours), 2 * numeric, 2 * numeric))
     if located:
         n_bins = sum(most_bins(c) for c in located if isinstance(c, Interval))
         out += [_ones(share, len(located), n_bins, neighbours) for share in policy.LOCATION_SHARES]
     if numeric_target:
-        out.append(_ones(policy.TARGET_SHARE, 1, TARGET_HISTOGRAM_BINS, neighbours))
-    width = sum(len(bin_edges(c, bins, values)) - 1 + (4 * bins if wants_locating(c) else 0) for c in columns)
+        n_bins = _most_histogram_bins(columns[-1], TARGET_HISTOGRAM_BINS, TARGET_HISTOGRAM_BINS)
+        out.append(_ones(policy.TARGET_SHARE, 1, n_bins, neighbours))
+    width = sum(_most_histogram_bins(c, bins, values) for c in columns)
     out.append(_ones(min(r.histograms for r in allocations), d, n_components * width, neighbours))
     out += _moments(
         min(r.mean for r in allocations), min(r.second_moment for r in allocations), d, n_components, steps, neighbours
@@ -60,6 +61,11 @@ def all_demands(
         share, n_bits = min(r.factorial for r in crossed), max(r.n_bits for r in crossed)
         out.append(of_factorial(share, n_bits, n_groups, neighbours))
     return out
+
+
+def _most_histogram_bins(column: Column, n_bins: int, n_values: int) -> int:
+    """Return the most bins of a column's histogram, those of what lies outside among them."""
+    return len(bin_edges(column, n_bins, n_values)) - 1 + (4 * n_bins if wants_locating(column) else 0)
 
 
 def _ones(share: float, n: int, n_integers: int, neighbours: str) -> Demand:
