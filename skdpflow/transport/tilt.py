@@ -111,10 +111,6 @@ class TiltedComponent:
                 total[rows] += factors[region]
         return np.minimum(total, self.log_bound)
 
-    def weights(self, z: Array) -> Array:
-        """Return the factor at points of the component."""
-        return np.asarray(np.exp(self.log_factor(z)))
-
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Draw points by rejection: exact and independent.
 
@@ -209,7 +205,7 @@ def tilt(
         found = regions.find(np.concatenate([particles[c] for c in own]))
         log_factors, totals = _fitted(found, sizes[own] / n, groups[own] - first, [h[first:last] for h in counts], sds)
         bounds = _log_bounds(totals)
-        means = np.log(np.mean(np.exp(np.minimum(totals, bounds)), axis=1))
+        means = np.log(np.mean(np.exp(np.minimum(totals - bounds, 0.0)), axis=1)) + bounds[:, 0]
         for c, bound, mean in zip(own, bounds[:, 0].tolist(), means.tolist(), strict=True):
             factors = tuple(f[groups[c] - first].copy() for f in log_factors)
             tilted[c] = TiltedComponent(components[c], regions, factors, bound, mean)
@@ -266,10 +262,10 @@ def _swept(
         flat += factor.take(place)
     for _ in range(most):
         # samples have factors with a mean of one, so limits that move do not change how many rows there are
-        np.exp(np.minimum(total, limits, out=rows), out=rows)
+        _below(total, limits, rows)
         rows_each, moved = start[:, None] / rows.mean(axis=1, keepdims=True), 0.0
         for place, h, factor, sd in zip(places, counts, log_factors, sds, strict=True):
-            np.exp(np.minimum(total, limits, out=rows), out=rows)
+            _below(total, limits, rows)
             rows *= rows_each
             weight = np.maximum(np.bincount(place, flat_rows, h.size), LEAST_ROWS)
             rows *= rows
@@ -286,3 +282,10 @@ def _swept(
         if moved < SETTLED:
             break
     return total, limits
+
+
+def _below(total: Array, limits: Array, out: Array) -> None:
+    """Write factors in units of their limit: counts that contradict each other may make their logarithms large."""
+    np.subtract(total, limits, out=out)
+    np.minimum(out, 0.0, out=out)
+    np.exp(out, out=out)

@@ -135,9 +135,11 @@ class MarginalsState:
 
         def weighted() -> Iterator[tuple[TiltedComponent, Array, Array]]:
             for component, z in zip(components, particles, strict=True):
-                weights.append(component.weights(z))
+                log_factor = component.log_factor(z)
+                largest = log_factor.max()
+                weights.append(np.exp(log_factor - largest))
                 # factors fit the particles that they were learnt from too well to tell their own mean
-                mean = float(np.log(weights[-1].mean()))
+                mean = float(np.log(weights[-1].mean()) + largest)
                 yield replace(component, log_mean=mean), z, weights[-1]
 
         blocks = [own[:1] for own in self._blocks]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from skdpflow.domain import Interval
 from skdpflow.mechanisms.marginals.factorial import found_parities, partitions_measured
@@ -41,8 +42,7 @@ def tilted_particles(state: MarginalsState, measured: Sequence[Measurement], see
     tilted = tilt(components, particles, state.sizes, regions, groups, found, sds)
     rng = np.random.default_rng([seed, 4])
     for component, z in zip(tilted, particles, strict=True):
-        w = component.weights(z)
-        yield z[rng.choice(len(z), SELECTION_PARTICLES, p=w / w.sum())]
+        yield z[rng.choice(len(z), SELECTION_PARTICLES, p=softmax(component.log_factor(z)))]
 
 
 def _most_particles(state: MarginalsState, n_partitions: int, groups: NDArray[np.int64]) -> int:
