@@ -113,7 +113,7 @@ class TestScoreSamples:
 
     def test_a_numeric_target_is_integrated_out(self, X):
         flow = DPSlicedWassersteinFlow(
-            10.0, domain=(-4.0, 4.0), target=Interval(-4.0, 4.0), mechanism=WithoutLayers(), **SEEDS
+            10.0, domain=(-4.0, 4.0), target=Interval(-4.0, 4.0), mechanism=WithoutLayers(n_partitions=0), **SEEDS
         ).fit(X[:, :1], X[:, 1])
         grid = np.linspace(-4.0, 4.0, 2001)
         density = np.exp(flow.score_samples(grid[:, None]))

@@ -283,11 +283,15 @@ def test_components_whose_number_is_to_be_released_stop_no_fit():
 
 
 @pytest.mark.parametrize(
-    "params", [{"n_particles": 2**20}, {"mechanism": MarginalsMechanism(n_partitions=4096, n_bins=4096)}]
+    "params",
+    [
+        {"n_particles": 2**20},
+        {"target": Categories(list(range(2**12))), "mechanism": MarginalsMechanism(n_partitions=4096)},
+    ],
 )
 def test_what_no_trial_of_a_search_could_do_costs_nothing(params):
     ledger, y = PrivacyLedger(epsilon=4, delta=1e-3, accountant="rdp"), np.arange(len(WIDE)) % 2
-    many = flow(None).set_params(target=Categories([0, 1]), **params)
+    many = flow(None).set_params(**{"target": Categories([0, 1])} | params)
     for generator in (many, GenerativePipeline([("scale", DPStandardScaler(domain=(0, 1))), ("flow", many)])):
         model = TrainOnSynthetic(LogisticRegression(), generator)
         with pytest.raises(ValueError, match="Nothing was spent"):

@@ -63,9 +63,8 @@ def ask_pairs(
 
     Where nothing can be chosen privately, those are taken whose released moments depend on each other most.
     """
-    d = len(context.domain)
-    edges = state.axes.edges[:d]
-    bins = pair_bins(state.transform, edges, policy.n_pair_bins(d, len(state.sizes)))
+    d = len(context.columns)
+    bins = pair_bins(state.transform, state.axes.edges, policy.n_pair_bins(d, len(state.sizes)))
     taken = np.concatenate([np.zeros((0, 2), dtype=np.int64), *(m.params["pairs"] for m in state.pairs)])
     pairs = np.column_stack(np.triu_indices(d, 1))
     known = (pairs[:, None] == np.sort(taken, axis=1)).all(axis=2).any(axis=1)

@@ -23,6 +23,9 @@ FIRST_SHARES = {"counts": 0.02, "column_moments": 0.05}
 LOCATION_SHARES = (0.04, 0.04, 0.04)
 #: Share of a numeric target's own histogram, which cuts it into bins.
 TARGET_SHARE = 0.02
+#: Fewest and most bins of a numeric target that are components of their own; a further one for so many rows of each
+#: column, in units of the noise that the whole budget gives a count.
+TARGET_BINS, TARGET_ROWS = (3, 4), 250.0
 #: Radius of the ball of column moments, times the root of the number of columns.
 COLUMN_RADIUS = 0.9
 #: Radius of the ball of latent rows, times the root of the number of columns: a latent row has norm about sqrt(d).
@@ -160,8 +163,8 @@ def n_target_histogram_bins(n: float, mu: float) -> int:
 
 
 def n_target_bins(n: float, mu: float, d: int) -> int:
-    """Cells into which a numeric target is cut: each must keep some rows per noise."""
-    return int(np.clip(n * mu / (24.0 * d), 3, 8))
+    """Cells into which a numeric target is cut: few, since two-way tables and partitions show it, too."""
+    return int(np.clip(n * mu / (TARGET_ROWS * d), *TARGET_BINS))
 
 
 def n_pair_bins(d: int, n_components: int) -> int:

@@ -96,7 +96,7 @@ def continuation_demands(
         out.append(of_slices(shares["slices"], allocation.n_slices, n_components, neighbours))
     if n_new and "new pairs" in shares:
         choice = allocation.selection / (allocation.selection + allocation.pairs) * shares["new pairs"]
-        out += of_pairs(choice, shares["new pairs"] - choice, n_new, len(context.domain), n_components, neighbours)
+        out += of_pairs(choice, shares["new pairs"] - choice, n_new, d, n_components, neighbours)
     if "new partitions" in shares:
         share, in_round = shares["new partitions"] / allocation.n_rounds, allocation.most_in_round
         out += allocation.n_rounds * [of_partitions(share, in_round, allocation.depth, n_groups, neighbours)]
@@ -112,7 +112,7 @@ def _shares(
     earlier, again = pooled(release), groups(release)
     spent = {name: sum(total_mu(tally(m.event)) ** 2 for m in same) for name, same in again.items()}
     mu = float(np.sqrt(context.mu**2 + sum(cost for name, cost in spent.items() if name not in NOT_OWN)))
-    state, d = MarginalsState.of(earlier), len(context.domain)
+    state, d = MarginalsState.of(earlier), len(context.columns)
     locating = sum(cost for name, cost in spent.items() if name.startswith("location")) / mu**2
     allocation = allocate(float(state.sizes.sum()), n_components=len(state.sizes), mu=mu, locating=locating)
 

@@ -12,7 +12,7 @@ from skdpflow.release.request import Demand, PlanContext
 from skdpflow.release.sensitivity import of_ball, of_ones, of_score, of_squares
 
 #: Cells into which a numeric target is cut at most, if the policy chooses, and bins of its own histogram.
-TARGET_BINS, TARGET_HISTOGRAM_BINS = 8, 64
+TARGET_BINS, TARGET_HISTOGRAM_BINS = policy.TARGET_BINS[1], 64
 
 
 def all_demands(
@@ -51,7 +51,7 @@ def all_demands(
     if paired := [r for r in allocations if r.n_pairs]:
         n_pairs = max(r.n_pairs for r in paired)
         shares = min(r.selection for r in paired), min(r.pairs for r in paired)
-        out += of_pairs(*shares, n_pairs, d_x, n_components, neighbours)
+        out += of_pairs(*shares, n_pairs, d, n_components, neighbours)
     if parted := [r for r in allocations if r.n_partitions]:
         n_rounds, depth = max(r.n_rounds for r in parted), max(r.depth for r in parted)
         share = min(r.partitions / r.n_rounds for r in parted)

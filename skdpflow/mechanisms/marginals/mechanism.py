@@ -355,18 +355,18 @@ class MarginalsMechanism(BaseEstimator):
 
     def _wanted(self, context: PlanContext, n_components: int, locating: float | None = None) -> dict[str, Any]:
         """Return what the policy has to respect: parameters, and what few columns or many components rule out."""
-        d, d_x = len(context.columns), len(context.domain)
+        d = len(context.columns)
         if locating is None:
             locating = sum(policy.LOCATION_SHARES) if any(map(wants_locating, context.columns)) else 0.0
-        numeric_target = d > d_x
+        numeric_target = d > len(context.domain)
         return {
             "spent": sum(policy.FIRST_SHARES.values()) + (policy.TARGET_SHARE if numeric_target else 0.0) + locating,
             "ordered": numeric_target,
             "n_slices": self.n_slices,
-            "n_pairs": 0 if d_x < 2 or policy.n_pair_bins(d_x, n_components) < 2 else self.n_pairs,
-            "n_partitions": 0 if d_x < 2 else self.n_partitions,
+            "n_pairs": 0 if d < 2 or policy.n_pair_bins(d, n_components) < 2 else self.n_pairs,
+            "n_partitions": 0 if d < 2 else self.n_partitions,
             "n_cuts": None if self.n_cuts is None else min(self.n_cuts, d),
-            "n_bits": 0 if d_x < 3 else self.n_factorial_bits,
+            "n_bits": 0 if d < 3 else self.n_factorial_bits,
         }
 
     # ------------------------------------------------------------------ what is made of it

@@ -58,7 +58,7 @@ def grow_partitions(
     edges = [latent_edges(transform, j, e) for j, e in enumerate(split(bins, "pair_edges"))]
     binned = [bin_of(z[:, j], e) for j, e in enumerate(edges)]
     weights = np.full(len(edges), 1.0)
-    if n_components > 1:
+    if ordered or n_components > 1:
         n_inputs = len(edges) - ordered
         judged = np.column_stack(binned[:n_inputs])[:JUDGED_ROWS].astype(np.float32)
         wanted = z[:JUDGED_ROWS, -1] if ordered else component[:JUDGED_ROWS]
