@@ -94,11 +94,12 @@ def of_slices(share: float, n_slices: int, n_components: int, neighbours: str) -
 
 def of_pairs(selection: float, share: float, n_pairs: int, d: int, n_components: int, neighbours: str) -> list[Demand]:
     """Return the demands of choosing pairs among all, and of their tables."""
-    n_pairs, bins = min(n_pairs, d * (d - 1) // 2), max(policy.n_pair_bins(d, n_components), 1)
-    scored = n_components * (bins * d) ** 2
+    n_pairs = min(n_pairs, d * (d - 1) // 2)
+    # fewer components may have more bins
+    entries = max(n * max(policy.n_pair_bins(d, n), 1) ** 2 for n in range(1, n_components + 1))
     return [
-        Demand(selection, of_score(neighbours), 0, scored, n_choices=n_pairs),
-        _ones(share, n_pairs, n_components * n_pairs * bins**2, neighbours),
+        Demand(selection, of_score(neighbours), 0, entries * d**2, n_choices=n_pairs),
+        _ones(share, n_pairs, n_pairs * entries, neighbours),
     ]
 
 
