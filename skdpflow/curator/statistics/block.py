@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from skdpflow.curator import _params as check
 from skdpflow.domain.codes import NO_PLACE, clipped
 from skdpflow.domain.columns import Column
 from skdpflow.latent.rank import RankTransform
@@ -117,7 +118,10 @@ class Block:
 
 def prepared(params: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return parameters with the latent transform that they describe, which is made once and not for each block."""
-    return {**params, "transform": RankTransform.from_params(params)} if "latent_cdf" in params else params
+    if "latent_cdf" not in params:
+        return params
+    check.latent_columns(params)
+    return {**params, "transform": RankTransform.from_params(params)}
 
 
 def parted(rows: NDArray[Any], component: NDArray[np.int64], n_components: int) -> Iterator[NDArray[Any]]:
