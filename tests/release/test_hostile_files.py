@@ -179,6 +179,47 @@ def test_counts_of_another_number_than_their_parameters_say_are_refused(name):
             Release.load(io.BytesIO(file.getvalue()))
 
 
+def partitioned(release, k, depth, n_components, groups):
+    """The Release with other partitions, and what their number implies."""
+    m = release["partitions"]
+    params = {
+        **m.params,
+        "partition_columns": np.zeros((k, depth), dtype=int),
+        "partition_cuts": np.zeros((k, 2**depth - 1), dtype=int),
+        "groups": groups,
+        "n_components": n_components,
+    }
+    factor = np.sqrt(k / len(m.params["partition_columns"]))
+    values = np.full((int(np.max(groups, initial=-1)) + 1, k << depth), 10)
+    return replace(m, params=params, values=values, sensitivity=float(np.sqrt(k)), noise_scale=m.noise_scale * factor)
+
+
+@pytest.mark.parametrize(
+    ("k", "depth", "n_components", "groups", "accepted"),
+    [
+        (2, 3, 1, [0], True),
+        (2**12, 1, 1, [0], True),
+        (2**12 + 1, 1, 1, [0], False),
+        (2, 0, 1, [0], False),
+        (2, 3, 1, [0, 0], False),
+        (2, 3, 1, [-1], False),
+        (2, 3, 1, [0.0], False),
+        (2**12, 1, 2**11, [0] * 2**11, False),  # the regions of all components would be held at once
+    ],
+)
+def test_partitions_of_a_file_are_such_as_can_be_counted_and_few(k, depth, n_components, groups, accepted):
+    fit = DPSlicedWassersteinFlow(20.0, mechanism=MarginalsMechanism(n_partitions=2), **SMALL).fit(X)
+    altered = partitioned(fit.release_, k, depth, n_components, np.array(groups))
+    measured = [altered if m.name == "partitions" else m for m in fit.release_.measurements]
+    file = io.BytesIO()
+    replace(fit.release_, measurements=tuple(measured)).save(file)
+    if accepted:
+        Release.load(io.BytesIO(file.getvalue()))
+    else:
+        with pytest.raises(ReleaseError, match=r"partitions"):
+            Release.load(io.BytesIO(file.getvalue()))
+
+
 @pytest.mark.parametrize("shape", [(2, 50), (3, 4)])
 def test_directions_that_are_too_many_or_not_those_of_the_columns_are_refused(shape, monkeypatch):
     monkeypatch.setattr(implied, "MAX_DIRECTIONS", 99)  # the norm of many takes minutes

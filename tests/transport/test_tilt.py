@@ -48,6 +48,29 @@ def test_nothing_moves_where_the_counts_agree():
         assert np.abs(component.log_factor(points[0])).max() < 1e-6
 
 
+def test_counts_that_contradict_each_other_leave_all_numbers_finite():
+    """As after a further fit of other rows, whose partitions are kept beside those of the first."""
+    points, rng = particles(2000), np.random.default_rng(0)
+    regions = RegionFinder(EDGES, SUBCOMPONENTS.trees * 40)
+    counts = [h * rng.choice([0.0, 1.0, 1e6], size=h.shape) for h in counts_of(SIZES / 2000, points) * 40]
+    for component, z in zip(
+        tilt(LEAVES, points, SIZES, regions, np.arange(2), counts, [0.1] * 80), points, strict=True
+    ):
+        assert max(np.abs(f).max() for f in component.log_factors) > 10.0
+        assert np.isfinite([component.log_bound, component.log_mean]).all()
+        assert np.isfinite(component.log_density(z)).all()
+        assert component.sample(100, rng).shape == (100, 2)
+
+
+def test_many_partitions_give_the_factor_that_few_rows_at_once_give(monkeypatch):
+    points = particles(2000)
+    counts = [h * np.linspace(0.5, 1.5, h.size).reshape(h.shape) for h in counts_of(SIZES / 2000, points)]
+    component = tilt(LEAVES, points, SIZES, SUBCOMPONENTS, np.arange(2), counts, [1.0, 1.0])[0]
+    whole = component.log_factor(points[0])
+    monkeypatch.setattr("skdpflow.transport.tilt._REGIONS_HELD", 14)
+    assert np.array_equal(component.log_factor(points[0]), whole)
+
+
 def test_the_model_agrees_with_precise_counts():
     points = particles()
     rng = np.random.default_rng(1)
