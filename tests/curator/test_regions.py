@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from skdpflow import Categories, Interval
@@ -123,7 +123,7 @@ ALL = {"partition_columns", "partition_cuts", "groups", "component_edges", "cut_
 
 
 @given(seeds, st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, phases=[Phase.generate])
 def test_a_row_is_in_one_region_of_each_partition_whatever_is_asked_for_and_whatever_rows_come_with_it(rng, hostile):
     statistic = statistic_of(altered_in(ALL, rng) if hostile else params_of(rng))
     if statistic is None:
@@ -147,7 +147,7 @@ def test_a_row_is_in_one_region_of_each_partition_whatever_is_asked_for_and_what
 
 
 @given(seeds)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, phases=[Phase.generate])
 def test_what_a_release_implies_of_partitions_is_what_their_counts_are(rng):
     """And what one of them refuses of a partition, the other does."""
     params = altered_in({"partition_columns", "partition_cuts", "groups"}, rng)

@@ -495,6 +495,14 @@ BROKEN = [
     ("partitions", {**PARTITIONS, "partition_columns": np.array([0, 1, 1])}),
     ("partitions", {**PARTITIONS, "partition_columns": np.array([[0, -1], [1, 0], [1, 1]])}),
     ("partitions", {**PARTITIONS, "partition_columns": np.zeros((3, 60), dtype=int)}),
+    (
+        "partitions",
+        {
+            **PARTITIONS,
+            "partition_columns": np.zeros((3, 0), dtype=int),
+            "partition_cuts": np.zeros((3, 0), dtype=int),
+        },
+    ),
     ("partitions", {**PARTITIONS, "partition_cuts": PARTITIONS["partition_cuts"][:-1]}),
     ("partitions", {**PARTITIONS, "partition_cuts": PARTITIONS["partition_cuts"][:, :-1]}),
     ("partitions", {**PARTITIONS, "partition_cuts": PARTITIONS["partition_cuts"] - 1}),

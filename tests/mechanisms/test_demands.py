@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
@@ -102,7 +102,7 @@ def check_covered(requests, demands, neighbours):
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, phases=[Phase.generate])
 @given(st.integers(0, 2**32).map(np.random.default_rng))
 def test_demands_cover_what_a_plan_asks_for_in_any_case(rng):
     d = rng.choice([1, 2, 3, 5, 7, 40])
@@ -119,7 +119,7 @@ def test_demands_cover_what_a_plan_asks_for_in_any_case(rng):
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, phases=[Phase.generate])
 @given(st.integers(0, 2**32).map(np.random.default_rng))
 def test_demands_cover_what_a_further_budget_asks_for_in_any_case(rng):
     """After other mechanisms, and other rows."""
