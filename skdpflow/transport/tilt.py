@@ -34,10 +34,8 @@ ACCEPTANCE = 0.25
 MOST_ROUNDS = 64
 #: Variance of the logarithm of a factor: the flow is taken to be wrong by a third in a region.
 LOG_VARIANCE = 0.1
-#: Most sweeps over the partitions with a few particles, and then with all of them; Newton steps for a region.
-SWEEPS, FINE_SWEEPS, NEWTON = 12, 3, 6
-#: So many particles are few.
-FEW = 2**15
+#: Most sweeps over the partitions, and Newton steps for a region.
+SWEEPS, NEWTON = 12, 6
 #: Sweeps end when the rows that are predicted of no region move by more than this part of the noise of their count.
 SETTLED = 0.02
 #: Rows that are predicted of a region at least, so that it has a factor even if no particle lies there.
@@ -226,41 +224,15 @@ def _fitted(
     counts: Sequence[Array],
     sds: Sequence[float],
 ) -> tuple[list[Array], Array]:
-    """Return the logarithms of the factors of some groups, and their sums at the particles of each component.
-
-    Factors come near to their values on a few particles, which costs little, and then follow all of them.
-    """
-    log_factors = [np.zeros(h.size) for h in counts]
-    limits = np.full((len(groups), 1), -np.log(ACCEPTANCE))  # of factors whose mean is one
-    n, most = len(found[0]) // len(groups), SWEEPS
-    if (stride := len(found[0]) // FEW) > 1:
-        few = [own.reshape(len(groups), n)[:, ::stride] for own in found]
-        each = start * n / few[0].shape[1]
-        _, limits = _swept([own.ravel() for own in few], each, groups, counts, sds, log_factors, limits, most)
-        most = FINE_SWEEPS
-    total, _ = _swept(found, start, groups, counts, sds, log_factors, limits, most)
-    return [f.reshape(h.shape) for f, h in zip(log_factors, counts, strict=True)], total
-
-
-def _swept(
-    found: Sequence[NDArray[np.int64]],
-    start: Array,
-    groups: NDArray[np.int64],
-    counts: Sequence[Array],
-    sds: Sequence[float],
-    log_factors: Sequence[Array],
-    limits: Array,
-    most: int,
-) -> tuple[Array, Array]:
-    """Improve factors in place, one partition after the other; return their sums at the particles, and the limits."""
+    """Return the logarithms of the factors of some groups, and their sums at the particles of each component."""
     group = np.repeat(groups, len(found[0]) // len(groups))
     places = [group * h.shape[1] + own for h, own in zip(counts, found, strict=True)]
+    log_factors = [np.zeros(h.size) for h in counts]
     total = np.zeros((len(groups), len(group) // len(groups)))
     rows = np.empty_like(total)
     flat, flat_rows = total.reshape(-1), rows.reshape(-1)  # views
-    for place, factor in zip(places, log_factors, strict=True):
-        flat += factor.take(place)
-    for _ in range(most):
+    limits = np.full((len(groups), 1), -np.log(ACCEPTANCE))  # of factors whose mean is one
+    for _ in range(SWEEPS):
         # samples have factors with a mean of one, so limits that move do not change how many rows there are
         _below(total, limits, rows)
         rows_each, moved = start[:, None] / rows.mean(axis=1, keepdims=True), 0.0
@@ -281,7 +253,7 @@ def _swept(
         limits = _log_bounds(total)
         if moved < SETTLED:
             break
-    return total, limits
+    return [f.reshape(h.shape) for f, h in zip(log_factors, counts, strict=True)], total
 
 
 def _below(total: Array, limits: Array, out: Array) -> None:
