@@ -41,3 +41,18 @@ def test_each_bin_that_stands_out_is_refined():
     assert 0.5 < parts[0] / parts[1] < 2.0  # those that hold as much are cut as finely
     assert parts[3] == 1
     assert len(finer) - len(edges) <= MOST_BINS
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::skdpflow.exceptions.PrivacyLeakWarning")
+@pytest.mark.parametrize("epsilon", [10.0, 100.0, 1000.0])
+def test_more_budget_loses_no_single_value(epsilon):
+    """Wind speeds have few values of four decimals: bins that hold hardly anything do not stop the search for them."""
+    rng = np.random.default_rng(0)
+    values = np.round(np.arange(29) * 0.0298507, 4)
+    shares = np.r_[0.12, np.full(8, 0.08), np.full(20, 0.012)]
+    X = np.column_stack([rng.choice(values, 5000, p=shares / shares.sum()), rng.uniform(size=(5000, 3))])
+    flow = DPSlicedWassersteinFlow(epsilon, 1e-6, domain=(0, 1), random_state=0, noise_random_state=0).fit(X)
+    sample = flow.sample(20_000, random_state=0)[:, 0]
+    for value, share in zip(values[:9], shares[:9] / shares.sum(), strict=True):
+        assert np.mean(sample == value) == pytest.approx(share, abs=0.03)

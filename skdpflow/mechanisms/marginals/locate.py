@@ -142,7 +142,9 @@ def _next_edges(columns: Sequence[Column], rounds: Sequence[Measurement], n: flo
     for j, (own, estimate) in _estimates(rounds, n).items():
         column = columns[j]
         assert isinstance(column, Interval)
-        if j in last and not (estimate.known > KNOWN and located(column, own.edges[-1], estimate, own.sd) is None):
+        hidden = not column.discrete and STANDS_OUT * own.sd < LEAST_ATOM * n  # single values would be seen
+        known = estimate.known > KNOWN and located(column, own.edges[-1], estimate, own.sd) is None
+        if j in last and (hidden or not known):
             out[j] = refined(own.edges[-1], own.counts[-1], own.sds[-1], column.integer)
     return out
 
@@ -191,16 +193,17 @@ def refined(edges: Array, counts: Array, sd: float, integer: bool) -> Array:
     chosen = order[wide[order] & (counts[order] > STANDS_OUT * sd)]
     parts = 2.0 ** np.floor(np.log2(np.maximum((counts[chosen] / (4.0 * sd)) ** 2, 1.0)))
     parts = np.clip(parts, LEAST_PARTS, MOST_PARTS)
-    singles = 0 if integer else 2 * DECIMALS
-    while (parts + singles).sum() > MOST_BINS and parts.max() > LEAST_PARTS:  # finer parts of one leave none for others
-        parts = np.minimum(parts, parts.max() / 2.0)
+    held = counts[chosen]
+    singles = np.where(integer | (held < LEAST_ATOM * counts.sum()), 0, 2 * DECIMALS)
+    while (parts + singles).sum() > MOST_BINS and parts.max() > LEAST_PARTS:
+        parts[np.argmin(np.where(parts > LEAST_PARTS, held / parts, np.inf))] /= 2.0  # where parts would hold least
     new, left = [edges], MOST_BINS
-    for i, n in zip(chosen, parts.astype(int), strict=True):
+    for i, n, decimals in zip(chosen, parts.astype(int), singles > 0, strict=True):
         a, b = edges[i], edges[i + 1]
         own = [np.linspace(a, b, n + 1)[1:-1], np.zeros(0)]
         if integer:
             own[0] = np.rint(own[0])
-        else:
+        if decimals:
             short = _short_decimals(a, b)
             own[1] = np.concatenate([short, after(short, False)])
         left -= len(own[0]) + len(own[1])
