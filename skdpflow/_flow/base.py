@@ -287,8 +287,9 @@ class BaseFlow(DensityMixin, BaseEstimator):
         -----
         For continuous columns it is the density of the flow at the row, rounded to the lattice of the
         domain. The mass of an integer or category is the integral of the density over the positions that stand for
-        it. It is bounded from below by the mean of the log-density over a fixed public point set (Jensen's
-        inequality).
+        it, and a numeric target is integrated out. Both integrals are means over a fixed public point set, so they are
+        approximate: on a table of few cells, the masses of frequent cells are right to some percent. Where many
+        discrete columns depend on each other, few of the points count, and the result is mostly too low.
 
         Where the domain has constraints, rows that violate one get -inf, and the density of the others is divided by
         the share that meets all, of rows with the same class, gaps and labels in a fixed public sample.

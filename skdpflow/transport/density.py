@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp, ndtr
+from scipy.special import logsumexp, ndtr, ndtri
 from scipy.stats import qmc
 
 from skdpflow.domain import Column, Domain, Interval
@@ -13,8 +13,10 @@ from skdpflow.transport.model import Model
 
 Array = NDArray[np.float64]
 
-#: Points over which offsets of discrete columns are averaged, nodes at which a numeric target is integrated.
-RANK_POINTS, TARGET_POINTS = 16, 64
+#: Points over which the density is averaged: offsets of discrete columns, values of a numeric target, and both at once.
+RANK_POINTS, TARGET_POINTS, JOINT_POINTS = 64, 256, 1024
+#: Values of the target are spread this much wider than its normal score is, since rows may determine rare ones.
+TARGET_SPREAD = 1.5
 _BLOCK_POINTS = 2**16
 
 
@@ -29,10 +31,11 @@ def _log_unit(column: Column, codes: NDArray[np.int64]) -> Array | float:
     return np.where(codes < column.n_values, np.log(column.n_values / width), 0.0)
 
 
-def _target_nodes(model: Model) -> tuple[Array, Array, Array]:
-    """Nodes of the trapezoidal rule for the target, equally spaced in its normal score, with log-weights."""
+def _target_nodes(model: Model, parts: Array) -> tuple[Array, Array, Array]:
+    """Return code, rank and log-weight of target values at parts of a distribution wider than the target's own."""
     edges, cdf = model.latent.edges[-1], model.latent.cdf[-1]
-    score = np.linspace(-LATENT_LIMIT, LATENT_LIMIT, TARGET_POINTS)
+    proposed = ndtri(parts)
+    score = np.clip(TARGET_SPREAD * proposed, -LATENT_LIMIT, LATENT_LIMIT)
     level = ndtr(score)
     position = np.minimum(np.interp(level, cdf, edges), np.nextafter(edges[-1], 0.0))
     code = np.floor(position)
@@ -42,7 +45,7 @@ def _target_nodes(model: Model) -> tuple[Array, Array, Array]:
         inside = (code >= low) & (code < high)
         rank = np.where(inside, (level - first) / (last - first), rank)
     slope = (np.diff(cdf) / np.diff(edges))[np.searchsorted(edges, code, side="right") - 1]
-    log_weight = -0.5 * score**2 - np.log(np.sqrt(2.0 * np.pi) * slope) + np.log(score[1] - score[0])
+    log_weight = 0.5 * (proposed**2 - score**2) + np.log(TARGET_SPREAD) - np.log(slope)
     code = model.latent.code_at(-1, position).astype(np.float64)
     return code[:, None], np.clip(rank, 0.0, 1.0)[:, None], log_weight
 
@@ -55,31 +58,29 @@ def log_density(model: Model, codes: NDArray[np.int64], domain: Domain) -> Array
         for spread, c in zip(model.latent.spreads, domain.columns, strict=False)
     ]
     discrete = np.array([c.discrete or c.nullable or atom for c, atom in zip(domain.columns, atoms, strict=True)])
-    offsets = np.full((1, d), 0.5)
-    if discrete.any():
-        # each coordinate takes the midpoints of equal parts of the offset
-        points = qmc.Sobol(int(discrete.sum()), scramble=False).random(RANK_POINTS) + 0.5 / RANK_POINTS
-        offsets = np.full((RANK_POINTS, d), 0.5)
-        offsets[:, discrete] = points
-    target_code, target_rank, log_weight = np.zeros((1, 0)), np.zeros((1, 0)), np.zeros(1)
-    if model.latent.n_columns > d:
-        target_code, target_rank, log_weight = _target_nodes(model)
+    numeric_target, n_discrete = model.latent.n_columns > d, int(discrete.sum())
+    n_points = {(True, True): JOINT_POINTS, (True, False): TARGET_POINTS, (False, True): RANK_POINTS}.get(
+        (numeric_target, n_discrete > 0), 1
+    )
+    # each coordinate takes the midpoints of equal parts
+    points = qmc.Sobol(numeric_target + n_discrete, scramble=False).random(n_points) + 0.5 / n_points
+    ranks, log_weight = np.full((n_points, d), 0.5), np.zeros(n_points)
+    ranks[:, discrete] = points[:, int(numeric_target) :]
+    target_code = np.zeros((n_points, 0))
+    if numeric_target:
+        target_code, target_rank, log_weight = _target_nodes(model, points[:, 0])
+        ranks = np.hstack([ranks, target_rank])
     outside = np.flatnonzero((codes >= np.array([c.n_levels for c in domain.columns])).any(axis=1))
     codes = codes.copy()
     codes[outside] = 0
     unit = sum(_log_unit(c, codes[:, j]) for j, c in enumerate(domain.columns))
-    t = len(log_weight)
-    rows = max(1, _BLOCK_POINTS // t)
+    rows = max(1, _BLOCK_POINTS // n_points)
     out = np.empty(len(codes))
     for start in range(0, len(codes), rows):
         block = codes[start : start + rows]
         n = len(block)
-        wide = np.hstack([np.repeat(block, t, axis=0), np.tile(target_code, (n, 1))]).astype(np.int64)
-        logs = []
-        for offset in offsets:
-            ranks = np.hstack([np.tile(offset, (n * t, 1)), np.tile(target_rank, (n, 1))])
-            joint = model.log_density(wide, ranks).reshape(n, t)
-            logs.append(logsumexp(joint + log_weight, axis=1))
-        out[start : start + rows] = np.mean(logs, axis=0)
+        wide = np.hstack([np.repeat(block, n_points, axis=0), np.tile(target_code, (n, 1))]).astype(np.int64)
+        joint = model.log_density(wide, np.tile(ranks, (n, 1))).reshape(n, n_points)
+        out[start : start + rows] = logsumexp(joint + log_weight, axis=1) - np.log(n_points)
     out[outside] = -np.inf
     return out + unit
