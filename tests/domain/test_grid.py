@@ -153,7 +153,8 @@ N = 6000
 def fitted(frame, columns, **given):
     import pandas as pd
 
-    flow = DPSlicedWassersteinFlow(3.0, domain=Domain(columns), random_state=0, noise_random_state=0, **given)
+    given = {"epsilon": 3.0, "domain": Domain(columns), "random_state": 0, "noise_random_state": 0} | given
+    flow = DPSlicedWassersteinFlow(**given)
     with pytest.warns(UserWarning, match="noise_random_state"):
         flow.fit(pd.DataFrame(frame))
     return flow, flow.sample(N, random_state=0)
@@ -244,10 +245,13 @@ def test_scores_at_a_single_value_count_it(flow_and_sample, skewed):
     assert np.isfinite(score).all()
 
 
-def test_columns_that_fill_their_bounds_and_short_ones_keep_their_scale():
+@pytest.mark.parametrize(("epsilon", "n_rounds"), [(0.3, 1), (100.0, 3)])
+def test_columns_that_fill_their_bounds_and_short_ones_keep_their_scale(epsilon, n_rounds):
+    """Later rounds look for single values where counts would show them."""
     rng = np.random.default_rng(0)
     frame = {"a": rng.uniform(size=N), "b": rng.integers(0, 5, N), "c": rng.choice(["x", "y"], N)}
     columns = {"a": Interval(0, 1), "b": Interval(0, 4, integer=True), "c": Categories(["x", "y"])}
-    flow, _ = fitted(frame, columns)
+    flow, _ = fitted(frame, columns, epsilon=epsilon)
     assert flow.domain_["a"].grid is flow.domain_["b"].grid is None
-    assert [m.params["columns"].tolist() for m in flow.release_.measurements if m.kind == "location"] == [[0]]
+    located = [m.params["columns"].tolist() for m in flow.release_.measurements if m.kind == "location"]
+    assert located == n_rounds * [[0]]
