@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+Integers = NDArray[np.integer]
 
 
 def bits_of(n_bins: int) -> int:
@@ -41,14 +43,14 @@ class KDTree:
     """
 
     columns: NDArray[np.int64]
-    cuts: NDArray[np.integer]
+    cuts: Integers
 
     @property
     def n_regions(self) -> int:
         """Number of regions, of which some may be empty for ever."""
         return 1 << len(self.columns)
 
-    def find(self, bins: Sequence[NDArray[np.integer]] | NDArray[np.integer]) -> NDArray[np.int64]:
+    def find(self, bins: Sequence[Integers] | Mapping[int, Integers] | Integers) -> NDArray[np.int64]:
         """Return the region of each point, whose bins are given column by column (n_columns, n)."""
         columns = self.columns.tolist()
         at = (bins[columns[0]] > self.cuts[0]).astype(np.int64)

@@ -130,10 +130,15 @@ class PlanContext:
         extra = (self.target,) if isinstance(self.target, Interval) else ()
         return (*self.domain.columns, *extra)
 
+    @property
+    def numeric_target(self) -> bool:
+        """Whether y is a number."""
+        return isinstance(self.target, Interval)
+
     def encoded_as(self, columns: Sequence[Column]) -> PlanContext:
         """Return the same, with columns as they are encoded from now on."""
         domain = Domain(dict(zip(self.domain.names, columns, strict=False)))
-        return replace(self, domain=domain, target=columns[-1] if isinstance(self.target, Interval) else self.target)
+        return replace(self, domain=domain, target=columns[-1] if self.numeric_target else self.target)
 
     @property
     def n_classes(self) -> int:

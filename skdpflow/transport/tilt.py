@@ -67,12 +67,13 @@ class RegionFinder:
 
     def find(self, z: Array) -> list[NDArray[np.int64]]:
         """Region of each point in each partition."""
-        bins = [own.of(z[:, j]).astype(np.int32) for j, own in enumerate(self._bins)]
+        bins = {j: own.of(z[:, j]).astype(np.int32) for j, own in self._bins.items()}
         return [tree.find(bins) for tree in self.trees]
 
     @cached_property
-    def _bins(self) -> list[Bins]:
-        return [Bins(e) for e in self.edges]
+    def _bins(self) -> dict[int, Bins]:
+        used = {j for tree in self.trees for j in tree.columns.tolist()}
+        return {j: Bins(self.edges[j]) for j in sorted(used)}
 
 
 @dataclass(frozen=True, eq=False)

@@ -121,7 +121,7 @@ def ask_partitions(
             (allocation.n_partitions + i) // n_rounds,
             allocation.depth,
             [context.seed, 3, len(known)],
-            ordered=len(context.columns) > len(context.domain),
+            ordered=context.numeric_target,
         )
         name = f"partitions{i + 1 if i else ''}{suffix}"
         known += yield [Request(name, "partitions", share / n_rounds, {**latent, **bins, **grown})]
@@ -131,7 +131,7 @@ def ask_factorial(
     context: PlanContext, state: MarginalsState, latent: Mapping[str, Any], allocation: policy.Allocation, share: float
 ) -> Asking:
     """Ask for counts by coarse bins of many columns at once."""
-    ordered = len(context.columns) > len(context.domain)
-    cells = factorial_params(state.moments()[0], state.sizes, state.transform, allocation.n_bits, ordered=ordered)
+    means, ordered = state.moments()[0], context.numeric_target
+    cells = factorial_params(means, state.sizes, state.transform, allocation.n_bits, ordered=ordered)
     (table,) = yield [Request(FACTORIAL, "partitions", share, {**latent, **cells})]
     return table

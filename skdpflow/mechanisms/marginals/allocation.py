@@ -17,6 +17,7 @@ from math import isqrt
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 #: Shares of the first round, which tells how many rows there are and where the columns lie.
 FIRST_SHARES = {"counts": 0.02, "column_moments": 0.05}
@@ -168,6 +169,16 @@ def n_target_bins(n: float, mu: float, d: int) -> int:
     return int(np.clip(n * mu / (TARGET_ROWS * d), *TARGET_BINS))
 
 
+def n_groups(n_components: int, *, ordered: bool) -> int:
+    """Groups of components that partitions count apart: classes, but no ranges of a numeric target, which they cut."""
+    return 1 if ordered else n_components
+
+
+def groups_of(n_components: int, *, ordered: bool) -> NDArray[np.int64]:
+    """Return the group of each component."""
+    return np.arange(n_components) % n_groups(n_components, ordered=ordered)
+
+
 def n_pair_bins(d: int, n_components: int) -> int:
     """Bins of a column in a two-way table: fewer where there are very many columns or components.
 
@@ -228,11 +239,11 @@ def allocate(
     level = 0 if scarce else 1 + rich
     n_partitions = PARTITION_NUMBERS[level] if n_partitions is None else n_partitions
     partitions = PARTITION_SHARES[level] if n_partitions else 0.0
-    n_groups = 1 if ordered else n_components  # that are counted apart
+    groups = n_groups(n_components, ordered=ordered)
     region_noise = float(np.sqrt(n_partitions / partitions)) / mu if n_partitions else np.inf
-    depth = _depth(n / (PARTITION_ROWS * n_groups * region_noise), n_groups)
+    depth = _depth(n / (PARTITION_ROWS * groups * region_noise), groups)
     if n_bits is None:
-        n_bits = _factorial_bits(n * mu / n_groups, d)
+        n_bits = _factorial_bits(n * mu / groups, d)
     factorial = FACTORIAL_SHARE if n_bits else 0.0
     shares *= (1.0 - spent - pairs - slices - partitions - factorial) / shares.sum()
     histograms, mean, second, subcomponents = (float(s) for s in shares)

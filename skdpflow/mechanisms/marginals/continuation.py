@@ -86,7 +86,7 @@ def continuation_demands(
     shares, allocation, n_new = _shares(context, release, allocate)
     earlier, neighbours = MarginalsState.of(pooled(release)), context.neighbours
     d, n_components, out = len(context.columns), len(earlier.sizes), []
-    n_groups = 1 if d > len(context.domain) else n_components
+    n_groups = policy.n_groups(n_components, ordered=context.numeric_target)
     if SUBCOMPONENTS[-1] in shares and not earlier.subcomponents:
         share = sum(shares.get(name, 0.0) for name in SUBCOMPONENTS)
         out += of_subcomponents(

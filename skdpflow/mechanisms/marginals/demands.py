@@ -19,10 +19,9 @@ def all_demands(
     context: PlanContext, allocations: Sequence[policy.Allocation], steps: int, n_bins: int | None, n_components: int
 ) -> list[Demand]:
     """Return the demands of all rounds, over all allocations that the released number of rows may lead to."""
-    columns, d_x, neighbours = context.columns, len(context.domain), context.neighbours
-    d, numeric_target = len(columns), len(columns) > d_x
+    columns, neighbours = context.columns, context.neighbours
+    d, n_groups = len(columns), policy.n_groups(n_components, ordered=context.numeric_target)
     numeric = sum(isinstance(c, Interval) for c in columns)
-    n_groups = 1 if numeric_target else n_components
     located = [c for c in columns if wants_locating(c)]
     bins = n_bins or max(r.n_bins for r in allocations)
     values = max(bins, *(r.n_values for r in allocations))
@@ -34,7 +33,7 @@ def all_demands(
     if located:
         n_bins = sum(most_bins(c) for c in located if isinstance(c, Interval))
         out += [_ones(share, len(located), n_bins, neighbours) for share in policy.LOCATION_SHARES]
-    if numeric_target:
+    if context.numeric_target:
         n_bins = _most_histogram_bins(columns[-1], TARGET_HISTOGRAM_BINS, TARGET_HISTOGRAM_BINS)
         out.append(_ones(policy.TARGET_SHARE, 1, n_bins, neighbours))
     width = sum(_most_histogram_bins(c, bins, values) for c in columns)

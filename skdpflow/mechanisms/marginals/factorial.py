@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from skdpflow.latent.kdtree import KDTree, bits_of, grid
 from skdpflow.latent.rank import RankTransform
+from skdpflow.mechanisms.marginals.allocation import groups_of
 from skdpflow.mechanisms.marginals.state import of_kind
 from skdpflow.release import Measurement, Release
 from skdpflow.release.tables import partitions_of, split
@@ -69,14 +70,14 @@ def factorial_params(
             e = quantile_edges(transform, j, 2**b)
             if sum(bits_of(len(t) + 1) for k, t in enumerate(taken) if k != i) + bits_of(len(e) + 1) <= n_bits:
                 taken[i] = e
-    n_components, tree = len(sizes), grid(range(len(columns)), [len(e) + 1 for e in taken])
+    tree = grid(range(len(columns)), [len(e) + 1 for e in taken])
     return {
         "pair_columns": columns,
         "pair_edges": np.concatenate(taken),
         "pair_edge_sizes": np.array([len(e) for e in taken]),
         "partition_columns": tree.columns[None],
         "partition_cuts": tree.cuts[None],
-        "groups": np.zeros(n_components, dtype=np.int64) if ordered else np.arange(n_components),
+        "groups": groups_of(len(sizes), ordered=ordered),
     }
 
 

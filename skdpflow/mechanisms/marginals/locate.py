@@ -142,9 +142,9 @@ def _next_edges(columns: Sequence[Column], rounds: Sequence[Measurement], n: flo
     for j, (own, estimate) in _estimates(rounds, n).items():
         column = columns[j]
         assert isinstance(column, Interval)
-        hidden = not column.discrete and STANDS_OUT * own.sd < LEAST_ATOM * n  # single values would be seen
+        visible = not column.discrete and STANDS_OUT * own.sd < LEAST_ATOM * n  # single values, if there are any
         known = estimate.known > KNOWN and located(column, own.edges[-1], estimate, own.sd) is None
-        if j in last and (hidden or not known):
+        if j in last and (visible or not known):
             out[j] = refined(own.edges[-1], own.counts[-1], own.sds[-1], column.integer)
     return out
 

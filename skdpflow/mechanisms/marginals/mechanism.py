@@ -169,8 +169,7 @@ class MarginalsMechanism(BaseEstimator):
             A round; its measurements are sent back.
         """
         columns, (steps, left_out) = context.columns, self._thrift(context)
-        d, d_x = len(columns), len(context.domain)
-        numeric_target = d > d_x
+        d = len(columns)
         shares = policy.FIRST_SHARES
 
         # how many rows, and in which classes
@@ -184,7 +183,7 @@ class MarginalsMechanism(BaseEstimator):
         columns = located
         moments = column_moments(columns, steps)
         rest: list[Measurement] = []
-        if numeric_target:
+        if context.numeric_target:
             rest = yield moments
             most = policy.n_target_histogram_bins(n, context.mu)
             edges = bin_edges(columns[-1], most, most)
@@ -358,10 +357,10 @@ class MarginalsMechanism(BaseEstimator):
         d = len(context.columns)
         if locating is None:
             locating = sum(policy.LOCATION_SHARES) if any(map(wants_locating, context.columns)) else 0.0
-        numeric_target = d > len(context.domain)
+        target = policy.TARGET_SHARE if context.numeric_target else 0.0
         return {
-            "spent": sum(policy.FIRST_SHARES.values()) + (policy.TARGET_SHARE if numeric_target else 0.0) + locating,
-            "ordered": numeric_target,
+            "spent": sum(policy.FIRST_SHARES.values()) + target + locating,
+            "ordered": context.numeric_target,
             "n_slices": self.n_slices,
             "n_pairs": 0 if d < 2 or policy.n_pair_bins(d, n_components) < 2 else self.n_pairs,
             "n_partitions": 0 if d < 2 else self.n_partitions,

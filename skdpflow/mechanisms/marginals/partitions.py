@@ -12,13 +12,14 @@ from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from skdpflow.latent.kdtree import KDTree
 from skdpflow.latent.lookup import bin_of
 from skdpflow.latent.rank import RankTransform
+from skdpflow.mechanisms.marginals.allocation import groups_of
 from skdpflow.release import Measurement
 from skdpflow.release.tables import partitions_of, split
 from skdpflow.transport.pairs import latent_edges
 from skdpflow.transport.tilt import RegionFinder
 
 Array = NDArray[np.float64]
-Bins = NDArray[np.integer]
+Integers = NDArray[np.integer]
 
 #: Synthetic rows that trees cut evenly, and those among them that tell how much a column matters for the target.
 CUT_ROWS, JUDGED_ROWS = 2**14, 2**11
@@ -72,12 +73,12 @@ def grow_partitions(
     return {
         "partition_columns": np.array([tree.columns for tree in trees]),
         "partition_cuts": np.array([tree.cuts for tree in trees]),
-        "groups": np.zeros(n_components, dtype=np.int64) if ordered else np.arange(n_components),
+        "groups": groups_of(n_components, ordered=ordered),
     }
 
 
 def grow_tree(
-    binned: Sequence[Bins], n_bins: NDArray[np.int64], weights: Array, depth: int, rng: np.random.Generator
+    binned: Sequence[Integers], n_bins: NDArray[np.int64], weights: Array, depth: int, rng: np.random.Generator
 ) -> KDTree:
     """Cut regions at their medians, by columns that are drawn by their weights and cut most rows well."""
     weights = np.where(n_bins > 1, weights, 0.0)
@@ -101,7 +102,7 @@ def grow_tree(
     return KDTree(np.array(columns), np.concatenate(cuts))
 
 
-def _medians(bins: Bins, n_bins: int, at: NDArray[np.int64], n_regions: int) -> tuple[NDArray[np.int64], float]:
+def _medians(bins: Integers, n_bins: int, at: NDArray[np.int64], n_regions: int) -> tuple[NDArray[np.int64], float]:
     """Return for each region the cut that is nearest to its median, and the share of rows that are cut well."""
     below = np.bincount(at * n_bins + bins, minlength=n_regions * n_bins).reshape(n_regions, n_bins).cumsum(axis=1)
     rows = below[:, -1]
