@@ -32,8 +32,8 @@ Array = NDArray[np.float64]
 ACCEPTANCE = 0.25
 #: Times that proposals are made for the rows that are missing, before the last proposals are resampled.
 MOST_ROUNDS = 64
-#: Variance of the logarithm of a factor: the flow is taken to be wrong by a third in a region.
-LOG_VARIANCE = 0.1
+#: Variance of the logarithm of a factor: the flow is taken to be wrong by about a half in a region.
+LOG_VARIANCE = 0.3
 #: Most sweeps over the partitions, and Newton steps for a region.
 SWEEPS, NEWTON = 12, 6
 #: Sweeps end when the rows that are predicted of no region move by more than this part of the noise of their count.

@@ -183,4 +183,14 @@ def test_many_tables_in_many_columns_do_not_run_away():
     rows = rng.standard_normal((6000, d)) + rng.choice([-1.0, 1.0], size=(6000, 1))
     counts = [np.bincount(found, minlength=128)[None].astype(float) for found in regions.find(rows)]
     (tilted,) = tilt([leaf], points, np.array([6000.0]), regions, np.zeros(1, dtype=int), counts, [3.0] * len(counts))
-    assert abs(tilted.log_mean) < 1.0
+    fresh = rng.standard_normal((20_000, d))
+    weights = np.exp(tilted.log_factor(fresh) - tilted.log_bound)
+    weights /= weights.mean()
+    assert (weights**2).mean() < 5.0
+
+    def error(shares):
+        rows = [6000.0 * np.bincount(found, shares, 128) for found in regions.find(fresh)]
+        return np.sqrt(np.mean((np.array(rows) - np.array(counts)[:, 0]) ** 2))
+
+    even = np.full(len(fresh), 1.0 / len(fresh))
+    assert error(even * weights) < 0.85 * error(even)

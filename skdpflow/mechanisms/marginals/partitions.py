@@ -24,7 +24,7 @@ Integers = NDArray[np.integer]
 #: Synthetic rows that trees cut evenly, and those among them that tell how much a column matters for the target.
 CUT_ROWS, JUDGED_ROWS = 2**14, 2**11
 #: Share of the levels that cut a numeric target, and of the others that are drawn by how much a column matters.
-TARGET_LEVELS, BY_IMPORTANCE = 0.25, 0.5
+TARGET_LEVELS, BY_IMPORTANCE = 0.25, 0.75
 #: A level cuts a column that cuts at least this share of the rows well: into parts of which the smaller one has at
 #: least so much of a region.
 WELL_CUT, LEAST_PART = 0.75, 0.2
