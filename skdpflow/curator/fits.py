@@ -63,11 +63,17 @@ def check_plan(
     fits = _largest(width, lambda w: excess(replace(context, domain=_narrower(context.domain, w))) is None)
     classes = f" and {context.n_classes} classes" if context.n_classes > 1 and not found else ""
     advice = f"At most {fits} of these columns fit: use fewer" if fits else "Not even one column fits"
-    other = "fewer classes or " if classes else ""
+    other = ("fewer classes, " if classes else "") + "".join(f"a smaller {name}, " for name in _numbers_asked(mechanism))
     raise ValueError(
         f"A fit to {width} column(s){classes} could need {problem}. {advice}, or use {other}a larger epsilon or delta. "
         "Nothing was spent."
     )
+
+
+def _numbers_asked(mechanism: Any) -> list[str]:
+    """Name the numbers of statistics that a mechanism was asked for."""
+    asked = mechanism.get_params(deep=False) if hasattr(mechanism, "get_params") else {}
+    return [name for name, value in asked.items() if name.startswith("n_") and isinstance(value, int) and value > 0]
 
 
 def check_demands(curator: Curator, demands: Iterable[Demand], neighbours: str) -> None:
