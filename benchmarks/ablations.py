@@ -107,25 +107,29 @@ def run(tables, epsilons, seeds, levers, factor):
 
 
 def summary(rows):
-    def mean(dataset, epsilon, lever):
-        found = [
-            r["usefulness"] for r in rows if (r["dataset"], r["epsilon"], r["without"]) == (dataset, epsilon, lever)
-        ]
-        return float(np.mean(found)) if found else float("nan")
+    score = {(r["dataset"], r["epsilon"], r["without"], r["seed"]): r["usefulness"] for r in rows}
+    names, seeds = (list(dict.fromkeys(r[key] for r in rows)) for key in ("dataset", "seed"))
 
-    names = list(dict.fromkeys(r["dataset"] for r in rows))
+    def scores(name, epsilon, lever):
+        """Of each seed; far below guessing is no worse than guessing."""
+        return np.maximum([score.get((name, epsilon, lever, seed), np.nan) for seed in seeds], -0.1)
+
     out = []
     for epsilon in sorted({r["epsilon"] for r in rows}):
-        body = [["all levers", *(f"{mean(n, epsilon, 'nothing'):.3f}" for n in names), ""]]
+        whole = {name: scores(name, epsilon, "nothing") for name in names}
+        body = [["all levers", *(f"{whole[name].mean():.3f}" for name in names), ""]]
         for lever in LEVERS:
-            # far below guessing is no worse than guessing
-            change = [max(mean(n, epsilon, lever), -0.1) - max(mean(n, epsilon, "nothing"), -0.1) for n in names]
-            if np.isnan(change).all():
+            changes = np.array([scores(name, epsilon, lever) - whole[name] for name in names])
+            changes, known = changes.mean(axis=1), changes[~np.isnan(changes).any(axis=1)]
+            if not len(known):
                 continue
-            cells = ["" if np.isnan(c) else f"{c:+.3f}" for c in change]
-            body.append([f"without {lever}", *cells, f"{np.nanmean(change):+.3f}"])
-        title = f"Usefulness at epsilon {epsilon:g}, and the change without each lever"
-        out.append(list_table(title, ["", *names, "mean"], body, Path(__file__).name))
+            cells = ["" if np.isnan(c) else f"{c:+.3f}" for c in changes]
+            mean = f"{known.mean():+.3f}"
+            if len(seeds) > 1:
+                mean += f" ± {np.sqrt((known.var(axis=1, ddof=1) / len(seeds)).sum()) / len(known):.3f}"
+            body.append([f"without {lever}", *cells, mean])
+        title = f"Usefulness at epsilon {epsilon:g}, and the change without each lever: means of {len(seeds)} split(s)"
+        out.append(list_table(title, ["", *names, "mean and its standard error"], body, Path(__file__).name))
     return "\n".join(out)
 
 

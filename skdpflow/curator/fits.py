@@ -63,7 +63,9 @@ def check_plan(
     fits = _largest(width, lambda w: excess(replace(context, domain=_narrower(context.domain, w))) is None)
     classes = f" and {context.n_classes} classes" if context.n_classes > 1 and not found else ""
     advice = f"At most {fits} of these columns fit: use fewer" if fits else "Not even one column fits"
-    other = ("fewer classes, " if classes else "") + "".join(f"a smaller {name}, " for name in _numbers_asked(mechanism))
+    other = ("fewer classes, " if classes else "") + "".join(
+        f"a smaller {name}, " for name in _numbers_asked(mechanism)
+    )
     raise ValueError(
         f"A fit to {width} column(s){classes} could need {problem}. {advice}, or use {other}a larger epsilon or delta. "
         "Nothing was spent."

@@ -64,7 +64,7 @@ def grow_partitions(
         judged = np.column_stack(binned[:n_inputs])[:JUDGED_ROWS].astype(np.float32)
         wanted = z[:JUDGED_ROWS, -1] if ordered else component[:JUDGED_ROWS]
         kind = ExtraTreesRegressor if ordered else ExtraTreesClassifier
-        forest = kind(n_estimators=16, min_samples_leaf=5, max_features=1.0, random_state=int(rng.integers(2**31)))
+        forest = kind(n_estimators=8, min_samples_leaf=5, max_features=1.0, random_state=int(rng.integers(2**31)))
         importance = forest.fit(judged, wanted).feature_importances_
         weights[:n_inputs] = BY_IMPORTANCE * importance + (1.0 - BY_IMPORTANCE) / n_inputs
         if ordered:
