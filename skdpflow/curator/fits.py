@@ -63,12 +63,10 @@ def check_plan(
     fits = _largest(width, lambda w: excess(replace(context, domain=_narrower(context.domain, w))) is None)
     classes = f" and {context.n_classes} classes" if context.n_classes > 1 and not found else ""
     advice = f"At most {fits} of these columns fit: use fewer" if fits else "Not even one column fits"
-    other = ("fewer classes, " if classes else "") + "".join(
-        f"a smaller {name}, " for name in _numbers_asked(mechanism)
-    )
+    smaller = [f"a smaller {name}" for name in _numbers_asked(mechanism)]
+    instead = ", ".join([*(["fewer classes"] if classes else []), *smaller, "a larger epsilon or delta"])
     raise ValueError(
-        f"A fit to {width} column(s){classes} could need {problem}. {advice}, or use {other}a larger epsilon or delta. "
-        "Nothing was spent."
+        f"A fit to {width} column(s){classes} could need {problem}. {advice}, or use {instead}. Nothing was spent."
     )
 
 

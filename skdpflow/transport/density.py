@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 #: Points over which the density is averaged: offsets of discrete columns, values of a numeric target, and both at once.
 RANK_POINTS, TARGET_POINTS, JOINT_POINTS = 64, 256, 1024
-#: Offsets of all cells of a table whose columns are all discrete: where cells are few, each has more than others have.
+#: Points for all cells of a table together, if all columns are discrete: the fewer cells, the more points each has.
 CELL_POINTS = 2**20
 #: Values of the target are spread this much wider than its normal score is, since rows may determine rare ones.
 TARGET_SPREAD = 1.5
@@ -64,12 +64,12 @@ def log_density(model: Model, codes: NDArray[np.int64], domain: Domain) -> Array
     n_points = {(True, True): JOINT_POINTS, (True, False): TARGET_POINTS, (False, True): RANK_POINTS}.get(
         (numeric_target, n_discrete > 0), 1
     )
-    same: NDArray[np.intp] | slice = slice(None)
-    if discrete.all() and not numeric_target:
-        log_cells = sum(np.log2(c.n_levels) for c in domain.columns)
-        n_points = 2 ** int(np.clip(np.log2(CELL_POINTS) - log_cells, np.log2(RANK_POINTS), np.log2(JOINT_POINTS)))
-        codes, same = np.unique(codes, axis=0, return_inverse=True)
-        same = same.reshape(-1)
+    cell = np.arange(len(codes))
+    if discrete.all():  # each cell is evaluated once, however many rows have it
+        codes, cell = np.unique(codes, axis=0, return_inverse=True)
+        if not numeric_target:
+            log_cells = sum(np.log2(c.n_levels) for c in domain.columns)
+            n_points = 2 ** int(np.clip(np.log2(CELL_POINTS) - log_cells, np.log2(RANK_POINTS), np.log2(JOINT_POINTS)))
     # each coordinate takes the midpoints of equal parts
     points = qmc.Sobol(numeric_target + n_discrete, scramble=False).random(n_points) + 0.5 / n_points
     ranks, log_weight = np.full((n_points, d), 0.5), np.zeros(n_points)
@@ -91,4 +91,4 @@ def log_density(model: Model, codes: NDArray[np.int64], domain: Domain) -> Array
         joint = model.log_density(wide, np.tile(ranks, (n, 1))).reshape(n, n_points)
         out[start : start + rows] = logsumexp(joint + log_weight, axis=1) - np.log(n_points)
     out[outside] = -np.inf
-    return np.asarray((out + unit)[same])
+    return np.asarray((out + unit)[cell.reshape(-1)])

@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 #: Variance of the logarithm of a factor: the flow is taken to be wrong by a third in an entry.
-LOG_VARIANCE = 0.1
+ENTRY_LOG_VARIANCE = 0.1
 #: Probability that any entry of a Release is taken for empty though its rows are visible, see `empty_entries`.
 FALSE_ALARMS = 0.01
 #: The noisy count of an empty entry is at most so many deviations: one in 44 is missed.
@@ -63,13 +63,13 @@ def empty_entries(counts: Array, expected: Array, sd: float, ordered: tuple[bool
     Notes
     -----
     The logarithm of the factor by which the model is wrong is taken to be normal with variance :math:`\tau`, which is
-    `LOG_VARIANCE`. A block is empty if its true count is below :math:`e^{-q \sqrt\tau}` times
-    what is expected, :math:`t = e^{-q \sqrt\tau} e`, which no such factor explains, whatever the noise: its noisy count
+    `ENTRY_LOG_VARIANCE`. A block is empty if its true count is below :math:`e^{-q \sqrt\tau}` times what is expected,
+    :math:`t = e^{-q \sqrt\tau} e`, which no such factor explains, whatever the noise: its noisy count
     :math:`h` with noise :math:`s` obeys :math:`h + q \sqrt{s^2 + t} \le t`, as rows are a sample themselves. Noisy
     counts that are not near zero are no zeros. So an entry of more than `NEAR_ZERO` :math:`+ q` deviations is taken for
     empty with the stated probability at most.
     """
-    share = np.exp(-deviations * np.sqrt(LOG_VARIANCE))
+    share = np.exp(-deviations * np.sqrt(ENTRY_LOG_VARIANCE))
     found = np.zeros(counts.shape, dtype=np.bool_)
     for rows in _widths(counts.shape[0], ordered[0]):
         for columns in _widths(counts.shape[1], ordered[1]):
