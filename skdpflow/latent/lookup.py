@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-#: Slots of the table per knot, and the number of points per slot from which a table is faster.
-SLOTS_PER_KNOT, POINTS_PER_SLOT = 4, 1
+#: Slots of the table per knot, and points per slot from which a table is faster.
+SLOTS_PER_KNOT, POINTS_PER_SLOT = 8, 0.5
 #: Knots that points step over; where more share a slot, bisection is faster.
 MOST_STEPS = 4
 #: Knots that are all nearer to each other than this are looked up as if they were this far apart.
@@ -35,8 +35,8 @@ class KnotTable:
     ----------
     knots : sequence of ndarray
         Increasing knots of each map, at least one.
-    middle : tuple of float or None, default=None
-        Range in which most points lie, if it is not that of the knots: the slots are cut there.
+    middle : tuple of float or of ndarray, or None, default=None
+        Range in which most points lie, of all maps or of each, if it is not that of the knots: the slots are cut there.
 
     Examples
     --------
@@ -46,7 +46,7 @@ class KnotTable:
     array([0, 0, 1, 2])
     """
 
-    def __init__(self, knots: Sequence[Array], middle: tuple[float, float] | None = None) -> None:
+    def __init__(self, knots: Sequence[Array], middle: tuple[Any, Any] | None = None) -> None:
         self.sizes = np.array([len(k) for k in knots])
         self.first = np.cumsum(self.sizes) - self.sizes
         self.flat = np.concatenate(knots, dtype=np.float64)
@@ -171,20 +171,19 @@ class PiecewiseLinear:
     """
 
     def __init__(self, x: Sequence[Array], y: Sequence[Array]) -> None:
-        self._table, self._y = KnotTable(x), np.concatenate(y, dtype=np.float64)
-        self._last = self._table.first + self._table.sizes - 1
-        self._slopes = np.append(np.diff(self._y), 0.0)
-        self._slopes[self._last] = 0.0
-        self._slopes[:-1] /= np.where(self._slopes[:-1] == 0.0, 1.0, np.diff(self._table.flat))
+        # a knot before the first one, so that a slope of one begins at either end
+        knots, values = ([np.concatenate([[k[0] - 1.0], k]) for k in own] for own in (x, y))
+        ends = np.array([k[0] for k in x]), np.array([k[-1] for k in x])
+        self._table, self._y = KnotTable(knots, ends), np.concatenate(values)
+        run, rise = np.diff(self._table.flat), np.diff(self._y)
+        self._slopes = np.append(np.divide(rise, run, out=np.zeros_like(rise), where=rise != 0.0), 1.0)
+        self._slopes[self._table.first] = 1.0
+        self._slopes[self._table.first - 1] = 1.0
 
     def __call__(self, p: Array, rows: NDArray[np.int64] | None = None) -> Array:
         """Evaluate the maps."""
-        x = self._table.flat
-        low, high = x[self._table.first], x[self._last]
-        inside = np.clip(p, low[0], high[0]) if rows is None else np.clip(p, low.take(rows), high.take(rows))
-        at = self._table.find(inside, rows)
-        values = inside - x.take(at)
+        at = self._table.find(p, rows)
+        values = p - self._table.flat.take(at)
         values *= self._slopes.take(at)
         values += self._y.take(at)
-        values += p - inside
         return values

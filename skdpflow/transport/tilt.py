@@ -35,11 +35,13 @@ MOST_ROUNDS = 64
 #: Variance of the logarithm of a factor: the flow is taken to be wrong by about a half in a region.
 LOG_VARIANCE = 0.3
 #: Most sweeps over the partitions, and Newton steps for a region.
-SWEEPS, NEWTON = 12, 6
+SWEEPS, NEWTON = 12, 3
 #: Sweeps end when the rows that are predicted of no region move by more than this part of the noise of their count.
 SETTLED = 0.02
 #: Rows that are predicted of a region at least, so that it has a factor even if no particle lies there.
 LEAST_ROWS = 1e-3
+#: Products of factors, in units of their limit, lie between this and its inverse.
+_LARGEST = 1e250
 #: Particles whose factors are computed together, about.
 _BATCH = 2**15
 #: Regions of points in all partitions that are held at once, about.
@@ -202,7 +204,9 @@ def tilt(
     for first, last in _batches(groups, n):
         own = np.flatnonzero((groups >= first) & (groups < last)).tolist()
         found = regions.find(np.concatenate([particles[c] for c in own]))
-        log_factors, totals = _fitted(found, sizes[own] / n, groups[own] - first, [h[first:last] for h in counts], sds)
+        with np.errstate(over="ignore"):  # counts may contradict each other
+            fitted = _fitted(found, sizes[own] / n, groups[own] - first, [h[first:last] for h in counts], sds)
+        log_factors, totals = fitted
         bounds = _log_bounds(totals)
         means = np.log(np.mean(np.exp(np.minimum(totals - bounds, 0.0)), axis=1)) + bounds[:, 0]
         for c, bound, mean in zip(own, bounds[:, 0].tolist(), means.tolist(), strict=True):
@@ -229,16 +233,16 @@ def _fitted(
     group = np.repeat(groups, len(found[0]) // len(groups))
     places = [group * h.shape[1] + own for h, own in zip(counts, found, strict=True)]
     log_factors = [np.zeros(h.size) for h in counts]
-    total = np.zeros((len(groups), len(group) // len(groups)))
-    rows = np.empty_like(total)
-    flat, flat_rows = total.reshape(-1), rows.reshape(-1)  # views
     limits = np.full((len(groups), 1), -np.log(ACCEPTANCE))  # of factors whose mean is one
+    products = np.full((len(groups), len(group) // len(groups)), ACCEPTANCE)  # of factors, in units of their limit
+    rows = np.empty_like(products)
+    flat, flat_rows = products.reshape(-1), rows.reshape(-1)  # views
     for _ in range(SWEEPS):
         # samples have factors with a mean of one, so limits that move do not change how many rows there are
-        _below(total, limits, rows)
+        np.minimum(products, 1.0, out=rows)
         rows_each, moved = start[:, None] / rows.mean(axis=1, keepdims=True), 0.0
         for place, h, factor, sd in zip(places, counts, log_factors, sds, strict=True):
-            _below(total, limits, rows)
+            np.minimum(products, 1.0, out=rows)
             rows *= rows_each
             weight = np.maximum(np.bincount(place, flat_rows, h.size), LEAST_ROWS)
             rows *= rows
@@ -249,16 +253,12 @@ def _fitted(
                 grown = weight * np.exp(step)
                 step -= np.clip((grown + penalty * (factor + step) - h.ravel()) / (grown + penalty), -1.0, 1.0)
             factor += step
-            flat += step.take(place)
+            flat *= np.exp(step).take(place)
             moved = max(moved, float(np.abs(weight * step).max()) / sd)
+        np.clip(products, 1.0 / _LARGEST, _LARGEST, out=products)
+        total = np.log(products) + limits
         limits = _log_bounds(total)
+        np.exp(total - limits, out=products)
         if moved < SETTLED:
             break
     return [f.reshape(h.shape) for f, h in zip(log_factors, counts, strict=True)], total
-
-
-def _below(total: Array, limits: Array, out: Array) -> None:
-    """Write factors in units of their limit: counts that contradict each other may make their logarithms large."""
-    np.subtract(total, limits, out=out)
-    np.minimum(out, 0.0, out=out)
-    np.exp(out, out=out)

@@ -38,12 +38,15 @@ def orient(pairs: NDArray[np.int64], bins: Mapping[str, Any]) -> NDArray[np.int6
 def predictions(
     particles: Iterable[Array], weights: Array, transform: RankTransform, bins: Mapping[str, Any], noise: float
 ) -> dict[str, Any]:
-    """Two-way tables that the model predicts, as integers, and the distances to be expected if it were right."""
+    """Two-way tables that the model predicts, as integers, and the distances to be expected if it were right.
+
+    Each entry varies by the rows, which are a sample, by the noise, and by the particles, which are a sample, too.
+    """
     edges = [latent_edges(transform, j, e) for j, e in enumerate(split(bins, "pair_edges"))]
     tables = CrossTables(np.array([len(e) + 1 for e in edges]))
     found, spread = [], np.zeros(tables.n_entries)
-    for predicted in predicted_tables(particles, weights, edges, tables):
-        spread += np.sqrt(2.0 / np.pi * (predicted + noise**2))
+    for predicted, weight in zip(predicted_tables(particles, weights, edges, tables), weights, strict=True):
+        spread += np.sqrt(2.0 / np.pi * ((1.0 + weight) * predicted + noise**2))
         small = bool(predicted.max() < 2.0**31 - 1.0)
         found.append(np.rint(predicted).astype(np.int32) if small else predicted)
     return {"predicted": np.array(found), "baseline": tables.per_pair(spread)}
