@@ -65,6 +65,9 @@ FACTORIAL_SHARE, FACTORIAL_BITS = 0.02, (3, 10, 12)
 PARITY_SIGNAL = 4.0
 #: Two-way tables are measured from this many rows per noise on.
 PAIRS_FROM = 60.0
+#: One more table for so many rows per noise, from the fewest to a usual number of tables; beyond that for more rows,
+#: since each later table disturbs the earlier ones a little; and the most, which is a matter of time.
+PAIR_ROWS, USUAL_PAIRS, MORE_PAIR_ROWS, MOST_PAIRS = 20.0, (5, 30), 200.0, 256
 #: A component is cut once or twice if the entries of the second moment of a subcomponent then carry at most this noise.
 SUBCOMPONENT_NOISES = (0.3, 0.15)
 #: How the share of the moments of subcomponents is split.
@@ -74,7 +77,11 @@ SLICES_FROM, SLICE_BINS = 400.0, 16
 #: Rows per noise from which a numeric column has twice as many bins as before, from 32 on.
 MORE_BINS_FROM = (1500.0, 6000.0, 24000.0)
 #: Rows per noise at which shares, bins or the number of tables change their rule.
-_CHANGES = (PAIRS_FROM, 80.0, 100.0, ORDERED_GROW, SLICES_FROM, PARTITIONS_GROW, 600.0, *MORE_BINS_FROM)
+_CHANGES = (
+    *(PAIRS_FROM, 80.0, ORDERED_GROW, SLICES_FROM, PARTITIONS_GROW, *MORE_BINS_FROM),
+    *(n * PAIR_ROWS for n in USUAL_PAIRS),
+    *(n * MORE_PAIR_ROWS for n in (USUAL_PAIRS[1], MOST_PAIRS)),
+)
 
 
 @dataclass(frozen=True)
@@ -219,7 +226,7 @@ def allocate(
     component_noise = _component_noise(t, d)
     scarce = component_noise > COMPONENT_NOISE
     if n_pairs is None:
-        n_pairs = 0 if scarce or t < PAIRS_FROM else int(np.clip(t / 20.0, 5, 30))
+        n_pairs = 0 if scarce or t < PAIRS_FROM else _n_pairs(t)
     if n_cuts is None:
         # two columns need no subcomponents: a two-way table shows all
         n_cuts = (
@@ -269,6 +276,11 @@ def allocate(
         n_rounds=ORDERED_ROUNDS if ordered and n_partitions >= ORDERED_ROUNDS else 1,
         n_bits=n_bits,
     )
+
+
+def _n_pairs(t: float) -> int:
+    """Return how many two-way tables pay for so many rows per noise."""
+    return int(min(max(np.clip(t / PAIR_ROWS, *USUAL_PAIRS), t / MORE_PAIR_ROWS), MOST_PAIRS))
 
 
 def _depth(n_regions: float, n_groups: int) -> int:
