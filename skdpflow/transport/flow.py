@@ -19,9 +19,8 @@ Array = NDArray[np.float64]
 
 AnyLayer = Layer | PairLayer
 
-#: Points that are moved together through all layers, so that they stay in the processor's cache.
-_ROWS = 2**13
-#: Numbers of the particles of components that are moved together.
+#: Numbers of points that are moved together through all layers, so that they stay in the processor's cache, and of the
+#: particles of components that are moved together.
 _TOGETHER = 2**18
 #: Levels of the distribution functions that maps are built on, dense in the tails.
 _LEVELS = ndtr(np.linspace(-3.5, 3.5, 65))
@@ -185,12 +184,12 @@ class FlowComponent:
 
     def forward(self, z: Array) -> Array:
         """Map points of the start to points of the component."""
-        out = np.empty(z.shape)
-        for start in range(0, len(z), _ROWS):
-            piece = np.asfortranarray(z[start : start + _ROWS])  # layers go through columns
+        out, n_rows = np.empty(z.shape), max(_TOGETHER // z.shape[1], 1)
+        for start in range(0, len(z), n_rows):
+            piece = np.asfortranarray(z[start : start + n_rows])  # layers go through columns
             for layer in self.layers:
                 piece = layer.forward(piece)
-            out[start : start + _ROWS] = piece
+            out[start : start + n_rows] = piece
         return out
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
