@@ -99,17 +99,26 @@ class CutGaussian:
         ]
 
     @cached_property
+    def _affine(self) -> list[tuple[Array, Array]]:
+        """For each piece, shift and matrix of the map from standard normal points."""
+        return [
+            (mean + stretch @ (self.whole.mean - centre), stretch @ self._root) for centre, stretch, mean in self._maps
+        ]
+
+    @cached_property
     def _shares(self) -> Array:
         """Probabilities of the pieces and, last, of the whole."""
         return np.append((1.0 - REST) * self.weights / self.weights.sum(), REST)
 
     def _assign(self, normal: Array, places: Array) -> Array:
         piece = np.searchsorted(np.cumsum(self._shares)[:-1], places, side="right")
-        z, k = self.whole.mean + normal @ self._root.T, self.sides.shape[1]
-        for q, (side, (centre, stretch, mean)) in enumerate(zip(self.sides, self._maps, strict=True)):
+        z, k = np.empty(normal.shape), self.sides.shape[1]
+        rest = piece == len(self.sides)
+        z[rest] = self.whole.mean + normal[rest] @ self._root.T
+        for q, (side, (place, root)) in enumerate(zip(self.sides, self._affine, strict=True)):
             own = normal[piece == q]
             own[:, :k] = np.abs(own[:, :k]) * side
-            z[piece == q] = mean + (self.whole.mean + own @ self._root.T - centre) @ stretch.T
+            z[piece == q] = place + own @ root.T
         return z
 
     def push(self, normal: Array) -> Array:
