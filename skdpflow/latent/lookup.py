@@ -178,7 +178,7 @@ class PiecewiseLinear:
         run, rise = np.diff(self._table.flat), np.diff(self._y)
         self._slopes = np.append(np.divide(rise, run, out=np.zeros_like(rise), where=rise != 0.0), 1.0)
         self._slopes[self._table.first] = 1.0
-        self._slopes[self._table.first - 1] = 1.0
+        self._slopes[self._table.first - 1] = 1.0  # of the last knot of the map before, or of all
 
     def __call__(self, p: Array, rows: NDArray[np.int64] | None = None) -> Array:
         """Evaluate the maps."""

@@ -204,9 +204,7 @@ def tilt(
     for first, last in _batches(groups, n):
         own = np.flatnonzero((groups >= first) & (groups < last)).tolist()
         found = regions.find(np.concatenate([particles[c] for c in own]))
-        with np.errstate(over="ignore"):  # counts may contradict each other
-            fitted = _fitted(found, sizes[own] / n, groups[own] - first, [h[first:last] for h in counts], sds)
-        log_factors, totals = fitted
+        log_factors, totals = _fitted(found, sizes[own] / n, groups[own] - first, [h[first:last] for h in counts], sds)
         bounds = _log_bounds(totals)
         means = np.log(np.mean(np.exp(np.minimum(totals - bounds, 0.0)), axis=1)) + bounds[:, 0]
         for c, bound, mean in zip(own, bounds[:, 0].tolist(), means.tolist(), strict=True):
@@ -222,6 +220,7 @@ def _batches(groups: NDArray[np.int64], n_particles: int) -> Iterator[tuple[int,
     yield from pairwise([*starts, len(batch)])
 
 
+@np.errstate(over="ignore")  # of products of factors: counts may contradict each other
 def _fitted(
     found: Sequence[NDArray[np.int64]],
     start: Array,
@@ -258,7 +257,7 @@ def _fitted(
         np.clip(products, 1.0 / _LARGEST, _LARGEST, out=products)
         total = np.log(products) + limits
         limits = _log_bounds(total)
-        np.exp(total - limits, out=products)
         if moved < SETTLED:
             break
+        np.exp(total - limits, out=products)
     return [f.reshape(h.shape) for f, h in zip(log_factors, counts, strict=True)], total
