@@ -20,14 +20,17 @@ NEAR_TIE = 1e-5
 
 
 def monotone_knots(x: Array, y: Array) -> tuple[Array, Array]:
-    """Make the knots of an invertible map out of those of a monotone one."""
+    """Make the knots of an invertible map out of those of a monotone one.
+
+    Of the maps with slopes between the bounds, that is one of the nearest in the largest difference. So a jump is made
+    steep where it is, and what lies beyond it stays where it belongs.
+    """
     keep = np.concatenate([[True], np.diff(x) > NEAR_TIE * (1.0 + np.abs(x[1:]))])
     x, y = x[keep], y[keep]
-    dx = np.diff(x)
-    rises = np.clip(np.diff(y), MIN_SLOPE * dx, MAX_SLOPE * dx)
-    middle = len(x) // 2
-    z = np.concatenate([[0.0], np.cumsum(rises)])
-    return x, z - z[middle] + y[middle]
+    above = y - MAX_SLOPE * x  # is to fall
+    y = MAX_SLOPE * x + 0.5 * (np.minimum.accumulate(above) + np.maximum.accumulate(above[::-1])[::-1])
+    above = y - MIN_SLOPE * x  # is to rise
+    return x, MIN_SLOPE * x + 0.5 * (np.maximum.accumulate(above) + np.minimum.accumulate(above[::-1])[::-1])
 
 
 def log_slopes(q: Array, x: Array, y: Array) -> Array:
