@@ -4,7 +4,9 @@ Bounds are declared honestly, so they are wide. A first round counts all classes
 depends on the declared column alone. Later rounds cut what stands out of its known noise into parts; every part gets
 noise, empty ones too, so nothing but counts is released. Single values are bins as well: declared ones, the bounds, 0,
 usual codes of "unknown", short decimals inside refined bins, and whole numbers. They are candidates that everybody can
-write down, and which of them are kept follows from noisy counts: no number is copied from a row.
+write down. Other values that many rows share, such as means that were filled in, are isolated: further rounds cut the
+bins that may hide one until these are one number. Which bins are cut and which single values are kept follows from
+noisy counts: no number is copied from a row.
 """
 
 from __future__ import annotations
