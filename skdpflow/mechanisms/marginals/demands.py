@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from skdpflow.domain import Column, Interval
 from skdpflow.mechanisms.marginals import allocation as policy
 from skdpflow.mechanisms.marginals.histograms import bin_edges
-from skdpflow.mechanisms.marginals.locate import LOCATION_ROUNDS, most_bins, wants_locating
+from skdpflow.mechanisms.marginals.locate import LOCATION_ROUNDS, MOST_ISOLATED, most_bins, wants_locating
 from skdpflow.release.request import Demand, PlanContext
 from skdpflow.release.sensitivity import of_ball, of_ones, of_score, of_squares
 
@@ -69,9 +69,11 @@ def of_locations(columns: Sequence[Column], neighbours: str) -> list[Demand]:
     located = [c for c in columns if isinstance(c, Interval) and wants_locating(c)]
     out = []
     for k, share in enumerate(LOCATION_ROUNDS):
-        n_bins = [most_bins(c, k) for c in located]
-        if n := sum(k > 0 for k in n_bins):
-            out.append(_ones(share * n / len(located), n, sum(n_bins), neighbours))
+        n_bins = sorted((n for c in located if (n := most_bins(c, k))), reverse=True)
+        if k >= len(policy.LOCATION_SHARES):
+            n_bins = n_bins[:MOST_ISOLATED]
+        if n_bins:
+            out.append(_ones(share * len(n_bins) / len(located), len(n_bins), sum(n_bins), neighbours))
     return out
 
 

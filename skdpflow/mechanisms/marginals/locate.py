@@ -39,6 +39,8 @@ STANDS_OUT = 3.0
 LEAST_PARTS, MOST_PARTS, MOST_BINS = 8, 512, 768
 #: A bin may hide a single value if its count exceeds so many deviations of the noise that its parts are going to have.
 HIDES = 5.0
+#: Most columns in which such bins are cut in a round: more would take slack and memory from other statistics.
+MOST_ISOLATED = 64
 #: Short decimals of a refined bin that are bins of their own.
 DECIMALS = 10
 #: Share of the values below which a single one is no atom, whatever the noise.
@@ -159,13 +161,13 @@ def _next_edges(columns: Sequence[Column], rounds: Sequence[Measurement], n: flo
 
 def _isolating_edges(columns: Sequence[Column], rounds: Sequence[Measurement], n: float, k: int) -> dict[int, Array]:
     """Return the bins of round k, of the columns in which some may hide a single value."""
-    out, noise = {}, (LOCATION_ROUNDS[0] / LOCATION_ROUNDS[k]) ** 0.5
+    out, noise = dict[int, Array](), (LOCATION_ROUNDS[0] / LOCATION_ROUNDS[k]) ** 0.5
     for j, own in counted(rounds).items():
         column, edges, sd = columns[j], own.edges[-1], noise * own.sds[0]
         assert isinstance(column, Interval)
         if not column.discrete:  # whose declared scale tells single values apart
             finer = isolated(edges, own.counts[-1], own.total(n), sd, len(LOCATION_ROUNDS) - k, column.integer)
-            if len(finer) > len(edges):
+            if len(finer) > len(edges) and len(out) < MOST_ISOLATED:
                 out[j] = finer
     return out
 
