@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skdpflow import Domain, DPSlicedWassersteinFlow, Interval, PrivacyLedger
-from skdpflow.mechanisms.marginals.allocation import ISOLATION_SHARES
+from skdpflow.mechanisms.marginals.allocation import ISOLATION_SHARES, LOCATION_SHARES
 from skdpflow.mechanisms.marginals.locate import LEAST_PARTS, MOST_BINS, first_edges, isolated, refined
 
 
@@ -74,7 +74,8 @@ WIDE = {
 
 def further_rounds(flow):
     """Names of the rounds after those that every located column may take part in."""
-    return [m.name for m in flow.release_.measurements if m.kind == "location" and m.name > "location3"]
+    located = [m.name for m in flow.release_.measurements if m.kind == "location"]
+    return [name for name in located if int(name.removeprefix("location")) > len(LOCATION_SHARES)]
 
 
 @pytest.mark.filterwarnings("ignore::skdpflow.exceptions.PrivacyLeakWarning")

@@ -89,7 +89,7 @@ def ask_location(
         elif k:
             edges = _next_edges(columns, rounds, n)
         if not edges:
-            continue  # bins of columns that are done may still hide single values
+            continue  # columns that need no finer bins may still have some that hide a single value
         params = {
             "columns": np.array(list(edges)),
             "edges": np.concatenate(list(edges.values())),
