@@ -77,9 +77,15 @@ LEVERS = {
     "bins of the target": ({"n_target_bins": 1}, {}),
     "locating columns": (
         {},
-        {f"skdpflow.mechanisms.marginals.{m}.wants_locating": nowhere for m in ("locate", "mechanism", "demands")},
+        {f"skdpflow.mechanisms.marginals.{m}.wants_locating": nowhere for m in ("locate", "demands")},
     ),
-    "single values that hold mass": ({}, {"skdpflow.mechanisms.marginals.locate.MOST_ATOMS": 0}),
+    "single values that hold mass": (
+        {},
+        {
+            "skdpflow.mechanisms.marginals.locate.MOST_ATOMS": 0,
+            "skdpflow.mechanisms.marginals.locate.LOCATION_ROUNDS": policy.LOCATION_SHARES,
+        },
+    ),
 }
 
 

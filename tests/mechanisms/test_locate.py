@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from skdpflow import Domain, DPSlicedWassersteinFlow, Interval, PrivacyLedger
-from skdpflow.mechanisms.marginals.locate import LEAST_PARTS, MOST_BINS, refined
+from skdpflow.mechanisms.marginals.allocation import ISOLATION_SHARES, LOCATION_SHARES
+from skdpflow.mechanisms.marginals.locate import LEAST_PARTS, MOST_BINS, first_edges, isolated, refined
 
 
 @pytest.mark.parametrize(
@@ -56,3 +59,78 @@ def test_more_budget_loses_no_single_value(epsilon):
     sample = flow.sample(20_000, random_state=0)[:, 0]
     for value, share in zip(values[:9], shares[:9] / shares.sum(), strict=True):
         assert np.mean(sample == value) == pytest.approx(share, abs=0.03)
+
+
+N = 20_000
+#: What a mean and a logarithm that were filled in look like, a value next to 0, and a whole number of many digits.
+IRREGULAR = {"mean": 123.4567890123, "log": -np.log(7.3), "small": 1.2345678e-9, "whole": 123_456_789_123.0}
+WIDE = {
+    "mean": Interval(0, 1e4),
+    "log": Interval(-100, 1),
+    "small": Interval(0, 1e6),
+    "whole": Interval(0, 2**50, integer=True),
+}
+
+
+def further_rounds(flow):
+    """Names of the rounds after those that every located column may take part in."""
+    located = [m.name for m in flow.release_.measurements if m.kind == "location"]
+    return [name for name in located if int(name.removeprefix("location")) > len(LOCATION_SHARES)]
+
+
+@pytest.mark.filterwarnings("ignore::skdpflow.exceptions.PrivacyLeakWarning")
+@pytest.mark.parametrize(("epsilon", "neighbours"), [(1.0, "add-remove"), (10.0, "add-remove"), (10.0, "replace-one")])
+def test_a_value_that_many_rows_share_comes_back_exactly_whatever_its_digits(epsilon, neighbours):
+    rng = np.random.default_rng(0)
+    X = np.column_stack(
+        [rng.lognormal(5, 1, N), -rng.lognormal(1, 1, N), rng.uniform(0, 1e6, N), np.rint(rng.lognormal(15, 3, N))]
+    )
+    X = np.where(rng.uniform(size=X.shape) < 0.3, list(IRREGULAR.values()), X)
+    flow = DPSlicedWassersteinFlow(
+        epsilon, 1e-6, domain=Domain(WIDE), neighbours=neighbours, random_state=0, noise_random_state=0
+    ).fit(X)
+    sample = flow.sample(N, random_state=0)
+    for j, value in enumerate(IRREGULAR.values()):
+        assert np.mean(sample[:, j] == value) == pytest.approx(0.3, abs=0.03)
+    assert 0 < len(further_rounds(flow)) <= len(ISOLATION_SHARES)
+
+
+@pytest.mark.filterwarnings("ignore::skdpflow.exceptions.PrivacyLeakWarning")
+@pytest.mark.parametrize("epsilon", [1.0, 10.0])
+def test_columns_without_single_values_ask_for_no_further_round(epsilon):
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.lognormal(5, 1, N), rng.normal(size=N), rng.uniform(size=N), rng.beta(2, 5, N)])
+    domain = Domain({"a": Interval(0, 1e7), "b": Interval(-100, 100), "c": Interval(0, 1), "d": Interval(0, 1)})
+    for rows in (X, X[:100]):
+        flow = DPSlicedWassersteinFlow(epsilon, 1e-6, domain=domain, random_state=0, noise_random_state=0)
+        assert not further_rounds(flow.fit(rows))
+
+
+@pytest.mark.filterwarnings("ignore::skdpflow.exceptions.PrivacyLeakWarning")
+def test_many_values_close_together_are_no_single_value():
+    X = np.random.default_rng(0).normal(777.7, 1e-4, size=(N, 1))
+    flow = DPSlicedWassersteinFlow(10.0, 1e-6, domain=(0, 1e9), random_state=0, noise_random_state=0).fit(X)
+    sample = flow.sample(N, random_state=0)[:, 0]
+    assert np.unique(sample, return_counts=True)[1].max() < 0.005 * N
+    np.testing.assert_allclose(np.quantile(sample, [0.1, 0.5, 0.9]), np.quantile(X, [0.1, 0.5, 0.9]), atol=1e-4)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(-1e300, 1e300), st.floats(-1e300, 1e300), st.floats(-1e300, 1e300), st.booleans())
+def test_any_number_is_isolated_in_the_rounds_there_are(low, value, high, integer):
+    low, value, high = np.sort([low, value, high])
+    if integer:
+        low, value, high = np.rint(np.clip([low, value, high], -(2.0**52), 2.0**52))
+    if low >= high:
+        return
+    edges = first_edges(Interval(low, high, integer=integer))
+    for n_rounds in range(len(ISOLATION_SHARES), 0, -1):
+        earlier = edges
+        counts = np.where((edges[:-1] <= value) & (value < edges[1:]), 100.0, 0.0)
+        edges = isolated(edges, counts, 100.0, 1.0, n_rounds, integer)
+        assert np.isin(earlier, edges).all()
+        assert (np.diff(edges) > 0).all()
+        assert len(edges) - len(earlier) <= MOST_BINS
+    at = np.searchsorted(edges, value, side="right")
+    assert edges[at - 1] == value
+    assert edges[at] == (value + 1.0 if integer else np.nextafter(value, np.inf))

@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 FIRST_SHARES = {"counts": 0.02, "column_moments": 0.05}
 #: Shares of the rounds that locate the mass of columns, on bins that are refined from round to round.
 LOCATION_SHARES = (0.04, 0.04, 0.04)
+#: Shares of further rounds, which cut the bins that single values fill until these are one number: much noise will do.
+ISOLATION_SHARES = (0.005,) * 7
 #: Share of a numeric target's own histogram, which cuts it into bins.
 TARGET_SHARE = 0.02
 #: Fewest and most bins of a numeric target that are components of their own; a further one for so many rows of each

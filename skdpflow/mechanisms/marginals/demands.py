@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from skdpflow.domain import Column, Interval
 from skdpflow.mechanisms.marginals import allocation as policy
 from skdpflow.mechanisms.marginals.histograms import bin_edges
-from skdpflow.mechanisms.marginals.locate import most_bins, wants_locating
+from skdpflow.mechanisms.marginals.locate import LOCATION_ROUNDS, MOST_ISOLATED, most_bins, wants_locating
 from skdpflow.release.request import Demand, PlanContext
 from skdpflow.release.sensitivity import of_ball, of_ones, of_score, of_squares
 
@@ -22,7 +22,6 @@ def all_demands(
     columns, neighbours = context.columns, context.neighbours
     d, n_groups = len(columns), policy.n_groups(n_components, ordered=context.numeric_target)
     numeric = sum(isinstance(c, Interval) for c in columns)
-    located = [c for c in columns if wants_locating(c)]
     bins = n_bins or max(r.n_bins for r in allocations)
     values = max(bins, *(r.n_values for r in allocations))
 
@@ -30,9 +29,7 @@ def all_demands(
     out = [_ones(first["counts"], 1, context.n_classes + 1, neighbours)]  # labels that are not declared are counted
     if numeric:
         out.append(Demand(first["column_moments"], of_ball(steps, neighbours), 2 * numeric, 2 * numeric))
-    if located:
-        n_bins = sum(most_bins(c) for c in located if isinstance(c, Interval))
-        out += [_ones(share, len(located), n_bins, neighbours) for share in policy.LOCATION_SHARES]
+    out += of_locations(columns, neighbours)
     if context.numeric_target:
         n_bins = _most_histogram_bins(columns[-1], TARGET_HISTOGRAM_BINS, TARGET_HISTOGRAM_BINS)
         out.append(_ones(policy.TARGET_SHARE, 1, n_bins, neighbours))
@@ -65,6 +62,19 @@ def all_demands(
 def _most_histogram_bins(column: Column, n_bins: int, n_values: int) -> int:
     """Return the most bins of a column's histogram, those of what lies outside among them."""
     return len(bin_edges(column, n_bins, n_values)) - 1 + (4 * n_bins if wants_locating(column) else 0)
+
+
+def of_locations(columns: Sequence[Column], neighbours: str) -> list[Demand]:
+    """Return the demands of the rounds that locate columns."""
+    located = [c for c in columns if isinstance(c, Interval) and wants_locating(c)]
+    out = []
+    for k, share in enumerate(LOCATION_ROUNDS):
+        n_bins = sorted((n for c in located if (n := most_bins(c, k))), reverse=True)
+        if k >= len(policy.LOCATION_SHARES):
+            n_bins = n_bins[:MOST_ISOLATED]
+        if n_bins:
+            out.append(_ones(share * len(n_bins) / len(located), len(n_bins), sum(n_bins), neighbours))
+    return out
 
 
 def _ones(share: float, n: int, n_integers: int, neighbours: str) -> Demand:

@@ -4,7 +4,9 @@ Bounds are declared honestly, so they are wide. A first round counts all classes
 depends on the declared column alone. Later rounds cut what stands out of its known noise into parts; every part gets
 noise, empty ones too, so nothing but counts is released. Single values are bins as well: declared ones, the bounds, 0,
 usual codes of "unknown", short decimals inside refined bins, and whole numbers. They are candidates that everybody can
-write down, and which of them are kept follows from noisy counts: no number is copied from a row.
+write down. Other values that many rows share, such as means that were filled in, are isolated: further rounds cut the
+bins that may hide one until these are one number. Which bins are cut and which single values are kept follows from
+noisy counts: no number is copied from a row.
 """
 
 from __future__ import annotations
@@ -35,6 +37,10 @@ NARROWEST = 1e-270
 STANDS_OUT = 3.0
 #: Fewest and most parts of a refined bin, and most new bins of a column in a round.
 LEAST_PARTS, MOST_PARTS, MOST_BINS = 8, 512, 768
+#: A bin may hide a single value if its count exceeds so many deviations of the noise that its parts are going to have.
+HIDES = 5.0
+#: Most columns in which such bins are cut in a round: more would take slack and memory from other statistics.
+MOST_ISOLATED = 64
 #: Short decimals of a refined bin that are bins of their own.
 DECIMALS = 10
 #: Share of the values below which a single one is no atom, whatever the noise.
@@ -47,11 +53,13 @@ WIDE_ENOUGH = 0.25
 KNOWN = 0.9
 #: Share that is spread over all bins of a grid, so that every one of them can be told from its neighbours.
 FLOOR = 1e-9
+#: Shares of all rounds, in order.
+LOCATION_ROUNDS = (*policy.LOCATION_SHARES, *policy.ISOLATION_SHARES)
 
 
-def most_bins(column: Interval) -> int:
-    """Return how many counts of a column a round may ask for at most."""
-    return len(first_edges(column)) + (len(policy.LOCATION_SHARES) - 1) * MOST_BINS
+def most_bins(column: Interval, k: int) -> int:
+    """Return how many counts of a column round k may ask for at most."""
+    return 0 if column.discrete and k >= len(policy.LOCATION_SHARES) else len(first_edges(column)) + k * MOST_BINS
 
 
 def wants_locating(column: object) -> bool:
@@ -75,11 +83,13 @@ def ask_location(
         return answer, columns, spent
     rounds: list[Measurement] = []
     edges = {j: first_edges(c) for j, c in wanted.items()}
-    for k, share in enumerate(policy.LOCATION_SHARES):
-        if k:
+    for k, share in enumerate(LOCATION_ROUNDS):
+        if k >= len(policy.LOCATION_SHARES):
+            edges = _isolating_edges(columns, rounds, n, k)
+        elif k:
             edges = _next_edges(columns, rounds, n)
         if not edges:
-            break
+            continue  # columns that need no finer bins may still have some that hide a single value
         params = {
             "columns": np.array(list(edges)),
             "edges": np.concatenate(list(edges.values())),
@@ -146,6 +156,19 @@ def _next_edges(columns: Sequence[Column], rounds: Sequence[Measurement], n: flo
         known = estimate.known > KNOWN and located(column, own.edges[-1], estimate, own.sd) is None
         if j in last and (visible or not known):
             out[j] = refined(own.edges[-1], own.counts[-1], own.sds[-1], column.integer)
+    return out
+
+
+def _isolating_edges(columns: Sequence[Column], rounds: Sequence[Measurement], n: float, k: int) -> dict[int, Array]:
+    """Return the bins of round k, of the columns in which some may hide a single value."""
+    out, noise = dict[int, Array](), (LOCATION_ROUNDS[0] / LOCATION_ROUNDS[k]) ** 0.5
+    for j, own in counted(rounds).items():
+        column, edges, sd = columns[j], own.edges[-1], noise * own.sds[0]
+        assert isinstance(column, Interval)
+        if not column.discrete:  # whose declared scale tells single values apart
+            finer = isolated(edges, own.counts[-1], own.total(n), sd, len(LOCATION_ROUNDS) - k, column.integer)
+            if len(finer) > len(edges) and len(out) < MOST_ISOLATED:
+                out[j] = finer
     return out
 
 
@@ -223,6 +246,33 @@ def _short_decimals(a: float, b: float) -> Array:
     return np.asarray(short[(short > a) & (short < b)][:DECIMALS])
 
 
+def isolated(edges: Array, counts: Array, total: float, sd: float, n_rounds: int, integer: bool) -> Array:
+    """Cut the bins that may hide a single value, as many as can be one number after this round and the others left.
+
+    Such a bin holds far more than a smooth column that fills its bounds has in one so narrow. Parts have equally many
+    numbers of double precision, so a value next to 0 takes no more rounds than another.
+    """
+    least = total * np.maximum(np.sqrt(np.diff(edges) / (edges[-1] - edges[0])), LEAST_ATOM)
+    places = edges.astype(np.int64) if integer else _folded(edges.view(np.int64))
+    numbers = np.diff(places)
+    chosen = np.flatnonzero((counts > np.maximum(least, HIDES * sd)) & (numbers > 1))
+    chosen = chosen[np.argsort(numbers[chosen], kind="stable")]  # those first that are nearly there
+    parts = np.ceil(numbers[chosen] ** (1.0 / n_rounds))
+    parts = parts[np.cumsum(parts) <= MOST_BINS]
+    parts = parts * (MOST_BINS / max(parts.sum(), 1.0))  # what room is left saves rounds
+    new = [
+        places[i] + np.linspace(0, numbers[i], int(n), endpoint=False).astype(np.int64)
+        for i, n in zip(chosen, parts, strict=False)
+    ]
+    finer = np.unique(np.concatenate([places, *new]))
+    return finer.astype(np.float64) if integer else _folded(finer).view(np.float64)
+
+
+def _folded(bits: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number the numbers of double precision in their order, by their bits; the inverse is the same."""
+    return np.where(bits < 0, np.iinfo(np.int64).min - bits, bits)
+
+
 def located(column: Interval, edges: Array, estimate: Estimate, sd: float) -> Grid | None:
     """Return the grid of a column, or None if its declared scale serves as well."""
     mass = estimate.mass
@@ -241,8 +291,8 @@ def located(column: Interval, edges: Array, estimate: Estimate, sd: float) -> Gr
     keep[:-1] |= atom
     keep[1:] |= atom
     share, width = mass / max(total, 1e-300), np.diff(edges)
-    with np.errstate(divide="ignore", over="ignore"):
-        density = np.log(share / width)
+    with np.errstate(divide="ignore"):
+        density = np.log(share) - np.log(width)
     steps = np.zeros(len(edges), dtype=np.bool_)
     steps[1:-1] = (share[1:] > 0) != (share[:-1] > 0)
     both = (share[1:] > 0) & (share[:-1] > 0)

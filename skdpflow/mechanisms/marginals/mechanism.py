@@ -21,7 +21,7 @@ from skdpflow.mechanisms.marginals.adaptive import (
     subcomponent_requests,
 )
 from skdpflow.mechanisms.marginals.continuation import continuation_demands, continue_rounds
-from skdpflow.mechanisms.marginals.demands import TARGET_BINS, all_demands, total_slack
+from skdpflow.mechanisms.marginals.demands import TARGET_BINS, all_demands, of_locations, total_slack
 from skdpflow.mechanisms.marginals.histograms import (
     bin_edges,
     class_counts,
@@ -31,7 +31,7 @@ from skdpflow.mechanisms.marginals.histograms import (
     scales,
     target_bins,
 )
-from skdpflow.mechanisms.marginals.locate import ask_location, wants_locating
+from skdpflow.mechanisms.marginals.locate import ask_location
 from skdpflow.mechanisms.marginals.outside import AxisHistograms
 from skdpflow.mechanisms.marginals.state import MarginalsState
 from skdpflow.mechanisms.marginals.tilted import tilted_model
@@ -356,7 +356,7 @@ class MarginalsMechanism(BaseEstimator):
         """Return what the policy has to respect: parameters, and what few columns or many components rule out."""
         d = len(context.columns)
         if locating is None:
-            locating = sum(policy.LOCATION_SHARES) if any(map(wants_locating, context.columns)) else 0.0
+            locating = sum(demand.share for demand in of_locations(context.columns, context.neighbours))
         target = policy.TARGET_SHARE if context.numeric_target else 0.0
         return {
             "spent": sum(policy.FIRST_SHARES.values()) + target + locating,
