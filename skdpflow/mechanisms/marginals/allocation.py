@@ -76,6 +76,9 @@ SUBCOMPONENT_NOISES = (0.3, 0.15)
 SUBCOMPONENT_SHARES = {"counts": 0.04, "mean": 0.21, "second_moment": 0.75}
 #: Sliced histograms, one block of directions, from this many on; bins of each, of equal predicted mass.
 SLICES_FROM, SLICE_BINS = 400.0, 16
+#: Integer columns of at most so many values are counted value by value: where rows are scarce, and from `SLICES_FROM`
+#: rows per noise on.
+VALUES = (32, 128)
 #: Rows per noise from which a numeric column has twice as many bins as before, from 32 on.
 MORE_BINS_FROM = (1500.0, 6000.0, 24000.0)
 #: Rows per noise at which shares, bins or the number of tables change their rule.
@@ -259,7 +262,7 @@ def allocate(
     n_bins = 16 if scarce else 32 << sum(t >= least for least in MORE_BINS_FROM)
     return Allocation(
         n_bins=n_bins,
-        n_values=32 if t < SLICES_FROM else max(128, n_bins),
+        n_values=VALUES[0] if t < SLICES_FROM else max(VALUES[1], n_bins),
         histograms=histograms,
         mean=mean,
         second_moment=second,

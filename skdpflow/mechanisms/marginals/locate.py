@@ -59,7 +59,12 @@ LOCATION_ROUNDS = (*policy.LOCATION_SHARES, *policy.ISOLATION_SHARES)
 
 def most_bins(column: Interval, k: int) -> int:
     """Return how many counts of a column round k may ask for at most."""
-    return 0 if column.discrete and k >= len(policy.LOCATION_SHARES) else len(first_edges(column)) + k * MOST_BINS
+    return 0 if _few(column) and k >= len(policy.LOCATION_SHARES) else len(first_edges(column)) + k * MOST_BINS
+
+
+def _few(column: Interval) -> bool:
+    """Whether a column has few values, which histograms tell apart where there are rows enough to see single ones."""
+    return column.discrete and column.n_values <= policy.VALUES[1]
 
 
 def wants_locating(column: object) -> bool:
@@ -116,9 +121,10 @@ class Counted:
     missing: list[float] = field(default_factory=list)
 
     @property
-    def sd(self) -> float:
-        """Noise of a count that all rounds tell."""
-        return float(sum(sd**-2 for sd in self.sds) ** -0.5)
+    def noise(self) -> Array:
+        """Noise of the counts of the last bins: each was a bin of all rounds since it was cut."""
+        ends = [np.isin(self.edges[-1], e) for e in self.edges]
+        return np.asarray(sum((own[1:] & own[:-1]) / sd**2 for own, sd in zip(ends, self.sds, strict=True)) ** -0.5)
 
     def total(self, n: float) -> float:
         """Return about how many of n rows have a value."""
@@ -152,8 +158,8 @@ def _next_edges(columns: Sequence[Column], rounds: Sequence[Measurement], n: flo
     for j, (own, estimate) in _estimates(rounds, n).items():
         column = columns[j]
         assert isinstance(column, Interval)
-        visible = not column.discrete and STANDS_OUT * own.sd < LEAST_ATOM * n  # single values, if there are any
-        known = estimate.known > KNOWN and located(column, own.edges[-1], estimate, own.sd) is None
+        visible = not _few(column) and STANDS_OUT * own.noise.min() < LEAST_ATOM * n  # single values, if there are any
+        known = estimate.known > KNOWN and located(column, own.edges[-1], estimate, own.noise) is None
         if j in last and (visible or not known):
             out[j] = refined(own.edges[-1], own.counts[-1], own.sds[-1], column.integer)
     return out
@@ -165,7 +171,7 @@ def _isolating_edges(columns: Sequence[Column], rounds: Sequence[Measurement], n
     for j, own in counted(rounds).items():
         column, edges, sd = columns[j], own.edges[-1], noise * own.sds[0]
         assert isinstance(column, Interval)
-        if not column.discrete:  # whose declared scale tells single values apart
+        if not _few(column):
             finer = isolated(edges, own.counts[-1], own.total(n), sd, len(LOCATION_ROUNDS) - k, column.integer)
             if len(finer) > len(edges) and len(out) < MOST_ISOLATED:
                 out[j] = finer
@@ -178,7 +184,7 @@ def with_grids(columns: Sequence[Column], rounds: Sequence[Measurement], n: floa
     for j, (own, estimate) in _estimates(rounds, n).items():
         column = out[j]
         assert isinstance(column, Interval)
-        out[j] = replace(column, grid=located(column, own.edges[-1], estimate, own.sd))
+        out[j] = replace(column, grid=located(column, own.edges[-1], estimate, own.noise))
     return tuple(out)
 
 
@@ -273,7 +279,21 @@ def _folded(bits: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.where(bits < 0, np.iinfo(np.int64).min - bits, bits)
 
 
-def located(column: Interval, edges: Array, estimate: Estimate, sd: float) -> Grid | None:
+def single_values(edges: Array, mass: Array, noise: Array, integer: bool) -> NDArray[np.bool_]:
+    """Say which bins are single values that hold more than what lies beside them makes likely."""
+    with np.errstate(over="ignore"):
+        width = np.minimum(np.diff(edges), np.finfo(np.float64).max)
+        # of what the bin before or after holds, the part that one as dense holds; of floats next to each other, all
+        before, after_it = np.minimum(width[1:] / width[:-1], 1.0), np.minimum(width[:-1] / width[1:], 1.0)
+    beside = 0.5 * (np.append(0.0, before * mass[:-1]) + np.append(after_it * mass[1:], 0.0))
+    variance = noise**2 + 0.25 * (
+        np.append(0.0, (before * noise[:-1]) ** 2) + np.append((after_it * noise[1:]) ** 2, 0.0)
+    )
+    least = np.maximum(np.maximum(STANDS_OUT * np.sqrt(variance), LEAST_ATOM * mass.sum()), beside)
+    return np.asarray((edges[1:] <= after(edges[:-1], integer)) & (mass - beside > least))
+
+
+def located(column: Interval, edges: Array, estimate: Estimate, noise: Array) -> Grid | None:
     """Return the grid of a column, or None if its declared scale serves as well."""
     mass = estimate.mass
     total = mass.sum()
@@ -281,10 +301,10 @@ def located(column: Interval, edges: Array, estimate: Estimate, sd: float) -> Gr
         return None
     single = edges[1:] <= after(edges[:-1], column.integer)
     special = np.isin(edges[:-1], np.array(column.special, dtype=np.float64))
-    atom = single & (mass > max(STANDS_OUT * sd, LEAST_ATOM * total))
+    atom = single_values(edges, mass, noise, column.integer)
     atom[np.argsort(-np.where(atom, mass, 0.0), kind="stable")[MOST_ATOMS:]] = False
     atom |= single & special
-    if not (atom.any() and not column.discrete) and estimate.concentration <= -np.log(WIDE_ENOUGH):
+    if not (atom.any() and not _few(column)) and estimate.concentration <= -np.log(WIDE_ENOUGH):
         return None
     keep = np.zeros(len(edges), dtype=np.bool_)
     keep[[0, -1]] = True
