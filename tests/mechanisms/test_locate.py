@@ -107,6 +107,34 @@ def test_columns_without_single_values_ask_for_no_further_round(epsilon):
 
 
 @pytest.mark.filterwarnings("ignore::skdpflow.exceptions.PrivacyLeakWarning")
+@pytest.mark.parametrize(("epsilon", "error"), [(10.0, 0.02), (1000.0, 0.01)])
+def test_whole_numbers_that_many_rows_share_come_back_with_their_shares(epsilon, error):
+    """Sizes of disks are few whole numbers between wide bounds; counts of all sizes are none of them."""
+    rng = np.random.default_rng(0)
+    sizes, shares = rng.choice(np.arange(20, 2400), 25, replace=False), rng.dirichlet(np.full(25, 5.0))
+    smooth = np.rint(rng.lognormal(5, 0.5, N)).clip(0, 2500)
+    X = np.column_stack([rng.choice(sizes, N, p=shares), smooth])
+    domain = Domain({"size": Interval(0, 2500, integer=True), "count": Interval(0, 2500, integer=True)})
+    flow = DPSlicedWassersteinFlow(epsilon, 1e-6, domain=domain, random_state=0, noise_random_state=0).fit(X)
+    sample = flow.sample(N, random_state=0)
+    for value, share in zip(sizes, shares, strict=True):
+        assert np.mean(sample[:, 0] == value) == pytest.approx(share, abs=error)
+    assert np.isin(sample[:, 0], sizes).mean() > 0.97
+    most = np.unique(smooth, return_counts=True)[1].max()
+    assert np.unique(sample[:, 1], return_counts=True)[1].max() < 1.5 * most
+
+
+@pytest.mark.filterwarnings("ignore::skdpflow.exceptions.PrivacyLeakWarning")
+def test_columns_of_few_whole_numbers_ask_for_no_further_round():
+    """Histograms count them value by value."""
+    X = np.random.default_rng(0).choice([0, 20, 40, 100], size=(N, 3), p=[0.1, 0.2, 0.6, 0.1])
+    domain = Domain({name: Interval(0, 100, integer=True) for name in "abc"})
+    flow = DPSlicedWassersteinFlow(10.0, 1e-6, domain=domain, random_state=0, noise_random_state=0).fit(X)
+    assert not further_rounds(flow)
+    assert np.isin(flow.sample(N, random_state=0), [0, 20, 40, 100]).mean() > 0.97
+
+
+@pytest.mark.filterwarnings("ignore::skdpflow.exceptions.PrivacyLeakWarning")
 def test_many_values_close_together_are_no_single_value():
     X = np.random.default_rng(0).normal(777.7, 1e-4, size=(N, 1))
     flow = DPSlicedWassersteinFlow(10.0, 1e-6, domain=(0, 1e9), random_state=0, noise_random_state=0).fit(X)
