@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 from scipy.stats import qmc
 
-from skdpflow.transport.layers import Layer, corrected_quantiles, monotone_knots, ranked
+from skdpflow.transport.layers import Layer, corrected_quantiles, monotone_knots, normal_quantiles, ranked
 from skdpflow.transport.marginals import denoise_ordered, shrink, to_simplex
 from skdpflow.transport.model import Component
 from skdpflow.transport.pairs import PairLayer, PairTarget, pair_layer
@@ -43,6 +43,9 @@ class CountSlices:
         Whether neighbouring bins are alike, as for numbers, or not, as for categories.
     apart : sequence of ndarray of bool, or None, default=None
         Bins that are like no neighbour, though the others are: gaps, and what lies outside.
+    normal : sequence of bool, or None, default=None
+        Whether points inside the bins of a direction are to lie as those of a standard normal distribution do there,
+        wherever the particles are.
 
     Notes
     -----
@@ -58,6 +61,7 @@ class CountSlices:
         total: float,
         ordered: Sequence[bool],
         apart: Sequence[NDArray[np.bool_]] | None = None,
+        normal: Sequence[bool] | None = None,
     ) -> None:
         self.edges = [np.asarray(e, dtype=np.float64) for e in edges]
         self.counts = [np.asarray(c, dtype=np.float64) for c in counts]
@@ -65,6 +69,7 @@ class CountSlices:
         self.total = total
         self.ordered = list(ordered)
         self.apart = [np.zeros(len(c), dtype=np.bool_) for c in counts] if apart is None else list(apart)
+        self.normal = [False] * len(self.edges) if normal is None else list(normal)
 
 
 def denoised_targets(slices: Sequence[CountSlices], predicted: Sequence[Sequence[Array]]) -> list[list[Array | None]]:
@@ -159,7 +164,11 @@ def _layer(
         at = np.unique(np.concatenate([_LEVELS, then[1:-1]]))
         p, level = sorted_by[i]
         x = np.interp(at, level, p)
-        y = corrected_quantiles(p, level, block.slices.edges[i], now, then, at)
+        edges = block.slices.edges[i]
+        if block.slices.normal[i]:
+            y = normal_quantiles(edges, then, at)
+        else:
+            y = corrected_quantiles(p, level, edges, now, then, at)
         x, y = monotone_knots(x, (1.0 - step_size) * x + step_size * y)
         moving.append(i)
         xs.append(x)

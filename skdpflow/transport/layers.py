@@ -8,8 +8,10 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
 from skdpflow.latent.lookup import PiecewiseLinear
+from skdpflow.latent.scores import LATENT_LIMIT
 
 Array = NDArray[np.float64]
 
@@ -62,6 +64,12 @@ def corrected_quantiles(values: Array, levels: Array, edges: Array, now: Array, 
     kept = np.clip(np.interp(level, levels, values), low, high)
     empty = np.diff(now)[piece] * n < 1.0
     return np.maximum.accumulate(np.where(empty, low + inner * (high - low), kept))
+
+
+def normal_quantiles(edges: Array, then: Array, at: Array) -> Array:
+    """Quantiles of a distribution whose bins have some masses, and inside of which it is like the standard normal."""
+    levels = ndtr(np.concatenate([[-LATENT_LIMIT], edges, [LATENT_LIMIT]]))
+    return np.asarray(ndtri(np.interp(at, then, levels)))
 
 
 @dataclass(frozen=True, eq=False)

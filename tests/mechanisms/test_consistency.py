@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skdpflow import Categories, DPSlicedWassersteinFlow
+from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval
 from skdpflow.latent.lookup import bin_of
 from skdpflow.mechanisms.marginals.histograms import axis_blocks
 from skdpflow.mechanisms.marginals.state import MarginalsState
@@ -39,7 +39,7 @@ def total_variation(points, edges, counts):
 def test_fresh_samples_meet_the_histograms_of_columns(flow):
     """The tolerance is the mean distance of samples of 2,000 rows: a third of the rows that were measured."""
     state = MarginalsState.of(flow.release_)
-    blocks = axis_blocks(state.axes, state.sizes, state.transform, state.columns)
+    blocks = axis_blocks(state.axes, state.sizes, state.transform, state.columns, numeric_target=False)
     for component, block in zip(flow._model.components, blocks, strict=True):
         z = component.sample(N_FRESH, np.random.default_rng(1))
         for j, (edges, counts) in enumerate(zip(block.slices.edges, block.slices.counts, strict=True)):
@@ -56,3 +56,20 @@ def test_densities_of_tilted_components_integrate_to_one(flow):
         z = tilted.component.sample(N_FRESH, np.random.default_rng(2))
         ratio = np.exp(tilted.log_density(z) - tilted.component.log_density(z))
         assert ratio.mean() == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.filterwarnings("ignore::skdpflow.exceptions.PrivacyLeakWarning")
+@pytest.mark.parametrize("epsilon", [10.0, 1000.0])
+def test_the_tail_of_a_numeric_target_holds_the_rows_that_were_counted(epsilon):
+    """Costs are skewed: the largest hundredth decides a mean. A sample of 20,000 rows has 100 +- 10 in its tail."""
+    rng, n = np.random.default_rng(0), 20_000
+    X = rng.normal(size=(n, 3))
+    cost = np.exp(4.0 + 0.8 * X[:, 0] + 1.2 * rng.standard_normal(n)).clip(0.0, 1e5)
+    domain = Domain({name: Interval(-6.0, 6.0) for name in "abc"})
+    flow = DPSlicedWassersteinFlow(
+        epsilon, 1e-6, domain=domain, target=Interval(0.0, 1e5), random_state=0, noise_random_state=0
+    ).fit(X, cost)
+    _, found = flow.sample_labeled(n, random_state=0)
+    for level in (0.95, 0.99, 0.995):
+        assert np.mean(found > np.quantile(cost, level)) == pytest.approx(1.0 - level, rel=0.4)
+    assert np.mean(found) == pytest.approx(np.mean(cost), rel=0.06)

@@ -265,15 +265,23 @@ def latent_histograms(axes: AxisHistograms, transform: RankTransform) -> tuple[l
     return [h if o is None else h[:, o] for h, o in zip(axes.counts, transform.orders, strict=True)], edges
 
 
-def axis_blocks(axes: AxisHistograms, sizes: Array, transform: RankTransform, columns: Sequence[Column]) -> list[Block]:
-    """Targets of each component along the latent axes: its own histograms."""
+def axis_blocks(
+    axes: AxisHistograms, sizes: Array, transform: RankTransform, columns: Sequence[Column], *, numeric_target: bool
+) -> list[Block]:
+    """Targets of each component along the latent axes: its own histograms.
+
+    A bin of a numeric target is in one component, so its rows lie there as those of the transform do, which made all
+    rows together standard normal. What is known of the component as a whole says less of its tail.
+    """
     counts, edges = latent_histograms(axes, transform)
     eye, ordered = np.eye(len(columns)), [c.ordered for c in columns]
     apart = [
         (e[:-1] < 0) | (e[:-1] >= layout.n_levels) | layout.is_gap(e[:-1])
         for e, layout in zip(axes.edges, axes.layouts, strict=True)
     ]
-    return [
-        Block(eye, eye, CountSlices(edges, [h[component] for h in counts], axes.sd, float(size), ordered, apart))
+    normal = [numeric_target and j == len(columns) - 1 for j in range(len(columns))]
+    slices = [
+        CountSlices(edges, [h[component] for h in counts], axes.sd, float(size), ordered, apart, normal)
         for component, size in enumerate(sizes)
     ]
+    return [Block(eye, eye, own) for own in slices]

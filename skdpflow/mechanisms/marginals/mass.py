@@ -20,8 +20,9 @@ from skdpflow.transport.marginals import to_simplex
 
 Array = NDArray[np.float64]
 
-#: A bin of a first grid holds 2**-k of the values, k below this number, or nothing.
-SCALES = 8
+#: A bin of a first grid holds 2**-k of the values, or nothing. These are the fewest k and the most, down to values that
+#: are `VISIBLE` times the noise: the less noise there is, the smaller the bins that can be told from empty ones.
+SCALES, VISIBLE = (8, 16), 2.0
 #: Probability that a bin is like the one before it, and standard deviation of what bins hold over their scale.
 PERSISTENCE, SPREAD = 0.75, 0.5
 #: Part of the width of a column that a single value is taken for.
@@ -83,7 +84,7 @@ def first_masses(
     total = np.asarray(totals, dtype=np.float64)
     told, on_told, trust = _told(edges, c, v, width, (even + width) / 2.0, total)
     mass, on = _means(c, v, trust[:, None] * told + (1.0 - trust[:, None]) * (even + width) / 2.0, total)
-    known = (mass * on).sum(axis=1)
+    known = np.minimum((mass * on).sum(axis=1), 1.0)  # it rounds
     mass = np.where(_traces(mass, on, c, v, np.isfinite(v)), 0.0, mass)
     mass /= mass.sum(axis=1, keepdims=True)
     by_others = (1.0 - known) * trust * (told * on_told).sum(axis=1)
@@ -123,7 +124,8 @@ def _concentration(share: Array, width: Array) -> Array:
 
 def _means(c: Array, v: Array, expected: Array, total: Array) -> tuple[Array, Array]:
     """Return the posterior mean share of every bin, and the probability that it holds anything."""
-    scale = total[:, None, None] * 2.0 ** -np.arange(SCALES)
+    most = float(np.max(total / (VISIBLE * np.sqrt(v.min(axis=1)))))
+    scale = total[:, None, None] * 2.0 ** -np.arange(int(np.clip(np.log2(max(most, 1.0)), *SCALES)))
     prior = (SPREAD * scale) ** 2
     noise = np.where(np.isfinite(v), v, 1.0)[..., None]
     off = c[..., None] - scale

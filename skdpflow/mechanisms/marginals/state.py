@@ -168,7 +168,9 @@ class MarginalsState:
     @cached_property
     def _blocks(self) -> list[list[Block]]:
         """Axes and slices of each component."""
-        blocks = [[axes] for axes in axis_blocks(self.axes, self.sizes, self.transform, self.columns)]
+        numeric_target = "component_edges" in self.mean.params
+        axes = axis_blocks(self.axes, self.sizes, self.transform, self.columns, numeric_target=numeric_target)
+        blocks = [[own] for own in axes]
         if self.slices is not None:
             for c, size in enumerate(self.sizes):
                 blocks[c] += slice_blocks(self.slices, c, float(size))
