@@ -84,7 +84,7 @@ def _of_histograms(m: Measurement, n: float) -> list[ExpectedError]:
 
 
 def _of_location(m: Measurement, n: float) -> list[ExpectedError]:
-    if m.name != "location1":  # later rounds have the same noise
+    if m.name != "location1":  # later rounds tell the place of less mass, or of single values
         return []
     noise = STANDS_OUT * float(np.max(m.sd)) / n / SKEWED
     quantity = "located value at the median, relative, if log-normal"

@@ -364,7 +364,8 @@ class Interval:
         if self.grid is not None:
             numbers = self.grid.values(positions)
         else:
-            numbers = self.lower + positions / self.n_values * (self.upper - self.lower)
+            # a missing value has a place beyond them
+            numbers = self.lower + np.minimum(positions / self.n_values, 1.0) * (self.upper - self.lower)
             numbers = np.where(positions >= np.nextafter(self.n_values, 0.0), self.upper, numbers)  # exact at the end
         return self.nearest(numbers)
 

@@ -23,7 +23,7 @@ _MAX_MEMBERS = 10_000
 #: compresses.
 _ALWAYS, _MAX_RATIO = 2**26, 200
 #: Most bytes of JSON, and most lists and objects in it. In memory they need some tens of times as much.
-_MAX_JSON, _MAX_NESTS = 2**24, 2**20
+_MAX_JSON, _MAX_NESTS = 2**25, 2**20
 #: Kinds of numbers and text, and versions of NumPy's format in which they are written.
 _KINDS = "biufU"
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}

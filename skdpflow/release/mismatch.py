@@ -104,7 +104,8 @@ def mismatches(release: Content) -> tuple[Mismatch, ...]:
 
 def _counted(m: Measurement, release: Content) -> Iterator[tuple[int, str, float, float, float, float]]:
     """Yield column, way to lie outside, noisy count and its noise, and those of all rows."""
-    d, sd = len(release.measured), float(np.max(m.sd))
+    # below one count, rounding makes the deviation smaller than a single count that noise alone gives
+    d, sd = len(release.measured), float(max(np.max(m.sd), np.max(m.noise_scale)))
     declared = "bounds" not in release and not release.handed_domain
     if m.kind == "counts" and m.params.get("unlisted") is True and "labels" not in release:
         if isinstance(release.target, Categories) and m.values.ndim == 1:

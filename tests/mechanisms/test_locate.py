@@ -26,6 +26,29 @@ def test_the_widest_intervals_are_fitted(column):
     assert (rows <= float(column.upper)).all()
 
 
+@pytest.mark.filterwarnings("ignore::skdpflow.exceptions.PrivacyLeakWarning")
+def test_values_and_gaps_all_over_the_widest_intervals_are_fitted():
+    largest, rng = np.finfo(float).max / 2.1, np.random.default_rng(0)
+    X = rng.uniform(-1, 1, size=(3000, 2)) * largest
+    X[rng.uniform(size=3000) < 0.3, 1] = np.nan
+    domain = Domain({"a": Interval(-largest, largest), "b": Interval(-largest, largest, nullable=True)})
+    for epsilon in (0.05, 10.0):
+        flow = DPSlicedWassersteinFlow(
+            epsilon, 1e-6, domain=domain, random_state=0, noise_random_state=0, n_particles=64
+        ).fit(X)
+        rows = flow.sample(300, random_state=0)
+        assert (np.abs(rows[np.isfinite(rows)]) <= largest).all()
+
+
+@pytest.mark.filterwarnings("ignore::skdpflow.exceptions.PrivacyLeakWarning")
+def test_a_single_row_is_no_value_that_many_share_however_large_the_budget():
+    X = np.random.default_rng(0).uniform(size=(20, 1))
+    flow = DPSlicedWassersteinFlow(1e4, 1e-6, domain=(0, 1), random_state=0, noise_random_state=0, n_particles=64)
+    flow.fit(X)
+    assert not further_rounds(flow)
+    assert not np.isin(flow.sample(500, random_state=0), X).any()
+
+
 def test_columns_that_change_between_rounds_are_encoded_anew():
     """Equal columns may have other grids: what was located of the first column counts from then on."""
     X = np.random.default_rng(0).gamma(2.0, size=(2000, 2))

@@ -67,9 +67,9 @@ def _most_histogram_bins(column: Column, n_bins: int, n_values: int) -> int:
 def of_locations(columns: Sequence[Column], neighbours: str) -> list[Demand]:
     """Return the demands of the rounds that locate columns."""
     located = [c for c in columns if isinstance(c, Interval) and wants_locating(c)]
-    out = []
+    out, most = [], [most_bins(c) for c in located]
     for k, share in enumerate(LOCATION_ROUNDS):
-        n_bins = sorted((n for c in located if (n := most_bins(c, k))), reverse=True)
+        n_bins = sorted((own[k] for own in most if own[k]), reverse=True)
         if k >= len(policy.LOCATION_SHARES):
             n_bins = n_bins[:MOST_ISOLATED]
         if n_bins:

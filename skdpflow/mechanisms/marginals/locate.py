@@ -45,6 +45,8 @@ MOST_ISOLATED = 64
 DECIMALS = 10
 #: Share of the values below which a single one is no atom, whatever the noise.
 LEAST_ATOM = 0.005
+#: Rows that a single value has at least: in a small table the share above is less than one.
+LEAST_ROWS = 5.0
 #: Most single values of a column that are bins of their own: those with the largest counts, and declared ones.
 MOST_ATOMS = 64
 #: A column keeps its declared scale if its values need so large a part of its width.
@@ -57,9 +59,11 @@ FLOOR = 1e-9
 LOCATION_ROUNDS = (*policy.LOCATION_SHARES, *policy.ISOLATION_SHARES)
 
 
-def most_bins(column: Interval, k: int) -> int:
-    """Return how many counts of a column round k may ask for at most."""
-    return 0 if _few(column) and k >= len(policy.LOCATION_SHARES) else len(first_edges(column)) + k * MOST_BINS
+def most_bins(column: Interval) -> list[int]:
+    """Return how many counts of a column each round may ask for at most."""
+    first = len(first_edges(column))
+    n_rounds = len(policy.LOCATION_SHARES) if _few(column) else len(LOCATION_ROUNDS)
+    return [first + k * MOST_BINS if k < n_rounds else 0 for k in range(len(LOCATION_ROUNDS))]
 
 
 def _few(column: Interval) -> bool:
@@ -261,7 +265,7 @@ def isolated(edges: Array, counts: Array, total: float, sd: float, n_rounds: int
     least = total * np.maximum(np.sqrt(np.diff(edges) / (edges[-1] - edges[0])), LEAST_ATOM)
     places = edges.astype(np.int64) if integer else _folded(edges.view(np.int64))
     numbers = np.diff(places)
-    chosen = np.flatnonzero((counts > np.maximum(least, HIDES * sd)) & (numbers > 1))
+    chosen = np.flatnonzero((counts > np.maximum(least, max(HIDES * sd, LEAST_ROWS))) & (numbers > 1))
     chosen = chosen[np.argsort(numbers[chosen], kind="stable")]  # those first that are nearly there
     parts = np.ceil(numbers[chosen] ** (1.0 / n_rounds))
     parts = parts[np.cumsum(parts) <= MOST_BINS]
@@ -289,7 +293,7 @@ def single_values(edges: Array, mass: Array, noise: Array, integer: bool) -> NDA
     variance = noise**2 + 0.25 * (
         np.append(0.0, (before * noise[:-1]) ** 2) + np.append((after_it * noise[1:]) ** 2, 0.0)
     )
-    least = np.maximum(np.maximum(STANDS_OUT * np.sqrt(variance), LEAST_ATOM * mass.sum()), beside)
+    least = np.maximum(np.maximum(STANDS_OUT * np.sqrt(variance), beside), max(LEAST_ATOM * mass.sum(), LEAST_ROWS))
     return np.asarray((edges[1:] <= after(edges[:-1], integer)) & (mass - beside > least))
 
 

@@ -222,7 +222,7 @@ def _parted(
             if own.stop - own.start == 1:
                 out[own] = mass[i]
                 continue
-            expected = mass[i] * width[own] / width[own].sum()
+            expected = mass[i] * (width[own] / width[own].sum())  # widths may be as large as numbers are
             shared = x[k + 1][own] + (mass[i] - x[k + 1][own].sum()) * v[k + 1][own] / v[k + 1][own].sum()
             out[own] = _shrunk(shared, expected, v[k + 1][own], x[k + 1][own])
         mass = out
