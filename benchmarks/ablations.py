@@ -84,7 +84,6 @@ LEVERS = {
         {
             "skdpflow.mechanisms.marginals.locate.MOST_ATOMS": 0,
             "skdpflow.mechanisms.marginals.locate.LOCATION_ROUNDS": policy.LOCATION_SHARES,
-            "skdpflow.mechanisms.marginals.demands.LOCATION_ROUNDS": policy.LOCATION_SHARES,
         },
     ),
 }

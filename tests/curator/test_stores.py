@@ -17,7 +17,7 @@ from skdpflow import Categories, Domain, DPSlicedWassersteinFlow, Interval, Priv
 from skdpflow.curator import files
 from skdpflow.curator.stores import ArrowStore, found
 from skdpflow.files import TableFile
-from skdpflow.mechanisms.marginals import demands, locate
+from skdpflow.mechanisms.marginals import locate
 from skdpflow.mechanisms.marginals.allocation import LOCATION_SHARES
 
 pa = pytest.importorskip("pyarrow")
@@ -249,8 +249,8 @@ def calls(kind, table, tmp_path, trouble):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("trouble", ["shrink", "touch", "undated", "refuse", "close", "read", "cut"])
 def test_trouble_stops_a_fit_with_one_debit_at_most(trouble, kind, table, tmp_path, small, caplog, monkeypatch):
-    for module in (demands, locate):  # no rounds that only noise asks for: all fits read as often
-        monkeypatch.setattr(module, "LOCATION_ROUNDS", LOCATION_SHARES)
+    # no rounds that only noise asks for: all fits read as often
+    monkeypatch.setattr(locate, "LOCATION_ROUNDS", LOCATION_SHARES)
     before, whole = calls(kind, table, tmp_path / "0", trouble)
     # the last reads of a packed file find its end, which nothing can cut
     early = [] if trouble in ("shrink", "touch", "undated") else [0, before // 2]  # it would be as it always was

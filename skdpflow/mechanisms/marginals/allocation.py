@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skdpflow.domain.grid import FEW_VALUES
+
 #: Shares of the first round, which tells how many rows there are and where the columns lie.
 FIRST_SHARES = {"counts": 0.02, "column_moments": 0.05}
 #: Shares of the rounds that locate the mass of columns, on bins that are refined from round to round.
@@ -78,7 +80,7 @@ SUBCOMPONENT_SHARES = {"counts": 0.04, "mean": 0.21, "second_moment": 0.75}
 SLICES_FROM, SLICE_BINS = 400.0, 16
 #: Integer columns of at most so many values are counted value by value: where rows are scarce, and from `SLICES_FROM`
 #: rows per noise on.
-VALUES = (32, 128)
+VALUES = (FEW_VALUES, 128)
 #: Rows per noise from which a numeric column has twice as many bins as before, from 32 on.
 MORE_BINS_FROM = (1500.0, 6000.0, 24000.0)
 #: Rows per noise at which shares, bins or the number of tables change their rule.

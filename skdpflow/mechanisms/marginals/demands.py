@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from skdpflow.domain import Column, Interval
 from skdpflow.mechanisms.marginals import allocation as policy
+from skdpflow.mechanisms.marginals import locate
 from skdpflow.mechanisms.marginals.histograms import bin_edges
-from skdpflow.mechanisms.marginals.locate import LOCATION_ROUNDS, MOST_ISOLATED, most_bins, wants_locating
+from skdpflow.mechanisms.marginals.locate import MOST_ISOLATED, most_bins, wants_locating
 from skdpflow.release.request import Demand, PlanContext
 from skdpflow.release.sensitivity import of_ball, of_ones, of_score, of_squares
 
@@ -68,7 +69,7 @@ def of_locations(columns: Sequence[Column], neighbours: str) -> list[Demand]:
     """Return the demands of the rounds that locate columns."""
     located = [c for c in columns if isinstance(c, Interval) and wants_locating(c)]
     out, most = [], [most_bins(c) for c in located]
-    for k, share in enumerate(LOCATION_ROUNDS):
+    for k, share in enumerate(locate.LOCATION_ROUNDS):
         n_bins = sorted((own[k] for own in most if own[k]), reverse=True)
         if k >= len(policy.LOCATION_SHARES):
             n_bins = n_bins[:MOST_ISOLATED]

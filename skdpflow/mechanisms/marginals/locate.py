@@ -175,9 +175,9 @@ def _isolating_edges(columns: Sequence[Column], rounds: Sequence[Measurement], n
     for j, own in counted(rounds).items():
         column, edges, sd = columns[j], own.edges[-1], noise * own.sds[0]
         assert isinstance(column, Interval)
-        if not _few(column):
+        if len(out) < MOST_ISOLATED and not _few(column):
             finer = isolated(edges, own.counts[-1], own.total(n), sd, len(LOCATION_ROUNDS) - k, column.integer)
-            if len(finer) > len(edges) and len(out) < MOST_ISOLATED:
+            if len(finer) > len(edges):
                 out[j] = finer
     return out
 
